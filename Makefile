@@ -1,0 +1,63 @@
+# Everything runs from .venv, which these rules make and fill. The machine needs Python 3.11 or later and make.
+#   make run       start the app on http://127.0.0.1:7860        make run ARGS="--port 8000"
+#   make test      run every test                                make test ARGS="tests/pipeline -k filter"
+#   make lint      ruff and mypy
+#   make train     all models of assets/picturebook/, from nothing
+#   make bench     the story benchmark                           make bench PROTOCOL=long STORIES=200
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+ARGS ?=
+PROTOCOL ?= abba
+STORIES ?= 100
+SEED ?= 0
+
+.PHONY: setup run test lint format train bench clean
+
+setup: $(VENV)/installed
+
+run: setup
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@# Stubs that Gradio wrote beside its subclasses would hide the sources from mypy.
+	@find storyboard -name '*.pyi' -delete
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: setup
+	$(BIN)/python -m pipeline.training all $(ARGS)
+
+bench: setup
+	mkdir -p runs
+	$(BIN)/python -m pipeline.evaluation --protocol $(PROTOCOL) --stories $(STORIES) --seed $(SEED) \
+		--json runs/bench-$(PROTOCOL).json $(ARGS)
+
+clean:
+	rm -rf $(VENV) artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The stamps say that the environment holds what the files beside them ask for.
+$(VENV)/installed: requirements.txt constraints.txt | $(BIN)/pip
+	@echo "Installing Throughline's requirements into $(VENV) (the first time takes a few minutes)"
+	$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@echo "Installing what tests and linting need into $(VENV)"
+	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Throughline needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
