@@ -1,0 +1,275 @@
+"""The text filter (design, section 1.1): which words of past prompts matter for the current one.
+
+Every content word of a past prompt is compared with every content word of the current prompt; mentions (`pipeline.mentions`)
+are kept or dropped whole. A mention is kept if its head matches the head of a mention of the current prompt and nothing in
+the two excludes that they are the same: numbers and names must be equal, attributes must not contradict.
+
+What is kept of a past prompt depends on that prompt, the current prompt and the settings only, never on other past prompts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline import matching
+from pipeline.errors import ThroughlineError
+from pipeline.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
+from pipeline.mentions import Analysis
+from pipeline.text_encoder import TextEncoder, TextEncoding
+
+
+@dataclass(frozen=True)
+class WordKey:
+    """A place in a past prompt: scene from 0, characters of its prompt. Any overlap with a mention selects it."""
+
+    scene: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a prompt, and what the filter decided about it."""
+
+    text: str
+    start: int  # characters of the user's own text
+    end: int
+    score: float  # best cosine similarity with a content word of the current prompt, -1 to 1
+    kept: bool
+    reason: str  # why, in a few words for the interface
+    matched: str | None  # what it matched, in the words of the current prompt
+    mention: int | None  # index of its mention in the prompt; None for function words
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A group of words that is kept or dropped whole."""
+
+    index: int
+    text: str  # the user's text from its first word to its last
+    start: int
+    end: int
+    words: tuple[Word, ...]
+    target: int | None  # index of the mention of the current prompt that it matched
+
+
+@dataclass(frozen=True)
+class FilteredScene:
+    """A past scene: its words in order."""
+
+    index: int  # from 0
+    prompt: str
+    words: tuple[Word, ...]
+    muted: bool
+    targets: tuple[int | None, ...]  # per mention of this prompt: the mention of the current prompt that it matched
+
+    @property
+    def kept(self) -> bool:
+        """Whether this scene contributes anything."""
+        return any(word.kept for word in self.words)
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """All mentions in order."""
+        return tuple(self._mention(index) for index in range(len(self.targets)))
+
+    @property
+    def kept_mentions(self) -> tuple[Mention, ...]:
+        """The mentions that this scene contributes, in order."""
+        return tuple(mention for mention in self.mentions if mention.words[0].kept)
+
+    def _mention(self, index: int) -> Mention:
+        words = tuple(word for word in self.words if word.mention == index)
+        start, end = words[0].start, words[-1].end
+        return Mention(index, self.prompt[start:end], start, end, words, self.targets[index])
+
+
+@dataclass(frozen=True)
+class FilterResult:
+    """What the past gives to a prompt."""
+
+    prompt: str
+    threshold: float
+    scenes: tuple[FilteredScene, ...]
+    current: tuple[Word, ...]  # words of the prompt; kept if a kept past mention belongs to their mention
+
+    @property
+    def contributing(self) -> tuple[int, ...]:
+        """Indices of the past scenes that the prompt depends on."""
+        return tuple(scene.index for scene in self.scenes if scene.kept)
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON, scores rounded to 4 places: equal results give equal dictionaries."""
+        return _rounded(asdict(self))
+
+
+def _rounded(value):
+    if isinstance(value, float):
+        return round(value, 4) + 0.0
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def kept_tokens(words: Iterable[Word], encoding: TextEncoding) -> tuple[int, ...]:
+    """Indices of the tokens of `encoding` that overlap a kept word; special tokens never do.
+
+    `encoding` may come from another encoder than the filter's, as long as it is of the same text.
+    """
+    spans = [(word.start, word.end) for word in words if word.kept]
+    return tuple(
+        index
+        for index, (start, end) in enumerate(encoding.offsets)
+        if end > start and any(start < last and end > first for first, last in spans)
+    )
+
+
+class TextFilter:
+    """Past prompts and a prompt -> FilterResult. Deterministic; safe to share between threads."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.reader = PromptReader(encoder)
+
+    @classmethod
+    def from_backbone(cls, name: str = "picturebook") -> "TextFilter":
+        """The filter of a backbone. All of them filter with all-MiniLM-L6-v2, whatever they generate with."""
+        if not name or not isinstance(name, str):
+            raise ThroughlineError(f"backbone is {name!r}: expected a name such as 'picturebook'")
+        return _minilm_filter()
+
+    def __call__(
+        self,
+        past_prompts: Sequence[str],
+        prompt: str,
+        *,
+        threshold: float | None = None,  # cosine similarity, 0 to 1; None for the default
+        pins: Sequence[WordKey] = (),  # mentions that are kept whatever the scores say
+        mutes: Sequence[WordKey] = (),  # mentions that are dropped; a mute wins over a pin
+        muted_scenes: Sequence[int] = (),  # past scenes that contribute nothing, counted from 0
+    ) -> FilterResult:
+        """Raises ThroughlineError for blank prompts, a threshold outside 0 to 1, and keys that point to nothing."""
+        threshold = DEFAULT_THRESHOLD if threshold is None else _checked_threshold(threshold)
+        _check_prompts(past_prompts, prompt)
+        _check_keys((*pins, *mutes), past_prompts, muted_scenes)
+        current = self.reader.read(prompt)
+        scenes = tuple(
+            self._scene(i, text, current, threshold, (pins, mutes), i in muted_scenes)
+            for i, text in enumerate(past_prompts)
+        )
+        return FilterResult(prompt, threshold, scenes, _current_words(current.analysis, scenes))
+
+    def _scene(
+        self,
+        index: int,
+        text: str,
+        current: Prompt,
+        threshold: float,
+        overrides: tuple[Sequence[WordKey], Sequence[WordKey]],
+        muted: bool,
+    ) -> FilteredScene:
+        past = self.reader.read(text)
+        match = matching.match(past, current, threshold)
+        verdicts = list(match.verdicts)
+        for keys, decide in zip(overrides, (_pinned, _muted)):
+            for m in _selected(past.analysis, [key for key in keys if key.scene == index]):
+                verdicts[m] = decide(verdicts[m])
+        if muted:
+            verdicts = [replace(v, kept=False, reason="scene muted") for v in verdicts]
+        words = tuple(_words(past.analysis, match.scores, verdicts, current.analysis))
+        targets = tuple(verdict.target if verdict.kept else None for verdict in verdicts)
+        return FilteredScene(index, text, words, muted, targets)
+
+
+@lru_cache(maxsize=1)
+def _minilm_filter() -> TextFilter:
+    return TextFilter(TextEncoder.minilm())
+
+
+# Overrides
+
+
+def _pinned(verdict: matching.Verdict) -> matching.Verdict:
+    target = verdict.target if verdict.target is not None else verdict.nearest
+    return replace(verdict, kept=True, reason="pinned", target=target)
+
+
+def _muted(verdict: matching.Verdict) -> matching.Verdict:
+    return replace(verdict, kept=False, reason="muted")
+
+
+def _selected(analysis: Analysis, keys: list[WordKey]) -> set[int]:
+    return {
+        mention
+        for key in keys
+        for word, mention in zip(analysis.segments, analysis.mention_of)
+        if mention is not None and word.start < key.end and word.end > key.start
+    }
+
+
+# Checks
+
+
+def _checked_threshold(threshold: float) -> float:
+    if not isinstance(threshold, (int, float)) or isinstance(threshold, bool) or not 0 <= threshold <= 1:
+        raise ThroughlineError(f"filter threshold is {threshold!r}, expected a number from 0 to 1")
+    return float(threshold)
+
+
+def _check_prompts(past_prompts: Sequence[str], prompt: str) -> None:
+    if isinstance(past_prompts, str):
+        raise ThroughlineError(f"past prompts are one string, expected a list of them: {past_prompts[:40]!r}")
+    for name, text in ((f"prompt of scene {i + 1}", text) for i, text in enumerate(past_prompts)):
+        _check_text(name, text)
+    _check_text("prompt", prompt)
+
+
+def _check_text(name: str, text: str) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise ThroughlineError(f"{name} is {text!r}, expected text")
+
+
+def _check_keys(keys: Sequence[WordKey], past_prompts: Sequence[str], muted_scenes: Sequence[int]) -> None:
+    count = len(past_prompts)
+    for scene in (*(key.scene for key in keys), *muted_scenes):
+        if not 0 <= scene < count:
+            raise ThroughlineError(f"past scene {scene} does not exist: there are {count}, counted from 0")
+    for key in keys:
+        if not 0 <= key.start < key.end <= len(past_prompts[key.scene]):
+            raise ThroughlineError(f"{key} is not inside its prompt of {len(past_prompts[key.scene])} characters")
+
+
+# Words
+
+
+def _words(
+    analysis: Analysis, scores: np.ndarray, verdicts: list[matching.Verdict], current: Analysis
+) -> Iterable[Word]:
+    for i, (segment, mention) in enumerate(zip(analysis.segments, analysis.mention_of)):
+        place = (segment.text, segment.start, segment.end, float(scores[i]))
+        if mention is None:
+            yield Word(*place, kept=False, reason="function word", matched=None, mention=None)
+            continue
+        verdict = verdicts[mention]
+        matched = matching.mention_text(current, verdict.target) if verdict.kept and verdict.target is not None else None
+        yield Word(*place, kept=verdict.kept, reason=verdict.reason, matched=matched, mention=mention)
+
+
+def _current_words(current: Analysis, scenes: tuple[FilteredScene, ...]) -> tuple[Word, ...]:
+    sources: dict[int, list[int]] = {}
+    for scene in scenes:
+        for target in scene.targets:
+            if target is not None and scene.index + 1 not in sources.setdefault(target, []):
+                sources[target].append(scene.index + 1)
+    words = []
+    for segment, mention in zip(current.segments, current.mention_of):
+        found = sources.get(mention) if mention is not None else None
+        reason = f"remembered from scene {', '.join(map(str, found))}" if found else "nothing remembered"
+        if mention is None:
+            reason = "function word"
+        score = 1.0 if found else 0.0
+        words.append(Word(segment.text, segment.start, segment.end, score, bool(found), reason, None, mention))
+    return tuple(words)

@@ -1,0 +1,245 @@
+"""Words of a prompt: where they stand in the user's text, their written form, what kind of word each is.
+
+White space and punctuation separate words; runs of Chinese characters go through jieba. An emoji is a word.
+Not covered: segmentation of Japanese, Thai and other scripts without spaces (a run of them is one word).
+"""
+
+import logging
+import re
+import unicodedata
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pipeline import lexicon
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
+_LETTER = rf"(?:[^\W_{_HAN}]|[{_MARKS}])"
+_EMOJI = "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff]"
+_WORD = re.compile(
+    rf"(?P<han>[{_HAN}]+)"
+    rf"|(?P<emoji>{_EMOJI}[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]*(?:\u200d{_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]*)*)"
+    rf"|(?P<word>{_LETTER}+(?:['’\-‐]{_LETTER}+)*)"
+)
+_SENTENCE_END = re.compile(r"[.!?;:。！？；：\n]")
+_CLAUSE_BREAK = re.compile(r"[^\s\"“”‘’'«»„*_]")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One word of a text."""
+
+    text: str
+    start: int  # characters of the text
+    end: int
+    form: str  # written form: case-folded, without accents
+    lemma: str  # singular noun, base form of a verb: equal for "dogs" and "dog", "jumps" and "jumping"
+    tag: str  # "function", "number", "name", "content"; for Chinese also "verb"
+    gap: str  # what stands between the word before and this one: "" (nothing, space), "," or "."
+
+    @property
+    def owner(self) -> bool:
+        """Whether it is a possessive: "Tom's"."""
+        return self.form.endswith("'s")
+
+
+def written_form(text: str) -> str:
+    """`text` case-folded, compatibility forms unified, accents and other combining marks removed."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c) and c not in "\ufe0f\u200b")
+    return unicodedata.normalize("NFKC", plain).replace("’", "'").replace("‐", "-")
+
+
+# Lemmas
+
+
+@lru_cache(maxsize=16384)
+def verb_base(form: str) -> str | None:
+    """The base form of a verb that the lexicon knows in any inflection; None for anything else."""
+    if form in lexicon.IRREGULAR:
+        return lexicon.IRREGULAR[form]
+    stems = [form]
+    if form.endswith("ies") or form.endswith("ied"):
+        stems.append(form[:-3] + "y")
+    for ending in ("s", "es", "ing", "ed", "d"):
+        if form.endswith(ending) and len(form) > len(ending) + 1:
+            stem = form[: -len(ending)]
+            stems += [stem, stem + "e"] + ([stem[:-1]] if len(stem) > 2 and stem[-1] == stem[-2] else [])
+    return next((stem for stem in stems if stem in lexicon.VERBS), None)
+
+
+@lru_cache(maxsize=16384)
+def lemma_of(form: str) -> str:
+    """The form under which inflections of one word are equal."""
+    form = form.removesuffix("'s").removesuffix("'")
+    if form in lexicon.IRREGULAR_PLURALS:
+        return lexicon.IRREGULAR_PLURALS[form]
+    if form in _KINDS or form in lexicon.ING_NOUNS or form in lexicon.WEARABLES:
+        return form
+    base = verb_base(form)
+    if base:
+        return base
+    if form.endswith("ies") and len(form) > 4:
+        return form[:-3] + "y"
+    if re.search(r"(sh|ch|x|ss|z|o)es$", form):
+        return form[:-2]
+    return form[:-1] if len(form) > 3 and form.endswith("s") and form[-2] not in "sui" else form
+
+
+# Kinds: what is the same, what excludes what
+
+
+def _table(lists: dict[str, str]) -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for category, groups in lists.items():
+        for index, group in enumerate(groups.split(";")):
+            for word in group.split():
+                table.setdefault(word, {}).setdefault(category, index)
+    return table
+
+
+_KINDS = _table(lexicon.KINDS)
+_ATTRIBUTES = _table(lexicon.ATTRIBUTES)
+
+
+def attribute_classes(word: str) -> dict[str, int]:
+    """The classes of adjectives ("colour", "size", ...) that `word` is in, each with its group; {} if none."""
+    return _ATTRIBUTES.get(word, {})
+
+
+def same_kind(a: str, b: str) -> bool | None:
+    """True if two lemmas name the same sort of thing, False if they exclude each other, None if the lists do not say."""
+    verdict = None
+    for table in (_KINDS, _ATTRIBUTES):
+        left, right = table.get(a, {}), table.get(b, {})
+        for category in left.keys() & right.keys():
+            if left[category] != right[category]:
+                return False
+            verdict = True
+    return verdict
+
+
+def is_adjective(form: str) -> bool:
+    """Whether the lists know `form` as an adjective."""
+    return form in lexicon.ADJECTIVES or form in _ATTRIBUTES
+
+
+def is_descriptive(form: str) -> bool:
+    """Whether a word in front of a noun only describes it ("rusty", "smiling") and does not name another sort of it."""
+    if form in _KINDS and form not in _ATTRIBUTES:
+        return False
+    return is_adjective(form) or bool(re.search(r"(y|ed|ing|ful|ous|ish|less|ive|al|ic|est|ier)$", form)) or "-" in form
+
+
+# Segmentation
+
+
+@lru_cache(maxsize=1)
+def _jieba():
+    """A jieba tokenizer with part-of-speech tags, its dictionary corrected where it splits a colour from its noun."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jieba's own, at import
+        import jieba
+        import jieba.posseg
+
+        jieba.setLogLevel(logging.WARNING)
+        tokenizer = jieba.Tokenizer()
+        tokenizer.initialize()
+    for word in ("红外", "操场上", "和小红", "黄帽", "黑帽"):
+        tokenizer.del_word(word)
+    for word in ("外套", "帽子", "雨伞", "风筝", "城堡", "机器人"):
+        tokenizer.add_word(word, freq=50000, tag="n")
+    return jieba.posseg.POSTokenizer(tokenizer)
+
+
+_CHINESE_TAGS = {"v": "verb", "m": "number", "q": "function", "u": "function", "p": "function", "c": "function",
+                 "r": "function", "d": "function", "f": "function", "y": "function", "x": "function"}  # fmt: skip
+
+
+def _chinese(text: str, start: int) -> list[tuple[str, int, str]]:
+    words = []
+    for word, flag in _jieba().cut(text):
+        tag = "function" if word in lexicon.CHINESE else _CHINESE_TAGS.get(flag[0], "content")
+        if word in lexicon.CHINESE_VERBS:
+            tag = "verb"
+        if flag == "m" and len(word) > 1:
+            tag = "function"  # 一只, 两个: a quantity with its measure word
+        words.append((word, start, tag))
+        start += len(word)
+    return words
+
+
+def language_of(forms: list[str]) -> str:
+    """"en", "de" or "romance": whose function words are the most among `forms`; English if there are none."""
+    lists = {
+        "en": lexicon.DETERMINERS | lexicon.BE_FORMS | lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS | lexicon.PRONOUNS,
+        "de": lexicon.GERMAN,
+        "romance": lexicon.ROMANCE,
+    }
+    votes = {name: sum(form in words for form in forms) for name, words in lists.items()}
+    return max(votes, key=lambda name: votes[name])
+
+
+ENGLISH_FUNCTION = (
+    lexicon.DETERMINERS | lexicon.BE_FORMS | lexicon.MODALS | lexicon.PRONOUNS | lexicon.CONJUNCTIONS
+    | lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.ATTRIBUTE_LINKS
+)  # fmt: skip
+_FUNCTION = {"en": ENGLISH_FUNCTION, "de": lexicon.GERMAN, "romance": lexicon.ROMANCE}
+
+
+def _is_function(form: str, language: str) -> bool:
+    if form in _FUNCTION[language]:
+        return True
+    if language == "romance" and form.endswith("'"):
+        return True
+    adverb = language == "en" and form.endswith("ly") and len(form) > 4 and form not in lexicon.LY_NOUNS
+    return adverb and form not in lexicon.ADJECTIVES
+
+
+def _gap(text: str) -> str:
+    if _SENTENCE_END.search(text):
+        return "."
+    return "," if _CLAUSE_BREAK.search(text) else ""
+
+
+def _tag(form: str, text: str, before: list[Segment], language: str, gap: str) -> str:
+    """The tag of a word that is not Chinese, names left out."""
+    identifies = before and not gap and before[-1].tag == "content"
+    if form[0].isdigit() or form in lexicon.NUMBERS:
+        return "number"
+    if identifies and len(text) == 1 and text.isupper():
+        return "number"  # Actor A, Robot X
+    return "function" if _is_function(form, language) else "content"
+
+
+def segment(text: str) -> tuple[tuple[Segment, ...], str]:
+    """The words of `text` in order, and its language ("en", "de", "romance" or "zh")."""
+    matches = list(_WORD.finditer(text))
+    forms = [written_form(m.group()) for m in matches if m.lastgroup == "word"]
+    language = language_of(forms)
+    found: list[Segment] = []
+    for match in matches:
+        if match.lastgroup == "han":
+            pieces = _chinese(match.group(), match.start())
+        else:
+            pieces = [(piece, start, "") for piece, start in _elided(match, language)]
+        for piece, start, tag in pieces:
+            gap = _gap(text[found[-1].end if found else 0 : start]) if found else "."
+            form = written_form(piece) or piece
+            tag = tag or ("content" if match.lastgroup == "emoji" else _tag(form, piece, found, language, gap))
+            found.append(Segment(piece, start, start + len(piece), form, _lemma(form, tag), tag, gap))
+    return tuple(found), "zh" if any(m.lastgroup == "han" for m in matches) else language
+
+
+def _elided(match: re.Match[str], language: str) -> list[tuple[str, int]]:
+    """French l'arbre and Italian l'albero are two words."""
+    text = match.group()
+    split = re.match(r"(?i)(?:l|d|s|c|n|j|m|qu|un|dell|nell|all|sull)['’](?=\w)", text) if language == "romance" else None
+    if not split:
+        return [(text, match.start())]
+    return [(split.group(), match.start()), (text[split.end() :], match.start() + split.end())]
+
+
+def _lemma(form: str, tag: str) -> str:
+    return lexicon.NUMBERS.get(form, form) if tag == "number" else lemma_of(form)
