@@ -1,6 +1,6 @@
 """Whether a mention of a past prompt speaks of the same thing as one of the current prompt.
 
-    P, C = words of the past and of the current prompt        d = width of the encoder
+P, C = words of the past and of the current prompt        d = width of the encoder
 """
 
 import threading
@@ -12,7 +12,7 @@ import numpy as np
 from pipeline import lexicon
 from pipeline.mentions import Analysis, MentionParts, Phrase, analyse
 from pipeline.text_encoder import TextEncoder, TextEncoding
-from pipeline.words import Segment, attribute_classes, is_descriptive, same_kind
+from pipeline.words import Segment, attribute_classes, domains, is_descriptive, same_kind
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -22,7 +22,9 @@ class Prompt:
     """A prompt as the filter sees it. Rows are its words; a row of zeros is a word that only its written form can match."""
 
     analysis: Analysis
-    context: np.ndarray  # (P, d) unit vectors of the words in their sentence: mean of their tokens, last layer
+    context: (
+        np.ndarray
+    )  # (P, d) unit vectors of the words in their sentence: mean of their tokens, last layer
     alone: np.ndarray  # (P, d) unit vectors of the content words encoded by themselves
 
 
@@ -90,8 +92,12 @@ def word_vector(encoding: TextEncoding, start: int, end: int) -> np.ndarray:
 
 
 def similarities(past: Prompt, current: Prompt) -> np.ndarray:
-    """(P, C) cosine similarities: the better of in-sentence and alone; equal written forms without vectors give 1."""
-    cosine = np.maximum(past.context @ current.context.T, past.alone @ current.alone.T)
+    """(P, C) cosine similarities: the mean of in-sentence and alone; equal written forms without vectors give 1.
+
+    In a sentence, words that go together become alike (hunter and deer: 0.57, alone 0.41); alone, words lose
+    their sense.
+    """
+    cosine = (past.context @ current.context.T + past.alone @ current.alone.T) / 2
     for i, a in enumerate(past.analysis.segments):
         for j, b in enumerate(current.analysis.segments):
             if a.lemma == b.lemma and (not past.context[i, 0] or not current.context[j, 0]):
@@ -107,14 +113,28 @@ def strength(a: Segment, b: Segment, cosine: float, languages: set[str]) -> floa
         return 0.0
     if not a.form.isascii() or not b.form.isascii():
         return _written_strength(a.form, b.form)
+    if _one_is_agent(a.form, b.form):
+        return 0.0
     kind = same_kind(a.lemma, b.lemma)
     if kind is not None:
         return max(cosine, SAME_KIND) if kind else 0.0
+    left, right = domains(a.lemma), domains(b.lemma)
+    if left and right and not left & right:
+        cosine -= OTHER_SORT_PENALTY
     return cosine if languages <= {"en"} else max(_prefix_strength(a.form, b.form), cosine - FOREIGN_PENALTY)
 
 
 SAME_KIND = 0.65  # what two words of one group of the lists count at least: puppy and dog are 0.5 to 0.7
-FOREIGN_PENALTY = 0.2  # the encoder knows English: words of other languages are alike in it without meaning the same
+OTHER_SORT_PENALTY = 0.15  # a verb and a noun, a person and a place: "teacher" and "classroom" are 0.64
+FOREIGN_PENALTY = (
+    0.2  # the encoder knows English: words of other languages are alike in it without meaning the same
+)
+
+
+def _one_is_agent(a: str, b: str) -> bool:
+    """Whether one is the person and the other the thing or the deed: violinist and violin, painter and painting."""
+    agents = [form.rstrip("s").endswith(("er", "or", "ist", "man", "men")) for form in (a, b)]
+    return agents[0] != agents[1] and a[:4] == b[:4] and len(a) > 3
 
 
 def _written_strength(a: str, b: str) -> float:
@@ -180,11 +200,15 @@ class _Pair:
             return Verdict(True, best[1], best[2], nearest[3])
         if nearest[0] >= self.threshold:
             return Verdict(False, nearest[2], None, nearest[3])
-        return Verdict(False, f"below the threshold ({nearest[0]:.2f} < {self.threshold:.2f})", None, nearest[3])
+        return Verdict(
+            False, f"below the threshold ({nearest[0]:.2f} < {self.threshold:.2f})", None, nearest[3]
+        )
 
     def compare(self, a: MentionParts, b: MentionParts) -> tuple[float, str, str]:
         """Strength of the two as one thing, the reason if it holds, and what speaks against it ('' if nothing)."""
-        value, label = max((self.heads(p, q) for p, q in _comparable(a, b, self.current)), key=lambda item: item[0])
+        value, label = max(
+            (self.heads(p, q) for p, q in _comparable(a, b, self.current)), key=lambda item: item[0]
+        )
         return value, label, self.conflict(a, b) if value >= self.threshold else ""
 
     def heads(self, p: int, q: int) -> tuple[float, str]:
@@ -192,6 +216,8 @@ class _Pair:
         a, b = self.past.segments[p], self.current.segments[q]
         cosine = float(self.cosines[p, q])
         value = strength(a, b, cosine, {self.past.language, self.current.language})
+        if value < 1.0 and (p in self.past.verbs) != (q in self.current.verbs):
+            value -= OTHER_SORT_PENALTY
         label = "same word" if value == 1.0 else f"matches '{b.text}' ({cosine:.2f})"
         return value, label
 
@@ -219,7 +245,9 @@ class _Pair:
         heads = self.past.segments[p.head].lemma, self.current.segments[q.head].lemma
         if _classes_exclude(left, right) or _makes_other(left, heads[0]) != _makes_other(right, heads[1]):
             return True
-        kinds = [[m for m in side if not attribute_classes(m) and not is_descriptive(m)] for side in (left, right)]
+        kinds = [
+            [m for m in side if not attribute_classes(m) and not is_descriptive(m)] for side in (left, right)
+        ]
         return bool(kinds[0] and kinds[1]) and not set(kinds[0]) & set(kinds[1])
 
 
@@ -238,7 +266,10 @@ def _named(mention: MentionParts) -> list[int]:
 def _classes_exclude(left: list[str], right: list[str]) -> bool:
     """Whether both sides say something of one class (colour, size, ...) and share nothing of it."""
     for name in {name for word in left for name in attribute_classes(word)}:
-        sides = [{attribute_classes(word)[name] for word in side if name in attribute_classes(word)} for side in (left, right)]
+        sides = [
+            {attribute_classes(word)[name] for word in side if name in attribute_classes(word)}
+            for side in (left, right)
+        ]
         if sides[1] and not sides[0] & sides[1]:
             return True
     return False
@@ -249,7 +280,9 @@ def _makes_other(modifiers: list[str], head: str) -> frozenset[str]:
     return frozenset(m for m in modifiers if m in lexicon.PRIVATIVES or (m, head) in lexicon.FIXED_COMPOUNDS)
 
 
-def _number_conflict(a: MentionParts, b: MentionParts, past: tuple[Segment, ...], current: tuple[Segment, ...]) -> str:
+def _number_conflict(
+    a: MentionParts, b: MentionParts, past: tuple[Segment, ...], current: tuple[Segment, ...]
+) -> str:
     left, right = a.phrases[0], b.phrases[0]
     for name, p, q in (("number", left.number, right.number), ("count", left.quantity, right.quantity)):
         one_sided = (p is None) != (q is None)
@@ -261,7 +294,9 @@ def _number_conflict(a: MentionParts, b: MentionParts, past: tuple[Segment, ...]
     return ""
 
 
-def _name_conflict(a: MentionParts, b: MentionParts, past: tuple[Segment, ...], current: tuple[Segment, ...]) -> str:
+def _name_conflict(
+    a: MentionParts, b: MentionParts, past: tuple[Segment, ...], current: tuple[Segment, ...]
+) -> str:
     left = {past[i].lemma for i in _named(a)}
     right = {current[i].lemma for i in _named(b)}
     owners = [{s[i].lemma for i in m.phrases[0].owners} for m, s in ((a, past), (b, current))]

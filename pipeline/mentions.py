@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pipeline import lexicon
-from pipeline.words import Segment, attribute_classes, is_adjective, is_descriptive, segment, verb_base
+from pipeline.words import (
+    Segment,
+    attribute_classes,
+    has_capitals_everywhere,
+    is_adjective,
+    is_descriptive,
+    segment,
+    verb_base,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Analysis:
     segments: tuple[Segment, ...]
     mentions: tuple[MentionParts, ...]
     mention_of: tuple[int | None, ...] = field(repr=False)  # per segment; None for function words
+    verbs: frozenset[int] = field(repr=False)  # segments that are verbs
 
 
 @lru_cache(maxsize=8192)
@@ -63,16 +72,15 @@ def analyse(text: str) -> Analysis:
     for index, mention in enumerate(mentions):
         for word in mention.words:
             mention_of[word] = index
-    return Analysis(text, language, segments, mentions, tuple(mention_of))
+    verbs = frozenset(i for m in mentions if m.phrases[0].verb for i in m.words)
+    return Analysis(text, language, segments, mentions, tuple(mention_of), verbs)
 
 
 # Names
 
 
 def _mark_names(segments: tuple[Segment, ...], language: str) -> tuple[Segment, ...]:
-    content = [s for s in segments if s.tag == "content" and s.text[0].isalpha()]
-    capitals = sum(s.text[0].isupper() for s in content)
-    telling = language != "de" and not (capitals > 2 and capitals > 0.6 * len(content))  # TITLE CASE tells nothing
+    telling = language != "de" and not has_capitals_everywhere(tuple(s.text for s in segments))
     return tuple(
         replace(s, tag="name") if s.tag == "content" and _is_name(segments, i, telling) else s
         for i, s in enumerate(segments)
@@ -98,7 +106,9 @@ def _is_name(segments: tuple[Segment, ...], i: int, telling: bool) -> bool:
 
 def _opens_as_name(word: Segment, form: str) -> bool:
     """Whether the first word of a sentence is a name though its capital says nothing: nothing else is known of it."""
-    common = form in lexicon.MASS_NOUNS or verb_base(form) or is_descriptive(form) or attribute_classes(word.lemma)
+    common = (
+        form in lexicon.MASS_NOUNS or verb_base(form) or is_descriptive(form) or attribute_classes(word.lemma)
+    )
     plural = form.endswith("s") and not word.owner
     return not common and not plural and form not in lexicon.WEARABLES and not _known_kind(word.lemma)
 
@@ -186,7 +196,7 @@ def _english_verb(
     if k == 0:
         return _opens_with_verb(segments, run, before, subject)
     if word.form.endswith("ing"):
-        return bool(nouns) and not _only_describes(segments, nouns) or not nouns
+        return (bool(nouns) and not _only_describes(segments, nouns)) or not nouns
     if not nouns or had_verb or _only_describes(segments, nouns):
         return False
     return _finite(segments, run, k)
@@ -196,14 +206,16 @@ def _only_describes(segments: tuple[Segment, ...], nouns: list[int]) -> bool:
     return all(segments[i].tag in ("content", "number") and is_adjective(segments[i].form) for i in nouns)
 
 
-def _opens_with_verb(segments: tuple[Segment, ...], run: list[int], before: Segment | None, subject: bool) -> bool:
+def _opens_with_verb(
+    segments: tuple[Segment, ...], run: list[int], before: Segment | None, subject: bool
+) -> bool:
     """Whether the first word of a run is a verb, from the function word before it."""
     word = segments[run[0]]
     form = word.form
     shaped = form.endswith(("ing", "ed", "s")) or form in lexicon.IRREGULAR
     known = verb_base(form) is not None
     if before is None or word.gap:
-        return form.endswith("ing") and known or bool(subject and known and shaped)
+        return (form.endswith("ing") and known) or bool(subject and known and shaped)
     if before.form in lexicon.DETERMINERS:
         return False
     at = run[0] - 1
@@ -227,9 +239,12 @@ def _finite(segments: tuple[Segment, ...], run: list[int], k: int) -> bool:
     known = verb_base(word.form) is not None
     if known and (word.form.endswith(("s", "ed")) or word.form in lexicon.IRREGULAR):
         return True
-    plural = before.lemma != before.form or before.form in lexicon.MASS_NOUNS or _coordinated(segments, run[0])
+    plural = (
+        before.lemma != before.form or before.form in lexicon.MASS_NOUNS or _coordinated(segments, run[0])
+    )
     identified = before.tag == "name" or (before.tag == "number" and k > 1)
-    if known and (plural or identified):
+    after_plural = before.tag == "content" and before.lemma != before.form and not before.owner
+    if (known and (plural or identified)) or (after_plural and word.lemma == word.form):
         return True
     if not word.form.endswith("s") or word.form.endswith(("ss", "us", "is")):
         return False
@@ -242,7 +257,21 @@ def _unknown_verb(segments: tuple[Segment, ...], run: list[int], k: int) -> bool
     following = segments[run[k] + 1] if run[k] + 1 < len(segments) else None
     if lead in ("a", "an", "every", "each"):
         return True
-    return bool(following and not following.gap and following.form in lexicon.DETERMINERS)
+    if following and not following.gap and following.form in lexicon.DETERMINERS:
+        return True
+    return not _verb_follows(segments[run[k] + 1 :])
+
+
+def _verb_follows(segments: tuple[Segment, ...]) -> bool:
+    """Whether the rest of the sentence has a word that may be its verb."""
+    for word in segments:
+        if word.gap == ".":
+            return False
+        if word.form in lexicon.BE_FORMS | lexicon.MODALS or (
+            verb_base(word.form) and word.form[-1] in "sdg"
+        ):
+            return True
+    return False
 
 
 def _coordinated(segments: tuple[Segment, ...], first: int) -> bool:
@@ -347,7 +376,7 @@ def _belongs(group: list[Phrase], new: Phrase, after: list[Phrase], segments: tu
     if links and links[-1] in ("named", "called"):
         return bool(new.names)
     if links and all(w in ("in", "with", "wearing", "dressed", "clad", "and", "sporting") for w in links):
-        return _is_attribute(new, segments) and (links != ["and"] or len(group) > 1) or (
+        return (_is_attribute(new, segments) and (links != ["and"] or len(group) > 1)) or (
             links == ["and"] and _adjectives(group, segments, [])
         )  # fmt: skip
     return False
@@ -357,14 +386,16 @@ def _is_attribute(phrase: Phrase, segments: tuple[Segment, ...]) -> bool:
     """Something that one wears or has: "green hat", "long hair", or a colour alone: "in red"."""
     head = segments[phrase.head]
     return (
-        head.form in lexicon.WEARABLES or head.lemma in lexicon.WEARABLES or "colour" in attribute_classes(head.form)
+        head.form in lexicon.WEARABLES
+        or head.lemma in lexicon.WEARABLES
+        or "colour" in attribute_classes(head.form)
     )
 
 
 def _apposition(
     group: list[Phrase], new: Phrase, segments: tuple[Segment, ...], links: list[str], determined: bool
 ) -> bool:
-    """"Tom, a boy ...": a name, a comma, then a noun with an article; not the list "Tom, a dog and a cat"."""
+    """ "Tom, a boy ...": a name, a comma, then a noun with an article; not the list "Tom, a dog and a cat"."""
     if not group[-1].names or links or not determined or new.names:
         return False
     at = new.words[-1] + 1
@@ -374,6 +405,6 @@ def _apposition(
 
 
 def _adjectives(group: list[Phrase], segments: tuple[Segment, ...], links: list[str]) -> bool:
-    """"a big, red ball", "a red and white scarf": adjectives without a noun of their own."""
+    """ "a big, red ball", "a red and white scarf": adjectives without a noun of their own."""
     known = all(attribute_classes(segments[i].form) for i in group[0].words)
     return known and not links and len(group) == 1

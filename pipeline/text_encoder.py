@@ -162,7 +162,9 @@ class TextEncoder:
 
     def _tokenize(self, text: str):
         if any("\ud800" <= c <= "\udfff" for c in text):
-            raise ThroughlineError(f"prompt {text[:40]!r} holds half of a surrogate pair: expected valid Unicode")
+            raise ThroughlineError(
+                f"prompt {text[:40]!r} holds half of a surrogate pair: expected valid Unicode"
+            )
         return self.tokenizer(
             text, return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=False,
             padding=False, truncation=False, verbose=False,

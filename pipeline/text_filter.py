@@ -63,7 +63,9 @@ class FilteredScene:
     prompt: str
     words: tuple[Word, ...]
     muted: bool
-    targets: tuple[int | None, ...]  # per mention of this prompt: the mention of the current prompt that it matched
+    targets: tuple[
+        int | None, ...
+    ]  # per mention of this prompt: the mention of the current prompt that it matched
 
     @property
     def kept(self) -> bool:
@@ -174,7 +176,7 @@ class TextFilter:
         past = self.reader.read(text)
         match = matching.match(past, current, threshold)
         verdicts = list(match.verdicts)
-        for keys, decide in zip(overrides, (_pinned, _muted)):
+        for keys, decide in zip(overrides, (_pinned, _muted), strict=True):
             for m in _selected(past.analysis, [key for key in keys if key.scene == index]):
                 verdicts[m] = decide(verdicts[m])
         if muted:
@@ -205,7 +207,7 @@ def _selected(analysis: Analysis, keys: list[WordKey]) -> set[int]:
     return {
         mention
         for key in keys
-        for word, mention in zip(analysis.segments, analysis.mention_of)
+        for word, mention in zip(analysis.segments, analysis.mention_of, strict=True)
         if mention is not None and word.start < key.end and word.end > key.start
     }
 
@@ -239,7 +241,9 @@ def _check_keys(keys: Sequence[WordKey], past_prompts: Sequence[str], muted_scen
             raise ThroughlineError(f"past scene {scene} does not exist: there are {count}, counted from 0")
     for key in keys:
         if not 0 <= key.start < key.end <= len(past_prompts[key.scene]):
-            raise ThroughlineError(f"{key} is not inside its prompt of {len(past_prompts[key.scene])} characters")
+            raise ThroughlineError(
+                f"{key} is not inside its prompt of {len(past_prompts[key.scene])} characters"
+            )
 
 
 # Words
@@ -248,13 +252,17 @@ def _check_keys(keys: Sequence[WordKey], past_prompts: Sequence[str], muted_scen
 def _words(
     analysis: Analysis, scores: np.ndarray, verdicts: list[matching.Verdict], current: Analysis
 ) -> Iterable[Word]:
-    for i, (segment, mention) in enumerate(zip(analysis.segments, analysis.mention_of)):
+    for i, (segment, mention) in enumerate(zip(analysis.segments, analysis.mention_of, strict=True)):
         place = (segment.text, segment.start, segment.end, float(scores[i]))
         if mention is None:
             yield Word(*place, kept=False, reason="function word", matched=None, mention=None)
             continue
         verdict = verdicts[mention]
-        matched = matching.mention_text(current, verdict.target) if verdict.kept and verdict.target is not None else None
+        matched = (
+            matching.mention_text(current, verdict.target)
+            if verdict.kept and verdict.target is not None
+            else None
+        )
         yield Word(*place, kept=verdict.kept, reason=verdict.reason, matched=matched, mention=mention)
 
 
@@ -265,11 +273,13 @@ def _current_words(current: Analysis, scenes: tuple[FilteredScene, ...]) -> tupl
             if target is not None and scene.index + 1 not in sources.setdefault(target, []):
                 sources[target].append(scene.index + 1)
     words = []
-    for segment, mention in zip(current.segments, current.mention_of):
+    for segment, mention in zip(current.segments, current.mention_of, strict=True):
         found = sources.get(mention) if mention is not None else None
         reason = f"remembered from scene {', '.join(map(str, found))}" if found else "nothing remembered"
         if mention is None:
             reason = "function word"
         score = 1.0 if found else 0.0
-        words.append(Word(segment.text, segment.start, segment.end, score, bool(found), reason, None, mention))
+        words.append(
+            Word(segment.text, segment.start, segment.end, score, bool(found), reason, None, mention)
+        )
     return tuple(words)

@@ -14,7 +14,9 @@ from functools import lru_cache
 from pipeline import lexicon
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
+)
 _LETTER = rf"(?:[^\W_{_HAN}]|[{_MARKS}])"
 _EMOJI = "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff]"
 _WORD = re.compile(
@@ -23,6 +25,7 @@ _WORD = re.compile(
     rf"|(?P<word>{_LETTER}+(?:['’\-‐]{_LETTER}+)*)"
 )
 _SENTENCE_END = re.compile(r"[.!?;:。！？；：\n]")
+_ELIDED = re.compile(r"(?i)(?:l|d|s|c|n|j|m|qu|un|dell|nell|all|sull)['’](?=\w)")
 _CLAUSE_BREAK = re.compile(r"[^\s\"“”‘’'«»„*_]")
 
 
@@ -110,7 +113,7 @@ def attribute_classes(word: str) -> dict[str, int]:
 
 def same_kind(a: str, b: str) -> bool | None:
     """True if two lemmas name the same sort of thing, False if they exclude each other, None if the lists do not say."""
-    verdict = None
+    verdict: bool | None = None
     for table in (_KINDS, _ATTRIBUTES):
         left, right = table.get(a, {}), table.get(b, {})
         for category in left.keys() & right.keys():
@@ -118,6 +121,11 @@ def same_kind(a: str, b: str) -> bool | None:
                 return False
             verdict = True
     return verdict
+
+
+def domains(lemma: str) -> set[str]:
+    """What `lemma` may be: "person", "animal", "place", ...; empty if no list knows it."""
+    return {lexicon.DOMAINS.get(category, category) for category in _KINDS.get(lemma, {})}
 
 
 def is_adjective(form: str) -> bool:
@@ -129,7 +137,11 @@ def is_descriptive(form: str) -> bool:
     """Whether a word in front of a noun only describes it ("rusty", "smiling") and does not name another sort of it."""
     if form in _KINDS and form not in _ATTRIBUTES:
         return False
-    return is_adjective(form) or bool(re.search(r"(y|ed|ing|ful|ous|ish|less|ive|al|ic|est|ier)$", form)) or "-" in form
+    return (
+        is_adjective(form)
+        or bool(re.search(r"(y|ed|ing|ful|ous|ish|less|ive|al|ic|est|ier)$", form))
+        or "-" in form
+    )
 
 
 # Segmentation
@@ -171,13 +183,8 @@ def _chinese(text: str, start: int) -> list[tuple[str, int, str]]:
 
 
 def language_of(forms: list[str]) -> str:
-    """"en", "de" or "romance": whose function words are the most among `forms`; English if there are none."""
-    lists = {
-        "en": lexicon.DETERMINERS | lexicon.BE_FORMS | lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS | lexicon.PRONOUNS,
-        "de": lexicon.GERMAN,
-        "romance": lexicon.ROMANCE,
-    }
-    votes = {name: sum(form in words for form in forms) for name, words in lists.items()}
+    """ "en", "de" or "romance": whose function words are the most among `forms`; English if there are none."""
+    votes = {name: sum(form in words for form in forms) for name, words in _FUNCTION.items()}
     return max(votes, key=lambda name: votes[name])
 
 
@@ -197,18 +204,25 @@ def _is_function(form: str, language: str) -> bool:
     return adverb and form not in lexicon.ADJECTIVES
 
 
+def has_capitals_everywhere(words: tuple[str, ...]) -> bool:
+    """Whether this is Title Case or ALL CAPITALS, where a capital tells nothing."""
+    longer = [word for word in words if len(word) > 3 and word[0].isalpha()]
+    capitals = sum(word[0].isupper() for word in longer)
+    return capitals > 2 and capitals > 0.6 * len(longer)
+
+
 def _gap(text: str) -> str:
     if _SENTENCE_END.search(text):
         return "."
     return "," if _CLAUSE_BREAK.search(text) else ""
 
 
-def _tag(form: str, text: str, before: list[Segment], language: str, gap: str) -> str:
+def _tag(form: str, text: str, before: list[Segment], language: str, gap: str, titled: bool) -> str:
     """The tag of a word that is not Chinese, names left out."""
     identifies = before and not gap and before[-1].tag == "content"
     if form[0].isdigit() or form in lexicon.NUMBERS:
         return "number"
-    if identifies and len(text) == 1 and text.isupper():
+    if identifies and len(text) == 1 and text.isupper() and (text not in "AI" or not titled):
         return "number"  # Actor A, Robot X
     return "function" if _is_function(form, language) else "content"
 
@@ -218,6 +232,7 @@ def segment(text: str) -> tuple[tuple[Segment, ...], str]:
     matches = list(_WORD.finditer(text))
     forms = [written_form(m.group()) for m in matches if m.lastgroup == "word"]
     language = language_of(forms)
+    titled = has_capitals_everywhere(tuple(m.group() for m in matches))
     found: list[Segment] = []
     for match in matches:
         if match.lastgroup == "han":
@@ -227,7 +242,9 @@ def segment(text: str) -> tuple[tuple[Segment, ...], str]:
         for piece, start, tag in pieces:
             gap = _gap(text[found[-1].end if found else 0 : start]) if found else "."
             form = written_form(piece) or piece
-            tag = tag or ("content" if match.lastgroup == "emoji" else _tag(form, piece, found, language, gap))
+            if not tag:
+                emoji = match.lastgroup == "emoji"
+                tag = "content" if emoji else _tag(form, piece, found, language, gap, titled)
             found.append(Segment(piece, start, start + len(piece), form, _lemma(form, tag), tag, gap))
     return tuple(found), "zh" if any(m.lastgroup == "han" for m in matches) else language
 
@@ -235,8 +252,8 @@ def segment(text: str) -> tuple[tuple[Segment, ...], str]:
 def _elided(match: re.Match[str], language: str) -> list[tuple[str, int]]:
     """French l'arbre and Italian l'albero are two words."""
     text = match.group()
-    split = re.match(r"(?i)(?:l|d|s|c|n|j|m|qu|un|dell|nell|all|sull)['’](?=\w)", text) if language == "romance" else None
-    if not split:
+    split = _ELIDED.match(text)
+    if not split or language != "romance":
         return [(text, match.start())]
     return [(split.group(), match.start()), (text[split.end() :], match.start() + split.end())]
 
