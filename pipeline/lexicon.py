@@ -16,9 +16,7 @@ DETERMINERS = _words(
     "no both all such several many few much more most other own same enough either neither half"
 )
 BE_FORMS = _words("is are was were be been being am isn't aren't wasn't weren't 's get gets got getting")
-MODALS = _words(
-    "can could will would shall should may might must do does did don't doesn't didn't can't won't to let"
-)
+MODALS = _words("can could will would shall should may might must do does did don't doesn't didn't can't won't to let")
 PRONOUNS = _words(
     "i you he she it we they me him us them who whom which what whose himself herself itself "
     "themselves myself yourself someone somebody everyone everybody anyone anything something "
@@ -26,8 +24,7 @@ PRONOUNS = _words(
     "i'm you're there's that's let's who's there here"
 )
 CONJUNCTIONS = _words(
-    "and or but nor so yet if when while as because although though until unless whereas since "
-    "than then where"
+    "and or but nor so yet if when while as because although though until unless whereas since than then where"
 )
 PREPOSITIONS = _words(
     "in on at by of from with without into onto over under above below between among through "
@@ -42,12 +39,11 @@ ADVERBS = _words(
     "instead please yes oh well aloud ahead aside everywhere somewhere nearby has have had "
     "having other's front top middle while"
 )
-ATTRIBUTE_LINKS = _words(
-    "wearing dressed clad sporting named called"
-)  # "a girl wearing a hat", "a boy named Tom"
+ATTRIBUTE_LINKS = _words("wearing dressed clad sporting named called")  # "a girl wearing a hat", "a boy named Tom"
 CHINESE_VERBS = _words(
-    "骑 开 跑 走 跳 飞 吃 喝 看 读 画 唱 坐 站 睡 踢 打 放 拿 推 拉 爬 游 笑 哭 写 买 卖 追 抱 "
-    "骑着 开着 坐着 站着 看着"
+    "骑 开 跑 走 跳 飞 吃 喝 看 读 画 唱 坐 站 睡 踢 打 放 拿 推 拉 爬 游 笑 哭 写 买 卖 追 抱 骑着 开着 坐着 站着 看着 "
+    "钓 回 堆 修 切 洗 "
+    "做 弹 吹 喂 修理 追着 跑着 停 停着"
 )
 GERMAN = _words(
     "der die das den dem des ein eine einen einem einer eines und oder aber mit ohne im in am "
@@ -69,19 +65,20 @@ CHINESE = _words(
     "在 的 了 着 过 地 得 和 与 跟 是 有 也 都 就 很 不 没 没有 把 被 从 到 向 往 对 给 里 上 "
     "下 中 里面 上面 下面 旁边 外面 前面 后面 他 她 它 我 你 他们 她们 它们 我们 你们 这 那 "
     "这个 那个 一个 一只 一位 一名 一条 一辆 一头 一匹 一把 一件 一 个 只 位 名 条 辆 头 匹 把 "
-    "件 正在 正 之 而 并 又 再 还 吗 呢 吧 啊 里边 边 旁 后 前 内 外"
+    "件 正在 号 穿 戴 穿着 戴着 正 之 而 并 又 再 还 吗 呢 吧 啊 里边 边 旁 后 前 内 外"
 )
 LY_NOUNS = _words(
-    "family butterfly dragonfly firefly fly lily belly jelly bully ally italy july holly curly "
-    "ugly silly woolly"
+    "family butterfly dragonfly firefly fly lily belly jelly bully ally italy july holly curly ugly silly woolly"
 )
 
 # Numbers and adjectives; words of one class exclude one another
 
-NUMBERS = {
-    w: str(i)
-    for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])
-} | {c: str(i) for i, c in enumerate("〇一二三四五六七八九十")} | {"两": "2"}  # fmt: skip
+_COUNTING = "zero one two three four five six seven eight nine ten eleven twelve"
+NUMBERS = (
+    {word: str(value) for value, word in enumerate(_COUNTING.split())}
+    | {word: str(value) for value, word in enumerate("〇一二三四五六七八九十")}
+    | {"两": "2"}
+)
 
 ATTRIBUTES: dict[str, str] = {  # class -> groups of equal meaning, split by ;
     "colour": (
@@ -114,9 +111,7 @@ ATTRIBUTES: dict[str, str] = {  # class -> groups of equal meaning, split by ;
     "hair": "curly wavy; straight; bald; braided",
     "hair colour": "blond blonde; dark-haired brunette; red-haired redheaded",
     "pattern": "striped stripy; dotted spotted polka-dot; checked checkered plaid; plain",
-    "material": (
-        "wooden wood; stone; metal iron steel; glass; sand; paper; plastic; leather; straw; brick; ice"
-    ),
+    "material": ("wooden wood; stone; metal iron steel; glass; sand; paper; plastic; leather; straw; brick; ice"),
     "side": "left; right",
     "mood": "happy cheerful; sad; angry",
 }
@@ -132,8 +127,10 @@ ADJECTIVES = _words(
 PRIVATIVES = _words(
     "toy teddy stuffed plush gummy rocking guinea fake model hot-dog paper chess cardboard statue cartoon"
 )
-FIXED_COMPOUNDS = {("hot", "dog"), ("ice", "cream"), ("sea", "horse"), ("sea", "lion"), ("prairie", "dog"), ("snow", "man"),
-                   ("tea", "spoon"), ("traffic", "light"), ("horse", "chestnut"), ("computer", "mouse")}  # fmt: skip
+FIXED_COMPOUNDS = {
+    ("hot", "dog"), ("ice", "cream"), ("sea", "horse"), ("sea", "lion"), ("prairie", "dog"), ("snow", "man"),
+    ("tea", "spoon"), ("traffic", "light"), ("horse", "chestnut"), ("computer", "mouse"),
+}  # fmt: skip
 
 # Kinds: words of one group are the same sort of thing; two groups of one list exclude each other
 
@@ -179,7 +176,7 @@ KINDS: dict[str, str] = {
     "place": (
         "beach seaside seashore shore strand plage playa 沙滩; sea ocean; desert; forest woods "
         "woodland wald foret bosque 森林; mountain; hill; river stream creek; lake pond; garden "
-        "yard backyard; path trail; park; playground; street road; city; town village; kitchen; "
+        "yard backyard; path trail; park; playground; street road; city town; village; kitchen; "
         "bathroom; bedroom; living-room; office; classroom; school; library; hospital; church "
         "cathedral chapel; castle palace fortress; house home cottage cabin; barn; farm; market; "
         "shop store supermarket; restaurant cafe diner; bar pub; museum; theatre theater; station; "
@@ -220,7 +217,7 @@ KINDS: dict[str, str] = {
     "weather": "rain drizzle; snow; wind breeze; fog mist; storm thunderstorm; sunshine sunlight",
     "daytime": "morning dawn sunrise; noon; evening dusk sunset; night midnight",
 }
-# Categories of KINDS that may name one and the same thing; words of different domains hardly ever do
+# Categories of KINDS whose words may name one and the same thing; other categories are domains of their own
 DOMAINS = {"person": "person", "age of person": "person", "job": "person", "wear": "thing"}
 
 WEARABLES = _words(
@@ -272,20 +269,32 @@ VERBS = _words(
     "roast grill stack tow cuddle protect guard patrol salute rehearse surface submerge sink "
     "drown"
 )
-IRREGULAR = {
-    form: base
-    for base, forms in (
-        line.split(":")
-        for line in ["run:ran", "swim:swam swum", "sit:sat", "stand:stood", "ride:rode ridden", "drive:drove driven", "fly:flew flown flies", "sing:sang sung", "drink:drank drunk", "eat:ate eaten", "fall:fell fallen", "throw:threw thrown", "catch:caught", "read:read", "write:wrote written", "draw:drew drawn", "sleep:slept", "wake:woke", "lie:lay lying lies", "dig:dug", "build:built", "sweep:swept", "leave:left", "go:went gone goes", "come:came", "take:took taken", "give:gave given", "hold:held", "find:found", "lose:lost", "fight:fought", "buy:bought", "sell:sold", "speak:spoke spoken", "hear:heard", "see:saw seen", "begin:began begun", "blow:blew blown", "grow:grew grown", "freeze:froze frozen", "weep:wept", "cry:cries cried crying", "carry:carries carried carrying", "dry:dries dried", "fry:fries fried", "hide:hid hidden", "bite:bit bitten", "teach:taught", "bring:brought", "meet:met", "feed:fed", "lead:led", "spin:spun", "swing:swung", "stick:stuck", "kneel:knelt", "shoot:shot", "steal:stole stolen", "break:broke broken", "rise:rose risen", "sink:sank sunk", "bend:bent", "wear:wore worn", "hang:hung", "dive:dove", "leap:leapt", "dream:dreamt", "dance:dancing", "tie:tying", "die:dying", "play:plays"]
-    )
+_IRREGULAR_FORMS = (
+    "run: ran; swim: swam swum; sit: sat; stand: stood; ride: rode ridden; drive: drove driven; fly: flew "
+    "flown flies; sing: sang sung; drink: drank drunk; eat: ate eaten; fall: fell fallen; throw: threw "
+    "thrown; catch: caught; read: read; write: wrote written; draw: drew drawn; sleep: slept; wake: woke; "
+    "lie: lay lying lies; dig: dug; build: built; sweep: swept; leave: left; go: went gone goes; come: "
+    "came; take: took taken; give: gave given; hold: held; find: found; lose: lost; fight: fought; buy: "
+    "bought; sell: sold; speak: spoke spoken; hear: heard; see: saw seen; begin: began begun; blow: blew "
+    "blown; grow: grew grown; freeze: froze frozen; weep: wept; cry: cries cried crying; carry: carries "
+    "carried carrying; dry: dries dried; fry: fries fried; hide: hid hidden; bite: bit bitten; teach: "
+    "taught; bring: brought; meet: met; feed: fed; lead: led; spin: spun; swing: swung; stick: stuck; "
+    "kneel: knelt; shoot: shot; steal: stole stolen; break: broke broken; rise: rose risen; sink: sank "
+    "sunk; bend: bent; wear: wore worn; hang: hung; dive: dove; leap: leapt; dream: dreamt; dance: "
+    "dancing; tie: tying; die: dying; play: plays "
+)
+IRREGULAR = {  # form -> base form
+    form: base.strip()
+    for base, forms in (entry.split(":") for entry in _IRREGULAR_FORMS.split(";"))
     for form in forms.split()
-}  # fmt: skip
+}
 IRREGULAR_PLURALS = {
-    "men": "man", "women": "woman", "children": "child", "mice": "mouse", "geese": "goose", "feet": "foot", "teeth": "tooth",
-    "people": "person", "wolves": "wolf", "knives": "knife", "leaves": "leaf", "shelves": "shelf", "loaves": "loaf",
-    "firemen": "fireman", "policemen": "policeman", "oxen": "ox", "calves": "calf", "scarves": "scarf", "thieves": "thief",
-    "snowmen": "snowman", "kids": "kid", "buses": "bus", "movies": "movie", "cookies": "cookie", "shoes": "shoe",
-    "hunde": "hund", "katzen": "katze", "kinder": "kind", "chevaux": "cheval", "bicicletas": "bicicleta", "dwarves": "dwarf",
+    "men": "man", "women": "woman", "children": "child", "mice": "mouse", "geese": "goose", "feet": "foot",
+    "teeth": "tooth", "people": "person", "wolves": "wolf", "knives": "knife", "leaves": "leaf",
+    "shelves": "shelf", "loaves": "loaf", "firemen": "fireman", "policemen": "policeman", "oxen": "ox",
+    "calves": "calf", "scarves": "scarf", "thieves": "thief", "snowmen": "snowman", "kids": "kid",
+    "buses": "bus", "movies": "movie", "cookies": "cookie", "shoes": "shoe", "hunde": "hund",
+    "katzen": "katze", "kinder": "kind", "chevaux": "cheval", "bicicletas": "bicicleta", "dwarves": "dwarf",
 }  # fmt: skip
 ING_NOUNS = _words(
     "building ceiling wing ring king string thing morning evening clothing wedding pudding "

@@ -47,8 +47,9 @@ def find_minilm(cache_folder: Path | None = None) -> Path:
 
 
 def _hub_folder(cache_folder: Path | None) -> Path | None:
-    found = [try_to_load_from_cache(MINILM_REPO, name, cache_dir=cache_folder) for name in MINILM_FILES]
-    return Path(found[0]).parent if all(isinstance(path, str) for path in found) else None
+    looked_up = [try_to_load_from_cache(MINILM_REPO, name, cache_dir=cache_folder) for name in MINILM_FILES]
+    found = [path for path in looked_up if isinstance(path, str)]
+    return Path(found[0]).parent if len(found) == len(MINILM_FILES) else None
 
 
 def _package_folder() -> Path | None:
@@ -162,9 +163,7 @@ class TextEncoder:
 
     def _tokenize(self, text: str):
         if any("\ud800" <= c <= "\udfff" for c in text):
-            raise ThroughlineError(
-                f"prompt {text[:40]!r} holds half of a surrogate pair: expected valid Unicode"
-            )
+            raise ThroughlineError(f"prompt {text[:40]!r} holds half of a surrogate pair: expected valid Unicode")
         return self.tokenizer(
             text, return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=False,
             padding=False, truncation=False, verbose=False,
@@ -176,9 +175,7 @@ class TextEncoder:
         ids = found["input_ids"]
         if len(ids) > self.max_tokens:
             start = f"{text[:40]}…" if len(text) > 40 else text
-            raise ThroughlineError(
-                f'prompt has {len(ids)} tokens, at most {self.max_tokens} are possible: "{start}"'
-            )
+            raise ThroughlineError(f'prompt has {len(ids)} tokens, at most {self.max_tokens} are possible: "{start}"')
         batch = torch.tensor([ids], device=self.model.device)  # 1 L
         output = self.model(input_ids=batch, attention_mask=torch.ones_like(batch))
         return TextEncoding(

@@ -1,10 +1,12 @@
 """The text filter (design, section 1.1): which words of past prompts matter for the current one.
 
-Every content word of a past prompt is compared with every content word of the current prompt; mentions (`pipeline.mentions`)
-are kept or dropped whole. A mention is kept if its head matches the head of a mention of the current prompt and nothing in
-the two excludes that they are the same: numbers and names must be equal, attributes must not contradict.
+Every content word of a past prompt is compared with every content word of the current prompt; mentions
+(`pipeline.mentions`) are kept or dropped whole. A mention is kept if its head matches the head of a mention of the
+current prompt and nothing in the two excludes that they are the same: numbers and names must be equal, attributes must
+not contradict (`pipeline.matching`).
 
-What is kept of a past prompt depends on that prompt, the current prompt and the settings only, never on other past prompts.
+What is kept of a past prompt depends on that prompt, the current prompt and the settings only, never on other past
+prompts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -63,9 +65,7 @@ class FilteredScene:
     prompt: str
     words: tuple[Word, ...]
     muted: bool
-    targets: tuple[
-        int | None, ...
-    ]  # per mention of this prompt: the mention of the current prompt that it matched
+    targets: tuple[int | None, ...]  # per mention of this prompt: the mention of the current prompt that it matched
 
     @property
     def kept(self) -> bool:
@@ -138,7 +138,10 @@ class TextFilter:
 
     @classmethod
     def from_backbone(cls, name: str = "picturebook") -> "TextFilter":
-        """The filter of a backbone. All of them filter with all-MiniLM-L6-v2, whatever they generate with."""
+        """The filter of a backbone. All of them filter with all-MiniLM-L6-v2, whatever they generate with.
+
+        One filter per process, with its caches. Raises WeightsError if MiniLM's weights are not there.
+        """
         if not name or not isinstance(name, str):
             raise ThroughlineError(f"backbone is {name!r}: expected a name such as 'picturebook'")
         return _minilm_filter()
@@ -204,12 +207,16 @@ def _muted(verdict: matching.Verdict) -> matching.Verdict:
 
 
 def _selected(analysis: Analysis, keys: list[WordKey]) -> set[int]:
-    return {
-        mention
-        for key in keys
-        for word, mention in zip(analysis.segments, analysis.mention_of, strict=True)
-        if mention is not None and word.start < key.end and word.end > key.start
-    }
+    return {mention for key in keys for mention in _mentions_at(analysis, key)}
+
+
+def _mentions_at(analysis: Analysis, key: WordKey) -> set[int]:
+    words = zip(analysis.segments, analysis.mention_of, strict=True)
+    found = {m for word, m in words if m is not None and word.start < key.end and word.end > key.start}
+    if not found:
+        text = analysis.text[key.start : key.end]
+        raise ThroughlineError(f"{text!r} of scene {key.scene + 1} cannot be pinned or muted: expected a content word")
+    return found
 
 
 # Checks
@@ -241,9 +248,7 @@ def _check_keys(keys: Sequence[WordKey], past_prompts: Sequence[str], muted_scen
             raise ThroughlineError(f"past scene {scene} does not exist: there are {count}, counted from 0")
     for key in keys:
         if not 0 <= key.start < key.end <= len(past_prompts[key.scene]):
-            raise ThroughlineError(
-                f"{key} is not inside its prompt of {len(past_prompts[key.scene])} characters"
-            )
+            raise ThroughlineError(f"{key} is not inside its prompt of {len(past_prompts[key.scene])} characters")
 
 
 # Words
@@ -259,9 +264,7 @@ def _words(
             continue
         verdict = verdicts[mention]
         matched = (
-            matching.mention_text(current, verdict.target)
-            if verdict.kept and verdict.target is not None
-            else None
+            matching.mention_text(current, verdict.target) if verdict.kept and verdict.target is not None else None
         )
         yield Word(*place, kept=verdict.kept, reason=verdict.reason, matched=matched, mention=mention)
 
@@ -279,7 +282,5 @@ def _current_words(current: Analysis, scenes: tuple[FilteredScene, ...]) -> tupl
         if mention is None:
             reason = "function word"
         score = 1.0 if found else 0.0
-        words.append(
-            Word(segment.text, segment.start, segment.end, score, bool(found), reason, None, mention)
-        )
+        words.append(Word(segment.text, segment.start, segment.end, score, bool(found), reason, None, mention))
     return tuple(words)

@@ -4,19 +4,15 @@ White space and punctuation separate words; runs of Chinese characters go throug
 Not covered: segmentation of Japanese, Thai and other scripts without spaces (a run of them is one word).
 """
 
-import logging
 import re
 import unicodedata
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline import lexicon
+from pipeline import chinese, lexicon
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_MARKS = (
-    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
-)
+_MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
 _LETTER = rf"(?:[^\W_{_HAN}]|[{_MARKS}])"
 _EMOJI = "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff]"
 _WORD = re.compile(
@@ -112,7 +108,7 @@ def attribute_classes(word: str) -> dict[str, int]:
 
 
 def same_kind(a: str, b: str) -> bool | None:
-    """True if two lemmas name the same sort of thing, False if they exclude each other, None if the lists do not say."""
+    """True if two lemmas name the same sort of thing, False if they exclude each other, None if no list says."""
     verdict: bool | None = None
     for table in (_KINDS, _ATTRIBUTES):
         left, right = table.get(a, {}), table.get(b, {})
@@ -137,46 +133,15 @@ def is_descriptive(form: str) -> bool:
     """Whether a word in front of a noun only describes it ("rusty", "smiling") and does not name another sort of it."""
     if form in _KINDS and form not in _ATTRIBUTES:
         return False
-    return (
-        is_adjective(form)
-        or bool(re.search(r"(y|ed|ing|ful|ous|ish|less|ive|al|ic|est|ier)$", form))
-        or "-" in form
-    )
+    return is_adjective(form) or bool(re.search(r"(y|ed|ing|ful|ous|ish|less|ive|al|ic|est|ier)$", form)) or "-" in form
 
 
 # Segmentation
 
 
-@lru_cache(maxsize=1)
-def _jieba():
-    """A jieba tokenizer with part-of-speech tags, its dictionary corrected where it splits a colour from its noun."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # jieba's own, at import
-        import jieba
-        import jieba.posseg
-
-        jieba.setLogLevel(logging.WARNING)
-        tokenizer = jieba.Tokenizer()
-        tokenizer.initialize()
-    for word in ("红外", "操场上", "和小红", "黄帽", "黑帽"):
-        tokenizer.del_word(word)
-    for word in ("外套", "帽子", "雨伞", "风筝", "城堡", "机器人"):
-        tokenizer.add_word(word, freq=50000, tag="n")
-    return jieba.posseg.POSTokenizer(tokenizer)
-
-
-_CHINESE_TAGS = {"v": "verb", "m": "number", "q": "function", "u": "function", "p": "function", "c": "function",
-                 "r": "function", "d": "function", "f": "function", "y": "function", "x": "function"}  # fmt: skip
-
-
 def _chinese(text: str, start: int) -> list[tuple[str, int, str]]:
     words = []
-    for word, flag in _jieba().cut(text):
-        tag = "function" if word in lexicon.CHINESE else _CHINESE_TAGS.get(flag[0], "content")
-        if word in lexicon.CHINESE_VERBS:
-            tag = "verb"
-        if flag == "m" and len(word) > 1:
-            tag = "function"  # 一只, 两个: a quantity with its measure word
+    for word, tag in chinese.cut(text):
         words.append((word, start, tag))
         start += len(word)
     return words
