@@ -41,9 +41,8 @@ ADVERBS = _words(
 )
 ATTRIBUTE_LINKS = _words("wearing dressed clad sporting named called")  # "a girl wearing a hat", "a boy named Tom"
 CHINESE_VERBS = _words(
-    "骑 开 跑 走 跳 飞 吃 喝 看 读 画 唱 坐 站 睡 踢 打 放 拿 推 拉 爬 游 笑 哭 写 买 卖 追 抱 骑着 开着 坐着 站着 看着 "
-    "钓 回 堆 修 切 洗 "
-    "做 弹 吹 喂 修理 追着 跑着 停 停着"
+    "骑 开 跑 走 跳 飞 吃 喝 看 读 画 唱 坐 站 睡 踢 打 放 拿 推 拉 爬 游 笑 哭 写 买 卖 追 抱 钓 回 堆 修 切 洗 "
+    "做 弹 吹 喂 停 修理 骑着 开着 坐着 站着 看着 追着 跑着 停着"
 )
 GERMAN = _words(
     "der die das den dem des ein eine einen einem einer eines und oder aber mit ohne im in am "

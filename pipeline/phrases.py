@@ -59,9 +59,22 @@ def phrases_of(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]
                 clause.subject = True
         last = run[-1]
         for words, verb in _split_verbs(segments, run, clause, language):
-            clause.verb |= verb
+            clause.verb |= verb and not _participle(segments, words[0])
             clause.subject |= not verb
             yield from [_verb_phrase(words)] if verb else _noun_phrases(segments, words, language)
+
+
+def _participle(segments: tuple[Segment, ...], at: int) -> bool:
+    """Whether an -ing form stands without a form of "be": "Jogging by the river, Ana sings", "a dog chasing a cat"."""
+    if not segments[at].form.endswith("ing"):
+        return False
+    while (
+        at > 0
+        and not segments[at].gap
+        and (segments[at - 1].form in lexicon.ADVERBS or segments[at - 1].form[-2:] == "ly")
+    ):
+        at -= 1
+    return at == 0 or segments[at - 1].form not in lexicon.BE_FORMS
 
 
 _CLAUSE_OPENERS = lexicon.CONJUNCTIONS | {"who", "that", "which", "und", "et", "y", "e"}
@@ -94,9 +107,10 @@ def _english_verb(
     segments: tuple[Segment, ...], run: list[int], k: int, nouns: list[int], subject: bool, had_verb: bool
 ) -> bool:
     word = segments[run[k]]
-    if word.tag != "content" or word.form in lexicon.ING_NOUNS or word.owner:
-        return False
     before = segments[run[k] - 1] if run[k] else None
+    noun = word.form in lexicon.ING_NOUNS and not (before and before.form in lexicon.BE_FORMS)  # "is painting"
+    if word.tag != "content" or noun or word.owner:
+        return False
     if k == 0:
         return _opens_with_verb(segments, run, before, subject)
     if word.form.endswith("ing"):
