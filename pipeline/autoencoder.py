@@ -1,0 +1,105 @@
+"""The embedded video autoencoder: principal components of space-time patches, and a small decoder that sharpens.
+
+Shapes: B clips, F frames (4k + 1), H, W pixels; f = (F - 1) / 4 + 1 latent frames, C latent channels, p = patch size.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDistribution
+from diffusers.models.modeling_outputs import AutoencoderKLOutput
+from torch import Tensor, nn
+
+
+class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
+    """A linear video autoencoder with the interface of a diffusers one.
+
+    Encoding is one strided Conv3d with orthonormal filters, decoding its transpose: both are fitted in closed form (PCA
+    of patches of 4 x p x p pixels, `pipeline.training.vae`). The first frame is a patch of its own, repeated in time, as in
+    CogVideoX's causal autoencoder. `scaling_factor` is one number for all components, so that their falling spectrum
+    stays: coarse comes before fine in denoising. `latents_std` are the spreads of the scaled components, by which the
+    denoiser is preconditioned (`guidance.Preconditioning`). `sharpener`, if `sharpen_channels` > 0, is a convolutional decoder
+    that is added to the linear one and restores what the cut spectrum blurred.
+
+    Does not cover: tiling, slicing; clips whose sides are no multiple of p.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int = 3,
+        latent_channels: int = 128,
+        patch_size: int = 12,
+        temporal_compression_ratio: int = 4,
+        scaling_factor: float = 1.0,
+        latents_std: list[float] | None = None,
+        sharpen_channels: int = 0,
+    ) -> None:
+        super().__init__()
+        patch = (temporal_compression_ratio, patch_size, patch_size)
+        self.encoder = nn.Conv3d(in_channels, latent_channels, patch, stride=patch, bias=False)
+        self.mean = nn.Parameter(torch.zeros(in_channels, *patch), requires_grad=False)
+        self.sharpener = Sharpener(latent_channels, sharpen_channels, patch_size) if sharpen_channels else None
+
+    def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput | tuple:
+        """x: (B, 3, F, H, W) in -1..1. Gives a distribution without spread over latents (B, C, f, H / p, W / p), unscaled."""
+        t = self.config.temporal_compression_ratio
+        x = torch.cat([x[:, :, :1].expand(-1, -1, t - 1, -1, -1), x], dim=2)
+        latents = self.encoder(x) - (self.encoder.weight * self.mean).sum((1, 2, 3, 4))[:, None, None, None]
+        spread = torch.zeros_like(latents)
+        distribution = DiagonalGaussianDistribution(torch.cat([latents, spread], dim=1), deterministic=True)
+        return AutoencoderKLOutput(latent_dist=distribution) if return_dict else (distribution,)
+
+    def decode(self, z: Tensor, return_dict: bool = True, sharpen: bool = True) -> DecoderOutput | tuple:
+        """z: (B, C, f, h, w), unscaled. Gives (B, 3, F, H, W). sharpen=False is the linear part alone (cheap previews)."""
+        t = self.config.temporal_compression_ratio
+        x = F.conv_transpose3d(z, self.encoder.weight, stride=self.encoder.stride)
+        x = x + self.mean.repeat(1, z.shape[2], z.shape[3], z.shape[4])
+        x = x[:, :, t - 1 :]
+        if sharpen and self.sharpener is not None:
+            x = self.sharpener(x, z)
+        return DecoderOutput(sample=x) if return_dict else (x,)
+
+
+class Sharpener(nn.Module):
+    """Adds to a linear reconstruction what its neighbourhood tells: (B, 3, F, H, W), (B, C, f, h, w) -> (B, 3, F, H, W).
+
+    Latents are read once at their own resolution, then the frames at half resolution one by one.
+    """
+
+    def __init__(self, latent_channels: int, channels: int, patch_size: int) -> None:
+        super().__init__()
+        self.half, self.hint_channels, width = patch_size // 2, 8, 4 * channels
+        self.read = nn.Conv2d(latent_channels, width, 3, padding=1)
+        self.mix = nn.Conv2d(width, width, 3, padding=1)
+        self.spread = nn.Conv2d(width, 4 * self.hint_channels * self.half**2, 1)
+        self.enter = nn.Conv2d(12 + self.hint_channels, channels, 3, padding=1)
+        self.body = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
+        self.leave = nn.Conv2d(channels, 12, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        b, _, frames, _, _ = x.shape
+        hints = self._hints(z)[:, -frames:].flatten(0, 1)  # (B F, hint, H / 2, W / 2)
+        halves = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), 2)  # (B F, 12, H / 2, W / 2)
+        y = F.silu(self.enter(torch.cat([halves, hints], dim=1)))
+        for layer in self.body:
+            y = y + F.silu(layer(y))
+        sharp = F.pixel_shuffle(halves + self.leave(y), 2)
+        return sharp.unflatten(0, (b, frames)).transpose(1, 2)
+
+    def _hints(self, z: Tensor) -> Tensor:
+        """(B, C, f, h, w) -> (B, 4 f, hint, H / 2, W / 2)."""
+        b, _, f, _, _ = z.shape
+        h = F.silu(self.read(z.transpose(1, 2).flatten(0, 1) / 3))
+        h = self.spread(h + F.silu(self.mix(h)))
+        return F.pixel_shuffle(h, self.half).unflatten(1, (4, self.hint_channels)).unflatten(0, (b, f)).flatten(1, 2)
+
+
+def scaled_latents(vae: nn.Module, frames: Tensor) -> Tensor:
+    """Frames (B, 3, F, H, W) in -1..1 to the latents that the transformer works on, (B, f, C, h, w)."""
+    return vae.encode(frames).latent_dist.mode().transpose(1, 2) * vae.config.scaling_factor

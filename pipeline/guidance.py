@@ -1,0 +1,95 @@
+"""Classifier-free guidance with two weights, and the preconditioning of the denoiser."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import ThroughlineError
+
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How strongly a scene follows its words and its memory.
+
+    ε = ε(z, H, P⁻) + w1 (ε(z, H, P⁺) − ε(z, H, P⁻)) + w2 (ε(z, H, P⁺) − ε(z, ∅, P⁺))
+    """
+
+    text: float = 3.0  # w1; 1 does without the negative prompt
+    history: float = 1.0  # w2; 0 does without the branch that has no history
+    start: float = 0.0  # guided from this share of the steps ...
+    end: float = 1.0  # ... to this one; outside the window only ε(z, H, P⁺) is computed
+    schedule: str = "constant"  # "cosine": both weights rise from none to full over the steps (dynamic guidance)
+
+    def __post_init__(self) -> None:
+        for name, value in (("text", self.text), ("history", self.history)):
+            if not (math.isfinite(value) and 0 <= value <= 30):
+                raise ThroughlineError(f"guidance weight {name} is {value}: expected a number from 0 to 30")
+        if not 0 <= self.start <= self.end <= 1:
+            raise ThroughlineError(
+                f"guidance window is {self.start} to {self.end}: expected shares 0 <= start <= end <= 1"
+            )
+        if self.schedule not in SCHEDULES:
+            raise ThroughlineError(f"guidance schedule is {self.schedule!r}: expected one of {', '.join(SCHEDULES)}")
+
+    def weights(self, index: int, total: int) -> tuple[float, float]:
+        """(w1, w2) at step `index` of `total` (the index of the step, not its timestep)."""
+        if not self.start <= index / total < max(self.end, 1e-9) and not (self.end == 1 and index == total - 1):
+            return 1.0, 0.0
+        if self.schedule == "constant":
+            return self.text, self.history
+        rise = (1 - math.cos(math.pi * (index + 1) / total)) / 2
+        return 1 + (self.text - 1) * rise, self.history * rise
+
+
+def branches(w1: float, w2: float, has_history: bool) -> tuple[str, ...]:
+    """The predictions that a step needs: "negative" ε(z, H, P⁻), "full" ε(z, H, P⁺), "forgetful" ε(z, ∅, P⁺)."""
+    needed = {"negative": w1 != 1, "forgetful": w2 != 0 and has_history}
+    needed["full"] = w1 != 0 or needed["forgetful"]
+    return tuple(name for name in ("negative", "full", "forgetful") if needed[name])
+
+
+def guide(predictions: dict[str, Tensor], w1: float, w2: float) -> Tensor:
+    """The guided prediction from those that `branches` names; the weights multiply v as they would ε (both are linear)."""
+    if "full" not in predictions:
+        return predictions["negative"]
+    full = predictions["full"]
+    guided = full if w1 == 1 else predictions["negative"] + w1 * (full - predictions["negative"])
+    return guided + w2 * (full - predictions["forgetful"]) if "forgetful" in predictions else guided
+
+
+@dataclass(frozen=True)
+class Preconditioning:
+    """The denoiser's view of latents whose channels differ widely in spread (Karras et al. 2022, section 5, per channel).
+
+    A Gaussian with the latents' spread s would have v = skip z; the network predicts the rest in units of its own spread:
+    v = skip z + out F(in z), z = α x + σ ε. Then fine components cost no capacity while they are still noise.
+    std: float (C), or None for a network that predicts v outright, as pretrained ones do.
+    """
+
+    std: Tensor | None
+
+    def coefficients(self, alpha_bar: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(in, skip, out), each (B, 1, C, 1, 1), at ᾱ = α² (B)."""
+        assert self.std is not None
+        variance = self.std.square()[None, :]
+        a = alpha_bar.float()[:, None]
+        total = a * variance + 1 - a
+        skip = (a * (1 - a)).sqrt() * (1 - variance) / total
+        return tuple(x[:, None, :, None, None] for x in (total.rsqrt(), skip, (variance / total).sqrt()))  # type: ignore
+
+    def __call__(self, network, z: Tensor, alpha_bar: Tensor) -> Tensor:
+        """v for noisy latents z (B, f, C, h, w); `network` is F."""
+        if self.std is None:
+            return network(z)
+        into, skip, out = self.coefficients(alpha_bar)
+        return skip * z + out * network(into * z).float()
+
+
+def make_preconditioning(latents_std: list[float] | None) -> Preconditioning:
+    return Preconditioning(None if latents_std is None else torch.tensor(latents_std))

@@ -1,0 +1,271 @@
+"""The pipeline: past scenes and a prompt in, one clip out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+from .errors import ThroughlineError
+from .guidance import Guidance, branches, guide, make_preconditioning
+from .history import AttentionMap, HistoryScene, Memory, remember
+from .image_encoder import patch_features, to_pixels
+from .sampling import ddim_step, trailing_timesteps
+from .text_encoder import TextEncoder, load_minilm
+from .text_filter import FilterResult, TextFilter, WordKey
+from .weights import check_folder
+
+DEFAULT_STEPS = 24
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about one generation but its words, its past and its guidance."""
+
+    height: int = 96  # pixels, a multiple of 24
+    width: int = 144
+    num_frames: int = 17  # 4 k + 1
+    steps: int = DEFAULT_STEPS
+    seed: int = 0
+    eta: float = 0.0  # noise added at each step, 0 (none, DDIM) to 1 (DDPM)
+    negative_prompt: str = ""
+    threshold: float | None = None  # of the text filter; None for its default
+    pins: tuple[WordKey, ...] = ()
+    mutes: tuple[WordKey, ...] = ()
+    muted_scenes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Progress: step `index` of `total` (from 1) is done; `preview` is the present estimate of the clip."""
+
+    index: int
+    total: int
+    preview: np.ndarray  # uint8 (F, H, W, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What happened in one generation."""
+
+    filter: FilterResult
+    maps: tuple[AttentionMap, ...]
+    guidance: tuple[dict[str, float], ...]  # a step: the two weights and the norms of the two corrections
+    seconds: dict[str, float]  # of each stage: "history", "denoise", "decode"
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """The end of a generation."""
+
+    frames: np.ndarray  # uint8 (F, H, W, 3)
+    frames_per_second: int
+    trace: Trace
+
+
+@dataclass
+class _Stopwatch:
+    seconds: dict[str, float] = field(default_factory=dict)
+    _since: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage], self._since = now - self._since, now
+
+
+class StoryPipeline(DiffusionPipeline):
+    """Generates a scene from its prompt and from what earlier scenes established (design, section 1).
+
+    Does not cover: several clips at once; models whose text is not encoded by `text_encoder` alone.
+    """
+
+    model_cpu_offload_seq = "text_encoder->image_encoder->extractor->decoupler->transformer->vae"
+
+    def __init__(
+        self, tokenizer, text_encoder, image_encoder, extractor, decoupler, transformer, vae, scheduler
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            tokenizer=tokenizer, text_encoder=text_encoder, image_encoder=image_encoder, extractor=extractor,
+            decoupler=decoupler, transformer=transformer, vae=vae, scheduler=scheduler,
+        )  # fmt: skip
+        self.text = TextEncoder(text_encoder, tokenizer, max_tokens=transformer.config.max_text_seq_length)
+        self.filter = TextFilter.from_backbone()
+        self.precondition = make_preconditioning(getattr(vae.config, "latents_std", None))
+        self.frames_per_second = 8
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, **options) -> StoryPipeline:  # type: ignore[override]
+        """A pipeline from a folder in the diffusers layout; a text encoder it leaves out is MiniLM.
+
+        Raises ThroughlineError for what is no model folder, WeightsError for weights that are missing, truncated or pickles.
+        """
+        index = check_folder(Path(folder))
+        if not (index.get("text_encoder") or [None])[0]:
+            text_encoder, tokenizer = load_minilm()
+            options = {"text_encoder": text_encoder, "tokenizer": tokenizer} | options
+        return super().from_pretrained(str(folder), **{"use_safetensors": True, "local_files_only": True} | options)
+
+    # --- history ---------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def encode_scene(self, prompt: str, frames: np.ndarray, keyframe: int | None = None) -> HistoryScene:
+        """Makes a past scene of a clip, uint8 (F, H, W, 3), or of a single picture (1, H, W, 3).
+
+        keyframe: index of the frame that stands for the clip; None for the middle one.
+        """
+        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
+            raise ThroughlineError(
+                f"clip has shape {frames.shape}, {frames.dtype}: expected frames (F, H, W, 3) of uint8"
+            )
+        picture = frames[len(frames) // 2 if keyframe is None else keyframe]
+        pixels = to_pixels(picture[None], self.image_encoder.config.image_size)
+        pixels = pixels.to(self.image_encoder.device, self.image_encoder.dtype)
+        patches = patch_features(self.image_encoder, pixels)[0].float().cpu()
+        return HistoryScene(prompt, picture.copy(), self.text.encode(prompt), patches)
+
+    # --- generation ------------------------------------------------------------------------------------------------
+
+    def __call__(
+        self, prompt: str, history: Sequence[HistoryScene] = (), guidance: Guidance | None = None, **settings
+    ) -> Clip:
+        """`generate` to its end."""
+        for item in self.generate(prompt, history, guidance, **settings):
+            result = item
+        assert isinstance(result, Clip)
+        return result
+
+    def generate(
+        self, prompt: str, history: Sequence[HistoryScene] = (), guidance: Guidance | None = None, **settings
+    ) -> Iterator[Step | Clip]:
+        """Yields a Step after every denoising step and at last the Clip. Closing the generator cancels.
+
+        settings: the fields of `Settings`. The same seed, machine and settings give the same clip, bit for bit.
+        Raises ThroughlineError for prompts, sizes and settings that the model can't take, before the first step.
+        """
+        options, guidance = Settings(**settings), guidance or Guidance()
+        self.check(prompt, options)
+        return self._generate(prompt, tuple(history), guidance, options)
+
+    def check(self, prompt: str, options: Settings) -> None:
+        """Raises ThroughlineError for what `generate` can't do."""
+        if not prompt.strip():
+            raise ThroughlineError(f"prompt is {prompt!r}: expected at least a word")
+        self.text.encode(prompt)
+        self.text.encode(options.negative_prompt)
+        self._check_size(options)
+        if not 1 <= options.steps <= 1000:
+            raise ThroughlineError(f"steps is {options.steps}: expected 1 to 1000")
+        if not 0 <= options.eta <= 1:
+            raise ThroughlineError(f"eta is {options.eta}: expected a number from 0 to 1")
+
+    def _check_size(self, options: Settings) -> None:
+        unit, period = self.spatial_unit, self.vae.config.temporal_compression_ratio
+        for name, value in (("height", options.height), ("width", options.width)):
+            if value % unit or not 2 * unit <= value <= 20 * unit:
+                raise ThroughlineError(
+                    f"{name} is {value}: expected a multiple of {unit} from {2 * unit} to {20 * unit}"
+                )
+        if (options.num_frames - 1) % period or not 1 <= options.num_frames <= 81:
+            raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to 81")
+
+    @property
+    def spatial_unit(self) -> int:
+        """Pixels a side of what one video token covers."""
+        return self.vae.config.patch_size * self.transformer.config.patch_size
+
+    @torch.no_grad()
+    def _generate(
+        self, prompt: str, history: tuple[HistoryScene, ...], guidance: Guidance, options: Settings
+    ) -> Iterator[Step | Clip]:
+        watch = _Stopwatch()
+        result = self.filter([scene.prompt for scene in history], prompt, threshold=options.threshold, pins=options.pins,
+                             mutes=options.mutes, muted_scenes=options.muted_scenes)  # fmt: skip
+        memory = remember(history, result, self.text.encode(prompt), self.extractor, self.decoupler)
+        watch.lap("history")
+        norms = list[dict[str, float]]()
+        for index, latents in enumerate(self._denoise(prompt, memory, guidance, options, norms), 1):
+            yield Step(index, options.steps, self._decode(latents, sharpen=False))
+        watch.lap("denoise")
+        frames = self._decode(latents, sharpen=True)
+        watch.lap("decode")
+        yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
+
+    def _denoise(
+        self, prompt: str, memory: Memory, guidance: Guidance, options: Settings, norms: list[dict[str, float]]
+    ) -> Iterator[Tensor]:
+        """Yields the estimate of the clean latents, (1, f, C, h, w), after every step."""
+        generator = torch.Generator().manual_seed(options.seed)
+        z = torch.randn(self._latent_shape(options), generator=generator).to(self.transformer.device)
+        predict = self._predictor(prompt, memory, options)
+        timesteps = trailing_timesteps(options.steps, self.scheduler.config.num_train_timesteps)
+        alpha_bars = [self.scheduler.alphas_cumprod[t] for t in timesteps] + [torch.tensor(1.0)]
+        for index, t in enumerate(timesteps):
+            w1, w2 = guidance.weights(index, len(timesteps))
+            names = branches(w1, w2, memory.tokens is not None)
+            predictions = predict(z, t, alpha_bars[index], names)
+            norms.append({"text": w1, "history": w2} | _norms(predictions))
+            v = guide(predictions, w1, w2)
+            z, clean = ddim_step(v, z, alpha_bars[index], alpha_bars[index + 1], options.eta, generator)
+            yield clean
+
+    def _latent_shape(self, options: Settings) -> tuple[int, ...]:
+        config = self.vae.config
+        frames = (options.num_frames - 1) // config.temporal_compression_ratio + 1
+        return (
+            1,
+            frames,
+            config.latent_channels,
+            options.height // config.patch_size,
+            options.width // config.patch_size,
+        )
+
+    def _predictor(
+        self, prompt: str, memory: Memory, options: Settings
+    ) -> Callable[[Tensor, int, Tensor, tuple[str, ...]], dict[str, Tensor]]:
+        """The function (z, t, ᾱ, branches) -> v of each branch; the branches run as one batch."""
+        device, dtype = self.transformer.device, self.transformer.dtype
+        words = {"full": prompt, "forgetful": prompt, "negative": options.negative_prompt}
+        encoded = {name: self.text.encode(text).hidden.to(device, dtype) for name, text in words.items()}
+
+        def predict(z: Tensor, t: int, alpha_bar: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+            text = torch.nn.utils.rnn.pad_sequence([encoded[name] for name in names], batch_first=True)
+            lengths = torch.tensor([len(encoded[name]) for name in names], device=device)
+            mask = torch.arange(text.shape[1], device=device) < lengths[:, None]
+            history = history_mask = None
+            if memory.tokens is not None and names != ("forgetful",):
+                history = memory.tokens.to(device, dtype).expand(len(names), -1, -1)
+                remembers = torch.tensor([name != "forgetful" for name in names], device=device)
+                history_mask = remembers[:, None].expand(-1, history.shape[1])
+            times = torch.full((len(names),), t, device=device)
+
+            def network(x: Tensor) -> Tensor:
+                return self.transformer(
+                    x.to(dtype), text, times, text_mask=mask, history=history, history_mask=history_mask
+                ).sample
+
+            v = self.precondition(network, z.expand(len(names), -1, -1, -1, -1), alpha_bar[None].to(device))
+            return dict(zip(names, v.float().split(1), strict=True))
+
+        return predict
+
+    def _decode(self, latents: Tensor, sharpen: bool) -> np.ndarray:
+        """(1, f, C, h, w) to uint8 (F, H, W, 3)."""
+        z = (latents / self.vae.config.scaling_factor).transpose(1, 2).to(self.vae.device, self.vae.dtype)
+        video = self.vae.decode(z, sharpen=sharpen).sample[0].float().clamp(-1, 1)
+        return ((video + 1) * 127.5).round().byte().movedim(0, -1).cpu().numpy()
+
+
+def _norms(predictions: dict[str, Tensor]) -> dict[str, float]:
+    """How much the text and the history pull, root mean square."""
+    norms = {}
+    for name, other in (("text_pull", "negative"), ("history_pull", "forgetful")):
+        if other in predictions and "full" in predictions:
+            norms[name] = float((predictions["full"] - predictions[other]).square().mean().sqrt())
+    return norms

@@ -1,0 +1,50 @@
+"""python -m pipeline.training {vae,image-encoder,extractor,generator,sharpener,export,all}: makes assets/picturebook/.
+
+Every stage keeps its checkpoints, its CSV log and its result in --out; started again after a kill it goes on where it was and
+gives the same losses. The training set (some gigabytes) is rendered there by the first stage that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+from ..errors import ThroughlineError
+from . import stages
+
+STAGES: dict[str, Callable[[stages.Workshop], None]] = {
+    "vae": stages.fit_vae,
+    "image-encoder": stages.train_image_encoder,
+    "extractor": stages.train_extractor,
+    "generator": stages.train_generator,
+    "sharpener": stages.train_sharpener,
+    "export": stages.export,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.training", description=__doc__)
+    parser.add_argument("stage", choices=[*STAGES, "all"])
+    parser.add_argument("--out", type=Path, default=Path("runs/picturebook"), help="folder of checkpoints and results")
+    parser.add_argument("--assets", type=Path, default=Path("assets/picturebook"), help="where export puts the models")
+    parser.add_argument("--shards", type=int, default=48, help="shards of 1000 clips in the training set")
+    parser.add_argument("--steps", type=int, default=None, help="steps of a training stage, instead of its recipe's")
+    parser.add_argument("--batch-size", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    overrides = {k: v for k, v in (("steps", options.steps), ("batch_size", options.batch_size)) if v is not None}
+    workshop = stages.Workshop(options.out, options.assets, options.shards, overrides | {"seed": options.seed})
+    try:
+        for name in STAGES if options.stage == "all" else [options.stage]:
+            STAGES[name](workshop)
+    except ThroughlineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

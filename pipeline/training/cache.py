@@ -1,0 +1,79 @@
+"""The training set on disk: rendered stories as shards of latents, keyframes, keyframe masks and captions.
+
+A shard is made from the seeds of its stories alone, written to a temporary name and renamed: an interrupted run is
+continued by starting it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..autoencoder import AutoencoderLinearVideo, scaled_latents
+from ..picturebook import captions, renderer, world
+from .vae import to_video
+
+STORIES_PER_SHARD = 250
+KEYFRAME = 8  # the middle frame of 17
+
+
+@dataclass(frozen=True)
+class Shard:
+    """latents: float16 (N, f, C, h, w), scaled. keyframes: uint8 (N, H, W, 3). masks: uint8 (N, H, W), labels of the renderer.
+
+    Row r is scene r % 4 of story seeds[r // 4]; captions[r] is its caption.
+    """
+
+    seeds: range
+    latents: np.ndarray
+    keyframes: np.ndarray
+    masks: np.ndarray
+    captions: list[str]
+
+
+def make_shard(folder: Path, index: int, vae: AutoencoderLinearVideo) -> None:
+    """Renders and encodes shard `index`, unless it is there."""
+    if (folder / f"{index:04d}.json").exists():
+        return
+    seeds = range(index * STORIES_PER_SHARD, (index + 1) * STORIES_PER_SHARD)
+    latents, keyframes, masks, texts = [], [], [], []
+    for seed in seeds:
+        story = world.training_story(seed)
+        clips = [renderer.render(scene) for scene in story.scenes]
+        with torch.no_grad():
+            latents.append(scaled_latents(vae, to_video(np.stack([c.frames for c in clips]))).half().numpy())
+        keyframes += [c.frames[KEYFRAME] for c in clips]
+        masks += [c.masks[KEYFRAME] for c in clips if c.masks is not None]
+        texts += [caption.text for caption in captions.story_captions(story)]
+    for name, array in (
+        ("latents", np.concatenate(latents)),
+        ("keyframes", np.stack(keyframes)),
+        ("masks", np.stack(masks)),
+    ):
+        _save(folder / f"{index:04d}.{name}.npy", array)
+    done = folder / f"{index:04d}.json"
+    temporary = done.with_suffix(".tmp")
+    temporary.write_text(json.dumps(texts))
+    os.replace(temporary, done)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with open(path.with_suffix(".tmp"), "wb") as file:
+        np.save(file, array)
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def open_shards(folder: Path) -> list[Shard]:
+    """All finished shards, memory-mapped, in order."""
+    return [_open(folder, int(path.stem)) for path in sorted(folder.glob("*.json"))]
+
+
+def _open(folder: Path, index: int) -> Shard:
+    arrays = [np.load(folder / f"{index:04d}.{name}.npy", mmap_mode="r") for name in ("latents", "keyframes", "masks")]
+    seeds = range(index * STORIES_PER_SHARD, (index + 1) * STORIES_PER_SHARD)
+    return Shard(seeds, *arrays, json.loads((folder / f"{index:04d}.json").read_text()))

@@ -1,0 +1,152 @@
+"""Trains the decoupler and the transformer on top of the frozen feature extractor, by v-prediction.
+
+Text, history and single past scenes are dropped at random, so that every branch of the guidance is in distribution; half of
+the remembered keyframes are blurred and noisy, as generated ones are. A third loss aligns a hidden layer with φ of the true
+keyframe (representation alignment, Yu et al. 2024), which brings memory and layout early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import CogVideoXDDIMScheduler
+from torch import Tensor, nn
+
+from ..autoencoder import AutoencoderLinearVideo
+from ..decoupler import Decoupler, cross_covariance
+from ..feature_extractor import FeatureExtractor
+from ..guidance import Preconditioning, make_preconditioning
+from ..transformer import StoryTransformer3DModel
+from .dataset import MAX_TOKENS, PictureBookSet
+from .extractor import ExtractorData, recollect
+from .loop import Losses, Recipe
+from .memory import SCENES
+from .truth import GRID
+
+RECIPE = Recipe("generator", 3000, 1.5e-3, 48, warmup=100, average=0.998,
+                adam_names=("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align"))  # fmt: skip
+TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
+DECOUPLING_WEIGHT, ALIGNMENT_WEIGHT, ALIGNMENT_LAYER = 0.02, 0.5, 3
+KEYFRAME_LATENT = 2  # frames 5 to 8 of 17
+
+
+def new_scheduler() -> CogVideoXDDIMScheduler:
+    return CogVideoXDDIMScheduler(
+        prediction_type="v_prediction", snr_shift_scale=3.0, rescale_betas_zero_snr=True, timestep_spacing="trailing",
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, set_alpha_to_one=True,
+    )  # fmt: skip
+
+
+def new_transformer(
+    latent_channels: int, height: int = 8, width: int = 12, history_dim: int = 192
+) -> StoryTransformer3DModel:
+    """The embedded generator, untrained: 120 video tokens for 17 frames of 96 x 144."""
+    return StoryTransformer3DModel(
+        num_attention_heads=6, attention_head_dim=48, num_layers=8, in_channels=latent_channels, out_channels=latent_channels,
+        time_embed_dim=64, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17, patch_size=2,
+        max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
+    )  # fmt: skip
+
+
+class GeneratorTrainer(nn.Module):
+    def __init__(self, extractor: FeatureExtractor, vae: AutoencoderLinearVideo, image_dim: int) -> None:
+        super().__init__()
+        dim = extractor.config.dim
+        self.decoupler = Decoupler(dim=dim)
+        self.transformer = new_transformer(vae.config.latent_channels, history_dim=dim)
+        nn.init.zeros_(self.transformer.proj_out.weight)
+        width = self.transformer.config.num_attention_heads * self.transformer.config.attention_head_dim
+        self.align = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, image_dim))
+        self.hidden: list[Tensor] = []  # of ALIGNMENT_LAYER, caught in the last forward pass
+        norm = self.transformer.transformer_blocks[ALIGNMENT_LAYER].norm1
+        norm.register_forward_pre_hook(lambda _, args: self.hidden.append(args[0]))
+
+    def alignment(self, target: Tensor) -> Tensor:
+        """1 - cosine between the hidden layer on the keyframe's latent frame and φ there, target (B, P, v)."""
+        hidden = self.hidden.pop()
+        tokens = hidden.unflatten(1, (-1, 24))[:, KEYFRAME_LATENT]
+        grid = target.unflatten(1, (GRID, GRID)).permute(0, 3, 1, 2)
+        pooled = F.avg_pool2d(grid, (3, 2)).flatten(2).transpose(1, 2)
+        return 1 - F.cosine_similarity(self.align(tokens).float(), pooled, dim=-1).mean()
+
+
+def make_losses(
+    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo, folder: Path, data: ExtractorData,
+    batch_size: int,
+) -> Callable[[torch.Generator], Losses]:  # fmt: skip
+    pictures = PictureBookSet(folder)
+    scheduler, precondition = new_scheduler(), make_preconditioning(vae.config.latents_std)
+    nothing = empty_text()
+    centre = data.features[0, ::50].float().mean((0, 1))
+    extractor.requires_grad_(False)
+
+    def losses(generator: torch.Generator) -> Losses:
+        rows = torch.randint(len(pictures), (batch_size,), generator=generator)
+        use = torch.rand(batch_size, SCENES, generator=generator) > SCENE_DROP
+        use &= torch.rand(batch_size, 1, generator=generator) > HISTORY_DROP
+        variant = torch.randint(2, (batch_size, SCENES), generator=generator)
+        clean = pictures.latents(rows)
+        noise = torch.randn(clean.shape, generator=generator)
+        t = torch.randint(scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
+        silent = torch.rand(batch_size, generator=generator) < TEXT_DROP
+        with torch.autocast("cpu", torch.bfloat16):
+            history, matched, text, mask, decoupling = _conditions(
+                trainer, extractor, data, rows, use, variant, silent, nothing
+            )
+            alpha_bar = scheduler.alphas_cumprod[t]
+            error = _v_error(trainer, precondition, clean, noise, t, alpha_bar, text, mask, history, matched)
+            alignment = trainer.alignment(data.features[0, rows].float() - centre)
+        remembers = matched.any(1)
+        loss = error.mean()
+        return {"loss": loss + ALIGNMENT_WEIGHT * alignment + DECOUPLING_WEIGHT * decoupling, "v": loss,
+                "with_history": error[remembers].mean(), "without": error[~remembers].mean(), "alignment": alignment,
+                "decoupling": decoupling}  # fmt: skip
+
+    return losses
+
+
+def _conditions(
+    trainer: GeneratorTrainer, extractor: FeatureExtractor, data: ExtractorData, rows: Tensor, use: Tensor,
+    variant: Tensor, silent: Tensor, nothing: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """History tokens (B, H, d) and their mask, text (B, L, t) and its mask, and the decoupling loss."""
+    r = recollect(extractor, data, rows, use, variant)
+    past_mask = r.past_mask.clone()
+    past_mask[:, 0] |= ~past_mask.any(1)  # rows without a past see one token; `matched` hides what comes of it
+    with torch.no_grad():
+        predicted = extractor(r.past, r.prompt, past_mask, r.mask)
+    visual = trainer.decoupler(r.prompt, predicted, r.matched)
+    decoupling = cross_covariance(visual[r.matched], r.prompt[r.matched])
+    count = max(1, int(r.matched.sum(1).max()))
+    order = r.matched.long().argsort(dim=1, descending=True, stable=True)[:, :count]
+    history = visual.gather(1, order[..., None].expand(-1, -1, visual.shape[-1]))
+    text, mask = r.prompt.clone(), r.mask.clone()
+    text[silent, : len(nothing)], mask[silent] = nothing, torch.arange(mask.shape[1]) < len(nothing)
+    return history, r.matched.gather(1, order), text, mask, decoupling
+
+
+def _v_error(
+    trainer: GeneratorTrainer, precondition: Preconditioning, clean: Tensor, noise: Tensor, t: Tensor, alpha_bar: Tensor,
+    text: Tensor, mask: Tensor, history: Tensor, matched: Tensor,
+) -> Tensor:  # fmt: skip
+    """Mean squared error of v = α ε - σ x, one a clip (B)."""
+    a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha_bar, 1 - alpha_bar))
+    trainer.hidden.clear()
+
+    def network(z: Tensor) -> Tensor:
+        return trainer.transformer(z, text, t, text_mask=mask, history=history, history_mask=matched).sample
+
+    predicted = precondition(network, a * clean + s * noise, alpha_bar)
+    return (predicted - (a * noise - s * clean)).square().mean((1, 2, 3, 4))
+
+
+def empty_text() -> Tensor:
+    """τ(""): what stands for a prompt that was dropped, (2, t)."""
+    from ..text_encoder import TextEncoder
+
+    hidden = TextEncoder.minilm().encode("").hidden
+    assert len(hidden) <= MAX_TOKENS
+    return hidden

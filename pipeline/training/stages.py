@@ -1,0 +1,166 @@
+"""The stages of a training, each from the files of the earlier ones to a component folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import diffusers
+import torch
+from torch import nn
+from tqdm import tqdm
+from transformers import CLIPVisionModelWithProjection
+
+from ..autoencoder import AutoencoderLinearVideo
+from ..decoupler import Decoupler
+from ..errors import ThroughlineError
+from ..feature_extractor import FeatureExtractor
+from ..transformer import StoryTransformer3DModel
+from . import cache, extractor, generator, image_encoder, sharpener, vae
+from .loop import Losses, Recipe, train
+
+HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
+COMPONENTS = {  # of the model folder: library and class, as in model_index.json
+    "tokenizer": (None, None),
+    "text_encoder": (None, None),
+    "image_encoder": ("transformers", "CLIPVisionModelWithProjection"),
+    "extractor": ("pipeline.feature_extractor", "FeatureExtractor"),
+    "decoupler": ("pipeline.decoupler", "Decoupler"),
+    "transformer": ("pipeline.transformer", "StoryTransformer3DModel"),
+    "vae": ("pipeline.autoencoder", "AutoencoderLinearVideo"),
+    "scheduler": ("diffusers", "CogVideoXDDIMScheduler"),
+}
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a training lives and what is different from the recipes."""
+
+    out: Path
+    assets: Path
+    shards: int = 48
+    overrides: dict = field(default_factory=dict)  # fields of Recipe
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        return dataclasses.replace(recipe, **self.overrides)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the training set, rendered on first use."""
+        folder = self.out / "cache"
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = [i for i in range(self.shards) if not (folder / f"{i:04d}.json").exists()]
+        if missing:
+            _render_shards(folder, missing, str(self.need("vae")))
+        return folder
+
+    def need(self, component: str) -> Path:
+        folder = self.out / component
+        if not (folder / "config.json").exists():
+            raise ThroughlineError(f"no {component} in {str(self.out)!r}: train the earlier stages first")
+        return folder
+
+
+def _render_shards(folder: Path, missing: list[int], vae_folder: str) -> None:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(_render_shard, folder, i, vae_folder) for i in missing]
+        for job in tqdm(jobs, desc="rendering", unit="shard"):
+            job.result()
+
+
+def _render_shard(folder: Path, index: int, vae_folder: str) -> None:
+    torch.set_num_threads(1)
+    cache.make_shard(folder, index, AutoencoderLinearVideo.from_pretrained(vae_folder))
+
+
+def run(workshop: Workshop, recipe: Recipe, module: nn.Module, losses: Callable[[torch.Generator], Losses]) -> None:
+    """Trains with a progress bar."""
+    recipe = workshop.recipe(recipe)
+    bar = tqdm(train(recipe, module, losses, workshop.out), desc=recipe.name, unit="step", total=recipe.steps)
+    for step, numbers in bar:
+        bar.n = step + 1
+        bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()})
+
+
+def fit_vae(workshop: Workshop) -> None:
+    torch.manual_seed(0)
+    model = vae.fit_linear(vae.render_clips(range(200)))
+    model.save_pretrained(workshop.out / "vae")
+    clips = vae.to_video(vae.render_clips(HELD_OUT))
+    rebuilt = model.decode(model.encode(clips).latent_dist.mode()).sample
+    print(f"vae: {vae.psnr(rebuilt.clamp(-1, 1), clips):.2f} dB on {len(clips)} held-out clips, linear decoder alone")
+
+
+def train_image_encoder(workshop: Workshop) -> None:
+    torch.manual_seed(0)
+    trainer = image_encoder.ImageEncoderTrainer()
+    size = workshop.recipe(image_encoder.RECIPE).batch_size
+    run(workshop, image_encoder.RECIPE, trainer, image_encoder.make_losses(trainer, workshop.cache, size))
+    trainer.model.save_pretrained(workshop.out / "image_encoder")
+
+
+def train_extractor(workshop: Workshop) -> None:
+    vision = _vision(workshop)
+    data = extractor.load_data(workshop.cache, vision)
+    torch.manual_seed(0)
+    model = FeatureExtractor(image_dim=vision.config.hidden_size)
+    target = extractor.TargetTrainer(model)
+    recipe = workshop.recipe(extractor.TARGET_RECIPE)
+    run(workshop, extractor.TARGET_RECIPE, target, extractor.target_losses(target, data, recipe.batch_size))
+    extractor.standardize(target, data)
+    recipe = workshop.recipe(extractor.RECIPE)
+    run(workshop, extractor.RECIPE, model, extractor.make_losses(model, target, data, recipe.batch_size))
+    model.save_pretrained(workshop.out / "extractor")
+
+
+def _vision(workshop: Workshop) -> CLIPVisionModelWithProjection:
+    return CLIPVisionModelWithProjection.from_pretrained(
+        workshop.need("image_encoder"), attn_implementation="eager"
+    ).eval()
+
+
+def train_generator(workshop: Workshop) -> None:
+    vision = _vision(workshop)
+    model = FeatureExtractor.from_pretrained(workshop.need("extractor"))
+    autoencoder = AutoencoderLinearVideo.from_pretrained(workshop.need("vae"))
+    data = extractor.load_data(workshop.cache, vision)
+    torch.manual_seed(0)
+    trainer = generator.GeneratorTrainer(model, autoencoder, vision.config.hidden_size)
+    size = workshop.recipe(generator.RECIPE).batch_size
+    losses = generator.make_losses(trainer, model, autoencoder, workshop.cache, data, size)
+    run(workshop, generator.RECIPE, trainer, losses)
+    trainer.decoupler.save_pretrained(workshop.out / "decoupler")
+    trainer.transformer.save_pretrained(workshop.out / "transformer")
+
+
+def train_sharpener(workshop: Workshop) -> None:
+    linear = AutoencoderLinearVideo.from_pretrained(workshop.need("vae"))
+    torch.manual_seed(0)
+    model = sharpener.with_sharpener(linear)
+    size = workshop.recipe(sharpener.RECIPE).batch_size
+    run(workshop, sharpener.RECIPE, model, sharpener.make_losses(model, size))
+    model.save_pretrained(workshop.out / "vae_sharp")
+    print(f"vae: {sharpener.held_out_psnr(model, HELD_OUT):.2f} dB on held-out clips")
+
+
+def export(workshop: Workshop) -> None:
+    """Gathers the components in half precision, in the layout that StoryPipeline.from_pretrained reads."""
+    components: dict[str, nn.Module] = {
+        "image_encoder": _vision(workshop),
+        "extractor": FeatureExtractor.from_pretrained(workshop.need("extractor")),
+        "decoupler": Decoupler.from_pretrained(workshop.need("decoupler")),
+        "transformer": StoryTransformer3DModel.from_pretrained(workshop.need("transformer")),
+        "vae": AutoencoderLinearVideo.from_pretrained(workshop.need("vae_sharp")),
+    }
+    for name, component in components.items():
+        component.half().save_pretrained(workshop.assets / name)  # type: ignore[operator]
+    generator.new_scheduler().save_pretrained(workshop.assets / "scheduler")
+    index = {"_class_name": "StoryPipeline", "_diffusers_version": diffusers.__version__, **COMPONENTS}
+    (workshop.assets / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    size = sum(path.stat().st_size for path in workshop.assets.rglob("*.safetensors")) / 2**20
+    print(f"{workshop.assets}: {size:.1f} MiB of weights")

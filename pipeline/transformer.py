@@ -1,0 +1,229 @@
+"""The generator's transformer: CogVideoX with a third stream of tokens, what the scene remembers.
+
+Letters: B batch, L text tokens, H history tokens, N video tokens, d width, t width of the text encoder.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from diffusers import CogVideoXTransformer3DModel
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.attention_processor import Attention
+from diffusers.models.embeddings import apply_rotary_emb
+from diffusers.models.modeling_outputs import Transformer2DModelOutput
+from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
+from torch import Tensor, nn
+
+Rotary = tuple[Tensor, Tensor] | None
+
+
+class HistoryStream(nn.Module):
+    """What one block needs for history tokens: their own adaptive norms, and the gate through which others see them.
+
+    Text and video attend to history in a second softmax, whose result is added times `gate`. At gate 0, or without history,
+    a block is the stock block: the history path is added, not mixed in.
+    """
+
+    def __init__(self, dim: int, time_embed_dim: int, heads: int, gate: float) -> None:
+        super().__init__()
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(time_embed_dim, 6 * dim))
+        self.norm1 = nn.LayerNorm(dim, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(dim, elementwise_affine=False)
+        self.gate = nn.Parameter(torch.full((heads, 1, 1), gate))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Scaled dot-product attention, (B, heads, n, e). mask: bool, True where a key may be seen.
+
+    While gradients are wanted on a CPU it is written out: the backward pass is three times faster than the fused one's.
+    """
+    if q.device.type == "cpu" and torch.is_grad_enabled() and q.requires_grad:
+        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -1e4)
+        return scores.softmax(-1).to(v.dtype) @ v
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+class StoryTransformer3DModel(CogVideoXTransformer3DModel):
+    """CogVideoXTransformer3DModel that also reads history tokens.
+
+    Loads stock CogVideoX weights unchanged and, without history, gives the stock output: with a text mask or with
+    history it runs `_story_block` over the same modules. `history_gate` is the gate's value before training: 0 leaves
+    pretrained weights as they are, 1 suits training from nothing.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        num_attention_heads: int = 30,
+        attention_head_dim: int = 64,
+        in_channels: int = 16,
+        out_channels: int | None = 16,
+        flip_sin_to_cos: bool = True,
+        freq_shift: int = 0,
+        time_embed_dim: int = 512,
+        ofs_embed_dim: int | None = None,
+        text_embed_dim: int = 4096,
+        num_layers: int = 30,
+        dropout: float = 0.0,
+        attention_bias: bool = True,
+        sample_width: int = 90,
+        sample_height: int = 60,
+        sample_frames: int = 49,
+        patch_size: int = 2,
+        patch_size_t: int | None = None,
+        temporal_compression_ratio: int = 4,
+        max_text_seq_length: int = 226,
+        activation_fn: str = "gelu-approximate",
+        timestep_activation_fn: str = "silu",
+        norm_elementwise_affine: bool = True,
+        norm_eps: float = 1e-5,
+        spatial_interpolation_scale: float = 1.875,
+        temporal_interpolation_scale: float = 1.0,
+        use_rotary_positional_embeddings: bool = False,
+        use_learned_positional_embeddings: bool = False,
+        patch_bias: bool = True,
+        history_dim: int = 192,
+        history_gate: float = 0.0,
+    ) -> None:
+        stock = {k: v for k, v in locals().items() if k not in ("self", "history_dim", "history_gate") and k[0] != "_"}
+        super().__init__(**stock)
+        dim = num_attention_heads * attention_head_dim
+        self.history_proj = nn.Linear(history_dim, dim)
+        self.history_streams = nn.ModuleList(
+            HistoryStream(dim, time_embed_dim, num_attention_heads, history_gate) for _ in range(num_layers)
+        )
+
+    def forward(
+        self,
+        hidden_states: Tensor,  # (B, f, C, h, w), noisy latents
+        encoder_hidden_states: Tensor,  # (B, L, t)
+        timestep: Tensor,  # (B)
+        timestep_cond: Tensor | None = None,
+        ofs: Tensor | None = None,
+        image_rotary_emb: Rotary = None,
+        attention_kwargs: dict | None = None,
+        return_dict: bool = True,
+        *,
+        text_mask: Tensor | None = None,  # bool (B, L), True where there is a token
+        history: Tensor | None = None,  # (B, H, history_dim)
+        history_mask: Tensor | None = None,  # bool (B, H)
+    ) -> Transformer2DModelOutput | tuple[Tensor]:
+        """The model's prediction for the latents, (B, f, C, h, w); without history and text_mask, the stock forward."""
+        if history is None and text_mask is None and self._stock_length(encoder_hidden_states):
+            return super().forward(hidden_states, encoder_hidden_states, timestep, timestep_cond, ofs, image_rotary_emb,
+                                   attention_kwargs, return_dict)  # fmt: skip
+        time = self._time_embedding(timestep, timestep_cond, ofs, hidden_states.dtype)
+        text, video = self._embed(encoder_hidden_states, hidden_states)
+        past = self.history_proj(history) if history is not None else None
+        for block, stream in zip(self.transformer_blocks, self.history_streams, strict=True):
+            args = (block, stream, text, past, video, time, image_rotary_emb, text_mask, history_mask)
+            if torch.is_grad_enabled() and self.gradient_checkpointing:
+                text, past, video = torch.utils.checkpoint.checkpoint(_story_block, *args, use_reentrant=False)
+            else:
+                text, past, video = _story_block(*args)
+        output = self._unpatch(self._final(text, video, time), hidden_states)
+        return Transformer2DModelOutput(sample=output) if return_dict else (output,)
+
+    def _stock_length(self, text: Tensor) -> bool:
+        """Stock positions are laid out for texts of exactly max_text_seq_length tokens (rotary ones for any length)."""
+        return not self.patch_embed.use_positional_embeddings or text.shape[1] == self.config.max_text_seq_length
+
+    def _time_embedding(self, timestep: Tensor, cond: Tensor | None, ofs: Tensor | None, dtype: torch.dtype) -> Tensor:
+        time = self.time_embedding(self.time_proj(timestep).to(dtype), cond)
+        if self.ofs_embedding is not None:
+            time = time + self.ofs_embedding(self.ofs_proj(ofs).to(dtype))
+        return time
+
+    def _embed(self, text: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
+        """Text padded to the stock length goes through the stock embedding, and the padding is cut off again."""
+        length, full = text.shape[1], self.config.max_text_seq_length
+        assert length <= full, f"the text has {length} tokens, the model takes {full}"
+        joint = self.embedding_dropout(self.patch_embed(F.pad(text, (0, 0, 0, full - length)), video))
+        return joint[:, :length], joint[:, full:]
+
+    def _final(self, text: Tensor, video: Tensor, time: Tensor) -> Tensor:
+        return self.proj_out(self.norm_out(self.norm_final(video), temb=time))
+
+    def _unpatch(self, tokens: Tensor, like: Tensor) -> Tensor:
+        """(B, N, patch values) to (B, f, C, h, w)."""
+        b, f, _, h, w = like.shape
+        p, t = self.config.patch_size, self.config.patch_size_t
+        if t is None:
+            x = tokens.reshape(b, f, h // p, w // p, -1, p, p)
+            return x.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
+        x = tokens.reshape(b, (f + t - 1) // t, h // p, w // p, -1, t, p, p)
+        return x.permute(0, 1, 5, 4, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(1, 2)
+
+
+def _story_block(
+    block: CogVideoXBlock, stream: HistoryStream, text: Tensor, past: Tensor | None, video: Tensor, time: Tensor,
+    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None,
+) -> tuple[Tensor, Tensor | None, Tensor]:  # fmt: skip
+    """CogVideoXBlock.forward with masks and a third stream."""
+    length = text.shape[1]
+    norm_video, norm_text, gate_video, gate_text = block.norm1(video, text, time)
+    joint = torch.cat([norm_text, norm_video], dim=1)
+    if past is not None:
+        modulation = stream.modulation(time)[:, None].chunk(6, dim=-1)
+        norm_past = stream.norm1(past) * (1 + modulation[1]) + modulation[0]
+        joint, past_attended = _joint_attention(
+            block.attn1, stream, joint, length, norm_past, rotary, text_mask, past_mask
+        )
+        past = past + modulation[2] * past_attended
+    else:
+        joint, _ = _joint_attention(block.attn1, stream, joint, length, None, rotary, text_mask, None)
+    text, video = text + gate_text * joint[:, :length], video + gate_video * joint[:, length:]
+    norm_video, norm_text, gate_video, gate_text = block.norm2(video, text, time)
+    parts = [norm_text, norm_video]
+    if past is not None:
+        parts.append(stream.norm2(past) * (1 + modulation[4]) + modulation[3])
+    fed = block.ff(torch.cat(parts, dim=1))
+    end = length + video.shape[1]
+    text, video = text + gate_text * fed[:, :length], video + gate_video * fed[:, length:end]
+    return text, None if past is None else past + modulation[5] * fed[:, end:], video
+
+
+def _joint_attention(
+    attention: Attention, stream: HistoryStream, joint: Tensor, length: int, past: Tensor | None,
+    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Text and video attend to themselves as in CogVideoX, plus, gated, to history; history attends to itself and the text."""
+    q, k, v = _heads(attention, joint)
+    if rotary is not None:
+        q = torch.cat([q[:, :, :length], apply_rotary_emb(q[:, :, length:], rotary)], dim=2)
+        k = torch.cat([k[:, :, :length], apply_rotary_emb(k[:, :, length:], rotary)], dim=2)
+    keys = None if text_mask is None else F.pad(text_mask, (0, joint.shape[1] - length), value=True)[:, None, None]
+    attended = attend(q, k, v, keys)
+    if past is None:
+        return _merge(attention, attended), None
+    past_q, past_k, past_v = _heads(attention, past)
+    seen = None if past_mask is None else past_mask[:, None, None]
+    remembered = attend(q, past_k, past_v, seen)
+    if past_mask is not None:
+        remembered = remembered * past_mask.any(1)[:, None, None, None]
+    attended = attended + stream.gate.to(attended.dtype) * remembered
+    own_mask = None
+    if text_mask is not None or past_mask is not None:
+        texts = text_mask if text_mask is not None else joint.new_ones(joint.shape[0], length, dtype=torch.bool)
+        pasts = past_mask if past_mask is not None else joint.new_ones(past.shape[:2], dtype=torch.bool)
+        own_mask = torch.cat([texts, pasts], dim=1)[:, None, None]
+    own = attend(past_q, torch.cat([k[:, :, :length], past_k], 2), torch.cat([v[:, :, :length], past_v], 2), own_mask)
+    return _merge(attention, attended), _merge(attention, own)
+
+
+def _heads(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, n, d) to normalised queries, normalised keys and values, (B, heads, n, e)."""
+    q, k, v = (
+        to(x).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+        for to in (attention.to_q, attention.to_k, attention.to_v)
+    )
+    if attention.norm_q is not None:
+        q, k = attention.norm_q(q), attention.norm_k(k)
+    return q, k, v
+
+
+def _merge(attention: Attention, x: Tensor) -> Tensor:
+    return attention.to_out[1](attention.to_out[0](x.transpose(1, 2).flatten(2)))
