@@ -86,6 +86,7 @@ class StoryPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->extractor->decoupler->transformer->vae"
+    _optional_components = ["text_encoder", "tokenizer"]  # in a folder, not in a pipeline: see save_pretrained
 
     def __init__(
         self, tokenizer, text_encoder, image_encoder, extractor, decoupler, transformer, vae, scheduler
@@ -111,6 +112,14 @@ class StoryPipeline(DiffusionPipeline):
             text_encoder, tokenizer = load_minilm()
             options = {"text_encoder": text_encoder, "tokenizer": tokenizer} | options
         return super().from_pretrained(str(folder), **{"use_safetensors": True, "local_files_only": True} | options)
+
+    def save_pretrained(self, folder: str | Path, *, text_encoder: bool = True, **options) -> None:  # type: ignore[override]
+        """Saves in the diffusers layout; without text encoder and tokenizer if `text_encoder` is False (they are
+        MiniLM then)."""
+        if text_encoder:
+            return super().save_pretrained(str(folder), **options)
+        slim = type(self)(**self.components | {"text_encoder": None, "tokenizer": None})
+        return DiffusionPipeline.save_pretrained(slim, str(folder), **options)
 
     # --- history ---------------------------------------------------------------------------------------------------
 
