@@ -17,12 +17,13 @@ from torch import Tensor, nn
 class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
     """A linear video autoencoder with the interface of a diffusers one.
 
-    Encoding is one strided Conv3d with orthonormal filters, decoding its transpose: both are fitted in closed form (PCA
-    of patches of 4 x p x p pixels, `pipeline.training.vae`). The first frame is a patch of its own, repeated in time, as in
-    CogVideoX's causal autoencoder. `scaling_factor` is one number for all components, so that their falling spectrum
-    stays: coarse comes before fine in denoising. `latents_std` are the spreads of the scaled components, by which the
-    denoiser is preconditioned (`guidance.Preconditioning`). `sharpener`, if `sharpen_channels` > 0, is a convolutional decoder
-    that is added to the linear one and restores what the cut spectrum blurred.
+    Encoding is one strided Conv3d with orthonormal filters, decoding its transpose: both are fitted in closed form
+    (PCA of patches of 4 x p x p pixels, `pipeline.training.vae`). The first frame is a patch of its own, repeated in
+    time, as in CogVideoX's causal autoencoder. `scaling_factor` is one number for all components, so that their
+    falling spectrum stays: coarse comes before fine in denoising. `latents_std` are the spreads of the scaled
+    components, by which the denoiser is preconditioned (`guidance.Preconditioning`). `sharpener`, if
+    `sharpen_channels` > 0, is a convolutional decoder that is added to the linear one and restores what the cut
+    spectrum blurred.
 
     Does not cover: tiling, slicing; clips whose sides are no multiple of p.
     """
@@ -45,7 +46,8 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
         self.sharpener = Sharpener(latent_channels, sharpen_channels, patch_size) if sharpen_channels else None
 
     def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput | tuple:
-        """x: (B, 3, F, H, W) in -1..1. Gives a distribution without spread over latents (B, C, f, H / p, W / p), unscaled."""
+        """x: (B, 3, F, H, W) in -1..1. Gives a distribution without spread over latents (B, C, f, H / p, W / p),
+        unscaled."""
         t = self.config.temporal_compression_ratio
         x = torch.cat([x[:, :, :1].expand(-1, -1, t - 1, -1, -1), x], dim=2)
         latents = self.encoder(x) - (self.encoder.weight * self.mean).sum((1, 2, 3, 4))[:, None, None, None]
@@ -54,7 +56,8 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
         return AutoencoderKLOutput(latent_dist=distribution) if return_dict else (distribution,)
 
     def decode(self, z: Tensor, return_dict: bool = True, sharpen: bool = True) -> DecoderOutput | tuple:
-        """z: (B, C, f, h, w), unscaled. Gives (B, 3, F, H, W). sharpen=False is the linear part alone (cheap previews)."""
+        """z: (B, C, f, h, w), unscaled. Gives (B, 3, F, H, W). sharpen=False is the linear part alone (cheap
+        previews)."""
         t = self.config.temporal_compression_ratio
         x = F.conv_transpose3d(z, self.encoder.weight, stride=self.encoder.stride)
         x = x + self.mean.repeat(1, z.shape[2], z.shape[3], z.shape[4])
@@ -65,7 +68,8 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
 
 
 class Sharpener(nn.Module):
-    """Adds to a linear reconstruction what its neighbourhood tells: (B, 3, F, H, W), (B, C, f, h, w) -> (B, 3, F, H, W).
+    """Adds to a linear reconstruction what its neighbourhood tells: (B, 3, F, H, W), (B, C, f, h, w) -> (B, 3, F, H,
+    W).
 
     Latents are read once at their own resolution, then the frames at half resolution one by one.
     """

@@ -33,8 +33,9 @@ class TokenImageAttention(nn.Module):
 class FeatureExtractor(ModelMixin, ConfigMixin):
     """A_pred = Transformer(Φ, τ(P_i)), Φ = [Φ_1, ..., Φ_k] along tokens, Φ_j = [A_j, τ(T_j)] along features.
 
-    Trained alone against A_real, the same cross-attention of the current prompt's own tokens over its true keyframe, with
-    L = 1 - cos(A_real, A_pred) per token; then frozen. Only kept tokens enter: a past scene that keeps nothing adds nothing.
+    Trained alone against A_real, the same cross-attention of the current prompt's own tokens over its true keyframe,
+    with L = 1 - cos(A_real, A_pred) per token; then frozen. Only kept tokens enter: a past scene that keeps nothing
+    adds nothing.
     """
 
     @register_to_config

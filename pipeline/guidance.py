@@ -55,7 +55,8 @@ def branches(w1: float, w2: float, has_history: bool) -> tuple[str, ...]:
 
 
 def guide(predictions: dict[str, Tensor], w1: float, w2: float) -> Tensor:
-    """The guided prediction from those that `branches` names; the weights multiply v as they would ε (both are linear)."""
+    """The guided prediction from those that `branches` names; the weights multiply v as they would ε (both are
+    linear)."""
     if "full" not in predictions:
         return predictions["negative"]
     full = predictions["full"]
@@ -65,10 +66,11 @@ def guide(predictions: dict[str, Tensor], w1: float, w2: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Preconditioning:
-    """The denoiser's view of latents whose channels differ widely in spread (Karras et al. 2022, section 5, per channel).
+    """The denoiser's view of latents whose channels differ widely in spread (Karras et al. 2022, section 5, per
+    channel).
 
-    A Gaussian with the latents' spread s would have v = skip z; the network predicts the rest in units of its own spread:
-    v = skip z + out F(in z), z = α x + σ ε. Then fine components cost no capacity while they are still noise.
+    A Gaussian with the latents' spread s would have v = skip z; the network predicts the rest in units of its own
+    spread: v = skip z + out F(in z), z = α x + σ ε. Then fine components cost no capacity while they are still noise.
     std: float (C), or None for a network that predicts v outright, as pretrained ones do.
     """
 

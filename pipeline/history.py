@@ -52,8 +52,8 @@ def remember(
 ) -> Memory:
     """Φ of the kept tokens, A_pred, and its visual part for the tokens of the prompt that something kept matches.
 
-    Each past scene goes through the cross-attention alone and only with its kept tokens, so that a scene that keeps nothing
-    cannot change a bit of the outcome.
+    Each past scene goes through the cross-attention alone and only with its kept tokens, so that a scene that keeps
+    nothing cannot change a bit of the outcome.
     """
     parts, maps = [], list[AttentionMap]()
     for index, (scene, verdict) in enumerate(zip(history, result.scenes, strict=True)):

@@ -14,7 +14,8 @@ def ddim_step(
     eta: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One step of DDIM (Song et al. 2021, eq. 12) from ᾱ to the next, less noisy, ᾱ' with v-prediction (Salimans and Ho 2022).
+    """One step of DDIM (Song et al. 2021, eq. 12) from ᾱ to the next, less noisy, ᾱ' with v-prediction (Salimans and
+    Ho 2022).
 
     Gives (the next z, the estimate of the clean latents). eta = 0 is deterministic; eta = 1 adds the noise of DDPM.
     """

@@ -105,7 +105,8 @@ class StoryPipeline(DiffusionPipeline):
     def from_pretrained(cls, folder: str | Path, **options) -> StoryPipeline:  # type: ignore[override]
         """A pipeline from a folder in the diffusers layout; a text encoder it leaves out is MiniLM.
 
-        Raises ThroughlineError for what is no model folder, WeightsError for weights that are missing, truncated or pickles.
+        Raises ThroughlineError for what is no model folder, WeightsError for weights that are missing, truncated or
+        pickles.
         """
         index = check_folder(Path(folder))
         if not (index.get("text_encoder") or [None])[0]:
@@ -194,7 +195,8 @@ class StoryPipeline(DiffusionPipeline):
         self, prompt: str, history: tuple[HistoryScene, ...], guidance: Guidance, options: Settings
     ) -> Iterator[Step | Clip]:
         watch = _Stopwatch()
-        result = self.filter([scene.prompt for scene in history], prompt, threshold=options.threshold, pins=options.pins,
+        result = self.filter([scene.prompt for scene in history], prompt, threshold=options.threshold,
+        pins=options.pins,
                              mutes=options.mutes, muted_scenes=options.muted_scenes)  # fmt: skip
         memory = remember(history, result, self.text.encode(prompt), self.extractor, self.decoupler)
         watch.lap("history")
@@ -214,7 +216,7 @@ class StoryPipeline(DiffusionPipeline):
         z = torch.randn(self._latent_shape(options), generator=generator).to(self.transformer.device)
         predict = self._predictor(prompt, memory, options)
         timesteps = trailing_timesteps(options.steps, self.scheduler.config.num_train_timesteps)
-        alpha_bars = [self.scheduler.alphas_cumprod[t] for t in timesteps] + [torch.tensor(1.0)]
+        alpha_bars = [self.scheduler.alphas_cumprod[t].float() for t in timesteps] + [torch.tensor(1.0)]
         for index, t in enumerate(timesteps):
             w1, w2 = guidance.weights(index, len(timesteps))
             names = branches(w1, w2, memory.tokens is not None)

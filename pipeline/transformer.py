@@ -21,8 +21,8 @@ Rotary = tuple[Tensor, Tensor] | None
 class HistoryStream(nn.Module):
     """What one block needs for history tokens: their own adaptive norms, and the gate through which others see them.
 
-    Text and video attend to history in a second softmax, whose result is added times `gate`. At gate 0, or without history,
-    a block is the stock block: the history path is added, not mixed in.
+    Text and video attend to history in a second softmax, whose result is added times `gate`. At gate 0, or without
+    history, a block is the stock block: the history path is added, not mixed in.
     """
 
     def __init__(self, dim: int, time_embed_dim: int, heads: int, gate: float) -> None:
@@ -190,7 +190,8 @@ def _joint_attention(
     attention: Attention, stream: HistoryStream, joint: Tensor, length: int, past: Tensor | None,
     rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Text and video attend to themselves as in CogVideoX, plus, gated, to history; history attends to itself and the text."""
+    """Text and video attend to themselves as in CogVideoX, plus, gated, to history; history attends to itself and
+    the text."""
     q, k, v = _heads(attention, joint)
     if rotary is not None:
         q = torch.cat([q[:, :, :length], apply_rotary_emb(q[:, :, length:], rotary)], dim=2)

@@ -5,6 +5,7 @@ Lengths are in figure units u: a figure is about 6 u tall and its head 2.4 u wid
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -126,7 +127,7 @@ def _arm(brush: Brush, shoulder: Point, limb: Limb, sleeve: RGB, skin: RGB, u: f
 def _tail(brush: Brush, kind: str, hip: Point, fur: RGB, u: float) -> None:
     points = [(0.5, 0.1), (1.3, -0.1), (1.6, -1.0)] if kind == "cat" else [(0.5, 0.0), (1.2, -0.6)]
     path = [(hip[0] - x * u, hip[1] + y * u) for x, y in points]
-    for a, b in zip(path, path[1:], strict=False):
+    for a, b in itertools.pairwise(path):
         brush.line(a, b, (0.32 if kind == "cat" else 0.45) * u, shade(fur, 0.85))
 
 

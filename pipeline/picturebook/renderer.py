@@ -22,7 +22,8 @@ UNIT = 0.094  # one figure unit, share of the height
 
 @dataclass(frozen=True)
 class RenderedClip:
-    """frames: uint8 (F, H, W, 3). masks: uint8 (F, H, W) or None; 0 is the place, actor i is 1 + 2i, its things 2 + 2i."""
+    """frames: uint8 (F, H, W, 3). masks: uint8 (F, H, W) or None; 0 is the place, actor i is 1 + 2i, its things 2 +
+    2i."""
 
     frames: np.ndarray
     masks: np.ndarray | None

@@ -42,7 +42,8 @@ BOYS = ("Tom", "Omar", "Leo", "Max", "Ben", "Kofi")
 
 @dataclass(frozen=True)
 class ActorLook:
-    """What can be seen of an actor; every value is a name from the tables above ("none" where there is no such thing)."""
+    """What can be seen of an actor; every value is a name from the tables above ("none" where there is no such
+    thing)."""
 
     top: str  # coat, sweater or body plate
     bottom: str  # trousers or legs
@@ -137,7 +138,8 @@ def draw_place(rng: random.Random, kind: str) -> Place:
 
 
 def draw_names(rng: random.Random, count: int) -> list[str]:
-    """Distinct ways to call `count` actors: numbered actors, given names, or a kind ("cat") that is alone of its kind."""
+    """Distinct ways to call `count` actors: numbered actors, given names, or a kind ("cat") that is alone of its
+    kind."""
     numbered = [f"Actor {n}" for n in range(1, 10)]
     pool = [rng.choice((rng.choice(numbered), rng.choice(GIRLS + BOYS), rng.choice(KINDS[1:]))) for _ in range(12)]
     return list(dict.fromkeys(pool + numbered))[:count]

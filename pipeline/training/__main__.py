@@ -1,7 +1,7 @@
 """python -m pipeline.training {vae,image-encoder,extractor,generator,sharpener,export,all}: makes assets/picturebook/.
 
-Every stage keeps its checkpoints, its CSV log and its result in --out; started again after a kill it goes on where it was and
-gives the same losses. The training set (some gigabytes) is rendered there by the first stage that needs it.
+Every stage keeps its checkpoints, its CSV log and its result in --out; started again after a kill it goes on where it
+was and gives the same losses. The training set (some gigabytes) is rendered there by the first stage that needs it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-
 
 from ..errors import ThroughlineError
 from . import stages

@@ -24,7 +24,8 @@ KEYFRAME = 8  # the middle frame of 17
 
 @dataclass(frozen=True)
 class Shard:
-    """latents: float16 (N, f, C, h, w), scaled. keyframes: uint8 (N, H, W, 3). masks: uint8 (N, H, W), labels of the renderer.
+    """latents: float16 (N, f, C, h, w), scaled. keyframes: uint8 (N, H, W, 3). masks: uint8 (N, H, W), labels of the
+    renderer.
 
     Row r is scene r % 4 of story seeds[r // 4]; captions[r] is its caption.
     """

@@ -64,7 +64,8 @@ def _encoded_captions(stem: Path, shard: Shard) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def encode_captions(encoder: TextEncoder, captions: list[str], batch_size: int = 100) -> tuple[Tensor, Tensor]:
-    """Padded encodings, float16 (N, MAX_TOKENS, d), zero past each length, int64 (N). Batched, hence only for training."""
+    """Padded encodings, float16 (N, MAX_TOKENS, d), zero past each length, int64 (N). Batched, hence only for
+    training."""
     hidden = torch.zeros(len(captions), MAX_TOKENS, encoder.model.config.hidden_size, dtype=torch.float16)
     lengths = torch.zeros(len(captions), dtype=torch.int64)
     order = sorted(range(len(captions)), key=lambda i: len(captions[i]))

@@ -1,16 +1,19 @@
 """Trains the feature extractor, before the generator and without it.
 
-First its cross-attention alone, as the target: each word's attention must fall on the entity it speaks of (the world knows
-the masks) and what it reads there must tell that entity's facts. Then the attention is frozen, so that the target cannot
-collapse, and the transformer learns to predict it from the past: L = 1 - cos(A_real, A_pred), row against row.
+First its cross-attention alone, as the target: each word's attention must fall on the entity it speaks of (the world
+knows the masks) and what it reads there must tell that entity's facts. Then the attention is frozen, so that the
+target cannot collapse, and the transformer learns to predict it from the past: L = 1 - cos(A_real, A_pred), row
+against row.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,7 +35,8 @@ UNKNOWN_WEIGHT = 0.1  # of rows that nothing remembered matches
 
 @dataclass(frozen=True)
 class ExtractorData:
-    """The training set as the extractor sees it. features: float16 (2, N, P, v), of clean and of disturbed keyframes."""
+    """The training set as the extractor sees it. features: float16 (2, N, P, v), of clean and of disturbed
+    keyframes."""
 
     text: Tensor  # float16 (N, L, t)
     lengths: Tensor  # int64 (N)
@@ -48,7 +52,20 @@ def load_data(folder: Path, image_encoder: CLIPVisionModelWithProjection) -> Ext
     truth = data.truth()
     facts = (torch.from_numpy(a) for a in (truth.coverage, truth.actors, truth.places))
     text, lengths = data.text()
-    return ExtractorData(text, lengths, encode_keyframes(image_encoder, data.keyframes()), *facts, memory_of(data))
+    return ExtractorData(text, lengths, _cached_features(folder, image_encoder, data), *facts, memory_of(data))
+
+
+def _cached_features(folder: Path, model: CLIPVisionModelWithProjection, data: PictureBookSet) -> Tensor:
+    """`encode_keyframes`, from a file named after the weights and the number of keyframes if it is there."""
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().numpy().tobytes())
+    path = folder / f"features-{digest.hexdigest()[:12]}-{len(data)}.npy"
+    if not path.exists():
+        temporary = path.with_suffix(".tmp.npy")
+        np.save(temporary, encode_keyframes(model, data.keyframes()).numpy())
+        temporary.replace(path)
+    return torch.from_numpy(np.load(path))
 
 
 @torch.no_grad()
@@ -91,7 +108,8 @@ class TargetTrainer(nn.Module):
 
     @torch.no_grad()
     def standardize(self, rows: Tensor) -> None:
-        """Makes the rows A, given as (n, d), zero on average and of unit spread, by W_V and its bias; readers follow."""
+        """Makes the rows A, given as (n, d), zero on average and of unit spread, by W_V and its bias; readers
+        follow."""
         mean, std = rows.mean(0), rows.std()
         for heads in (self.actor_heads, self.place_heads):
             heads.linear.bias += heads.linear.weight @ mean
@@ -123,7 +141,8 @@ class Recollection:
 def recollect(
     extractor: FeatureExtractor, data: ExtractorData, rows: Tensor, use: Tensor, variant: Tensor
 ) -> Recollection:
-    """rows (B); use bool (B, SCENES): which scenes of its story a row may remember; variant (B, SCENES) of keyframes."""
+    """rows (B); use bool (B, SCENES): which scenes of its story a row may remember; variant (B, SCENES) of
+    keyframes."""
     length = int(data.lengths[rows].max())
     story = (rows // SCENES * SCENES)[:, None] + torch.arange(SCENES)  # (B, SCENES)
     past_length = int(data.lengths[story].max())

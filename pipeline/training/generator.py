@@ -1,8 +1,8 @@
 """Trains the decoupler and the transformer on top of the frozen feature extractor, by v-prediction.
 
-Text, history and single past scenes are dropped at random, so that every branch of the guidance is in distribution; half of
-the remembered keyframes are blurred and noisy, as generated ones are. A third loss aligns a hidden layer with φ of the true
-keyframe (representation alignment, Yu et al. 2024), which brings memory and layout early.
+Text, history and single past scenes are dropped at random, so that every branch of the guidance is in distribution;
+half of the remembered keyframes are blurred and noisy, as generated ones are. A third loss aligns a hidden layer with
+φ of the true keyframe (representation alignment, Yu et al. 2024), which brings memory and layout early.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from .loop import Losses, Recipe
 from .memory import SCENES
 from .truth import GRID
 
-RECIPE = Recipe("generator", 3000, 1.5e-3, 48, warmup=100, average=0.998,
-                adam_names=("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align"))  # fmt: skip
+ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
+RECIPE = Recipe("generator", 3600, 1.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
-DECOUPLING_WEIGHT, ALIGNMENT_WEIGHT, ALIGNMENT_LAYER = 0.02, 0.5, 3
+DECOUPLING_WEIGHT, ALIGNMENT_WEIGHT, ALIGNMENT_LAYER = 0.02, 0.5, 2
 KEYFRAME_LATENT = 2  # frames 5 to 8 of 17
 
 
@@ -45,8 +45,9 @@ def new_transformer(
 ) -> StoryTransformer3DModel:
     """The embedded generator, untrained: 120 video tokens for 17 frames of 96 x 144."""
     return StoryTransformer3DModel(
-        num_attention_heads=6, attention_head_dim=48, num_layers=8, in_channels=latent_channels, out_channels=latent_channels,
-        time_embed_dim=64, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17, patch_size=2,
+        num_attention_heads=6, attention_head_dim=48, num_layers=6, in_channels=latent_channels,
+        out_channels=latent_channels,
+        time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17, patch_size=2,
         max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
     )  # fmt: skip
 
@@ -74,8 +75,8 @@ class GeneratorTrainer(nn.Module):
 
 
 def make_losses(
-    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo, folder: Path, data: ExtractorData,
-    batch_size: int,
+    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo, folder: Path,
+    data: ExtractorData, batch_size: int,
 ) -> Callable[[torch.Generator], Losses]:  # fmt: skip
     pictures = PictureBookSet(folder)
     scheduler, precondition = new_scheduler(), make_preconditioning(vae.config.latents_std)
@@ -96,7 +97,7 @@ def make_losses(
             history, matched, text, mask, decoupling = _conditions(
                 trainer, extractor, data, rows, use, variant, silent, nothing
             )
-            alpha_bar = scheduler.alphas_cumprod[t]
+            alpha_bar = scheduler.alphas_cumprod[t].float()
             error = _v_error(trainer, precondition, clean, noise, t, alpha_bar, text, mask, history, matched)
             alignment = trainer.alignment(data.features[0, rows].float() - centre)
         remembers = matched.any(1)
@@ -129,7 +130,8 @@ def _conditions(
 
 
 def _v_error(
-    trainer: GeneratorTrainer, precondition: Preconditioning, clean: Tensor, noise: Tensor, t: Tensor, alpha_bar: Tensor,
+    trainer: GeneratorTrainer, precondition: Preconditioning, clean: Tensor, noise: Tensor, t: Tensor, alpha_bar:
+    Tensor,
     text: Tensor, mask: Tensor, history: Tensor, matched: Tensor,
 ) -> Tensor:  # fmt: skip
     """Mean squared error of v = α ε - σ x, one a clip (B)."""

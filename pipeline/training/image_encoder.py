@@ -1,7 +1,8 @@
-"""Trains φ: CLIP's contrastive loss against the frozen text encoder, and a second task that keeps what captions leave out.
+"""Trains φ: CLIP's contrastive loss against the frozen text encoder, and a second task that keeps what captions
+leave out.
 
-The second task reads, at every patch, the facts about the entity that owns the patch (kind, action, clothes, colours). A
-contrastive loss alone throws away whatever captions do not say, which is just what the memory is for.
+The second task reads, at every patch, the facts about the entity that owns the patch (kind, action, clothes,
+colours). A contrastive loss alone throws away whatever captions do not say, which is just what the memory is for.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class ImageEncoderTrainer(nn.Module):
         seen = torch.nonzero(owner == 0, as_tuple=True)
         place = self.place_heads.loss(features[seen], places[seen[0]])
         owners = F.cross_entropy(self.owner_head(features).float().transpose(1, 2), owner, ignore_index=-1)
-        return {"loss": actor + 0.5 * place + 0.2 * contrast + owners, "actor": actor, "place": place, "contrast": contrast,
+        return {"loss": actor + 0.5 * place + 0.2 * contrast + owners, "actor": actor, "place": place, "contrast":
+        contrast,
                 "owner": owners}  # fmt: skip
 
 

@@ -42,8 +42,9 @@ def train(
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Trains `module` by `losses`, yielding (step, losses as numbers); `losses["loss"]` is what is minimised.
 
-    All chance comes from the generator that `losses` is given, seeded by the step: a killed run that is started again goes on
-    with the same batches and gives the same curve. Ends with the averaged weights in `module`, if there are any.
+    All chance comes from the generator that `losses` is given, seeded by the step: a killed run that is started again
+    goes on with the same batches and gives the same curve. Ends with the averaged weights in `module`, if there are
+    any.
     """
     folder.mkdir(parents=True, exist_ok=True)
     optimizer = Optimizer(module, recipe.learning_rate, recipe.adam_names)

@@ -1,4 +1,5 @@
-"""The truth about rendered scenes as integers: what every patch of a keyframe shows, and what every entity looks like."""
+"""The truth about rendered scenes as integers: what every patch of a keyframe shows, and what every entity looks
+like."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ def place_facts(scene: world.Scene) -> list[int]:
 
 @dataclass(frozen=True)
 class Truth:
-    """actors: int64 (N, 2, facts), -1 where there is no such actor. places: int64 (N, facts).
-    coverage: float32 (N, 3, GRID * GRID), the share of each patch that is place, first and second actor with their things."""
+    """actors: int64 (N, 2, facts), -1 where there is no such actor. places: int64 (N, facts). coverage: float32 (N,
+    3, GRID * GRID), the share of each patch that is place, first and second actor with their things."""
 
     actors: np.ndarray
     places: np.ndarray

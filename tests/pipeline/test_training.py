@@ -1,0 +1,154 @@
+"""Training: the loop resumes exactly, targets do not collapse, frozen parts stay frozen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.autoencoder import AutoencoderLinearVideo, scaled_latents
+from pipeline.feature_extractor import FeatureExtractor
+from pipeline.image_encoder import small_vision_model
+from pipeline.training import cache, extractor, generator, memory
+from pipeline.training.dataset import PictureBookSet
+from pipeline.training.loop import Recipe, train
+from pipeline.training.truth import patch_coverage
+from pipeline.training.vae import fit_linear, psnr, render_clips, to_video
+
+
+def small_problem(seed: int = 0) -> tuple[nn.Module, callable]:
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def losses(generator: torch.Generator) -> dict:
+        x = torch.randn(16, 4, generator=generator)
+        return {"loss": (module(x) - x.prod(1, keepdim=True)).square().mean()}
+
+    return module, losses
+
+
+def curve(folder: Path, recipe: Recipe, stop: int | None = None) -> list[float]:
+    module, losses = small_problem()
+    values = []
+    for step, numbers in train(recipe, module, losses, folder):
+        values.append(numbers["loss"])
+        if step + 1 == stop:
+            break
+    return values
+
+
+def test_a_killed_training_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    recipe = Recipe("small", 12, 1e-2, 16, warmup=2, average=0.9, save_every=0.0)
+    whole = curve(tmp_path / "whole", recipe)
+    start = curve(tmp_path / "killed", recipe, stop=5)
+    rest = curve(tmp_path / "killed", recipe)
+    first = 12 - len(rest)  # a kill between two saves repeats the steps since the last one
+    assert first <= 5 and start == whole[:5] and rest == whole[first:]
+    logs = [(tmp_path / name / "small.csv").read_text() for name in ("whole", "killed")]
+    assert logs[0] == logs[1] and logs[0].count("\n") == 13
+
+
+def test_another_seed_is_another_curve(tmp_path: Path) -> None:
+    one, other = (Recipe("small", 3, 1e-2, 16, seed=seed) for seed in (0, 1))
+    assert curve(tmp_path / "a", one) != curve(tmp_path / "b", other)
+
+
+def test_the_rate_rises_holds_and_falls() -> None:
+    recipe = Recipe("r", 100, 1.0, 1, warmup=10, decay=0.2)
+    assert recipe.rate(0) == 0.1 and recipe.rate(50) == 1.0 and recipe.rate(90) == 0.5 and recipe.rate(99) < 0.1
+
+
+def test_training_ends_with_the_averaged_weights(tmp_path: Path) -> None:
+    module, losses = small_problem()
+    last = None
+    for _ in train(Recipe("small", 6, 1e-2, 16, average=0.9), module, losses, tmp_path):
+        last = module[0].weight.detach().clone()
+    assert last is not None and not torch.equal(last, module[0].weight)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[AutoencoderLinearVideo, np.ndarray]:
+    frames = render_clips(range(12))
+    return fit_linear(frames, latent_channels=32), frames
+
+
+def test_the_linear_autoencoder_is_orthonormal_and_scaled(fitted) -> None:
+    vae, frames = fitted
+    weight = vae.encoder.weight.flatten(1)
+    assert torch.allclose(weight @ weight.T, torch.eye(len(weight)), atol=1e-4)
+    latents = scaled_latents(vae, to_video(frames))
+    assert latents.shape[1:] == (5, 32, 8, 12)
+    assert latents.square().mean().item() == pytest.approx(1.0, rel=0.05)
+    spread = latents.movedim(2, 0).flatten(1).std(1)
+    assert torch.allclose(spread, torch.tensor(vae.config.latents_std), rtol=0.1, atol=0.02)
+
+
+def test_more_components_rebuild_better(fitted) -> None:
+    vae, frames = fitted
+    video = to_video(frames[:8])
+    rebuilt = [
+        psnr(model.decode(model.encode(video).latent_dist.mode()).sample, video)
+        for model in (fit_linear(frames, latent_channels=8), vae)
+    ]
+    assert rebuilt[0] + 2 < rebuilt[1]
+
+
+def test_patch_coverage_counts_pixels() -> None:
+    mask = np.zeros((1, 96, 144), bool)
+    mask[0, :8, :6] = True  # the left half of the first patch
+    assert patch_coverage(mask)[0, 0] == 0.5 and patch_coverage(mask).sum() == 0.5
+
+
+@pytest.fixture(scope="module")
+def little_set(tmp_path_factory: pytest.TempPathFactory, fitted) -> Path:
+    """A shard of ten stories."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "STORIES_PER_SHARD", 10)
+        cache.make_shard(folder, 0, fitted[0])
+        yield folder
+
+
+def test_memory_keeps_who_comes_back(little_set: Path) -> None:
+    data = PictureBookSet(little_set)
+    kept = memory.memory_of(data).kept
+    labels = memory.memory_of(data).labels
+    checked = 0
+    for row, scene in enumerate(data.scenes):
+        for j in range(row - row % 4, row):
+            for i, actor in enumerate(data.scenes[j].cast):
+                own = kept[row, j % 4] & (labels[j] == 1 + i)
+                if any(actor.name == other.name for other in scene.cast):
+                    assert own.any(), (data.captions[j], data.captions[row])
+                    checked += 1
+    assert checked > 10
+
+
+def test_extractor_and_generator_learn_and_the_frozen_stays_frozen(little_set: Path, fitted, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    data = extractor.load_data(little_set, small_vision_model(64, 1).eval())
+    model = FeatureExtractor(image_dim=64, dim=32, num_layers=1, num_heads=2)
+    target = extractor.TargetTrainer(model)
+    recipe = Recipe("target", 8, 3e-3, 16, warmup=1, adam_names=("heads",))
+    values = [n["loss"] for _, n in train(recipe, target, extractor.target_losses(target, data, 16), tmp_path)]
+    assert values[-1] < values[0]
+    extractor.standardize(target, data)
+    attention = {k: v.clone() for k, v in model.attention.state_dict().items()}
+    recipe = Recipe("extractor", 8, 3e-3, 16, warmup=1)
+    values = [n["known"] for _, n in train(recipe, model, extractor.make_losses(model, target, data, 16), tmp_path)]
+    assert values[-1] < values[0]
+    assert all(torch.equal(attention[k], v) for k, v in model.attention.state_dict().items())
+
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    trainer = generator.GeneratorTrainer(model, fitted[0], 64)
+    losses = generator.make_losses(trainer, model, fitted[0], little_set, data, 4)
+    values = [n["v"] for _, n in train(Recipe("generator", 3, 1e-3, 4, warmup=1), trainer, losses, tmp_path)]
+    assert all(np.isfinite(values))
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_effective_rank_tells_a_collapse() -> None:
+    torch.manual_seed(0)
+    assert extractor.effective_rank(torch.randn(500, 16)) > 14
+    assert extractor.effective_rank(torch.randn(500, 1) * torch.ones(16)) < 1.1
