@@ -1,7 +1,7 @@
 """Trains the benchmark's reader on rendered clips, and only on those: it must know nothing of what the generator does.
 
-Most clips show one actor, some two, some nobody. To be sure of somebody the reader must see a figure: a stage with a faint
-or smeared figure counts as empty.
+Most clips show one actor, some two, some nobody. To be sure of somebody the reader must see a figure: a stage with a
+faint or smeared figure counts as empty.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def draw_scene(rng: random.Random) -> world.Scene:
 
 
 def render_example(rng: random.Random) -> tuple[np.ndarray, list[int]]:
-    """The frames that are read, uint8 (3, H, W, 3), and the truth in the order of READ_FACTS, -1 where there is none."""
+    """The frames that are read, uint8 (3, H, W, 3), and the truth in the order of READ_FACTS, -1 for none."""
     scene = draw_scene(rng)
     frames = _render(scene)
     if not scene.cast and rng.random() < 0.6:
