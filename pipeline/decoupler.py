@@ -39,7 +39,9 @@ class Decoupler(ModelMixin, ConfigMixin):
 def cross_covariance(visual: Tensor, text: Tensor) -> Tensor:
     """The decoupling loss: mean squared correlation between any visual and any text feature. (n, d), (n, t) -> ().
 
-    Zero where no visual feature can be told from a text feature by a straight line.
+    Zero where no visual feature can be told from a text feature by a straight line, and for fewer than two rows.
     """
+    if len(visual) < 2:
+        return visual.float().sum() * 0
     a, b = ((x.float() - x.float().mean(0)) / (x.float().std(0) + 1e-4) for x in (visual, text))
-    return (a.T @ b / max(1, len(a) - 1)).square().mean()
+    return (a.T @ b / (len(a) - 1)).square().mean()

@@ -257,9 +257,10 @@ class StoryPipeline(DiffusionPipeline):
             times = torch.full((len(names),), t, device=device)
 
             def network(x: Tensor) -> Tensor:
-                return self.transformer(
-                    x.to(dtype), text, times, text_mask=mask, history=history, history_mask=history_mask
-                ).sample
+                with _fast_on_cpu(device):
+                    return self.transformer(
+                        x.to(dtype), text, times, text_mask=mask, history=history, history_mask=history_mask
+                    ).sample
 
             v = self.precondition(network, z.expand(len(names), -1, -1, -1, -1), alpha_bar[None].to(device))
             return dict(zip(names, v.float().split(1), strict=True))
@@ -271,6 +272,12 @@ class StoryPipeline(DiffusionPipeline):
         z = (latents / self.vae.config.scaling_factor).transpose(1, 2).to(self.vae.device, self.vae.dtype)
         video = self.vae.decode(z, sharpen=sharpen).sample[0].float().clamp(-1, 1)
         return ((video + 1) * 127.5).round().byte().movedim(0, -1).cpu().numpy()
+
+
+def _fast_on_cpu(device: torch.device) -> torch.autocast:
+    """bfloat16 where the processor has instructions for it (two to three times faster); elsewhere nothing."""
+    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return torch.autocast("cpu", torch.bfloat16, enabled=device.type == "cpu" and has_bf16)
 
 
 def _norms(predictions: dict[str, Tensor]) -> dict[str, float]:
