@@ -1,4 +1,4 @@
-"""A pipeline with every part of the embedded one, but tiny and untrained: for tests of what happens, not of how it looks."""
+"""A pipeline with every part of the embedded one, but tiny and untrained: for what happens, not for how it looks."""
 
 from pathlib import Path
 
@@ -66,6 +66,6 @@ def tiny_pipeline() -> StoryPipeline:
 
 
 def save_tiny(folder: Path) -> Path:
-    """Saves the tiny pipeline as `assets/picturebook/` is: in the diffusers layout, without MiniLM. Gives the folder."""
+    """Saves the tiny pipeline as `assets/picturebook/` is, in the diffusers layout, without MiniLM. Gives `folder`."""
     tiny_pipeline().save_pretrained(folder, text_encoder=False)
     return folder

@@ -1,0 +1,16 @@
+"""`python -m storyboard`."""
+
+import signal
+import sys
+from types import FrameType
+
+from storyboard.cli import main
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)  # an exception: what is half-written goes
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(main())
