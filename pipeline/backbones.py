@@ -46,8 +46,9 @@ def load(
     """The pipeline of a model.
 
     device: None for a GPU if there is one, else the CPU.
-    dtype: the precision of the transformer, which does nearly all of the work; None for float32 on a CPU, bfloat16
-    elsewhere. All else stays in float32, so that the text filter, which shares the text encoder, decides the same.
+    dtype: the precision of the transformer, which does nearly all of the work; None for bfloat16 on a GPU, and on a CPU
+    that has instructions for it (by autocast, over float32 weights). All else stays in float32, so that the text filter,
+    which shares the text encoder, decides the same.
     Raises ThroughlineError as `find` does, and for a device or a precision that is not to be had.
     """
     folder, place = find(name), find_device(device)
@@ -63,6 +64,7 @@ def load(
         raise WeightsError(f"model {str(folder)!r} cannot be loaded: {reason}") from error
     pipeline.to(place)
     pipeline.transformer.to(precision)
+    pipeline.autocast = dtype is None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -129,7 +129,7 @@ def _add_machine_options(group: argparse._ArgumentGroup) -> None:
                        help="picturebook, which ships with Throughline (default), or a local model folder")  # fmt: skip
     group.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     group.add_argument("--dtype", choices=("float32", "bfloat16", "float16"),
-                       help="precision of the transformer (default: float32 on a CPU, bfloat16 elsewhere)")  # fmt: skip
+                       help="precision of the transformer (default: bfloat16 where that is fast)")  # fmt: skip
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -258,7 +258,7 @@ def _film_entry(
         "film": options.out.name,
         "model": options.model,
         "device": str(pipeline.transformer.device),
-        "dtype": str(pipeline.transformer.dtype).removeprefix("torch."),
+        "dtype": options.dtype or "automatic",
         "frames_per_second": rate,
         "height": settings.height * scale,
         "width": settings.width * scale,

@@ -13,17 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from pipeline.errors import ThroughlineError
-from pipeline.history import AttentionMap
-from pipeline.story_pipeline import Trace
 
-from .render import SceneDone
 from .video import write_video
+
+if TYPE_CHECKING:  # they load torch, which checking a file name need not wait for
+    from pipeline.history import AttentionMap
+    from pipeline.story_pipeline import Trace
+
+    from .render import SceneDone
 
 GOOD_WIDTH = 576  # pixels: a film is enlarged until it is at least this wide
 OWN_FILE = re.compile(r"(scene-\d+\.(mp4|png)|trace\.json)$")
