@@ -1,0 +1,91 @@
+"""Guidance, its branches, its schedule; the preconditioning of the denoiser."""
+
+import pytest
+import torch
+
+from pipeline.errors import ThroughlineError
+from pipeline.guidance import Guidance, branches, guide, make_preconditioning
+
+NEGATIVE, FULL, FORGETFUL = (torch.randn(1, 3, generator=torch.Generator().manual_seed(i)) for i in range(3))
+PREDICTIONS = {"negative": NEGATIVE, "full": FULL, "forgetful": FORGETFUL}
+
+
+@pytest.mark.parametrize("w1", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("w2", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("remembers", [True, False])
+def test_the_guided_prediction_written_out(w1: float, w2: float, remembers: bool) -> None:
+    expected = NEGATIVE + w1 * (FULL - NEGATIVE) + (w2 * (FULL - FORGETFUL) if remembers else 0)
+    needed = {name: PREDICTIONS[name] for name in branches(w1, w2, remembers)}
+    torch.testing.assert_close(guide(needed, w1, w2), expected)
+
+
+@pytest.mark.parametrize(
+    "w1, w2, remembers, expected",
+    [
+        (3, 1, True, ("negative", "full", "forgetful")),
+        (3, 1, False, ("negative", "full")),
+        (3, 0, True, ("negative", "full")),
+        (1, 1, True, ("full", "forgetful")),
+        (1, 0, True, ("full",)),
+        (0, 0, True, ("negative",)),
+        (0, 1, True, ("negative", "full", "forgetful")),
+    ],
+)
+def test_branches(w1: float, w2: float, remembers: bool, expected: tuple[str, ...]) -> None:
+    assert branches(w1, w2, remembers) == expected
+
+
+def test_constant_weights_within_the_window_only() -> None:
+    guidance = Guidance(text=4, history=2, start=0.2, end=0.6)
+    weights = [guidance.weights(i, 10) for i in range(10)]
+    assert weights == [(1, 0)] * 2 + [(4, 2)] * 4 + [(1, 0)] * 4
+
+
+def test_the_whole_window_holds_every_step() -> None:
+    for total in (1, 7):
+        assert {Guidance(text=4, history=2).weights(i, total) for i in range(total)} == {(4, 2)}
+
+
+def test_dynamic_weights_rise_with_the_index_of_the_step() -> None:
+    text, history = zip(*(Guidance(text=4, history=2, schedule="cosine").weights(i, 8) for i in range(8)), strict=True)
+    assert list(text) == sorted(text) and list(history) == sorted(history)
+    assert (text[-1], history[-1]) == (4, 2) and 1 < text[0] < 1.2 and 0 < history[0] < 0.1
+    assert (text[3], history[3]) == (2.5, pytest.approx(1)), "half of the way at half of the steps"
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"text": -1}, "guidance weight text is -1"),
+        ({"history": float("nan")}, "guidance weight history is nan"),
+        ({"history": float("inf")}, "guidance weight history is inf"),
+        ({"start": 0.6, "end": 0.5}, "guidance window is 0.6 to 0.5"),
+        ({"end": 1.5}, "guidance window is 0.0 to 1.5"),
+        ({"schedule": "linear"}, "guidance schedule is 'linear': expected one of constant, cosine"),
+    ],
+)
+def test_weights_that_are_none(options: dict, message: str) -> None:
+    with pytest.raises(ThroughlineError, match=message):
+        Guidance(**options)
+
+
+@pytest.mark.parametrize("alpha_bar", [0.0, 0.2, 0.9])
+def test_preconditioning_is_the_best_guess_for_gaussian_latents(alpha_bar: float) -> None:
+    """With F = 0, v is its mean given z; what the network reads and what it is asked for have unit variance."""
+    std, generator = [2.0, 0.5, 0.1], torch.Generator().manual_seed(0)
+    x, noise = torch.randn(2, 1, 20_000, 3, 1, 1, generator=generator)
+    x = x * torch.tensor(std)[:, None, None]
+    a = torch.tensor([alpha_bar])
+    z, v = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
+    into, skip, out = make_preconditioning(std).coefficients(a)
+    residual = (v - skip * z) / out
+    for channels in ((into * z).var((0, 1)), residual.var((0, 1))):
+        torch.testing.assert_close(channels.flatten(), torch.ones(3), rtol=0.05, atol=0)
+    assert (residual * z).mean((0, 1)).abs().max() < 0.05, "nothing of z is left to be guessed by a straight line"
+
+
+def test_preconditioning_calls_the_network_once_or_steps_aside() -> None:
+    z, a = torch.randn(2, 2, 2, 1, 1), torch.tensor([0.3, 0.6])
+    assert torch.equal(make_preconditioning(None)(lambda x: x + 1, z, a), z + 1)
+    precondition = make_preconditioning([1.0, 1.0])
+    torch.testing.assert_close(precondition(lambda x: 0 * x, z, a), torch.zeros_like(z))

@@ -1,0 +1,123 @@
+"""The transformer with history against the stock CogVideoX transformer."""
+
+import pytest
+import torch
+from diffusers import CogVideoXTransformer3DModel
+from torch import Tensor
+
+from pipeline.transformer import StoryTransformer3DModel, attend
+
+HEADS, HEAD, L, H, FRAMES, SIDE = 2, 16, 6, 4, 4, 6  # L text tokens; H history tokens; latents of FRAMES x SIDE x SIDE
+BASE = {"num_attention_heads": HEADS, "attention_head_dim": HEAD, "in_channels": 4, "out_channels": 4,
+        "time_embed_dim": 8, "text_embed_dim": 10, "num_layers": 2, "sample_width": SIDE, "sample_height": SIDE,
+        "sample_frames": 13, "max_text_seq_length": L}  # fmt: skip
+KINDS = {
+    "2b": {},
+    "5b": {"use_rotary_positional_embeddings": True},
+    "1.5": {"use_rotary_positional_embeddings": True, "patch_size_t": 2, "patch_bias": False},
+}
+
+
+def models(kind: str, gate: float) -> tuple[CogVideoXTransformer3DModel, StoryTransformer3DModel]:
+    """The stock model with random weights, and ours with the same ones."""
+    torch.manual_seed(0)
+    stock = CogVideoXTransformer3DModel(**BASE | KINDS[kind]).eval()
+    story = StoryTransformer3DModel(**BASE | KINDS[kind], history_dim=12, history_gate=gate).eval()
+    missing, unexpected = story.load_state_dict(stock.state_dict(), strict=False)
+    assert not unexpected and all(name.startswith("history_") for name in missing)
+    return stock, story
+
+
+def inputs(kind: str, batch: int = 2) -> dict:
+    torch.manual_seed(1)
+    tokens = FRAMES // KINDS[kind].get("patch_size_t", 1) * (SIDE // 2) ** 2
+    angles = torch.rand(tokens, HEAD // 2).repeat_interleave(2, dim=-1)
+    return {
+        "hidden_states": torch.randn(batch, FRAMES, 4, SIDE, SIDE),
+        "encoder_hidden_states": torch.randn(batch, L, 10),
+        "timestep": torch.tensor([999, 10])[:batch],
+        "image_rotary_emb": None if kind == "2b" else (angles.cos(), angles.sin()),
+    }
+
+
+def first(count: int, total: int) -> Tensor:
+    return (torch.arange(total) < count).expand(2, -1)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_history_it_is_the_stock_model(kind: str) -> None:
+    stock, story = models(kind, gate=1.0)
+    expected = stock(**inputs(kind)).sample
+    assert torch.equal(story(**inputs(kind)).sample, expected)
+    assert torch.equal(story(**inputs(kind), return_dict=False)[0], expected)
+    torch.testing.assert_close(story(**inputs(kind), text_mask=first(L, L)).sample, expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_behind_a_closed_gate_history_changes_nothing(kind: str) -> None:
+    stock, story = models(kind, gate=0.0)
+    found = story(**inputs(kind), history=torch.randn(2, H, 12)).sample
+    torch.testing.assert_close(found, stock(**inputs(kind)).sample, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_through_an_open_gate_it_does(kind: str) -> None:
+    _, story = models(kind, gate=1.0)
+    given = inputs(kind)
+    a, b = (story(**given, history=torch.randn(2, H, 12)).sample for _ in range(2))
+    assert (a - b).abs().max() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_masked_text_does_not_matter(kind: str) -> None:
+    _, story = models(kind, gate=1.0)
+    given, history = inputs(kind), torch.randn(2, H, 12)
+    found = story(**given, text_mask=first(4, L), history=history).sample
+    given["encoder_hidden_states"][:, 4:] = 100
+    torch.testing.assert_close(
+        story(**given, text_mask=first(4, L), history=history).sample, found, rtol=1e-4, atol=1e-5
+    )
+    short = given | {"encoder_hidden_states": given["encoder_hidden_states"][:, :4]}
+    torch.testing.assert_close(story(**short, history=history).sample, found, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_masked_history_does_not_matter(kind: str) -> None:
+    _, story = models(kind, gate=1.0)
+    history = torch.randn(2, H, 12)
+    found = story(**inputs(kind), history=history, history_mask=first(3, H)).sample
+    short = story(**inputs(kind), history=history[:, :3]).sample
+    torch.testing.assert_close(found, short, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_whose_history_is_masked_has_none(kind: str) -> None:
+    stock, story = models(kind, gate=1.0)
+    mask = torch.tensor([[True] * H, [False] * H])
+    found = story(**inputs(kind), history=torch.randn(2, H, 12), history_mask=mask).sample
+    expected = stock(**inputs(kind)).sample
+    torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-5)
+    assert (found[0] - expected[0]).abs().max() > 1e-3
+
+
+def test_attention_written_out_is_the_fused_one() -> None:
+    torch.manual_seed(2)
+    q, k, v = torch.randn(3, 2, HEADS, 5, HEAD)
+    mask = (torch.arange(5) < 3)[None, None, None]
+    for m in (None, mask):
+        with torch.no_grad():
+            fused = attend(q, k, v, m)
+        torch.testing.assert_close(attend(q.requires_grad_(), k, v, m), fused)
+
+
+def test_too_much_text_is_an_error() -> None:
+    _, story = models("2b", gate=1.0)
+    given = inputs("2b") | {"encoder_hidden_states": torch.randn(2, L + 1, 10)}
+    with pytest.raises(AssertionError, match=f"the text has {L + 1} tokens, the model takes {L}"):
+        story(**given)
