@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from diffusers.utils import logging as diffusers_logging
+from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
 from .errors import ThroughlineError, WeightsError
@@ -17,6 +18,7 @@ from .story_pipeline import StoryPipeline
 from .weights import check_folder
 
 NAMES = ("picturebook",)  # folders of `assets_folder`
+OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "vae")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -47,7 +49,7 @@ def load(
 
     device: None for a GPU if there is one, else the CPU.
     dtype: the precision of the transformer, which does nearly all of the work; None for bfloat16 on a GPU, and on a CPU
-    that has instructions for it (by autocast, over float32 weights). All else stays in float32, so that the text filter,
+    that has instructions for it (autocast, over float32 weights). All else stays in float32, so that the text filter,
     which shares the text encoder, decides the same.
     Raises ThroughlineError as `find` does, and for a device or a precision that is not to be had.
     """
@@ -62,11 +64,25 @@ def load(
     except (OSError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"model {str(folder)!r} cannot be loaded: {reason}") from error
+    _check_complete(pipeline, folder)
     pipeline.to(place)
     pipeline.transformer.to(precision)
     pipeline.autocast = dtype is None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _check_complete(pipeline: StoryPipeline, folder: Path) -> None:
+    """Raises WeightsError if a component has weights that its files lack: diffusers would only warn and make them up."""
+    for name in OWN_COMPONENTS:
+        found = set[str]()
+        for path in (folder / name).glob("*.safetensors"):
+            with safe_open(path, "pt") as weights:
+                found.update(weights.keys())
+        wanted = getattr(pipeline, name).state_dict().keys()
+        lacking = sorted(key for key in wanted - found if not key.startswith("history_"))  # stock CogVideoX has none
+        if lacking:
+            raise WeightsError(f"model {str(folder)!r} cannot be loaded: its {name} lacks {lacking[0]!r}")
 
 
 def find_device(name: str | torch.device | None = None) -> torch.device:

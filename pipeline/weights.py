@@ -25,8 +25,10 @@ def check_folder(folder: Path) -> dict:
         components = json.loads(index.read_text())
     except ValueError as error:
         raise WeightsError(f"{index} is not valid JSON: {error}") from None
+    if not isinstance(components, dict):
+        raise WeightsError(f"{index} lists no components: expected names with their classes")
     for name, value in components.items():
-        if name[0] != "_" and value and value[0] and name not in WEIGHTLESS:
+        if not name.startswith("_") and isinstance(value, list) and value and value[0] and name not in WEIGHTLESS:
             _check_component(folder / name)
     return components
 

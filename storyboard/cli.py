@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -176,10 +177,10 @@ def render(options: argparse.Namespace) -> None:
     device = backbones.find_device(options.device)
     with staging(options.out) as target:
         pipeline = backbones.load(str(folder), device, options.dtype)
-        order = _order(options, guidance, ())
+        order = _order(options, guidance)
         check_film(pipeline, order)
+        order = replace(order, clips=_read_clips(options, order, pipeline.frames_per_second))
         rate = options.fps or pipeline.frames_per_second
-        order = _order(options, guidance, _read_clips(options, order, pipeline.frames_per_second))
         scale = options.scale or good_scale(order.scene_settings(0).width)
         scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale))
         write_film(target / options.out.name, scenes, rate, scale)
@@ -210,12 +211,13 @@ def _guidance(options: argparse.Namespace) -> Guidance:
     return Guidance(**weights, schedule="cosine" if options.dynamic_guidance else "constant")
 
 
-def _order(options: argparse.Namespace, guidance: Guidance, clips: Sequence[Any]) -> FilmOrder:
+def _order(options: argparse.Namespace, guidance: Guidance) -> FilmOrder:
+    """The order without its clips, which are read when the model's rate is known."""
     from .render import FilmOrder
 
     names = ("height", "width", "num_frames", "steps", "seed", "eta", "negative_prompt", "threshold")
     settings = _given(**{name: getattr(options, name) for name in names})
-    return FilmOrder(tuple(options.prompts), guidance, settings, tuple(clips))
+    return FilmOrder(tuple(options.prompts), guidance, settings)
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -223,11 +225,11 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _read_clips(options: argparse.Namespace, order: FilmOrder, frames_per_second: float) -> list[Any]:
+def _read_clips(options: argparse.Namespace, order: FilmOrder, frames_per_second: float) -> tuple[Any, ...]:
     from .video import read_clip
 
     settings = order.scene_settings(0)
-    return [read_clip(path, settings.height, settings.width, frames_per_second) for path in options.clips]
+    return tuple(read_clip(path, settings.height, settings.width, frames_per_second) for path in options.clips)
 
 
 def _make(pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone], None]) -> list[SceneDone]:

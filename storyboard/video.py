@@ -29,8 +29,8 @@ def write_video(path: Path, frames: np.ndarray, frames_per_second: float, scale:
     resize = f"scale={width * scale}:{height * scale}:flags=lanczos:out_color_matrix=bt709:out_range=tv"
     colours = [part for name in ("colorspace", "color_primaries", "color_trc") for part in (f"-{name}", "bt709")]
     result = _ffmpeg(
-        "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{frames_per_second:g}",
-        "-i", "-", "-vf", resize, "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p", *colours,
+        "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+        "-r", f"{frames_per_second:g}", "-i", "-", "-vf", resize, "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p", *colours,
         "-movflags", "+faststart", "-f", "mp4", f"file:{path}", send=np.ascontiguousarray(frames).tobytes(),
     )  # fmt: skip
     if result.returncode or not path.is_file():
@@ -71,11 +71,16 @@ def _header(path: Path) -> float:
     if not path.stat().st_size:
         raise ThroughlineError(f"clip {str(path)!r} is empty: expected a video file")
     text = _ffmpeg(*LOCAL_ONLY, "-i", f"file:{path}").stderr.decode(errors="replace")
-    if "moov atom not found" in text:
+    if "moov atom not found" in text and _starts_as_mp4(path):
         raise ThroughlineError(f"clip {str(path)!r} is truncated: its index is missing")
     if "Input #0" not in text or ": Video: " not in text or PICTURES.search(text):
         raise ThroughlineError(f"clip {str(path)!r} is not a video that can be read")
     return _duration(text)
+
+
+def _starts_as_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
 
 
 def _duration(header: str) -> float:
