@@ -1,0 +1,47 @@
+"""Throughline in a browser: `python app.py`. Also the entry point of a Space."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+
+from pipeline import backbones
+from pipeline.errors import ThroughlineError
+from storyboard.studio import Studio, home
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="app.py", description="Throughline: a storyboard that remembers.")
+    parser.add_argument("--port", type=int, help="port to listen on; default: GRADIO_SERVER_PORT, or 7860")
+    parser.add_argument("--model", default="picturebook", help="'picturebook' or a folder with a model_index.json")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves the page until it is interrupted. Exit code 2 for what can't be served."""
+    options = parse(arguments)
+    try:
+        serve(options.model, options.port)
+    except (ThroughlineError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def serve(model: str, port: int | None) -> None:
+    """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
+    from storyboard.ui.page import LAUNCH, build
+
+    backbones.find(model)
+    studio = Studio(lambda: backbones.load(model), home())
+    try:
+        build(studio).launch(server_port=port, **LAUNCH)
+    finally:
+        studio.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The page: one file per panel, one for the theme, one that puts them together."""

@@ -1,0 +1,98 @@
+"""The prompts and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipeline.errors import ThroughlineError
+from pipeline.guidance import Guidance
+from pipeline.matching import DEFAULT_THRESHOLD
+from pipeline.story_pipeline import Settings
+from storyboard.render import FilmOrder
+
+EXAMPLE = (
+    "Actor 1 is running on the playground.",
+    "Actor 2 is skiing on the snow.",
+    "Actor 2 is running on the playground.",
+    "Actor 1 is skiing on the snow.",
+)
+MOST_SCENES = 32
+MOST_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Form:
+    """The panel's components. `fields`: prompts, w1, w2, steps, seed, negative prompt, threshold."""
+
+    fields: tuple[Component, ...]
+    render: gr.Button
+    cancel: gr.Button
+
+
+def make_form() -> Form:
+    """Draws the panel."""
+    prompts = gr.Textbox(
+        "\n".join(EXAMPLE),
+        label="Your film, one scene a line",
+        info="Name who and where. What an earlier scene showed comes back when a later one names it again.",
+        lines=6,
+        max_lines=16,
+        max_length=20_000,
+        elem_id="prompts",
+    )
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        settings = _settings()
+    with gr.Row(elem_id="actions"):
+        render = gr.Button("Render film", variant="primary", elem_id="render", scale=2, min_width=120)
+        cancel = gr.Button("Cancel", variant="secondary", elem_id="cancel", interactive=False, min_width=80)
+    return Form((prompts, *settings), render, cancel)
+
+
+def _settings() -> tuple[Component, ...]:
+    guidance, options = Guidance(), Settings()
+    return (
+        gr.Slider(0, 10, guidance.text, step=0.1, label="Text guidance (w1)", info="How closely to keep to the words"),
+        gr.Slider(0, 5, guidance.history, step=0.1, label="History guidance (w2)", info="How closely to keep to the past"),
+        gr.Slider(1, MOST_STEPS, options.steps, step=1, label="Steps", info="More take longer and look cleaner"),
+        gr.Number(options.seed, label="Seed", info="The same seed gives the same film", precision=0, minimum=0),
+        gr.Textbox("", label="Negative prompt", info="What should not be seen", max_lines=3, max_length=2000),
+        gr.Slider(0, 1, DEFAULT_THRESHOLD, step=0.01, label="Filter threshold", info="How alike kept words must be"),
+    )  # fmt: skip
+
+
+DEFAULTS: tuple[Any, ...] = (
+    "\n".join(EXAMPLE), Guidance().text, Guidance().history, Settings().steps, Settings().seed, "", DEFAULT_THRESHOLD,
+)  # fmt: skip
+
+
+def read_form(values: Sequence[Any]) -> FilmOrder:
+    """The order that the fields' values make. Raises ThroughlineError for what can't be a film."""
+    text, w1, w2, steps, seed, negative, threshold = values
+    prompts = tuple(line.strip() for line in str(text or "").splitlines() if line.strip())
+    if not prompts:
+        raise ThroughlineError("There is no prompt: write at least one, one a line.")
+    if len(prompts) > MOST_SCENES:
+        raise ThroughlineError(f"{len(prompts)} prompts: a film has at most {MOST_SCENES} scenes here.")
+    if not isinstance(seed, int) or not 0 <= seed < 2**53:
+        raise ThroughlineError(f"The seed is {'empty' if seed is None else seed}: expected a whole number from 0.")
+    words = {"negative_prompt": str(negative or "").strip(), "threshold": float(threshold)}
+    settings = {"steps": int(steps), "seed": seed} | words
+    return FilmOrder(prompts, Guidance(text=float(w1), history=float(w2)), settings)
+
+
+def restored(saved: object) -> tuple[Any, ...]:
+    """The fields' values as the browser kept them; a default for each that is not what it should be."""
+    values = saved if isinstance(saved, list) and len(saved) == len(DEFAULTS) else [None] * len(DEFAULTS)
+    return tuple(_fitting(value, default) for value, default in zip(values, DEFAULTS, strict=True))
+
+
+def _fitting(value: object, default: object) -> object:
+    if isinstance(default, str):
+        return value if isinstance(value, str) else default
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if number and 0 <= value < 2**53 else default  # type: ignore[operator]
