@@ -57,7 +57,7 @@ def _settings() -> tuple[Component, ...]:
     guidance, options = Guidance(), Settings()
     return (
         gr.Slider(0, 10, guidance.text, step=0.1, label="Text guidance (w1)", info="How closely to keep to the words"),
-        gr.Slider(0, 5, guidance.history, step=0.1, label="History guidance (w2)", info="How closely to keep to the past"),
+        gr.Slider(0, 5, guidance.history, step=0.1, label="History guidance (w2)", info="How closely to keep the past"),
         gr.Slider(1, MOST_STEPS, options.steps, step=1, label="Steps", info="More take longer and look cleaner"),
         gr.Number(options.seed, label="Seed", info="The same seed gives the same film", precision=0, minimum=0),
         gr.Textbox("", label="Negative prompt", info="What should not be seen", max_lines=3, max_length=2000),

@@ -81,7 +81,7 @@ def _wire(page: gr.Blocks, studio: Studio, saved: gr.BrowserState, panel: form.F
     fields[0].submit(**render)
     panel.cancel.click(handlers.cancel, saved, None, queue=False, **QUIET)
     for field in fields:
-        field.change(None, [saved, *fields], saved, js=KEEP, queue=False, **QUIET)
+        field.input(None, [saved, *fields], saved, js=KEEP, queue=False, **QUIET)
     restored = page.load(handlers.restore, saved, [saved, *fields], **QUIET)
     restored.then(handlers.watch, saved, **streams)
 
