@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -66,13 +68,16 @@ def guide(predictions: dict[str, Tensor], w1: float, w2: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Preconditioning:
-    """The denoiser's view of latents whose channels differ widely in spread (Karras et al. 2022, section 5, per
-    channel).
+    """The denoiser's view of latents whose channels differ widely in spread (after Karras et al. 2022, section 5).
 
-    A Gaussian with the latents' spread s would have v = skip z; the network predicts the rest in units of its own
-    spread: v = skip z + out F(in z), z = α x + σ ε. Then fine components cost no capacity while they are still noise.
-    std: float (C), or None for a network that predicts v outright, as pretrained ones do.
+    The network predicts, in units of its own spread, what a simple denoiser c z leaves of the clean latents x:
+    x = c z - o F(in z), hence v = (α z - x) / σ = skip z + out F(in z), with z = α x + σ ε. The simple denoiser is
+    Wiener's for a spread of TRUST s: fine components are nearly always zero, so it lets them through only where they
+    stand well above the noise, and the network need not carry noise from its input to its output to cancel it.
+    std: float (C), the spreads s, or None for a network that predicts v outright, as pretrained ones do.
     """
+
+    TRUST: ClassVar[float] = 0.25
 
     std: Tensor | None
 
@@ -80,12 +85,15 @@ class Preconditioning:
         """(in, skip, out), each (B, 1, C, 1, 1), at ᾱ = α² (B)."""
         assert self.std is not None
         variance = self.std.square()[None, :]
-        a = alpha_bar.float()[:, None]
-        total = a * variance + 1 - a
-        skip = (a * (1 - a)).sqrt() * (1 - variance) / total
-        return tuple(x[:, None, :, None, None] for x in (total.rsqrt(), skip, (variance / total).sqrt()))  # type: ignore
+        a = alpha_bar.float().clamp(max=1 - 1e-5)[:, None]
+        alpha, sigma = a.sqrt(), (1 - a).sqrt()
+        trusted = self.TRUST**2 * variance
+        c = alpha * trusted / (a * trusted + 1 - a)
+        left = (variance * (1 - alpha * c).square() + c.square() * (1 - a)).sqrt()
+        into = (a * variance + 1 - a).rsqrt()
+        return tuple(x[:, None, :, None, None] for x in (into, (alpha - c) / sigma, left / sigma))  # type: ignore
 
-    def __call__(self, network, z: Tensor, alpha_bar: Tensor) -> Tensor:
+    def __call__(self, network: Callable[[Tensor], Tensor], z: Tensor, alpha_bar: Tensor) -> Tensor:
         """v for noisy latents z (B, f, C, h, w); `network` is F."""
         if self.std is None:
             return network(z)

@@ -1,9 +1,9 @@
 """The text filter (design, section 1.1): which words of past prompts matter for the current one.
 
 Every content word of a past prompt is compared with every content word of the current prompt; mentions
-(`pipeline.mentions`) are kept or dropped whole. A mention is kept if its head matches the head of a mention of the
-current prompt and nothing in the two excludes that they are the same: numbers and names must be equal, attributes must
-not contradict (`pipeline.matching`).
+(`pipeline.language.mentions`) are kept or dropped whole. A mention is kept if its head matches the head of a mention
+of the current prompt and nothing in the two excludes that they are the same: numbers and names must be equal,
+attributes must not contradict (`pipeline.language.matching`).
 
 What is kept of a past prompt depends on that prompt, the current prompt and the settings only, never on other past
 prompts.
@@ -15,10 +15,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline import matching
 from pipeline.errors import ThroughlineError
-from pipeline.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
-from pipeline.mentions import Analysis
+from pipeline.language import matching
+from pipeline.language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
+from pipeline.language.mentions import Analysis
 from pipeline.text_encoder import TextEncoder, TextEncoding
 
 

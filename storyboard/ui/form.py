@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from pipeline.errors import ThroughlineError
 from pipeline.guidance import Guidance
-from pipeline.matching import DEFAULT_THRESHOLD
+from pipeline.language.matching import DEFAULT_THRESHOLD
 from pipeline.story_pipeline import Settings
 from storyboard.render import FilmOrder
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ThroughlineError
-from pipeline.filter_score import load_cases, score_cases
-from pipeline.mentions import analyse
+from pipeline.evaluation.filter_score import load_cases, score_cases
+from pipeline.language.mentions import analyse
 from pipeline.text_filter import TextFilter, WordKey, kept_tokens
 
 HERE = Path(__file__).parent

@@ -2,17 +2,17 @@
 
 "Tom, a boy with a blue hat, is running on the red playground." -> [Tom ... boy ... blue hat] [running] [red playground]
 
-Phrases (`pipeline.phrases`) that say more about one thing are bound together. Not covered: coreference ("she", "the
-other one").
+Phrases (`pipeline.language.phrases`) that say more about one thing are bound together. Not covered: coreference
+("she", "the other one").
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pipeline import lexicon
-from pipeline.phrases import Phrase, chinese_phrases, phrases_of
-from pipeline.words import (
+from pipeline.language import lexicon
+from pipeline.language.phrases import Phrase, chinese_phrases, phrases_of
+from pipeline.language.words import (
     Segment,
     attribute_classes,
     has_capitals_everywhere,

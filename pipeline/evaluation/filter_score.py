@@ -1,6 +1,7 @@
 """How good the text filter is on labelled examples, and the curve behind its default threshold.
 
-    python -m pipeline.filter_score tests/pipeline/filter_cases.json tests/pipeline/filter_cases_reference.json
+    python -m pipeline.evaluation.filter_score tests/pipeline/filter_cases.json
+    tests/pipeline/filter_cases_reference.json
 
 A file holds {"cases": [{"id", "past": [prompt], "prompt", "keep": [[word]], "free": [[word]]}]}: per past prompt the
 words that must be kept and those that count neither way. Words are compared without regard to capitals.

@@ -1,0 +1,1 @@
+"""What the text filter knows of language: words, phrases, mentions, and when two mentions match."""
