@@ -73,7 +73,7 @@ def load(
 
 
 def _check_complete(pipeline: StoryPipeline, folder: Path) -> None:
-    """Raises WeightsError if a component has weights that its files lack: diffusers would only warn and make them up."""
+    """Raises WeightsError if a component has weights that its files lack, where diffusers would make them up."""
     for name in OWN_COMPONENTS:
         found = set[str]()
         for path in (folder / name).glob("*.safetensors"):

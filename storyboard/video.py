@@ -30,7 +30,8 @@ def write_video(path: Path, frames: np.ndarray, frames_per_second: float, scale:
     colours = [part for name in ("colorspace", "color_primaries", "color_trc") for part in (f"-{name}", "bt709")]
     result = _ffmpeg(
         "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
-        "-r", f"{frames_per_second:g}", "-i", "-", "-vf", resize, "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p", *colours,
+        "-r", f"{frames_per_second:g}", "-i", "-", "-vf", resize,
+        "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p", *colours,
         "-movflags", "+faststart", "-f", "mp4", f"file:{path}", send=np.ascontiguousarray(frames).tobytes(),
     )  # fmt: skip
     if result.returncode or not path.is_file():
