@@ -12,12 +12,13 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from .. import backbones
 from ..guidance import Guidance
 from ..story_pipeline import DEFAULT_STEPS, StoryPipeline
 from . import benchmark, report
 from .accuracy import reader_accuracy
 from .chance import PROTOCOLS
-from .command import Parser, load_pipeline, new_file, run, whole
+from .command import Parser, new_file, run, whole
 from .reader import ClipReader
 from .systems import Film, Options
 
@@ -47,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
 def main(a: argparse.Namespace) -> None:
     started = time.perf_counter()
     options = Options(Guidance(a.guidance_scale, a.history_scale), a.steps)
-    reader = ClipReader.load(a.reader) if a.reader else ClipReader.load()
-    pipeline = load_pipeline(a.model)
+    reader = ClipReader.load(a.reader)
+    pipeline = backbones.load(a.model)
     pipeline.set_progress_bar_config(disable=True)
     accuracy = reader_accuracy(reader, a.seed)
     print(f"The reader on held-out rendered clips:\n{report.accuracy_lines(accuracy)}\n", flush=True)

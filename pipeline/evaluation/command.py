@@ -1,4 +1,4 @@
-"""What the commands of this package share: arguments that fail in one line, models by name."""
+"""What the commands of this package share: arguments that fail in one line, and exit codes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import torch
-
 from ..errors import ThroughlineError
-from ..story_pipeline import StoryPipeline
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,18 +35,6 @@ def new_file(text: str) -> Path:
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} given, expected a file in a folder that exists")
     return path
-
-
-def model_folder(name: str) -> Path:
-    """The folder of a model: one that ships with the project, by name, or any other one by its path."""
-    return ASSETS / name if (ASSETS / name / "model_index.json").is_file() else Path(name)
-
-
-def load_pipeline(name: str) -> StoryPipeline:
-    pipeline = StoryPipeline.from_pretrained(model_folder(name))
-    if torch.cuda.is_available():
-        pipeline.to("cuda")
-    return pipeline
 
 
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None], argv: list[str] | None) -> int:

@@ -18,12 +18,13 @@ from torch import Tensor
 from tqdm import trange
 from transformers import CLIPVisionModelWithProjection
 
+from ..backbones import NAMES, find
 from ..errors import ThroughlineError
 from ..image_encoder import patch_features, to_pixels
 from ..picturebook import renderer, world
 from ..training.image_encoder import FactHeads
 from ..training.truth import ACTOR_FACTS, PLACE, PLACE_FACTS, truth_of
-from .command import Parser, model_folder, new_file, run, whole
+from .command import Parser, new_file, run, whole
 from .report import to_json, write_all
 
 KEYFRAME = 8
@@ -111,7 +112,7 @@ def probe(model: CLIPVisionModelWithProjection, train: int, test: int, seed: int
 
 def load_image_encoder(name: str) -> CLIPVisionModelWithProjection:
     """The image encoder of a model, or one in a folder of its own."""
-    folder = model_folder(name)
+    folder = find(name) if name in NAMES else Path(name)
     folder = folder / "image_encoder" if (folder / "image_encoder").is_dir() else folder
     if not (folder / "config.json").is_file():
         raise ThroughlineError(f"model is {name!r}: expected 'picturebook' or the folder of an image encoder")

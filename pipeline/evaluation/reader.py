@@ -13,11 +13,11 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from ..backbones import assets_folder
 from ..errors import WeightsError
 from ..picturebook.renderer import HEIGHT, WIDTH
 from ..training.truth import ACTOR_FACTS, PLACE_FACTS
 
-READER_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "picturebook" / "reader"
 FRAME_SHARES = (0.25, 0.5, 0.75)  # of the clip: frames 4, 8 and 12 of 17
 SURE = 0.8  # probability of presence from which the reader is sure that somebody is there
 
@@ -73,8 +73,9 @@ class ClipReader(ModelMixin, ConfigMixin):
         return tuple(head(pooled[:, i]) for i, head in enumerate(self.heads))
 
     @classmethod
-    def load(cls, folder: Path = READER_FOLDER) -> ClipReader:
-        """The reader in `folder`, ready to read. Raises WeightsError if it is not there."""
+    def load(cls, folder: Path | None = None) -> ClipReader:
+        """The reader in `folder`, or the one that ships, ready to read. Raises WeightsError if it is not there."""
+        folder = folder or reader_folder()
         if not (folder / "config.json").is_file():
             raise WeightsError(f"no reader in {str(folder)!r}: expected config.json and a .safetensors file")
         return cls.from_pretrained(folder, use_safetensors=True, local_files_only=True).float().eval()
@@ -86,6 +87,10 @@ class ClipReader(ModelMixin, ConfigMixin):
         parts = [self(batch) for batch in torch.cat(pictures).split(64)]
         logits = {name: torch.cat([part[i] for part in parts]) for i, name in enumerate(READ_FACTS)}
         return [_reading({name: values[row] for name, values in logits.items()}) for row in range(len(clips))]
+
+
+def reader_folder() -> Path:
+    return assets_folder() / "picturebook" / "reader"
 
 
 def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:

@@ -15,15 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import backbones
 from ..guidance import Guidance
 from ..picturebook import renderer, world
 from ..story_pipeline import DEFAULT_STEPS, StoryPipeline
 from ..training.vae import psnr, to_video
-from .command import Parser, load_pipeline, model_folder, new_file, run, whole
+from .command import Parser, new_file, run, whole
 from .report import to_json, write_all
 
 SCENES = 10
-COLD_START = "import sys; from pipeline.story_pipeline import StoryPipeline; StoryPipeline.from_pretrained(sys.argv[1])"
+COLD_START = "import sys; from pipeline import backbones; backbones.load(sys.argv[1])"
 
 
 @torch.no_grad()
@@ -90,12 +91,12 @@ def scene_seconds(pipeline: StoryPipeline, steps: int, repeats: int) -> float:
 def cold_start_seconds(model: str) -> float:
     """From a new Python to a loaded pipeline."""
     since = time.perf_counter()
-    subprocess.run([sys.executable, "-c", COLD_START, str(model_folder(model))], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", COLD_START, model], check=True, capture_output=True)
     return time.perf_counter() - since
 
 
 def measure(model: str, steps: int, repeats: int, clips: int, seed: int) -> dict[str, float]:
-    pipeline = load_pipeline(model)
+    pipeline = backbones.load(model)
     pipeline.set_progress_bar_config(disable=True)
     figures = autoencoder_psnr(pipeline.vae, clips, seed) | history_ratio(pipeline, repeats)
     figures["scene_seconds"] = scene_seconds(pipeline, steps, repeats)
