@@ -9,16 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import CogVideoXDDIMScheduler, DiffusionPipeline
 from torch import Tensor
+from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
 
+from .autoencoder import AutoencoderLinearVideo
+from .decoupler import Decoupler
 from .errors import ThroughlineError
+from .feature_extractor import FeatureExtractor
 from .guidance import Guidance, branches, guide, make_preconditioning
 from .history import AttentionMap, HistoryScene, Memory, remember
 from .image_encoder import patch_features, to_pixels
 from .sampling import ddim_step, trailing_timesteps
 from .text_encoder import TextEncoder, load_minilm
 from .text_filter import FilterResult, TextFilter, WordKey
+from .transformer import StoryTransformer3DModel
 from .weights import check_folder
 
 DEFAULT_STEPS = 24
@@ -89,8 +94,10 @@ class StoryPipeline(DiffusionPipeline):
     _optional_components = ["text_encoder", "tokenizer"]  # in a folder, not in a pipeline: see save_pretrained
 
     def __init__(
-        self, tokenizer, text_encoder, image_encoder, extractor, decoupler, transformer, vae, scheduler
-    ) -> None:
+        self, tokenizer: PreTrainedTokenizerBase, text_encoder: PreTrainedModel,
+        image_encoder: CLIPVisionModelWithProjection, extractor: FeatureExtractor, decoupler: Decoupler,
+        transformer: StoryTransformer3DModel, vae: AutoencoderLinearVideo, scheduler: CogVideoXDDIMScheduler,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.register_modules(
             tokenizer=tokenizer, text_encoder=text_encoder, image_encoder=image_encoder, extractor=extractor,
