@@ -83,8 +83,8 @@ def fit(train: Examples, facts: dict[str, tuple[str, ...]], steps: int = STEPS, 
         optimizer.step()
         schedule.step()
     with torch.no_grad():
-        heads.linear.weight /= std
-        heads.linear.bias -= heads.linear.weight @ mean
+        heads.linear.weight.div_(std)
+        heads.linear.bias.sub_(heads.linear.weight @ mean)
     return heads.requires_grad_(False)
 
 

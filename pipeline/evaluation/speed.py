@@ -16,41 +16,47 @@ import torch
 from torch import Tensor
 
 from .. import backbones
+from ..autoencoder import AutoencoderLinearVideo
 from ..guidance import Guidance
+from ..history import HistoryScene
 from ..picturebook import renderer, world
 from ..story_pipeline import DEFAULT_STEPS, StoryPipeline
 from ..training.vae import psnr, to_video
 from .command import Parser, new_file, run, whole
 from .report import to_json, write_all
 
-SCENES = 10
+GERUNDS = (
+    "running", "jogging", "walking", "strolling", "jumping", "hopping", "waving", "dancing", "skiing", "cycling"
+)  # fmt: skip
+SCENES = len(GERUNDS)
 COLD_START = "import sys; from pipeline import backbones; backbones.load(sys.argv[1])"
 
 
 @torch.no_grad()
-def autoencoder_psnr(vae: torch.nn.Module, clips: int, seed: int) -> dict[str, float]:
+def autoencoder_psnr(vae: AutoencoderLinearVideo, clips: int, seed: int) -> dict[str, float]:
     """PSNR in dB over held-out rendered clips, with and without the part that sharpens."""
     scenes = [world.abba_story(index, f"psnr/{seed}").scenes[0] for index in range(clips)]
     videos = [to_video(renderer.render(scene, masks=False).frames[None]) for scene in scenes]
-    device, dtype = vae.encoder.weight.device, vae.encoder.weight.dtype
-    latents = [vae.encode(video.to(device, dtype)).latent_dist.mode() for video in videos]
+    latents = [vae.encode(video.to(vae.device, vae.dtype), return_dict=False)[0].mode() for video in videos]
 
     def decoded(sharpen: bool) -> Tensor:
-        return torch.cat([vae.decode(z, sharpen=sharpen).sample.float().clamp(-1, 1).cpu() for z in latents])
+        return torch.cat(
+            [vae.decode(z, return_dict=False, sharpen=sharpen)[0].float().clamp(-1, 1).cpu() for z in latents]
+        )
 
     truth = torch.cat(videos)
     return {"psnr": psnr(truth, decoded(True)), "psnr_linear": psnr(truth, decoded(False))}
 
 
 def story_of(seed: int) -> list[str]:
-    """Ten prompts of which each keeps something of all before it: the most that a history of this length can be."""
-    actor, place, gerunds = f"Actor {seed % 9 + 1}", world.PLACES[seed % 8], ("running", "jumping", "waving", "dancing")
-    return [f"{actor} is {gerunds[i % 4]} {world.PREPOSITION[place]} the {place}." for i in range(SCENES)]
+    """Ten different prompts of which each keeps something of all before it: the most that such a history can be."""
+    actor, place = f"Actor {seed % 9 + 1}", world.PLACES[seed % len(world.PLACES)]
+    return [f"{actor} is {gerund} {world.PREPOSITION[place]} the {place}." for gerund in GERUNDS]
 
 
 def history_seconds(pipeline: StoryPipeline, prompts: list[str]) -> list[tuple[float, float]]:
     """Of each scene: seconds spent on what it remembers, and on encoding it for later scenes."""
-    history, seconds = [], []
+    history, seconds = list[HistoryScene](), []
     for index, prompt in enumerate(prompts):
         clip = pipeline(prompt, history, steps=1, seed=index)
         since = time.perf_counter()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..guidance import Guidance
+from ..history import HistoryScene
 from ..picturebook.world import Story
 from ..story_pipeline import DEFAULT_STEPS, Clip, StoryPipeline
 
@@ -36,7 +37,7 @@ def with_history(
     advance: Callable[[], None] = nothing,
 ) -> list[Clip]:  # fmt: skip
     """`ours`: every clip is encoded and offered to all later scenes. `advance` is called after every scene."""
-    history, clips = [], list[Clip]()
+    history, clips = list[HistoryScene](), list[Clip]()
     for prompt, seed in zip(prompts, seeds, strict=True):
         clips.append(pipeline(prompt, history, options.guidance, steps=options.steps, seed=seed))
         history.append(pipeline.encode_scene(prompt, clips[-1].frames))

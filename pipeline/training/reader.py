@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..evaluation.reader import READ_FACTS, ClipReader, frames_read, to_input
 from ..picturebook import renderer, world
@@ -122,7 +122,8 @@ def train_reader(
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Renders, trains and writes the reader to `out` as float16; `work` keeps the clips, the checkpoint and the log."""
     torch.manual_seed(recipe.seed)
-    model: nn.Module = ClipReader().train().to(memory_format=torch.channels_last)
+    model = ClipReader()
+    model.train().to(memory_format=torch.channels_last)
     frames, facts = render_examples(work, clips)
     yield from train(recipe, model, make_losses(model, frames, facts, recipe.batch_size), work)
     model.half().save_pretrained(out, safe_serialization=True)
