@@ -58,7 +58,7 @@ def load(
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     try:
-        pipeline = StoryPipeline.from_pretrained(folder)
+        pipeline = StoryPipeline.from_pretrained(folder, dtype={"transformer": precision, "default": torch.float32})
     except ThroughlineError:
         raise
     except (OSError, ValueError, RuntimeError, TypeError, AttributeError) as error:
@@ -66,7 +66,6 @@ def load(
         raise WeightsError(f"model {str(folder)!r} cannot be loaded: {reason}") from error
     _check_complete(pipeline, folder)
     pipeline.to(place)
-    pipeline.transformer.to(precision)
     pipeline.autocast = dtype is None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -238,7 +238,8 @@ def _make(pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone],
 
     from .render import Progress, render_film
 
-    count, scenes = len(order.prompts), list[SceneDone]()
+    count = len(order.prompts)
+    scenes: list[SceneDone] = []
     total = order.scene_settings(0).steps * (count - len(order.clips))
     with closing(render_film(pipeline, order)) as events, tqdm(total=total, unit="step", leave=False) as bar:
         for event in events:
