@@ -83,16 +83,3 @@ def read_form(values: Sequence[Any]) -> FilmOrder:
     words = {"negative_prompt": str(negative or "").strip(), "threshold": float(threshold)}
     settings = {"steps": int(steps), "seed": seed} | words
     return FilmOrder(prompts, Guidance(text=float(w1), history=float(w2)), settings)
-
-
-def restored(saved: object) -> tuple[Any, ...]:
-    """The fields' values as the browser kept them; a default for each that is not what it should be."""
-    values = saved if isinstance(saved, list) and len(saved) == len(DEFAULTS) else [None] * len(DEFAULTS)
-    return tuple(_fitting(value, default) for value, default in zip(values, DEFAULTS, strict=True))
-
-
-def _fitting(value: object, default: object) -> object:
-    if isinstance(default, str):
-        return value if isinstance(value, str) else default
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if number and 0 <= value < 2**53 else default  # type: ignore[operator]

@@ -6,15 +6,15 @@ let drawn = null;                                        // what is on the page,
 const quoted = text => `“${text}”`;
 
 function describe(word) {
+  if (word.score == null) return word.reason[0].toUpperCase() + word.reason.slice(1);
   const verdict = word.kept ? 'Kept' : 'Dropped';
   const matched = word.matched ? `, matches ${quoted(word.matched)}` : '';
-  const score = word.score == null ? '' : ` · similarity ${word.score.toFixed(2)}`;
-  return `${verdict}: ${word.reason}${matched}${score}`;
+  return `${verdict}: ${word.reason}${matched} · similarity ${word.score.toFixed(2)}`;
 }
 
 function makeWord(word, choose) {
   if (!word.reason) return document.createTextNode(word.text);
-  const kind = word.kept ? 'kept' : word.content ? 'dropped' : 'plain';
+  const kind = word.kept ? 'kept' : word.content && word.score != null ? 'dropped' : 'plain';
   const node = el(word.kept && word.map ? 'button' : 'span', {class: `word ${kind}`, tabindex: -1, text: word.text});
   node.dataset.reason = describe(word);
   node.style.setProperty('--score', word.score == null ? 1 : Math.max(0, Math.min(1, (word.score - 0.4) / 0.6)));

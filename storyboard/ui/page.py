@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -32,7 +32,7 @@ HEADER = """<header class="masthead">
 <rect x="60" y="7" width="22" height="18" rx="3"/></g>
 <path class="thread" d="M0 21 C 8 8, 16 10, 24 17 S 40 24, 50 15 S 70 10, 84 17"/></svg>
 <h1>Throughline</h1><p>A storyboard that remembers</p></header>"""
-STATUS = """<div class="status"><p class="alarm" role="alert" hidden></p>
+STATUS = """<div class="status" data-state=""><p class="alarm" role="alert" hidden></p>
 <progress class="bar" max="1" value="0" aria-label="Progress of the film" hidden></progress>
 <p class="line" aria-hidden="true" hidden></p><p class="spoken" role="status"></p></div>"""
 STAGE = """<section class="stage" aria-label="Film"><div class="screen">
@@ -51,8 +51,15 @@ MEMORY = """<section class="memory" aria-label="What each scene remembers" hidde
 <label class="strength"><span>Heat map</span><input type="range" min="0" max="100" value="80"></label></div>
 <div class="recalls"></div><div class="tip" id="word-tip" role="tooltip" hidden></div></section>"""
 
-# Kept in the browser at every change, without asking the server.
+# The browser keeps the fields at every change and brings them back by itself, without the server. It also makes up the
+# secret by which its owner's job is found again.
 KEEP = "(saved, ...fields) => ({...saved, form: fields})"
+RESTORE = """(saved) => {
+  const kept = saved?.form || [];
+  const form = %s.map((value, i) => typeof kept[i] === typeof value ? kept[i] : value);
+  const secret = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0'));
+  return [{owner: saved?.owner || secret().join(''), form}, ...form];
+}"""
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -82,7 +89,7 @@ def _wire(page: gr.Blocks, studio: Studio, saved: gr.BrowserState, panel: form.F
     panel.cancel.click(handlers.cancel, saved, None, queue=False, **QUIET)
     for field in fields:
         field.input(None, [saved, *fields], saved, js=KEEP, queue=False, **QUIET)
-    restored = page.load(handlers.restore, saved, [saved, *fields], **QUIET)
+    restored = page.load(None, saved, [saved, *fields], js=RESTORE % json.dumps(form.DEFAULTS), queue=False, **QUIET)
     restored.then(handlers.watch, saved, **streams)
 
 
@@ -91,13 +98,6 @@ class Handlers:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-
-    def restore(self, saved: Any) -> tuple[Any, ...]:
-        """The browser's own fields, and a secret for a browser that has none."""
-        kept = saved if isinstance(saved, dict) else {}
-        owner = _owner(kept) or secrets.token_urlsafe(16)
-        fields = form.restored(kept.get("form"))
-        return {"owner": owner, "form": list(fields)}, *fields
 
     async def render(self, saved: Any, *fields: Any) -> AsyncIterator[tuple[Any, ...]]:
         """Orders a film and shows it being made."""

@@ -11,7 +11,7 @@ function paint() {
   line.hidden = !status.line;
   bar.hidden = status.share == null;
   bar.value = status.share || 0;
-  element.querySelector('.status').dataset.state = status.state || 'idle';
+  element.querySelector('.status').dataset.state = status.state || '';
 }
 watch('runtime', paint);
 paint();

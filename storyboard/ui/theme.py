@@ -47,6 +47,7 @@ def make_theme() -> gr.themes.Base:
         body_text_color_subdued_dark="*neutral_400",
         input_background_fill="#fffefc",
         input_background_fill_dark="*neutral_950",
+        input_border_width="1px",
         input_border_color="*neutral_300",
         input_border_color_dark="*neutral_700",
         button_primary_background_fill="*primary_600",

@@ -29,7 +29,7 @@ def status_view(job: Job | None, position: int, ready: bool) -> View:
         return {"state": "idle"}
     share = _share(job) if job.active else None
     line = _line(job, position, ready)
-    return {"state": job.state, "line": line, "spoken": _spoken(job, line), "error": job.error, "share": share}
+    return {"state": job.state, "line": line, "spoken": _spoken(line), "error": job.error, "share": share}
 
 
 def complaint(message: str) -> View:
@@ -49,6 +49,8 @@ def _line(job: Job, position: int, ready: bool) -> str:
 
 
 def _progress(job: Job) -> str:
+    if all(scene.state == "done" for scene in job.scenes):
+        return "Writing the film"
     index = _current(job)
     scene = job.scenes[index]
     if not scene.total:
@@ -61,7 +63,7 @@ def _cancelled(job: Job) -> str:
     return f"Cancelled after {done} of {len(job.scenes)} scenes"
 
 
-def _spoken(job: Job, line: str) -> str:
+def _spoken(line: str) -> str:
     """For screen readers: not every step, but every scene."""
     return line.split(" · ")[0]
 
@@ -80,9 +82,9 @@ def _scene_share(scene: SceneState) -> float:
 
 def _time_left(job: Job) -> str:
     share, seconds = _share(job), time.monotonic() - job.started
-    if seconds < 2 or share < 0.02:
+    left = seconds / share - seconds if share else 0.0
+    if seconds < 2 or left < 1:
         return ""
-    left = seconds / share - seconds
     return f" · about {left:.0f} s left" if left < 90 else f" · about {left / 60:.0f} min left"
 
 

@@ -77,6 +77,10 @@ class Visitor:
         own = (url, "data:", "blob:")
         self.page.on("request", lambda r: None if r.url.startswith(own) else self.foreign.append(r.url))
 
+    def ready(self) -> None:
+        """Waits until the page has brought back what the browser kept, and asked how the job is doing."""
+        self.page.locator("#status .status:not([data-state=''])").wait_for(state="attached")
+
     def leave(self) -> None:
         self.context.close()
         assert not [text for text in self.problems if not any(known in text for known in HARMLESS)], self.problems
@@ -88,8 +92,7 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
     """The app, freshly opened by somebody new."""
     visitor = Visitor(browser, url)
     visitor.page.goto(url)
-    visitor.page.locator("#prompts textarea").wait_for()
-    visitor.page.wait_for_function("localStorage.getItem('throughline-1') !== null")
+    visitor.ready()
     yield visitor.page
     visitor.leave()
 

@@ -66,6 +66,7 @@ class TestFilm:
     def film(self, visitor, url: str, screenshots: Path) -> Page:
         page = visitor.page
         page.goto(url)
+        visitor.ready()
         expect(prompts(page)).to_have_value("\n".join(EXAMPLE))
         render(page, 6)
         expect(page.locator("#stage .badge")).to_contain_text("being made")
