@@ -45,7 +45,7 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
         self.mean = nn.Parameter(torch.zeros(in_channels, *patch), requires_grad=False)
         self.sharpener = Sharpener(latent_channels, sharpen_channels, patch_size) if sharpen_channels else None
 
-    def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput | tuple:
+    def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput:
         """x: (B, 3, F, H, W) in -1..1. Gives a distribution without spread over latents (B, C, f, H / p, W / p),
         unscaled."""
         t = self.config.temporal_compression_ratio
@@ -55,7 +55,7 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
         distribution = DiagonalGaussianDistribution(torch.cat([latents, spread], dim=1), deterministic=True)
         return AutoencoderKLOutput(latent_dist=distribution) if return_dict else (distribution,)
 
-    def decode(self, z: Tensor, return_dict: bool = True, sharpen: bool = True) -> DecoderOutput | tuple:
+    def decode(self, z: Tensor, return_dict: bool = True, sharpen: bool = True) -> DecoderOutput:
         """z: (B, C, f, h, w), unscaled. Gives (B, 3, F, H, W). sharpen=False is the linear part alone (cheap
         previews)."""
         t = self.config.temporal_compression_ratio
@@ -76,15 +76,15 @@ class Sharpener(nn.Module):
 
     def __init__(self, latent_channels: int, channels: int, patch_size: int) -> None:
         super().__init__()
-        self.half, self.hint_channels, width = patch_size // 2, 8, 4 * channels
+        self.fold, self.hint_channels, width = patch_size // 2, 8, 4 * channels
         self.read = nn.Conv2d(latent_channels, width, 3, padding=1)
         self.mix = nn.Conv2d(width, width, 3, padding=1)
-        self.spread = nn.Conv2d(width, 4 * self.hint_channels * self.half**2, 1)
+        self.spread = nn.Conv2d(width, 4 * self.hint_channels * self.fold**2, 1)
         self.enter = nn.Conv2d(12 + self.hint_channels, channels, 3, padding=1)
         self.body = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
         self.leave = nn.Conv2d(channels, 12, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         b, _, frames, _, _ = x.shape
@@ -101,9 +101,9 @@ class Sharpener(nn.Module):
         b, _, f, _, _ = z.shape
         h = F.silu(self.read(z.transpose(1, 2).flatten(0, 1) / 3))
         h = self.spread(h + F.silu(self.mix(h)))
-        return F.pixel_shuffle(h, self.half).unflatten(1, (4, self.hint_channels)).unflatten(0, (b, f)).flatten(1, 2)
+        return F.pixel_shuffle(h, self.fold).unflatten(1, (4, self.hint_channels)).unflatten(0, (b, f)).flatten(1, 2)
 
 
-def scaled_latents(vae: nn.Module, frames: Tensor) -> Tensor:
+def scaled_latents(vae: AutoencoderLinearVideo, frames: Tensor) -> Tensor:
     """Frames (B, 3, F, H, W) in -1..1 to the latents that the transformer works on, (B, f, C, h, w)."""
     return vae.encode(frames).latent_dist.mode().transpose(1, 2) * vae.config.scaling_factor

@@ -5,6 +5,8 @@ Letters: B batch, L text tokens, H history tokens, N video tokens, d width, t wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from diffusers import CogVideoXTransformer3DModel, ModelMixin  # noqa: F401  DiffusionPipeline looks for ModelMixin here
@@ -119,7 +121,7 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         text, video = self._embed(encoder_hidden_states, hidden_states)
         past = self.history_proj(history) if history is not None else None
         for block, stream in zip(self.transformer_blocks, self.history_streams, strict=True):
-            args = (block, stream, text, past, video, time, image_rotary_emb, text_mask, history_mask)
+            args: tuple[Any, ...] = (block, stream, text, past, video, time, image_rotary_emb, text_mask, history_mask)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
                 text, past, video = torch.utils.checkpoint.checkpoint(_story_block, *args, use_reentrant=False)
             else:

@@ -14,9 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("*.py"), *ROOT.glob("pipeline/**/*.py"), *ROOT.glob("storyboard/**/*.py")])
 LONGEST_FILE = 400
 EMBEDDED_MODEL_BYTES = 32_000_000
-DOCUMENT = [
-    f"storyboard.{name}" for name in ("story", "edits", "plan") if (ROOT / f"storyboard/{name}.py").exists()
-]
+DOCUMENT = [f"storyboard.{name}" for name in ("story", "edits", "plan") if (ROOT / f"storyboard/{name}.py").exists()]
 HEAVY = {"torch", "gradio", "diffusers", "transformers"}
 PICKLE_MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve"}
 PICKLE_SUFFIXES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}

@@ -53,8 +53,8 @@ def pose(action: str, p: float) -> Pose:
     if action == "skiing":
         return Pose(((0.6, -0.5), (0.75, -0.45)), ((0.5 + 0.3 * s, 1.3), (0.7 + 0.3 * s, 1.4)), 0.42, 0.1)
     if action == "cycling":
-        legs = tuple(_pedal_leg(p + offset) for offset in (math.pi, 0.0))
-        return Pose(legs, ((1.0, 1.25), (0.95, 1.2)), 0.34, 0.78)  # type: ignore[arg-type]
+        legs = (_pedal_leg(p + math.pi), _pedal_leg(p))
+        return Pose(legs, ((1.0, 1.25), (0.95, 1.2)), 0.34, 0.78)
     return Pose(arms=((-0.4, -0.2), (0.85 + 0.35 * s, 1.3 + 0.35 * s)))  # playing with a ball
 
 

@@ -75,6 +75,8 @@ def open_shards(folder: Path) -> list[Shard]:
 
 
 def _open(folder: Path, index: int) -> Shard:
-    arrays = [np.load(folder / f"{index:04d}.{name}.npy", mmap_mode="r") for name in ("latents", "keyframes", "masks")]
+    latents, keyframes, masks = (
+        np.load(folder / f"{index:04d}.{name}.npy", mmap_mode="r") for name in ("latents", "keyframes", "masks")
+    )
     seeds = range(index * STORIES_PER_SHARD, (index + 1) * STORIES_PER_SHARD)
-    return Shard(seeds, *arrays, json.loads((folder / f"{index:04d}.json").read_text()))
+    return Shard(seeds, latents, keyframes, masks, json.loads((folder / f"{index:04d}.json").read_text()))

@@ -50,9 +50,10 @@ class ExtractorData:
 def load_data(folder: Path, image_encoder: CLIPVisionModelWithProjection) -> ExtractorData:
     data = PictureBookSet(folder)
     truth = data.truth()
-    facts = (torch.from_numpy(a) for a in (truth.coverage, truth.actors, truth.places))
+    coverage, actors, places = (torch.from_numpy(a) for a in (truth.coverage, truth.actors, truth.places))
+    features = _cached_features(folder, image_encoder, data)
     text, lengths = data.text()
-    return ExtractorData(text, lengths, _cached_features(folder, image_encoder, data), *facts, memory_of(data))
+    return ExtractorData(text, lengths, features, coverage, actors, places, memory_of(data))
 
 
 def _cached_features(folder: Path, model: CLIPVisionModelWithProjection, data: PictureBookSet) -> Tensor:
@@ -112,7 +113,7 @@ class TargetTrainer(nn.Module):
         follow."""
         mean, std = rows.mean(0), rows.std()
         for heads in (self.actor_heads, self.place_heads):
-            heads.linear.bias += heads.linear.weight @ mean
+            heads.linear.bias.add_(heads.linear.weight @ mean)
             heads.linear.weight *= std
         self.attention.to_v.bias.copy_((self.attention.to_v.bias - mean) / std)
         self.attention.to_v.weight /= std

@@ -13,7 +13,7 @@ class Optimizer:
     """
 
     def __init__(self, module: nn.Module, learning_rate: float, adam_names: tuple[str, ...] = ()) -> None:
-        hidden, rest = [], []
+        hidden, rest = list[nn.Parameter](), list[nn.Parameter]()
         for name, parameter in module.named_parameters():
             if parameter.requires_grad:
                 matrix = parameter.ndim == 2 and not any(part in name for part in adam_names)
