@@ -64,7 +64,8 @@ RESTORE = """(saved) => {
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over `studio`."""
-    with gr.Blocks(title="Throughline", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+    page: gr.Blocks = gr.Blocks(title="Throughline", analytics_enabled=False, delete_cache=(3600, 86400))
+    with page:
         saved = gr.BrowserState({}, storage_key="throughline-1", secret="kept in this browser")
         gr.HTML(HEADER, apply_default_css=False, elem_id="masthead")
         with gr.Row(elem_id="desk"):
@@ -81,7 +82,7 @@ def build(studio: Studio) -> gr.Blocks:
 
 def _wire(page: gr.Blocks, studio: Studio, saved: gr.BrowserState, panel: form.Form, shown: tuple[Any, ...]) -> None:
     handlers = Handlers(studio)
-    fields = list(panel.fields)
+    fields: list[Any] = list(panel.fields)  # Gradio adds their events at run time
     streams: dict[str, Any] = {"outputs": list(shown), "concurrency_limit": None, **QUIET}
     render = {"fn": handlers.render, "inputs": [saved, *fields], **streams}
     panel.render.click(**render)
