@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from storyboard.ui.form import EXAMPLE
+from tests.browser.conftest import Visitor
 
 HOSTILE = "A <script>window.hit=1</script> & ${window.hit=1} {{value}} <img src=x onerror=window.hit=1> cat 🐈 runs."
 EVERY_LOOK = [(width, theme) for width in (1440, 390) for theme in ("light", "dark")]
@@ -59,22 +60,24 @@ def test_first_look(page: Page, url: str, screenshots: Path, width: int, theme: 
     assert fits(page)
 
 
-class TestFilm:
-    """One film, rendered once, and what can be seen of it."""
+@pytest.fixture(scope="module")
+def film(visitor: Visitor, url: str, screenshots: Path) -> Page:
+    """One film, rendered once."""
+    page = visitor.page
+    page.goto(url)
+    visitor.ready()
+    expect(prompts(page)).to_have_value("\n".join(EXAMPLE))
+    render(page, 6)
+    expect(page.locator("#stage .badge")).to_contain_text("being made")
+    expect(page.locator("#stage .screen img")).to_have_attribute("src", re.compile("^data:image/webp"))
+    expect(status(page)).to_contain_text(re.compile(r"Scene \d of 4 · step \d of 6"))
+    page.screenshot(path=screenshots / "rendering.png")
+    expect(status(page)).to_contain_text("of film, made in", timeout=120_000)
+    return page
 
-    @pytest.fixture(scope="class")
-    def film(self, visitor, url: str, screenshots: Path) -> Page:
-        page = visitor.page
-        page.goto(url)
-        visitor.ready()
-        expect(prompts(page)).to_have_value("\n".join(EXAMPLE))
-        render(page, 6)
-        expect(page.locator("#stage .badge")).to_contain_text("being made")
-        expect(page.locator("#stage .screen img")).to_have_attribute("src", re.compile("^data:image/webp"))
-        expect(status(page)).to_contain_text(re.compile(r"Scene \d of 4 · step \d of 6"))
-        page.screenshot(path=screenshots / "rendering.png")
-        expect(status(page)).to_contain_text("of film, made in", timeout=120_000)
-        return page
+
+class TestFilm:
+    """What can be seen of a film, during and after."""
 
     def test_the_film_plays(self, film: Page) -> None:
         film.wait_for_function("document.querySelector('#stage video').duration > 1")
