@@ -22,7 +22,8 @@ def small_vision_model(width: int = 128, layers: int = 4) -> CLIPVisionModelWith
 
 def to_pixels(keyframes: np.ndarray | Tensor, size: int) -> Tensor:
     """uint8 (N, H, W, 3) to what CLIP reads: float (N, 3, size, size), squeezed to a square and normalised."""
-    x = torch.as_tensor(keyframes).movedim(-1, 1).float() / 255
+    x = keyframes if isinstance(keyframes, Tensor) else torch.tensor(keyframes)
+    x = x.movedim(-1, 1).float() / 255
     x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
     mean, std = (torch.tensor(v, device=x.device).view(3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     return (x - mean) / std

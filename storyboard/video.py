@@ -55,7 +55,7 @@ def read_clip(path: Path, height: int, width: int, frames_per_second: float) -> 
         f"fps={frames_per_second:g}:round=up,{fit},setsar=1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
     )  # fmt: skip
     frames = np.frombuffer(result.stdout, np.uint8)
-    frames = frames[: len(frames) // (height * width * 3) * height * width * 3].reshape(-1, height, width, 3)
+    frames = frames[: len(frames) // (height * width * 3) * height * width * 3].reshape(-1, height, width, 3).copy()
     if result.returncode or result.stderr.strip() or not len(frames):
         raise ThroughlineError(f"clip {str(path)!r} is truncated or damaged: {_why(result.stderr)}")
     if len(frames) / frames_per_second < ENDS_EARLY * seconds - 1 / frames_per_second:

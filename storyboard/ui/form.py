@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -25,17 +24,8 @@ MOST_SCENES = 32
 MOST_STEPS = 100
 
 
-@dataclass(frozen=True)
-class Form:
-    """The panel's components. `fields`: prompts, w1, w2, steps, seed, negative prompt, threshold."""
-
-    fields: tuple[Component, ...]
-    render: gr.Button
-    cancel: gr.Button
-
-
-def make_form() -> Form:
-    """Draws the panel."""
+def make_prompts() -> tuple[gr.Textbox, gr.Button, gr.Button]:
+    """The box of prompts and the buttons for rendering and for cancelling."""
     prompts = gr.Textbox(
         "\n".join(EXAMPLE),
         label="Your film, one scene a line",
@@ -45,24 +35,24 @@ def make_form() -> Form:
         max_length=20_000,
         elem_id="prompts",
     )
-    with gr.Accordion("Settings", open=False, elem_id="settings"):
-        settings = _settings()
     with gr.Row(elem_id="actions"):
         render = gr.Button("Render film", variant="primary", elem_id="render", scale=2, min_width=120)
         cancel = gr.Button("Cancel", variant="secondary", elem_id="cancel", interactive=False, min_width=80)
-    return Form((prompts, *settings), render, cancel)
+    return prompts, render, cancel
 
 
-def _settings() -> tuple[Component, ...]:
-    guidance, options = Guidance(), Settings()
-    return (
-        gr.Slider(0, 10, guidance.text, step=0.1, label="Text guidance (w1)", info="How closely to keep to the words"),
-        gr.Slider(0, 5, guidance.history, step=0.1, label="History guidance (w2)", info="How closely to keep the past"),
-        gr.Slider(1, MOST_STEPS, options.steps, step=1, label="Steps", info="More take longer and look cleaner"),
-        gr.Number(options.seed, label="Seed", info="The same seed gives the same film", precision=0, minimum=0),
-        gr.Textbox("", label="Negative prompt", info="What should not be seen", max_lines=3, max_length=2000),
-        gr.Slider(0, 1, DEFAULT_THRESHOLD, step=0.01, label="Filter threshold", info="How alike kept words must be"),
-    )  # fmt: skip
+def make_settings() -> tuple[Component, ...]:
+    """Everything else, folded away: w1, w2, steps, seed, negative prompt, threshold."""
+    w1, w2, options = Guidance().text, Guidance().history, Settings()
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        return (
+            gr.Slider(0, 10, w1, step=0.1, label="Text guidance (w1)", info="How closely to follow the words"),
+            gr.Slider(0, 5, w2, step=0.1, label="History guidance (w2)", info="How closely to follow the past"),
+            gr.Slider(1, MOST_STEPS, options.steps, step=1, label="Steps", info="More take longer and look cleaner"),
+            gr.Number(options.seed, label="Seed", info="The same seed gives the same film", precision=0, minimum=0),
+            gr.Textbox("", label="Negative prompt", info="What should not be seen", max_lines=3, max_length=2000),
+            gr.Slider(0, 1, DEFAULT_THRESHOLD, step=0.01, label="Filter threshold", info="How alike kept words are"),
+        )  # fmt: skip
 
 
 DEFAULTS: tuple[Any, ...] = (

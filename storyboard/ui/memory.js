@@ -61,6 +61,7 @@ function makePast(past, pictures) {
     if (!on) return;
     heat.setAttribute('aria-label', `Where ${quoted(word.text)} was looked at in scene ${past.scene + 1}`);
     paintHeat(heat, word.map);
+    hideTip();                                           // the note under the prompt says the same
   };
   const picture = el('img', {src: pictures[past.scene], alt: `Keyframe of scene ${past.scene + 1}`});
   if (past.kept) card.append(el('div', {class: 'keyframe'}, picture, heat));
@@ -74,7 +75,7 @@ function makeRecall(scene, pictures) {
   const kept = scene.past.filter(past => past.kept).length;
   const count = kept ? `remembers ${kept} of ${scene.past.length} earlier scene${scene.past.length > 1 ? 's' : ''}`
     : 'remembers nothing of the earlier scenes';
-  return el('section', {class: 'recall', 'aria-label': `Scene ${scene.index + 1}`},
+  return el('section', {class: 'recall', 'data-kept': kept > 0, 'aria-label': `Scene ${scene.index + 1}`},
     el('header', {}, el('img', {src: pictures[scene.index], alt: ''}),
       el('div', {}, el('h3', {}, `Scene ${scene.index + 1} `, el('small', {text: count})), makePrompt(scene.words, () => {}))),
     el('div', {class: 'pasts'}, ...scene.past.map(past => makePast(past, pictures))));

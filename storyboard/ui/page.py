@@ -70,24 +70,24 @@ def build(studio: Studio) -> gr.Blocks:
         gr.HTML(HEADER, apply_default_css=False, elem_id="masthead")
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="script", scale=2, min_width=300):
-                panel = form.make_form()
+                prompts, *buttons = form.make_prompts()
                 status = Panel("status", STATUS)
+                fields = [prompts, *form.make_settings()]
             with gr.Column(elem_id="result", scale=3, min_width=300):
                 stage = Panel("stage", STAGE)
         memory = Panel("memory", MEMORY)
-        _wire(page, studio, saved, panel, (status, stage, memory, panel.render, panel.cancel))
+        _wire(page, studio, saved, fields, [status, stage, memory, *buttons])
     page.queue(max_size=WAITING_EVENTS)
     return page
 
 
-def _wire(page: gr.Blocks, studio: Studio, saved: gr.BrowserState, panel: form.Form, shown: tuple[Any, ...]) -> None:
-    handlers = Handlers(studio)
-    fields: list[Any] = list(panel.fields)  # Gradio adds their events at run time
-    streams: dict[str, Any] = {"outputs": list(shown), "concurrency_limit": None, **QUIET}
-    render = {"fn": handlers.render, "inputs": [saved, *fields], **streams}
-    panel.render.click(**render)
-    fields[0].submit(**render)
-    panel.cancel.click(handlers.cancel, saved, None, queue=False, **QUIET)
+def _wire(page: gr.Blocks, studio: Studio, saved: gr.BrowserState, fields: list[Any], shown: list[Any]) -> None:
+    """`shown`: the panels and buttons that `Handlers.watch` updates; `fields`: those of the form."""
+    handlers, (*_, render, cancel) = Handlers(studio), shown
+    streams: dict[str, Any] = {"outputs": shown, "concurrency_limit": None, **QUIET}
+    for asked in (render.click, fields[0].submit):
+        asked(handlers.render, [saved, *fields], **streams)
+    cancel.click(handlers.cancel, saved, None, queue=False, **QUIET)
     for field in fields:
         field.input(None, [saved, *fields], saved, js=KEEP, queue=False, **QUIET)
     restored = page.load(None, saved, [saved, *fields], js=RESTORE % json.dumps(form.DEFAULTS), queue=False, **QUIET)

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from storyboard import cli, film
+from storyboard.video import read_clip
 from tests.storyboard.test_video import broken, header
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,9 +49,9 @@ def listing(folder: Path) -> list[str]:
 
 
 def frames_of(path: Path) -> np.ndarray:
-    reader = imageio_ffmpeg.read_frames(str(path))
-    width, height = next(reader)["size"]
-    return np.stack([np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader])
+    found = header(path)
+    width, height = found["size"]
+    return read_clip(path, height, width, found["fps"])
 
 
 # --- what it writes ------------------------------------------------------------------------------------------------
@@ -64,7 +65,8 @@ def test_writes_the_film_its_scenes_and_the_trace(run: Run, tmp_path: Path) -> N
     assert (found["codec"], found["fps"], found["size"]) == ("h264", 8, (576, 384))
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "out/film.mp4"))[0] == 15
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "out/film_scenes/scene-2.mp4"))[0] == 5
-    assert Image.open(tmp_path / "out/film_scenes/scene-1.png").size == (72, 48)
+    with Image.open(tmp_path / "out/film_scenes/scene-1.png") as picture:
+        assert picture.size == (72, 48)
 
 
 def test_the_trace_says_what_happened(run: Run, tmp_path: Path, tiny_folder: Path) -> None:
