@@ -97,6 +97,6 @@ def test_the_shipped_reader_reads() -> None:
     size = sum(path.stat().st_size for path in reader_folder().iterdir())
     assert size < 1_500_000
     accuracy = reader_accuracy(ClipReader.load(), seed=123, clips=200)
-    hair = {"actor hair": 0.9, "actor hair_style": 0.8}  # a few pixels under a hat: what a longer training would mend
-    low = {name: share for name, share in accuracy.items() if share < hair.get(name, 0.95)}
+    hardest = {"actor hair_style": 0.88}  # a few pixels behind the head
+    low = {name: share for name, share in accuracy.items() if share < hardest.get(name, 0.95)}
     assert not low
