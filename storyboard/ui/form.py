@@ -49,7 +49,7 @@ def make_settings() -> tuple[Component, ...]:
             gr.Slider(0, 10, w1, step=0.1, label="Text guidance (w1)", info="How closely to follow the words"),
             gr.Slider(0, 5, w2, step=0.1, label="History guidance (w2)", info="How closely to follow the past"),
             gr.Slider(1, MOST_STEPS, options.steps, step=1, label="Steps", info="More take longer and look cleaner"),
-            gr.Number(options.seed, label="Seed", info="The same seed gives the same film", precision=0, minimum=0),
+            gr.Number(options.seed, label="Seed", info="The same seed gives the same film", precision=0),
             gr.Textbox("", label="Negative prompt", info="What should not be seen", max_lines=3, max_length=2000),
             gr.Slider(0, 1, DEFAULT_THRESHOLD, step=0.01, label="Filter threshold", info="How alike kept words are"),
         )  # fmt: skip

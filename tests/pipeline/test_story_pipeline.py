@@ -99,7 +99,7 @@ def test_history_changes_the_clip_and_its_weight_too() -> None:
         generate([]),
         generate([scene(PAST)]),
         generate([scene(PAST, 1)]),
-        generate([scene(PAST)], Guidance(history=2)),
+        generate([scene(PAST)], Guidance(history=0.5)),
     ]
     assert all(not np.array_equal(a.frames, b.frames) for i, a in enumerate(clips) for b in clips[:i])
 
