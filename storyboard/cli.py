@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ThroughlineError as error:
         return _fail(str(error))
     except OSError as error:
-        return _fail(_os_message(error))
+        return _fail(_os_message(error, options.out))
     except KeyboardInterrupt:
         print("\ninterrupted: nothing was written", file=sys.stderr)
         return 130
@@ -58,9 +58,9 @@ def _fail(message: str) -> int:
     return 2
 
 
-def _os_message(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return f"no space left on the disk{f' for {error.filename}' if error.filename else ''}"
+def _os_message(error: OSError, out: Path) -> str:
+    if error.errno == errno.ENOSPC or "No space left" in str(error):
+        return f"out is {str(out)!r}: no space left on its disk"
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 

@@ -248,7 +248,7 @@ def test_a_full_disk_leaves_nothing(when: str, run: Run, tmp_path: Path, monkeyp
     else:
         monkeypatch.setattr(film, "write_video", lambda path, *rest: film_on_a_full_disk(*rest))
     code, error = run()
-    assert code == 2 and "o space left on" in error and "\n" not in error
+    assert code == 2 and "film.mp4': no space left on its disk" in error and "\n" not in error
     assert listing(tmp_path / "out") == []
 
 
