@@ -34,14 +34,14 @@ function makePrompt(words, choose) {
   return line;
 }
 
-const RAMP = [[24, 16, 52, 0.66], [120, 24, 96, 0.6], [226, 72, 40, 0.52], [255, 196, 64, 0.46], [255, 244, 190, 0.4]];
+const RAMP = [[24, 16, 52, 0.54], [120, 24, 96, 0.56], [226, 72, 40, 0.58], [255, 184, 52, 0.56], [255, 240, 170, 0.5]];
 
 function paintHeat(canvas, map) {
   canvas.width = map.columns;
   canvas.height = map.rows;
   const context = canvas.getContext('2d'), image = context.createImageData(map.columns, map.rows);
   map.values.forEach((value, i) => {
-    const place = value / 255 * (RAMP.length - 1), low = Math.min(Math.floor(place), RAMP.length - 2), t = place - low;
+    const place = (value / 255) ** 0.7 * (RAMP.length - 1), low = Math.min(Math.floor(place), RAMP.length - 2), t = place - low;
     const colour = RAMP[low].map((a, c) => a + t * (RAMP[low + 1][c] - a));
     image.data.set([colour[0], colour[1], colour[2], colour[3] * 255], 4 * i);
   });
