@@ -1,4 +1,4 @@
-"""python -m pipeline.training {vae,image-encoder,extractor,generator,sharpener,export,all}: makes assets/picturebook/.
+"""python -m pipeline.training STAGE: makes assets/picturebook/, stage by stage or (all) from nothing to the end.
 
 Every stage keeps its checkpoints, its CSV log and its result in --out; started again after a kill it goes on where it
 was and gives the same losses. The training set (some gigabytes) is rendered there by the first stage that needs it.
@@ -21,6 +21,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "generator": stages.train_generator,
     "sharpener": stages.train_sharpener,
     "export": stages.export,
+    "reader": stages.train_reader,
 }
 
 

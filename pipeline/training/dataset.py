@@ -41,6 +41,12 @@ class PictureBookSet:
         size = len(self.shards[0].keyframes)
         return torch.from_numpy(np.stack([self.shards[r // size].latents[r % size] for r in rows.tolist()])).float()
 
+    def actor_coverage(self, rows: Tensor) -> Tensor:
+        """float32 (len(rows), f, h, w) in 0..1: how much of each latent an actor covers."""
+        size = len(self.shards[0].keyframes)
+        covered = np.stack([self.shards[r // size].actors[r % size] for r in rows.tolist()])
+        return torch.from_numpy(covered).float() / 255
+
     def text(self) -> tuple[Tensor, Tensor]:
         """Token encodings of all captions, float16 (N, MAX_TOKENS, 384), and their lengths, int64 (N)."""
         parts = [

@@ -21,7 +21,7 @@ from ..decoupler import Decoupler
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
 from ..transformer import StoryTransformer3DModel
-from . import cache, extractor, generator, image_encoder, sharpener, vae
+from . import cache, extractor, generator, image_encoder, reader, sharpener, vae
 from .loop import Losses, Recipe, train
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
@@ -146,6 +146,14 @@ def train_sharpener(workshop: Workshop) -> None:
     run(workshop, sharpener.RECIPE, model, sharpener.make_losses(model, size))
     model.save_pretrained(workshop.out / "vae_sharp")
     print(f"vae: {sharpener.held_out_psnr(model, HELD_OUT):.2f} dB on held-out clips")
+
+
+def train_reader(workshop: Workshop) -> None:
+    """The benchmark's reader, straight into the model folder: it takes no part in generation."""
+    recipe = workshop.recipe(reader.RECIPE)
+    steps = reader.train_reader(workshop.out / "reader", workshop.assets / "reader", recipe)
+    for _ in tqdm(steps, desc=recipe.name, unit="step", total=recipe.steps):
+        pass
 
 
 def export(workshop: Workshop) -> None:

@@ -100,6 +100,24 @@ def test_patch_coverage_counts_pixels() -> None:
     assert patch_coverage(mask)[0, 0] == 0.5 and patch_coverage(mask).sum() == 0.5
 
 
+def test_actor_coverage_counts_actors_in_the_frames_of_each_latent() -> None:
+    masks = np.zeros((17, 96, 144), np.uint8)
+    masks[0, :12, :12] = 1  # the first frame fills its latent alone
+    masks[2, :12, 12:18] = 3  # half of the second latent's patch, in one frame of four
+    covered = cache.actor_coverage(masks, (5, 128, 8, 12))
+    assert covered.shape == (5, 8, 12) and covered[0, 0, 0] == 255 and covered[1, 0, 1] == round(255 / 8)
+    assert np.count_nonzero(covered) == 2
+
+
+def test_latents_that_show_an_actor_weigh_more_and_all_of_them_one_on_average() -> None:
+    actors = torch.zeros(2, 5, 8, 12)
+    actors[1, :, 2, 3] = 1
+    weights = generator.latent_weights(actors)
+    assert torch.equal(weights[0], torch.ones(5, 8, 12))
+    assert weights[1].mean() == pytest.approx(1, abs=1e-5)
+    assert weights[1, 0, 3, 4] / weights[1, 0, 7, 11] == pytest.approx(generator.ACTOR_WEIGHT)
+
+
 @pytest.fixture(scope="module")
 def little_set(tmp_path_factory: pytest.TempPathFactory, fitted) -> Path:
     """A shard of ten stories."""
