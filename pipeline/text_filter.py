@@ -22,6 +22,9 @@ from pipeline.language.mentions import Analysis
 from pipeline.text_encoder import TextEncoder, TextEncoding
 
 
+MOST_PAIRS = 20_000  # of prompts whose match is kept: all of a story of 200 scenes
+
+
 @dataclass(frozen=True)
 class WordKey:
     """A place in a past prompt: scene from 0, characters of its prompt. Any overlap with a mention selects it."""
@@ -135,6 +138,7 @@ class TextFilter:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.reader = PromptReader(encoder)
+        self._match = lru_cache(maxsize=MOST_PAIRS)(self._fresh_match)
 
     @classmethod
     def from_backbone(cls, name: str = "picturebook") -> "TextFilter":
@@ -167,6 +171,9 @@ class TextFilter:
         )
         return FilterResult(prompt, threshold, scenes, _current_words(current.analysis, scenes))
 
+    def _fresh_match(self, past: str, prompt: str, threshold: float) -> matching.Match:
+        return matching.match(self.reader.read(past), self.reader.read(prompt), threshold)
+
     def _scene(
         self,
         index: int,
@@ -177,7 +184,7 @@ class TextFilter:
         muted: bool,
     ) -> FilteredScene:
         past = self.reader.read(text)
-        match = matching.match(past, current, threshold)
+        match = self._match(text, current.analysis.text, threshold)
         verdicts = list(match.verdicts)
         for keys, decide in zip(overrides, (_pinned, _muted), strict=True):
             for m in _selected(past.analysis, [key for key in keys if key.scene == index]):

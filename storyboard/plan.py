@@ -1,0 +1,307 @@
+"""What depends on what: which scenes are stale and why, and what a render would do.
+
+A scene depends on an earlier one exactly if it keeps something of it (design, section 1: exactness), so all of this
+follows from what the text filter says about the prompts.
+
+Imports neither torch nor gradio: the filter is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Protocol
+
+from . import edits
+from .story import Board, Conditioning, Memory, Scene, Story, Take, WordRef
+
+State = Literal["blank", "new", "fresh", "stale", "waiting"]
+
+
+class Place(NamedTuple):
+    """Characters `start` to `end` of the prompt of past scene `scene`, counted from 0 among the past scenes."""
+
+    scene: int
+    start: int
+    end: int
+
+
+class Filter(Protocol):
+    """`pipeline.text_filter.TextFilter`."""
+
+    def __call__(
+        self, past_prompts: Sequence[str], prompt: str, *, threshold: float | None, pins: Sequence[Any],
+        mutes: Sequence[Any], muted_scenes: Sequence[int],
+    ) -> Any: ...  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a scene stands. blank: no prompt yet; new: no take yet; fresh: its take is what a render would give, but for
+    chance; stale: it is not; waiting: a scene that it needs is new, stale or waiting itself."""
+
+    state: State
+    reasons: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # ids of the scenes of which it keeps something, in order
+    waits_for: tuple[str, ...] = ()  # those of them that are not fresh
+    conditioning: Conditioning | None = None  # None while blank
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    scene: str
+    number: int  # from 1
+    reasons: tuple[str, ...]
+    seconds: float | None  # an estimate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Scenes to render, in order."""
+
+    steps: tuple[PlanStep, ...] = ()
+    blocked: tuple[str, ...] = field(default=())  # in words: what was asked for and can't be done
+
+    @property
+    def seconds(self) -> float | None:
+        """The estimate for all of it, None as long as nothing is known."""
+        known = [step.seconds for step in self.steps if step.seconds is not None]
+        return sum(known) if len(known) == len(self.steps) else None
+
+
+# --- what a scene is made from ---------------------------------------------------------------------------------------
+
+
+def past_of(story: Story, scene_id: str) -> list[Scene]:
+    """The scenes before one that have words, in order."""
+    return [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
+
+
+def remembers(story: Story, scene_id: str, filter: Filter, threshold: float | None = None) -> Any:
+    """What the filter says about a scene's past, a FilterResult over `past_of`. `threshold` instead of the scene's."""
+    scene, past = story.scene(scene_id), past_of(story, scene_id)
+    places = {other.id: place for place, other in enumerate(past)}
+    return filter(
+        [other.prompt for other in past], scene.prompt,
+        threshold=scene.threshold if threshold is None else threshold,
+        pins=list(_places(scene.pins, past)), mutes=list(_places(scene.mutes, past)),
+        muted_scenes=[places[other] for other in scene.muted_scenes if other in places],
+    )  # fmt: skip
+
+
+def _places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[Place]:
+    """Where the words are now; those that are nowhere any more are left out."""
+    index = {scene.id: place for place, scene in enumerate(past)}
+    for word in words:
+        if word.scene in index:
+            place = find_word(past[index[word.scene]].prompt, word)
+            if place:
+                yield Place(index[word.scene], *place)
+
+
+def find_word(prompt: str, word: WordRef) -> tuple[int, int] | None:
+    """Characters of a prompt where a word stands, or None."""
+    start = -1
+    for _ in range(word.occurrence + 1):
+        start = prompt.find(word.text, start + 1)
+        if start < 0:
+            return None
+    return start, start + len(word.text)
+
+
+def word_ref(scene: Scene, start: int, end: int) -> WordRef:
+    """The reference to characters `start` to `end` of a scene's prompt."""
+    text = scene.prompt[start:end]
+    places = [i for i in range(start + 1) if scene.prompt.startswith(text, i)]
+    return WordRef(scene=scene.id, text=text, occurrence=len(places) - 1)
+
+
+def conditioning_of(board: Board, scene_id: str, filter: Filter, model: str) -> Conditioning:
+    """What decides a scene's picture at present. model: digest of the weights."""
+    story, scene = board.story, board.story.scene(scene_id)
+    result = remembers(story, scene_id, filter)
+    memories = [
+        Memory(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=board.keyframe(past))
+        for past, found in zip(past_of(story, scene_id), result.scenes, strict=True)
+        if found.kept
+    ]
+    return Conditioning(
+        model=model, prompt=scene.prompt, negative_prompt=scene.negative_prompt, guidance=scene.guidance,
+        width=story.width, height=story.height, num_frames=scene.num_frames,
+        rows=_spans(result.current) if memories else (), memories=tuple(memories),
+    )  # fmt: skip
+
+
+def _spans(words: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    """Kept words of one mention as one span each."""
+    spans: dict[int, tuple[int, int]] = {}
+    for word in words:
+        if word.kept:
+            start, _ = spans.get(word.mention, (word.start, word.end))
+            spans[word.mention] = (start, word.end)
+    return tuple(spans.values())
+
+
+# --- how scenes stand ------------------------------------------------------------------------------------------------
+
+
+def standings(board: Board, filter: Filter, model: str) -> dict[str, Standing]:
+    """How every scene stands, by id, in order."""
+    found: dict[str, Standing] = {}
+    for scene in board.story.scenes:
+        found[scene.id] = _standing(board, scene, filter, model, found)
+    return found
+
+
+def _standing(board: Board, scene: Scene, filter: Filter, model: str, before: Mapping[str, Standing]) -> Standing:
+    take = board.chosen(scene)
+    if take and take.source == "imported":
+        return Standing("fresh")
+    if not scene.prompt.strip():
+        return Standing("blank")
+    now = conditioning_of(board, scene.id, filter, model)
+    needs = tuple(memory.scene for memory in now.memories)
+    waits_for = tuple(other for other in needs if _will_change(board.story.scene(other), before[other]))
+    standing = Standing("fresh", (), needs, waits_for, now)
+    if take is None or take.conditioning is None:
+        return replace(standing, state="new", reasons=("not rendered yet",))
+    if take.conditioning.digest() != now.digest():
+        return replace(standing, state="stale", reasons=tuple(why_stale(board.story, take.conditioning, now)))
+    if waits_for:
+        numbers = ", ".join(str(board.story.index(other) + 1) for other in waits_for)
+        return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))
+    return standing
+
+
+def _will_change(scene: Scene, standing: Standing) -> bool:
+    """Whether rendering what is stale may give a scene another keyframe."""
+    return standing.state in ("new", "stale", "waiting") and not scene.locked
+
+
+SETTINGS = {
+    "model": "model", "negative_prompt": "negative prompt", "num_frames": "length",
+    "width": "width", "height": "height",
+}  # fmt: skip
+WEIGHTS = {"text": "text guidance", "history": "history guidance", "start": "guidance start", "end": "guidance end",
+           "schedule": "guidance schedule"}  # fmt: skip
+
+
+def why_stale(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
+    """What is different now, in words. Words of prompts stand between asterisks."""
+    if old.prompt != new.prompt:
+        yield f"its prompt changed: {changed_words(old.prompt, new.prompt)}"
+    for name, words in SETTINGS.items():
+        if getattr(old, name) != getattr(new, name):
+            told = name in ("num_frames", "width", "height")
+            yield f"{words} {getattr(old, name)} → {getattr(new, name)}" if told else f"{words} changed"
+    for name, words in WEIGHTS.items():
+        before, now = getattr(old.guidance, name), getattr(new.guidance, name)
+        if before != now and (name != "history" or new.memories):
+            yield f"{words} {before} → {now}"
+    yield from _changed_memories(story, old, new)
+
+
+def _changed_memories(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
+    before = {memory.scene: memory for memory in old.memories}
+    now = {memory.scene: memory for memory in new.memories}
+    for scene, memory in now.items():
+        was = before.get(scene)
+        fresh = [word for word in memory.words if was is None or word not in was.words]
+        if fresh:
+            yield f"now also remembers {_marked(fresh)} of {_named(story, scene)}"
+        kept = [word for word in memory.words if was is not None and word in was.words]
+        if was and kept and (was.keyframe != memory.keyframe or was.prompt != memory.prompt):
+            yield f"{_marked(kept)} of {_named(story, scene)} changed"
+    for scene, memory in before.items():
+        left = now[scene].words if scene in now else ()
+        gone = [word for word in memory.words if word not in left]
+        if gone:
+            yield f"no longer remembers {_marked(gone)} of {_named(story, scene)}"
+    both = before.keys() & now.keys()
+    if [scene for scene in before if scene in both] != [scene for scene in now if scene in both]:
+        yield "what it remembers comes in another order"
+
+
+def _marked(words: Sequence[str]) -> str:
+    return ", ".join(f"*{word}*" for word in words)
+
+
+def _named(story: Story, scene_id: str) -> str:
+    found = [number for number, scene in enumerate(story.scenes, 1) if scene.id == scene_id]
+    return f"scene {found[0]}" if found else "a scene that was deleted"
+
+
+def changed_words(old: str, new: str) -> str:
+    """The words that differ between two prompts, as '*old* → *new*'."""
+    a, b = old.split(), new.split()
+    while a and b and a[0] == b[0]:
+        a, b = a[1:], b[1:]
+    while a and b and a[-1] == b[-1]:
+        a, b = a[:-1], b[:-1]
+    if not a and not b:
+        return "spaces"
+    return f"*{' '.join(a) or '–'}* → *{' '.join(b) or '–'}*"
+
+
+# --- what to render --------------------------------------------------------------------------------------------------
+
+Estimate = Callable[[Scene, Story, bool], float | None]  # seconds; the flag: whether it remembers something
+
+
+def make_plan(
+    board: Board, found: Mapping[str, Standing], wanted: Collection[str] | None = None,
+    estimate: Estimate = lambda scene, story, remembers: None,
+) -> Plan:  # fmt: skip
+    """The scenes that a render would go through. wanted: ids of scenes to render whatever their state, with those that
+    they need and that were never rendered; None for all that are stale, new or waiting. Locked scenes never are."""
+    chosen = _all_stale(board.story, found) if wanted is None else _with_needs(board.story, found, wanted)
+    steps, blocked = [], []
+    for number, scene in enumerate(board.story.scenes, 1):
+        if scene.id not in chosen:
+            continue
+        standing = found[scene.id]
+        if scene.locked or standing.conditioning is None:
+            blocked.append(f"scene {number} {_why_not(scene, standing)}")
+            continue
+        seconds = estimate(scene, board.story, bool(standing.needs))
+        steps.append(PlanStep(scene.id, number, standing.reasons or ("asked for",), seconds))
+    return Plan(tuple(steps), tuple(blocked))
+
+
+def _why_not(scene: Scene, standing: Standing) -> str:
+    if scene.locked:
+        return "is locked"
+    return "has no prompt" if standing.state == "blank" else "shows a clip of your own"
+
+
+def _all_stale(story: Story, found: Mapping[str, Standing]) -> set[str]:
+    return {scene.id for scene in story.scenes if _will_change(scene, found[scene.id])}
+
+
+def _with_needs(story: Story, found: Mapping[str, Standing], wanted: Collection[str]) -> set[str]:
+    chosen = set(wanted)
+    for scene in reversed(story.scenes):
+        if scene.id in chosen:
+            chosen.update(other for other in found[scene.id].needs if found[other].state == "new")
+    return chosen
+
+
+def settle(board: Board, filter: Filter, model: str) -> Board:
+    """Chooses, for each scene whose chosen take is not what its words make now, the newest take that is. Undo comes
+    out fresh this way wherever it was before."""
+    for scene in board.story.scenes:
+        if not scene.prompt.strip() or scene.locked or (board.chosen(scene) or _NONE).source == "imported":
+            continue
+        now = conditioning_of(board, scene.id, filter, model).digest()
+        take = board.chosen(scene)
+        if take and take.conditioning and take.conditioning.digest() == now:
+            continue
+        fitting = [
+            other for other in board.takes(scene.id) if other.conditioning and other.conditioning.digest() == now
+        ]
+        if fitting:
+            board = replace(board, story=edits.choose_take(board.story, scene.id, fitting[-1].id))
+    return board
+
+
+_NONE = Take.model_construct(source="generated")
