@@ -1,0 +1,144 @@
+// Small tools for building the page. Text always goes in as text, never as markup.
+
+const SHAPES = {
+  add: 'M12 5v14M5 12h14',
+  back: 'M15 5l-7 7 7 7',
+  book: 'M4 5.5A1.5 1.5 0 0 1 5.5 4H11v16H5.5A1.5 1.5 0 0 1 4 18.5zM20 5.5A1.5 1.5 0 0 0 18.5 4H13v16h5.5a1.5 1.5 0 0 0 1.5-1.5z',
+  bottom: 'M6 9l6 6 6-6',
+  check: 'M5 12.5l4.5 4.5L19 7.5',
+  clock: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 8v4.5l3 1.8',
+  close: 'M6 6l12 12M18 6L6 18',
+  copy: 'M9 9h10v10H9zM15 9V5H5v10h4',
+  earlier: 'M19 12H5M11 6l-6 6 6 6',
+  export: 'M12 4v11M7.5 10.5L12 15l4.5-4.5M5 19h14',
+  fail: 'M12 3.5L21 19.5H3zM12 10v4.5M12 17v.3',
+  film: 'M4 5h16v14H4zM8 5v14M16 5v14M4 9.7h4M4 14.3h4M16 9.7h4M16 14.3h4',
+  forward: 'M9 5l7 7-7 7',
+  grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01',
+  help: 'M9 9.2a3 3 0 1 1 4.4 2.7c-.9.5-1.4 1-1.4 2.1M12 17.3v.2',
+  hourglass: 'M7 4h10M7 20h10M8 4c0 5 8 5 8 0M8 20c0-9 8-9 8 0M8 4c0 4 2.5 5.500 4 8M16 4c0 4-2.500 5.500-4 8',
+  import: 'M12 15V4M7.5 8.500L12 4l4.500 4.500M5 19h14',
+  info: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 11v5M12 8v.2',
+  later: 'M5 12h14M13 6l6 6-6 6',
+  lock: 'M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3',
+  unlock: 'M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 6.800-1.200',
+  more: 'M6 12h.01M12 12h.01M18 12h.01',
+  pencil: 'M5 19l1-4L16.500 4.500l3 3L9 18z',
+  redo: 'M19 9H10a5 5 0 0 0 0 10h5M15 5l4 4-4 4',
+  render: 'M8 5.500v13l10.500-6.500z',
+  stale: 'M20 12a8 8 0 1 1-2.500-5.800M20 4v4.500h-4.500',
+  stop: 'M7 7h10v10H7z',
+  thread: 'M2 15c4-9 7-8 10-3s6 6 10-3',
+  trash: 'M5 7h14M10 7V4.500h4V7M7 7l1 12.500h8L17 7M10.500 10.500v5.500M13.500 10.500v5.500',
+  undo: 'M5 9h9a5 5 0 0 1 0 10H9M9 5L5 9l4 4',
+};
+const SVG = 'http://www.w3.org/2000/svg';
+
+// A node. `text` is its text, `on` its listeners by event, null and false attributes are left out, true ones are empty.
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === 'text') node.textContent = value;
+    else if (name === 'on') for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.filter(child => child !== null && child !== undefined));
+  return node;
+}
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('aria-hidden', 'true');
+  svg.setAttribute('class', 'icon');
+  path.setAttribute('d', SHAPES[name]);
+  svg.append(path);
+  return svg;
+}
+
+export function setIcon(svg, name) {
+  setAttr(svg.firstChild, 'd', SHAPES[name]);
+}
+
+// A button of one icon, named for screen readers and by a tooltip.
+export function iconButton(name, label, attributes = {}) {
+  return el('button', {type: 'button', class: 'icon-button', 'aria-label': label, title: label, ...attributes}, icon(name));
+}
+
+// A button of words, with an icon before them if one is named.
+export function textButton(label, attributes = {}, iconName = '') {
+  return el('button', {type: 'button', class: 'button', ...attributes}, iconName ? icon(iconName) : null, el('span', {text: label}));
+}
+
+// The setters write only what differs, so that painting again what is there costs no layout.
+export const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+export const setHidden = (node, hidden) => { if (node.hidden !== hidden) node.hidden = hidden; };
+export function setAttr(node, name, value) {
+  if (value === null || value === undefined || value === false) { if (node.hasAttribute(name)) node.removeAttribute(name); }
+  else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+export const setSource = (image, url) => setAttr(image, 'src', url || null);
+
+// Text with *words* between asterisks in italics, as nodes.
+export function marked(text) {
+  return text.split(/\*([^*]+)\*/).map((part, i) => i % 2 ? el('em', {text: part, dir: 'auto'}) : document.createTextNode(part));
+}
+export const plain = text => text.replace(/\*([^*]+)\*/g, '$1');
+export function setMarked(node, text) {
+  if (node.marked === text) return;
+  node.marked = text;
+  node.replaceChildren(...marked(text));
+}
+
+// A modal dialog with a heading and a button that closes it. A click beside it closes it too.
+export function makeDialog(title, name, ...children) {
+  const close = iconButton('close', 'Close', {on: {click: () => dialog.close()}});
+  const dialog = el('dialog', {class: `dialog ${name}`, 'aria-label': title},
+    el('header', {class: 'dialog-head'}, el('h2', {text: title}), close), ...children);
+  dialog.addEventListener('click', event => { if (event.target === dialog) dialog.close(); });
+  return dialog;
+}
+
+// One menu for many buttons. items: [{label, icon, act, disabled}].
+export function openMenu(menu, button, items) {
+  menu.replaceChildren(...items.map(item => textButton(item.label, {
+    class: 'menu-item', role: 'menuitem', disabled: item.disabled,
+    on: {click: () => { menu.hidePopover(); item.act(); }},
+  }, item.icon)));
+  menu.showPopover();
+  const at = button.getBoundingClientRect(), box = menu.getBoundingClientRect();
+  const above = at.bottom + box.height + 8 > innerHeight;
+  menu.style.left = `${Math.max(8, Math.min(at.right - box.width, innerWidth - box.width - 8))}px`;
+  menu.style.top = `${above ? Math.max(8, at.top - box.height - 4) : at.bottom + 4}px`;
+  menu.querySelector('button:not([disabled])')?.focus();
+}
+
+export function makeMenu() {
+  const menu = el('div', {class: 'menu', role: 'menu', popover: 'auto'});
+  menu.addEventListener('keydown', event => {
+    const by = {ArrowDown: 1, ArrowUp: -1}[event.key];
+    if (!by) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const items = [...menu.querySelectorAll('button:not([disabled])')];
+    items.at((items.indexOf(document.activeElement) + by) % items.length)?.focus();
+  });
+  return menu;
+}
+
+export const isTyping = target => Boolean(target.closest?.('input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]'));
+export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+export const narrow = () => matchMedia('(max-width: 819px)').matches;
+export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+// Seconds in words.
+export function duration(seconds) {
+  if (seconds < 1) return 'under a second';
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+export function randomHex(bytes) {
+  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,91 @@
+// Puts the page together. `server.call({owner, verb, ...})` is the one way to Python; see store.js.
+
+import {el, iconButton, isTyping, setText} from './dom.js';
+import {makeFilm} from './film.js';
+import {makeHelp} from './help.js';
+import {makePanel} from './panel.js';
+import {makePlanbar} from './planbar.js';
+import {makeShelf} from './shelf.js';
+import {Store} from './store.js';
+import {makeStrip} from './strip.js';
+import {makeTopbar} from './topbar.js';
+
+const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 3;
+
+export async function mount(element, server) {
+  free(element);
+  await Promise.all(['board.css', 'panel.css'].map(addStyle));
+  const store = new Store(server), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store)};
+  const show = name => { dialogs[name].dispatchEvent(new Event('opening')); dialogs[name].showModal(); };
+  const side = makeSide(store), toasts = makeToasts(store), spoken = el('p', {class: 'spoken', role: 'status'});
+  store.say = text => setText(spoken, text);
+  element.classList.add('tl');
+  element.append(makeTopbar(store, show), el('div', {class: 'desk'}, makeStrip(store, show), side), makePlanbar(store),
+    toasts, spoken, ...Object.values(dialogs));
+  addKeys(store, show);
+  await start(store);
+}
+
+async function start(store) {
+  for (;;) {
+    try { return await store.start(); } catch (error) {
+      store.notify(`${error.message} Trying again.`, {kind: 'error'});
+      await new Promise(wake => setTimeout(wake, RETRY_SECONDS * 1000));
+    }
+  }
+}
+
+// Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
+function free(element) {
+  for (let node = element.parentElement; node && node !== document.body; node = node.parentElement) {
+    node.classList.add('tl-around');
+  }
+}
+
+function addStyle(name) {
+  const link = el('link', {rel: 'stylesheet', href: new URL(name, import.meta.url).href});
+  const loaded = new Promise(done => { link.onload = link.onerror = done; });
+  document.head.append(link);
+  return loaded;
+}
+
+// The panel, beside the strip or, on a narrow screen, a sheet from below.
+function makeSide(store) {
+  const close = iconButton('bottom', 'Close the panel', {class: 'icon-button sheet-close', on: {click: () => store.closeSheet()}});
+  const side = el('aside', {class: 'side', 'aria-label': 'The chosen scene'}, close, makePanel(store));
+  side.addEventListener('keydown', event => { if (event.key === 'Escape') store.closeSheet(); });
+  store.on(() => { side.dataset.open = String(store.state.sheet); });
+  return side;
+}
+
+function makeToasts(store) {
+  const box = el('div', {class: 'toasts', role: 'region', 'aria-label': 'Messages', popover: 'manual'});
+  store.toast = (message, {undo = null, kind = '', until = ''} = {}) => {
+    const drop = () => { toast.remove(); if (!box.childElementCount) box.hidePopover(); };
+    const toast = el('div', {class: 'toast', 'data-kind': kind, 'data-until': until, role: kind === 'error' ? 'alert' : 'status'},
+      el('span', {text: message, dir: 'auto'}),
+      undo && el('button', {type: 'button', class: 'toast-undo', text: 'Undo', on: {click: () => { drop(); undo(); }}}),
+      iconButton('close', 'Dismiss', {on: {click: drop}}));
+    for (const other of box.children) if (other.firstChild.textContent === message) other.remove();
+    box.append(toast);
+    if (box.matches(':popover-open')) box.hidePopover();
+    box.showPopover();                                  // above any dialog that is open
+    setTimeout(drop, 1000 * (undo ? UNDO_SECONDS : kind === 'error' ? ERROR_SECONDS : TOAST_SECONDS));
+  };
+  // An undo that is offered for an edit is no longer about it after the next one.
+  store.edited = () => box.querySelectorAll('[data-until=edit]').forEach(toast => toast.remove());
+  return box;
+}
+
+function addKeys(store, show) {
+  document.addEventListener('keydown', event => {
+    const {story} = store.state, key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey;
+    if (!story || event.defaultPrevented || isTyping(event.target) || document.querySelector('dialog[open]')) return;
+    const backward = command && key === 'z' && !event.shiftKey, forward = command && (key === 'y' || key === 'z' && event.shiftKey);
+    if (backward && (story.can_undo || store.saving)) store.undo();
+    else if (forward && story.can_redo) store.redo();
+    else if (event.key === '?') show('help');
+    else return;
+    event.preventDefault();
+  });
+}

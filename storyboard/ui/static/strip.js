@@ -1,0 +1,2 @@
+import {el} from './dom.js';
+export const makeStrip = () => el('strip'.replace('strip','section').replace('topbar','header').replace('planbar','footer'));
