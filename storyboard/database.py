@@ -1,0 +1,142 @@
+"""The SQLite database of the library: how it is opened, migrated, written, and set aside when it is damaged.
+
+The journal is a rollback journal, never WAL: the SQLite that Python 3.11 links on Debian 12 (3.40.1) has the WAL-reset
+bug. synchronous=EXTRA is FULL and a sync of the folder after the journal is deleted: without that a power cut may take
+back the last transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ThroughlineError
+
+Migrations = tuple[tuple[str, ...], ...]  # the statements of entry k bring a database from version k to k + 1
+
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+PATIENCE_SECONDS = 10.0  # for another process to end its transaction
+
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """One connection, behind a lock that threads may also take for longer. `notice` tells the user what went wrong on
+    opening, '' if nothing did. Methods raise ThroughlineError for what SQLite can't do (a full disk, ...)."""
+
+    def __init__(self, path: Path, migrations: Migrations) -> None:
+        """Opens a database, or makes it. A damaged one is set aside under another name, never deleted, and a new one
+        begun. Raises ThroughlineError for one that a newer version wrote, or that can't be opened."""
+        self.path = path
+        self.notice = ""
+        self.lock = threading.RLock()
+        try:
+            self._connection = self._open()
+            self._migrate(migrations)
+            self._version = self._data_version()
+        except sqlite3.Error as error:
+            raise ThroughlineError(f"library {path} can't be opened: {error}") from error
+
+    def close(self) -> None:
+        with self.lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it is on disk after the block, or, if anything raises, nothing."""
+        with self.lock:
+            try:
+                with _all_or_nothing(self._connection):
+                    yield self._connection
+            except sqlite3.Error as error:
+                raise ThroughlineError(f"library {self.path} can't be written: {error}") from error
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        with self.lock:
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise ThroughlineError(f"library {self.path} can't be read: {error}") from error
+
+    def changed_by_others(self) -> bool:
+        """Whether another connection wrote since this was last asked. Takes microseconds."""
+        with self.lock:
+            before, self._version = self._version, self._data_version()
+            return before != self._version
+
+    def _data_version(self) -> int:
+        ((version,),) = self.rows("PRAGMA data_version")
+        return int(version)
+
+    def _open(self) -> sqlite3.Connection:
+        connection, problem = _checked(self.path)
+        if problem:
+            connection.close()
+            aside = _set_aside(self.path)
+            self.notice = (
+                f"library {self.path} was damaged ({problem}): it is kept as {aside.name}, a new one was begun"
+            )
+            _log.warning(self.notice)
+            connection, _ = _checked(self.path)
+        return connection
+
+    def _migrate(self, migrations: Migrations) -> None:
+        with _all_or_nothing(self._connection) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > len(migrations):
+                known = f"expected at most version {len(migrations)}"
+                raise ThroughlineError(
+                    f"library {self.path} is of version {version}, from a newer Throughline: {known}"
+                )
+            for statement in (statement for step in migrations[version:] for statement in step):
+                db.execute(statement)
+            if version < len(migrations):
+                db.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+def _checked(path: Path) -> tuple[sqlite3.Connection, str]:
+    """An open database and what is wrong with it, '' if nothing is. Other errors than damage are raised."""
+    connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        for setting in ("journal_mode = DELETE", "synchronous = EXTRA", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {setting}")
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        return connection, "" if found == "ok" else " ".join(found.split())
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in DAMAGED:
+            return connection, str(error)
+        connection.close()
+        raise
+
+
+def _set_aside(path: Path) -> Path:
+    """Renames a database, and a journal that is left of it, which would spoil the next one."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (
+        path.with_name(f"{path.stem}.damaged-{stamp}{more}{path.suffix}")
+        for more in ("", *map("-{}".format, range(1, 1000)))
+    )
+    aside = next(name for name in names if not name.exists())
+    path.rename(aside)
+    journal = path.with_name(path.name + "-journal")
+    if journal.exists():
+        journal.rename(aside.with_name(aside.name + "-journal"))
+    return aside
+
+
+@contextmanager
+def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk may have ended it already
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,341 @@
+"""The store on disk: stories with every revision they ever had, their takes, jobs and past render timings.
+
+A change is one transaction, synced before the method returns: what was acknowledged is saved.
+
+An `owner` is a secret that can't be guessed. A story belongs to one owner; for others it does not exist.
+Several threads, and several processes, may use one database: a change is made again if another one came first.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ThroughlineError
+
+from . import edits
+from .database import Database
+from .rows import (
+    MIGRATIONS,
+    Head,
+    Job,
+    Revision,
+    StoryEntry,
+    digests_in,
+    parse_revision,
+    read_head,
+    read_shelf,
+    summary,
+    unpack,
+    write_revision,
+    write_take,
+)
+from .story import Board, Scene, Story, Take, new_id
+
+MOST_TIMINGS = 20
+MOST_OPEN = 100  # stories in memory
+MOST_PAST = 2000  # stories as they were, in memory, for `edited`
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the database says about a story."""
+
+    owner: str
+    deleted: bool
+    present: Revision
+    head: Head
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A change: the revision that is present afterwards, and what comes with it."""
+
+    present: Revision
+    ends_redo: bool = False
+    take: Take | None = None
+
+
+def _as_it_is(board: Board) -> Board:
+    return board
+
+
+class Library:
+    """The database `library.sqlite3` in a folder. Safe for threads.
+
+    All methods raise ThroughlineError: for a story that does not exist (or is another owner's), and for a disk that
+    can't be read or written; nothing is changed then, nor if a function that was given raises.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder and the database if need be. A damaged database is set aside under another name, never
+        deleted, and `notice` says so, for the user. Raises ThroughlineError for a database of a newer version."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = Database(folder / "library.sqlite3", MIGRATIONS)
+        self._records: OrderedDict[str, _Record] = OrderedDict()  # by story id, the last changed at the end
+        self._past: OrderedDict[tuple[str, int], Story] = OrderedDict()  # by story id and rev
+
+    @property
+    def notice(self) -> str:
+        """What went wrong on opening, for the user; '' if nothing did."""
+        return self._database.notice
+
+    def close(self) -> None:
+        self._database.close()
+
+    # --- stories -----------------------------------------------------------------------------------------------------
+
+    def stories(self, owner: str) -> list[StoryEntry]:
+        """An owner's stories that are not deleted, the last changed first."""
+        query = "SELECT id, title, scenes, updated, poster FROM stories WHERE owner = ? AND deleted IS NULL"
+        return [StoryEntry(*row) for row in self._database.rows(f"{query} ORDER BY updated DESC, rowid DESC", owner)]
+
+    def create(self, owner: str, story: Story, takes: Iterable[Take] = ()) -> Head:
+        """A new story, with the takes of its scenes where it is a copy. Raises ThroughlineError if its id is taken."""
+        shelf = {take.id: take for take in takes}
+        with self._database.transaction() as db:
+            if db.execute("SELECT 1 FROM stories WHERE id = ?", (story.id,)).fetchone():
+                raise ThroughlineError(f"story {story.id!r} exists already: expected a new id")
+            db.execute(
+                "INSERT INTO stories VALUES (?, ?, 1, 0, ?, ?, ?, ?, NULL)",
+                (story.id, owner, *summary(Board(story, shelf))),
+            )
+            write_revision(db, Revision(0, "", "", story))
+            for take in shelf.values():
+                write_take(db, story.id, take)
+        return self.head(owner, story.id)
+
+    def head(self, owner: str, story_id: str) -> Head:
+        """A story as it is now, from memory if it is there."""
+        return self._record(owner, story_id).head
+
+    def delete(self, owner: str, story_id: str) -> None:
+        """Hides a story. Nothing of it is lost: `restore` brings it back."""
+        self._set_deleted(owner, story_id, time.time())
+
+    def restore(self, owner: str, story_id: str) -> Head:
+        """Brings a deleted story back as it was."""
+        self._set_deleted(owner, story_id, None)
+        return self.head(owner, story_id)
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def edit(
+        self, owner: str, story_id: str, change: Callable[[Story], Story], label: str = "", group: str = ""
+    ) -> Head:
+        """Makes a new revision, which ends redo. A change that returns an equal story adds nothing.
+
+        change: pure, for it is called again if somebody else changed the story meanwhile. It sees the newest story.
+        label: what undo would take back, in words.
+        group: an edit of the same group as the present revision replaces it (a typing session is one step of undo),
+        unless undo or redo came between. Takes that come between do not count.
+        """
+
+        def step(record: _Record) -> _Step | None:
+            before, story = record.present, change(record.present.story)
+            merged = bool(group) and group == before.group
+            after = Revision(before.number + (not merged), label, group, story)
+            return None if story == before.story else _Step(after, ends_redo=True)
+
+        return self._change(owner, story_id, step)
+
+    def amend(self, owner: str, story_id: str, change: Callable[[Story], Story]) -> Head:
+        """Changes the present revision: no step of undo, and redo stays. `change` as for `edit`."""
+
+        def step(record: _Record) -> _Step | None:
+            story = change(record.present.story)
+            return None if story == record.present.story else _Step(replace(record.present, story=story))
+
+        return self._change(owner, story_id, step)
+
+    def undo(self, owner: str, story_id: str, settle: Callable[[Board], Board] = _as_it_is) -> Head:
+        """Goes back to the revision before. settle: `plan.settle`, pure: may choose other takes in what comes back.
+        Raises ThroughlineError if there is none."""
+        return self._move(owner, story_id, -1, settle)
+
+    def redo(self, owner: str, story_id: str, settle: Callable[[Board], Board] = _as_it_is) -> Head:
+        """Takes an undo back; otherwise like `undo`."""
+        return self._move(owner, story_id, 1, settle)
+
+    def add_take(self, owner: str, story_id: str, take: Take, choose: bool | Callable[[Scene], bool] = True) -> Head:
+        """Puts a take on the shelf, also if its scene or its story was deleted meanwhile: undo brings both back. If its
+        scene is there it is chosen in the present revision, which is no step of undo; others stay as they are.
+
+        choose: whether to, or a pure function of the scene as it is now (was it locked, was another take chosen?).
+        Raises ThroughlineError if another take has this id; the same take again changes nothing.
+        """
+
+        def step(record: _Record) -> _Step | None:
+            story, there = record.present.story, record.head.board.shelf.get(take.id)
+            if there is not None and there != take:
+                raise ThroughlineError(f"take {take.id!r} exists already: expected a new id")
+            scene = next((scene for scene in story.scenes if scene.id == take.scene), None)
+            if there is None and scene and (choose(scene) if callable(choose) else choose):
+                story = edits.choose_take(story, scene.id, take.id)
+            return None if there else _Step(replace(record.present, story=story), take=take)
+
+        return self._change(owner, story_id, step, deleted_too=True)
+
+    def edited(self, owner: str, story_id: str, since_rev: int) -> set[tuple[str, str]]:
+        """What differs from the story at `since_rev`: (scene id, field), or ('', field) for fields of the story, among
+        them 'scenes' if scenes were added, removed or moved. Empty if that is too long ago to be known."""
+        now = self.head(owner, story_id).board.story
+        then = self._past.get((story_id, since_rev), now)
+        return set(_differences(then, now))
+
+    # --- jobs and timings --------------------------------------------------------------------------------------------
+
+    def add_job(self, owner: str, story_id: str, scene_id: str, content: dict[str, Any]) -> Job:
+        """Notes a render, so that it is known after a crash. content: what JSON holds."""
+        self._record(owner, story_id)
+        job = Job(new_id(), owner, story_id, scene_id, content)
+        with self._database.transaction() as db:
+            row = (job.id, story_id, scene_id, json.dumps(content, allow_nan=False))
+            db.execute("INSERT INTO jobs (id, story, scene, content) VALUES (?, ?, ?, ?)", row)
+        return job
+
+    def end_job(self, job_id: str) -> None:
+        """Forgets a job: it is done, failed or cancelled."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    def jobs(self) -> list[Job]:
+        """The jobs of all owners that have not ended, oldest first. For the queue alone, when it starts."""
+        query = "SELECT jobs.id, owner, story, scene, content FROM jobs JOIN stories ON stories.id = story"
+        rows = self._database.rows(f"{query} WHERE deleted IS NULL ORDER BY number")
+        return [Job(job, owner, story, scene, json.loads(content)) for job, owner, story, scene, content in rows]
+
+    def add_timing(self, model: str, device: str, remembers: bool, work: float, seconds: float) -> None:
+        """Notes how long a render took. work: in any unit that its time grows with."""
+        kind = (model, device, remembers)
+        with self._database.transaction() as db:
+            row = (*kind, work, seconds)
+            db.execute("INSERT INTO timings (model, device, remembers, work, seconds) VALUES (?, ?, ?, ?, ?)", row)
+            where = "model = ? AND device = ? AND remembers = ?"
+            latest = f"SELECT number FROM timings WHERE {where} ORDER BY number DESC LIMIT {MOST_TIMINGS}"
+            db.execute(f"DELETE FROM timings WHERE {where} AND number NOT IN ({latest})", kind * 2)
+
+    def timings(self, model: str, device: str, remembers: bool) -> list[tuple[float, float]]:
+        """(work, seconds) of the latest 20 renders of that kind, oldest first."""
+        query = "SELECT work, seconds FROM timings WHERE model = ? AND device = ? AND remembers = ? ORDER BY number"
+        return self._database.rows(query, model, device, remembers)
+
+    def referred(self) -> set[str]:
+        """Every digest that any revision, take or job names, those of deleted stories included: what
+        `Media.collect` is to keep."""
+        docs = [unpack(row[0]) for row in self._database.rows("SELECT doc FROM revisions")]
+        docs += [row[0] for row in self._database.rows("SELECT doc FROM takes UNION ALL SELECT content FROM jobs")]
+        return set().union(*map(digests_in, docs))
+
+    # --- how a change is made ----------------------------------------------------------------------------------------
+
+    def _change(
+        self, owner: str, story_id: str, step: Callable[[_Record], _Step | None], deleted_too: bool = False
+    ) -> Head:
+        """Commits what `step` makes of the newest record; again, if another thread or process came first."""
+        while True:
+            record = self._record(owner, story_id, deleted_too)
+            following = step(record)
+            if following is None:
+                return record.head
+            head = self._commit(record, following)
+            if head is not None:
+                return head
+
+    def _commit(self, record: _Record, step: _Step) -> Head | None:
+        """None if the story is not what `record` says any more."""
+        story, shelf = step.present.story, record.head.board.shelf
+        if story.id != record.present.story.id:
+            raise ThroughlineError(f"story id is {story.id!r}: expected {record.present.story.id!r} as before")
+        board = Board(story, {**shelf, step.take.id: step.take} if step.take else shelf)
+        with self._database.lock:
+            with self._database.transaction() as db:
+                columns = "rev = rev + 1, present = ?, title = ?, scenes = ?, poster = ?, updated = ?"
+                row = (step.present.number, *summary(board), story.id, record.head.rev)
+                if not db.execute(f"UPDATE stories SET {columns} WHERE id = ? AND rev = ?", row).rowcount:
+                    return None
+                if step.ends_redo:
+                    gone = (story.id, step.present.number)
+                    db.execute("DELETE FROM revisions WHERE story = ? AND number > ?", gone)
+                write_revision(db, step.present)
+                if step.take:
+                    write_take(db, story.id, step.take)
+                head = read_head(db, board, record.head.rev + 1, step.present)
+            self._remember(replace(record, present=step.present, head=head))
+            return head
+
+    def _move(self, owner: str, story_id: str, by: int, settle: Callable[[Board], Board]) -> Head:
+        def step(record: _Record) -> _Step | None:
+            if not (record.head.can_undo if by < 0 else record.head.can_redo):
+                raise ThroughlineError(f"story {story_id!r} has nothing to {'undo' if by < 0 else 'redo'}")
+            number = record.present.number + by
+            query = "SELECT label, doc FROM revisions WHERE story = ? AND number = ?"
+            rows = self._database.rows(query, story_id, number)
+            if not rows:
+                return _Step(record.present)  # redo was ended meanwhile: the commit refuses, and this is asked again
+            ((label, doc),) = rows
+            board = settle(Board(parse_revision(doc), record.head.board.shelf))
+            return _Step(Revision(number, label, "", board.story))  # no group: what is typed next is a step of its own
+
+        return self._change(owner, story_id, step)
+
+    def _set_deleted(self, owner: str, story_id: str, deleted: float | None) -> None:
+        self._record(owner, story_id, deleted_too=True)
+        with self._database.lock:
+            with self._database.transaction() as db:
+                db.execute("UPDATE stories SET rev = rev + 1, deleted = ? WHERE id = ?", (deleted, story_id))
+            self._records.pop(story_id, None)
+
+    # --- what is in memory -------------------------------------------------------------------------------------------
+
+    def _record(self, owner: str, story_id: str, deleted_too: bool = False) -> _Record:
+        with self._database.lock:
+            if self._database.changed_by_others():
+                self._records.clear()
+            record = self._records.get(story_id) or self._loaded(story_id)
+        if record is None or record.owner != owner or (record.deleted and not deleted_too):
+            raise ThroughlineError(f"story {story_id!r} does not exist")
+        return record
+
+    def _loaded(self, story_id: str) -> _Record | None:
+        query = (
+            'SELECT owner, deleted, rev, number, label, "group", doc FROM stories'
+            " JOIN revisions ON story = id AND number = present WHERE id = ?"
+        )
+        with self._database.transaction() as db:  # so that the three queries see the same moment
+            row = db.execute(query, (story_id,)).fetchone()
+            if row is None:
+                return None
+            owner, deleted, rev, number, label, group, doc = row
+            present = Revision(number, label, group, parse_revision(doc))
+            head = read_head(db, Board(present.story, read_shelf(db, story_id)), rev, present)
+        return self._remember(_Record(owner, deleted is not None, present, head))
+
+    def _remember(self, record: _Record) -> _Record:
+        story = record.present.story
+        self._records[story.id] = record
+        self._records.move_to_end(story.id)
+        self._past[story.id, record.head.rev] = story
+        for memory, most in ((self._records, MOST_OPEN), (self._past, MOST_PAST)):
+            while len(memory) > most:
+                memory.popitem(last=False)
+        return record
+
+
+def _differences(then: Story, now: Story) -> Iterator[tuple[str, str]]:
+    for name in Story.model_fields:
+        if name != "scenes" and getattr(then, name) != getattr(now, name):
+            yield "", name
+    if [scene.id for scene in then.scenes] != [scene.id for scene in now.scenes]:
+        yield "", "scenes"
+    before = {scene.id: scene for scene in then.scenes}
+    for scene in now.scenes:
+        was = before.get(scene.id, scene)
+        yield from ((scene.id, name) for name in Scene.model_fields if getattr(was, name) != getattr(scene, name))

@@ -1,0 +1,129 @@
+"""Content-addressed files: clips, previews, keyframes and traces, each named by the SHA-256 of what it holds.
+
+A file is there whole or not at all: it is written under a temporary name, synced and renamed, and its folder is synced.
+Nothing changes a file afterwards. Only `collect` deletes.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import ThroughlineError
+
+SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz"])
+CHUNK_BYTES = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Media:
+    """Files under one folder: `folder/ab/cdef….png`. Safe for threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()  # so that collect deletes nothing that was just put again
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, data: bytes, suffix: str) -> str:
+        """Keeps some bytes and returns their digest. Raises ThroughlineError for an unknown suffix or a full disk."""
+        return self._keep(iter([data]), suffix)
+
+    def put_file(self, path: Path) -> str:
+        """Keeps a copy of a file and returns its digest. Raises ThroughlineError as `put` does, and for no file."""
+        try:
+            with path.open("rb") as file:
+                return self._keep(_chunks(file), path.suffix.removeprefix("."))
+        except OSError as error:
+            raise ThroughlineError(f"file {path} can't be read: {error.strerror}") from error
+
+    def path(self, digest: str, suffix: str) -> Path:
+        """Where a file lies. Raises ThroughlineError if it is not there."""
+        path = self._place(digest, suffix)
+        if not path.is_file():
+            raise ThroughlineError(f"file {digest[:12]}….{suffix} is missing from {self.folder}")
+        return path
+
+    def collect(self, keep: Collection[str], older_than_seconds: float) -> int:
+        """Deletes what has none of the digests `keep` and was last put longer ago than that; returns how many bytes.
+        The age protects what was put but is not referred to yet: give more than the longest render takes."""
+        kept, until, freed = frozenset(keep), time.time() - older_than_seconds, 0
+        for path in sorted(self.folder.glob("*/*")):
+            if path.parent.name + path.stem in kept:
+                continue
+            with self._lock:
+                status = path.stat() if path.is_file() else None
+                if status and status.st_mtime < until:
+                    path.unlink()
+                    freed += status.st_size
+        return freed
+
+    def _place(self, digest: str, suffix: str) -> Path:
+        if suffix not in SUFFIXES:
+            raise ThroughlineError(f"suffix is {suffix!r}: expected one of {', '.join(sorted(SUFFIXES))}")
+        if not _DIGEST.fullmatch(digest):
+            raise ThroughlineError(f"digest is {digest[:80]!r}: expected 64 hexadecimal digits")
+        return self.folder / digest[:2] / f"{digest[2:]}.{suffix}"
+
+    def _keep(self, chunks: Iterator[bytes], suffix: str) -> str:
+        self._place("0" * 64, suffix)  # refuse before writing
+        part = self.folder / "parts" / f"{secrets.token_hex(8)}.part"
+        try:
+            _make_folder(part.parent)
+            digest = _write(part, chunks)
+            self._publish(part, self._place(digest, suffix))
+        except OSError as error:
+            raise ThroughlineError(f"folder {self.folder} can't be written: {error.strerror}") from error
+        finally:
+            part.unlink(missing_ok=True)
+        return digest
+
+    def _publish(self, part: Path, place: Path) -> None:
+        _make_folder(place.parent)
+        with self._lock:
+            if place.is_file() and place.stat().st_size == part.stat().st_size:
+                os.utime(place)  # young again: something is about to refer to it
+                return
+            part.replace(place)
+        _sync_folder(place.parent)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _write(path: Path, chunks: Iterator[bytes]) -> str:
+    """Writes and syncs; returns the SHA-256."""
+    hashed = hashlib.sha256()
+    with path.open("xb") as file:
+        for chunk in chunks:
+            hashed.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashed.hexdigest()
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Without this a power cut may take back a rename. Windows has no such call."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
