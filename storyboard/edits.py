@@ -6,11 +6,11 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pipeline.errors import ThroughlineError
 
-from .story import KeyframeChoice, Scene, Story, WordRef, new_id, parse
+from .story import MOST_SEEDS, KeyframeChoice, Scene, Story, WordRef, new_id, parse
 
 SCENE_FIELDS = frozenset(
     ["prompt", "negative_prompt", "guidance", "seed", "new_seed", "steps", "num_frames", "threshold", "locked", "seam"]
@@ -18,6 +18,7 @@ SCENE_FIELDS = frozenset(
 STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
 
 T = TypeVar("T", Story, Scene)
+E = TypeVar("E")
 
 
 def new_story(title: str = "Untitled", prompts: Iterable[str] = (), **fields: Any) -> Story:
@@ -34,12 +35,12 @@ def edit_story(story: Story, **changes: Any) -> Story:
 
 def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:
     """A new scene before scene `index`, from 0; at the end for None. It takes its settings from the one before it."""
-    place = _place(story, index, len(story.scenes))
-    settings = {}
+    place = _place(index, len(story.scenes))
+    settings: dict[str, Any] = {}
     if story.scenes:
         like = story.scenes[max(0, place - 1)]
         settings = {"guidance": like.guidance, "steps": like.steps, "num_frames": like.num_frames}
-        settings["seed"] = max(scene.seed for scene in story.scenes) + 1
+        settings["seed"] = (max(scene.seed for scene in story.scenes) + 1) % MOST_SEEDS
     return _inserted(story, place, parse(Scene, {"id": new_id(), **settings, **fields}))
 
 
@@ -47,7 +48,7 @@ def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> 
     """A copy right after a scene: its words and settings, unlocked and without its takes."""
     scene = story.scene(scene_id)
     bare = {"id": copy_id or new_id(), "chosen": None, "removed": (), "keyframes": (), "locked": False}
-    return _inserted(story, story.index(scene_id) + 1, scene.model_copy(update=bare))
+    return _inserted(story, story.index(scene_id) + 1, _changed(scene, **bare))
 
 
 def remove_scene(story: Story, scene_id: str) -> Story:
@@ -60,7 +61,7 @@ def move_scene(story: Story, scene_id: str, index: int) -> Story:
     """A scene at another place, counted from 0 in the story that comes of it."""
     scene = story.scene(scene_id)
     rest = [other for other in story.scenes if other.id != scene_id]
-    place = _place(story, index, len(rest))
+    place = _place(index, len(rest))
     return _with(story, [*rest[:place], scene, *rest[place:]])
 
 
@@ -71,11 +72,7 @@ def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
     for name in {"guidance", "seam"} & changes.keys():
         if isinstance(changes[name], dict):
             changes[name] = {**getattr(scene, name).model_dump(), **changes[name]}
-    edited = _changed(scene, **changes)
-    if edited.guidance.start > edited.guidance.end:
-        window = f"{edited.guidance.start} to {edited.guidance.end}"
-        raise ThroughlineError(f"guidance window is {window}: expected its start before its end")
-    return _replaced(story, edited)
+    return _replaced(story, _changed(scene, **changes))
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------
@@ -83,63 +80,66 @@ def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
 
 def pin_word(story: Story, scene_id: str, word: WordRef) -> Story:
     """A scene keeps a word of an earlier one, whatever the filter says."""
-    return _override(story, scene_id, word, pins=(word,))
+    _check_earlier(story, scene_id, word)
+    return _override(story, scene_id, word, "pins")
 
 
 def mute_word(story: Story, scene_id: str, word: WordRef) -> Story:
     """A scene drops a word of an earlier one, whatever the filter says."""
-    return _override(story, scene_id, word, mutes=(word,))
+    _check_earlier(story, scene_id, word)
+    return _override(story, scene_id, word, "mutes")
 
 
 def release_word(story: Story, scene_id: str, word: WordRef) -> Story:
-    """Leaves a word to the filter again."""
-    return _override(story, scene_id, word)
+    """Leaves a word to the filter again, wherever its scene is now."""
+    return _override(story, scene_id, word, None)
 
 
-def _override(
-    story: Story, scene_id: str, word: WordRef, pins: Sequence[WordRef] = (), mutes: Sequence[WordRef] = ()
-) -> Story:
+def _override(story: Story, scene_id: str, word: WordRef, into: Literal["pins", "mutes"] | None) -> Story:
     scene = story.scene(scene_id)
+    changes = {name: _without(getattr(scene, name), word) for name in ("pins", "mutes") if name != into}
+    if into:
+        changes[into] = _including(getattr(scene, into), word)
+    return _replaced(story, scene.model_copy(update=changes))
+
+
+def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
     if story.index(word.scene) >= story.index(scene_id):
         raise ThroughlineError(f"{word.text!r} is not in a scene before this one: only earlier scenes are remembered")
-    kept = {
-        "pins": (*(other for other in scene.pins if other != word), *pins),
-        "mutes": (*(other for other in scene.mutes if other != word), *mutes),
-    }
-    return _replaced(story, scene.model_copy(update=kept))
 
 
 def mute_scene(story: Story, scene_id: str, muted: str, on: bool = True) -> Story:
     """A scene remembers nothing of another one, or does so again."""
     scene = story.scene(scene_id)
     story.index(muted)
-    others = tuple(other for other in scene.muted_scenes if other != muted)
-    return _replaced(story, scene.model_copy(update={"muted_scenes": (*others, muted) if on else others}))
+    others = _including(scene.muted_scenes, muted) if on else _without(scene.muted_scenes, muted)
+    return _replaced(story, scene.model_copy(update={"muted_scenes": others}))
 
 
 # --- takes -----------------------------------------------------------------------------------------------------------
 
 
 def choose_take(story: Story, scene_id: str, take_id: str | None) -> Story:
-    """The take that is shown and remembered; None for none."""
+    """The take that is shown and remembered, back on the shelf if it was removed; None for none."""
     scene = story.scene(scene_id)
-    removed = tuple(other for other in scene.removed if other != take_id)
-    return _replaced(story, _changed(scene, chosen=take_id, removed=removed))
+    return _replaced(story, _changed(scene, chosen=take_id, removed=_without(scene.removed, take_id)))
 
 
 def remove_take(story: Story, scene_id: str, take_id: str, instead: str | None = None) -> Story:
     """Takes a take off the shelf; `instead` is chosen if it was the chosen one."""
     scene = story.scene(scene_id)
+    if instead == take_id:
+        raise ThroughlineError(f"take {take_id!r} can't stand in for itself: expected another one, or none")
     chosen = instead if scene.chosen == take_id else scene.chosen
-    return _replaced(story, _changed(scene, chosen=chosen, removed=(*scene.removed, take_id)))
+    return _replaced(story, _changed(scene, chosen=chosen, removed=_including(scene.removed, take_id)))
 
 
 def choose_keyframe(story: Story, scene_id: str, take_id: str, index: int, keyframe: str) -> Story:
     """The frame, with its picture's digest, by which later scenes remember a take."""
     scene = story.scene(scene_id)
-    others = (choice for choice in scene.keyframes if choice.take != take_id)
     choice = parse(KeyframeChoice, {"take": take_id, "index": index, "keyframe": keyframe})
-    return _replaced(story, scene.model_copy(update={"keyframes": (*others, choice)}))
+    others = tuple(other for other in scene.keyframes if other.take != take_id or other == choice)
+    return _replaced(story, scene.model_copy(update={"keyframes": _including(others, choice)}))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -160,8 +160,6 @@ def _replaced(story: Story, scene: Scene) -> Story:
 
 
 def _inserted(story: Story, place: int, scene: Scene) -> Story:
-    if any(other.id == scene.id for other in story.scenes):
-        raise ThroughlineError(f"scene {scene.id!r} is there already: expected a new id")
     return _with(story, [*story.scenes[:place], scene, *story.scenes[place:]])
 
 
@@ -169,12 +167,20 @@ def _with(story: Story, scenes: Sequence[Scene]) -> Story:
     return _changed(story, scenes=tuple(scenes))
 
 
-def _place(story: Story, index: int | None, last: int) -> int:
+def _place(index: int | None, last: int) -> int:
     if index is None:
         return last
-    if not 0 <= index <= last:
-        raise ThroughlineError(f"place {index} is not in the story: expected 0 to {last}")
+    if type(index) is not int or not 0 <= index <= last:
+        raise ThroughlineError(f"place {index!r} is not in the story: expected 0 to {last}")
     return index
+
+
+def _including(items: tuple[E, ...], item: E) -> tuple[E, ...]:
+    return items if item in items else (*items, item)
+
+
+def _without(items: tuple[E, ...], item: Any) -> tuple[E, ...]:
+    return tuple(other for other in items if other != item)
 
 
 def _forget(scene: Scene, gone: str) -> Scene:
@@ -182,6 +188,6 @@ def _forget(scene: Scene, gone: str) -> Scene:
         update={
             "pins": tuple(word for word in scene.pins if word.scene != gone),
             "mutes": tuple(word for word in scene.mutes if word.scene != gone),
-            "muted_scenes": tuple(other for other in scene.muted_scenes if other != gone),
+            "muted_scenes": _without(scene.muted_scenes, gone),
         }
     )

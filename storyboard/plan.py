@@ -9,11 +9,14 @@ Imports neither torch nor gradio: the filter is given.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal, NamedTuple, Protocol
 
+from pipeline.errors import ThroughlineError
+
 from . import edits
-from .story import Board, Conditioning, Memory, Scene, Story, Take, WordRef
+from .story import Board, Conditioning, Memory, Scene, Story, WordRef
 
 State = Literal["blank", "new", "fresh", "stale", "waiting"]
 
@@ -37,14 +40,14 @@ class Filter(Protocol):
 
 @dataclass(frozen=True)
 class Standing:
-    """How a scene stands. blank: no prompt yet; new: no take yet; fresh: its take is what a render would give, but for
-    chance; stale: it is not; waiting: a scene that it needs is new, stale or waiting itself."""
+    """How a scene stands. blank: no prompt yet, or none that can be read; new: no take yet; fresh: its take is what a
+    render would give, but for chance; stale: it is not; waiting: a scene that it needs is new, stale or waiting."""
 
     state: State
     reasons: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # ids of the scenes of which it keeps something, in order
     waits_for: tuple[str, ...] = ()  # those of them that are not fresh
-    conditioning: Conditioning | None = None  # None while blank
+    conditioning: Conditioning | None = None  # None while blank, and for a clip of the user's own
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Plan:
     """Scenes to render, in order."""
 
     steps: tuple[PlanStep, ...] = ()
-    blocked: tuple[str, ...] = field(default=())  # in words: what was asked for and can't be done
+    blocked: tuple[str, ...] = ()  # in words: what was asked for and can't be done
 
     @property
     def seconds(self) -> float | None:
@@ -80,16 +83,16 @@ def past_of(story: Story, scene_id: str) -> list[Scene]:
 def remembers(story: Story, scene_id: str, filter: Filter, threshold: float | None = None) -> Any:
     """What the filter says about a scene's past, a FilterResult over `past_of`. `threshold` instead of the scene's."""
     scene, past = story.scene(scene_id), past_of(story, scene_id)
-    places = {other.id: place for place, other in enumerate(past)}
+    numbers = {other.id: number for number, other in enumerate(past)}
     return filter(
         [other.prompt for other in past], scene.prompt,
         threshold=scene.threshold if threshold is None else threshold,
-        pins=list(_places(scene.pins, past)), mutes=list(_places(scene.mutes, past)),
-        muted_scenes=[places[other] for other in scene.muted_scenes if other in places],
+        pins=list(places(scene.pins, past)), mutes=list(places(scene.mutes, past)),
+        muted_scenes=[numbers[other] for other in scene.muted_scenes if other in numbers],
     )  # fmt: skip
 
 
-def _places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[Place]:
+def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[Place]:
     """Where the words are now; those that are nowhere any more are left out."""
     index = {scene.id: place for place, scene in enumerate(past)}
     for word in words:
@@ -100,20 +103,32 @@ def _places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[Place]:
 
 
 def find_word(prompt: str, word: WordRef) -> tuple[int, int] | None:
-    """Characters of a prompt where a word stands, or None."""
-    start = -1
-    for _ in range(word.occurrence + 1):
-        start = prompt.find(word.text, start + 1)
-        if start < 0:
-            return None
-    return start, start + len(word.text)
+    """Characters of a prompt where a word stands, or None. The *cat* of a caterpillar is none."""
+    start = next(islice(_occurrences(prompt, word.text), word.occurrence, None), None)
+    return None if start is None else (start, start + len(word.text))
 
 
 def word_ref(scene: Scene, start: int, end: int) -> WordRef:
-    """The reference to characters `start` to `end` of a scene's prompt."""
+    """The reference to characters `start` to `end` of a scene's prompt: to whole words."""
     text = scene.prompt[start:end]
-    places = [i for i in range(start + 1) if scene.prompt.startswith(text, i)]
-    return WordRef(scene=scene.id, text=text, occurrence=len(places) - 1)
+    before = [place for place in _occurrences(scene.prompt, text) if place < start]
+    return WordRef(scene=scene.id, text=text, occurrence=len(before))
+
+
+def _occurrences(prompt: str, text: str) -> Iterator[int]:
+    start = prompt.find(text)
+    while start >= 0:
+        if not (_within_word(prompt, start) or _within_word(prompt, start + len(text))):
+            yield start
+        start = prompt.find(text, start + 1)
+
+
+def _within_word(prompt: str, place: int) -> bool:
+    """Whether two digits meet there, or two letters that have a case: scripts without put no spaces between words."""
+    if not 0 < place < len(prompt):
+        return False
+    before, after = prompt[place - 1], prompt[place]
+    return (before.isdigit() and after.isdigit()) or all(c.lower() != c.upper() for c in (before, after))
 
 
 def conditioning_of(board: Board, scene_id: str, filter: Filter, model: str) -> Conditioning:
@@ -159,14 +174,17 @@ def _standing(board: Board, scene: Scene, filter: Filter, model: str, before: Ma
         return Standing("fresh")
     if not scene.prompt.strip():
         return Standing("blank")
-    now = conditioning_of(board, scene.id, filter, model)
+    try:
+        now = conditioning_of(board, scene.id, filter, model)
+    except ThroughlineError as error:  # such as a prompt that is too long: one scene must not hide how the others stand
+        return Standing("blank", (str(error),))
     needs = tuple(memory.scene for memory in now.memories)
     waits_for = tuple(other for other in needs if _will_change(board.story.scene(other), before[other]))
     standing = Standing("fresh", (), needs, waits_for, now)
     if take is None or take.conditioning is None:
         return replace(standing, state="new", reasons=("not rendered yet",))
     if take.conditioning.digest() != now.digest():
-        return replace(standing, state="stale", reasons=tuple(why_stale(board.story, take.conditioning, now)))
+        return replace(standing, state="stale", reasons=why_stale(board.story, take.conditioning, now))
     if waits_for:
         numbers = ", ".join(str(board.story.index(other) + 1) for other in waits_for)
         return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))
@@ -186,8 +204,13 @@ WEIGHTS = {"text": "text guidance", "history": "history guidance", "start": "gui
            "schedule": "guidance schedule"}  # fmt: skip
 
 
-def why_stale(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
-    """What is different now, in words. Words of prompts stand between asterisks."""
+def why_stale(story: Story, old: Conditioning, new: Conditioning) -> tuple[str, ...]:
+    """What is different now, in words, at least one reason. Words of prompts stand between asterisks."""
+    reasons = (*_changed_settings(old, new), *_changed_memories(story, old, new))
+    return reasons or ("the words by which it remembers changed",)
+
+
+def _changed_settings(old: Conditioning, new: Conditioning) -> Iterator[str]:
     if old.prompt != new.prompt:
         yield f"its prompt changed: {changed_words(old.prompt, new.prompt)}"
     for name, words in SETTINGS.items():
@@ -198,7 +221,6 @@ def why_stale(story: Story, old: Conditioning, new: Conditioning) -> Iterator[st
         before, now = getattr(old.guidance, name), getattr(new.guidance, name)
         if before != now and (name != "history" or new.memories):
             yield f"{words} {before} → {now}"
-    yield from _changed_memories(story, old, new)
 
 
 def _changed_memories(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
@@ -253,7 +275,11 @@ def make_plan(
     estimate: Estimate = lambda scene, story, remembers: None,
 ) -> Plan:  # fmt: skip
     """The scenes that a render would go through. wanted: ids of scenes to render whatever their state, with those that
-    they need and that were never rendered; None for all that are stale, new or waiting. Locked scenes never are."""
+    they need and that were never rendered; None for all that are stale, new or waiting. Locked scenes never are.
+
+    A scene that only waits may come out fresh once those that it waits for are rendered: it need not be rendered then.
+    Raises ThroughlineError if a wanted scene does not exist.
+    """
     chosen = _all_stale(board.story, found) if wanted is None else _with_needs(board.story, found, wanted)
     steps, blocked = [], []
     for number, scene in enumerate(board.story.scenes, 1):
@@ -271,7 +297,9 @@ def make_plan(
 def _why_not(scene: Scene, standing: Standing) -> str:
     if scene.locked:
         return "is locked"
-    return "has no prompt" if standing.state == "blank" else "shows a clip of your own"
+    if standing.state == "blank":
+        return f"can't be read: {standing.reasons[0]}" if standing.reasons else "has no prompt"
+    return "shows a clip of your own"
 
 
 def _all_stale(story: Story, found: Mapping[str, Standing]) -> set[str]:
@@ -279,29 +307,24 @@ def _all_stale(story: Story, found: Mapping[str, Standing]) -> set[str]:
 
 
 def _with_needs(story: Story, found: Mapping[str, Standing], wanted: Collection[str]) -> set[str]:
-    chosen = set(wanted)
+    chosen = {story.scene(scene_id).id for scene_id in wanted}
+    unmade = {scene.id for scene in story.scenes if found[scene.id].state == "new" and not scene.locked}
     for scene in reversed(story.scenes):
         if scene.id in chosen:
-            chosen.update(other for other in found[scene.id].needs if found[other].state == "new")
+            chosen |= unmade.intersection(found[scene.id].needs)
     return chosen
 
 
 def settle(board: Board, filter: Filter, model: str) -> Board:
     """Chooses, for each scene whose chosen take is not what its words make now, the newest take that is. Undo comes
     out fresh this way wherever it was before."""
+    found: dict[str, Standing] = {}
     for scene in board.story.scenes:
-        if not scene.prompt.strip() or scene.locked or (board.chosen(scene) or _NONE).source == "imported":
+        standing = found[scene.id] = _standing(board, scene, filter, model, found)
+        if standing.conditioning is None or standing.state not in ("new", "stale") or scene.locked:
             continue
-        now = conditioning_of(board, scene.id, filter, model).digest()
-        take = board.chosen(scene)
-        if take and take.conditioning and take.conditioning.digest() == now:
-            continue
-        fitting = [
-            other for other in board.takes(scene.id) if other.conditioning and other.conditioning.digest() == now
-        ]
+        now = standing.conditioning.digest()
+        fitting = [take for take in board.takes(scene.id) if take.conditioning and take.conditioning.digest() == now]
         if fitting:
             board = replace(board, story=edits.choose_take(board.story, scene.id, fitting[-1].id))
     return board
-
-
-_NONE = Take.model_construct(source="generated")

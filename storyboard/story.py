@@ -11,21 +11,24 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.errors import ThroughlineError
 
 MOST_SCENES = 500
 MOST_CHARACTERS = 2000  # of a prompt
+MOST_SEEDS = 2**53  # what JavaScript's numbers hold
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
-Seed = Annotated[int, Field(ge=0, lt=2**53)]  # what JavaScript's numbers hold
+Seed = Annotated[int, Field(ge=0, lt=MOST_SEEDS)]
 
 
 class Value(BaseModel):
@@ -45,6 +48,13 @@ class Guidance(Value):
     start: float = Field(default=0.0, ge=0, le=1)  # shares of the steps between which it guides
     end: float = Field(default=1.0, ge=0, le=1)
     schedule: Literal["constant", "cosine"] = "constant"
+
+    @model_validator(mode="after")
+    def _window(self) -> Self:
+        if self.start > self.end:
+            window = {"start": self.start, "end": self.end}
+            raise PydanticCustomError("window", "expected a start before its end, not {start} to {end}", window)
+        return self
 
 
 class WordRef(Value):
@@ -98,6 +108,14 @@ class Story(Value):
     height: int = Field(default=96, ge=16, le=4096)
     captions: bool = False  # prompts as captions of the film
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
+
+    @model_validator(mode="after")
+    def _one_scene_an_id(self) -> Self:
+        ids = [scene.id for scene in self.scenes]
+        if len(set(ids)) < len(ids):
+            twice = next(scene_id for scene_id in ids if ids.count(scene_id) > 1)
+            raise PydanticCustomError("ids", "scene '{twice}' is there twice, expected an id each", {"twice": twice})
+        return self
 
     def scene(self, scene_id: str) -> Scene:
         """Raises ThroughlineError if there is none of that id."""
@@ -177,15 +195,25 @@ class Take(Value):
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """A story and the takes that were ever made of its scenes, by id, oldest first."""
+    """A story and the takes that were ever made of its scenes, by id, oldest first.
+
+    The shelf of one board never changes: another take makes another board.
+    """
 
     story: Story
     shelf: Mapping[str, Take] = field(default_factory=dict)
 
+    @cached_property
+    def _by_scene(self) -> dict[str, list[Take]]:
+        found: dict[str, list[Take]] = {}
+        for take in self.shelf.values():
+            found.setdefault(take.scene, []).append(take)
+        return found
+
     def takes(self, scene_id: str) -> tuple[Take, ...]:
         """The takes of a scene that were not deleted, oldest first."""
         removed = self.story.scene(scene_id).removed
-        return tuple(take for take in self.shelf.values() if take.scene == scene_id and take.id not in removed)
+        return tuple(take for take in self._by_scene.get(scene_id, ()) if take.id not in removed)
 
     def chosen(self, scene: Scene) -> Take | None:
         return self.shelf.get(scene.chosen) if scene.chosen else None
@@ -200,6 +228,7 @@ class Board:
 
 
 def cache_key(conditioning: Conditioning, seed: int, steps: int) -> str:
+    """SHA-256 of everything that decides a clip, bit for bit on one machine."""
     return hashlib.sha256(canonical([conditioning.digest(), seed, steps])).hexdigest()
 
 
@@ -217,13 +246,10 @@ def parse(kind: type[V], content: Any) -> V:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise ThroughlineError(next(_problems(kind, error))) from None
-
-
-def _problems(kind: type[Value], error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
+        problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"]) or kind.__name__.lower()
-        yield f"{place} is {_shortened(problem['input'])}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        expected = problem["msg"][0].lower() + problem["msg"][1:]
+        raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
 
 
 def _shortened(value: Any) -> str:
