@@ -33,12 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(model: str, port: int | None) -> None:
     """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
-    from storyboard.ui.page import LAUNCH, build
+    from storyboard.ui.page import build, options
 
-    backbones.find(model)
-    studio = Studio(lambda: backbones.load(model), home())
+    folder = backbones.find(model)
+    samples = backbones.assets_folder() / "stories"
+    studio = Studio(lambda: backbones.load(model), home(), backbones.digest(folder), samples)
     try:
-        build(studio).launch(server_port=port, **LAUNCH)
+        studio.warm_up()
+        build(studio).launch(server_port=port, **options(studio))
     finally:
         studio.close()
 

@@ -5,6 +5,7 @@ Does not cover: hub ids, offload.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from .weights import check_folder
 
 NAMES = ("picturebook",)  # folders of `assets_folder`
 OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "vae")
+MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -40,6 +42,19 @@ def find(name: str = "picturebook") -> Path:
         raise ThroughlineError(f"model is {name!r}: expected {' or '.join(map(repr, NAMES))}, or a local model folder")
     check_folder(folder)
     return folder
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of a model: of the names, sizes and first MEGABYTES of its files. The reader, which takes no part in
+    generation, does not count."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and path.suffix in (".json", ".safetensors") and not name.startswith("reader/"):
+            total.update(f"{name}:{path.stat().st_size}\n".encode())
+            with path.open("rb") as file:
+                total.update(file.read(MEGABYTES * 2**20))
+    return total.hexdigest()
 
 
 def load(

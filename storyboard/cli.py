@@ -1,4 +1,4 @@
-"""The command line: `python -m storyboard render`.
+"""The command line: `python -m storyboard render`, and the verbs of `storyboard.shell`.
 
 Exit codes: 0 done, 2 bad input or nowhere to write (one line on stderr), 130 interrupted. Whatever fails leaves nothing
 half-written behind.
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.errors import ThroughlineError
+
+from . import shell
 
 if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need not wait for
     from pipeline.guidance import Guidance
@@ -42,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and gives its exit code; errors in the arguments themselves raise SystemExit(2)."""
     options = parser().parse_args(arguments)
     try:
-        render(options)
+        options.run(options)
     except ThroughlineError as error:
         return _fail(str(error))
     except OSError as error:
-        return _fail(_os_message(error, options.out))
+        return _fail(_os_message(error, getattr(options, "out", None)))
     except KeyboardInterrupt:
         print("\ninterrupted: nothing was written", file=sys.stderr)
         return 130
@@ -58,8 +60,8 @@ def _fail(message: str) -> int:
     return 2
 
 
-def _os_message(error: OSError, out: Path) -> str:
-    if error.errno == errno.ENOSPC or "No space left" in str(error):
+def _os_message(error: OSError, out: Path | None) -> str:
+    if out and (error.errno == errno.ENOSPC or "No space left" in str(error)):
         return f"out is {str(out)!r}: no space left on its disk"
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
@@ -84,10 +86,12 @@ def parser() -> argparse.ArgumentParser:
         "render", help="make a film from prompts, one a scene", description=FILES, epilog=EXAMPLE, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
+    command.set_defaults(run=render)
     _add_story_options(command.add_argument_group("the story"))
     _add_picture_options(command.add_argument_group("the picture"))
     _add_sampling_options(command.add_argument_group("how it is made"))
     _add_machine_options(command.add_argument_group("what makes it"))
+    shell.add_commands(commands)
     return top
 
 

@@ -1,0 +1,185 @@
+"""The queue: one worker thread makes one job after the other, whoever watches.
+
+A job belongs to an owner and a story. Jobs are values: the worker replaces them, readers take the present ones whenever
+they like. What a job does is a generator that the studio gives: it yields steps, and closing it cancels.
+
+Does not cover: jobs after a restart; several devices.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.errors import ThroughlineError
+
+from .story import new_id
+
+log = logging.getLogger(__name__)
+
+WAITING_JOBS = 1000  # of all owners together; more are refused
+KEPT_JOBS = 4000  # of which the oldest that are over are forgotten
+ACTIVE = ("queued", "running")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A render: of scene `scene`, or a trial whose result lies in `result`."""
+
+    owner: str
+    story: str
+    scene: str
+    kind: str = "scene"  # or "trial"
+    order: Any = None  # what the studio makes of it
+    id: str = ""
+    state: str = "queued"  # then "running", and "done", "failed" or "cancelled"
+    step: int = 0
+    total: int = 0
+    preview: str = ""  # data URL of the estimate, moving
+    error: str = ""  # one line, for the user
+    result: Any = None
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a worker's generator yields: a step, or (with `result`) the end."""
+
+    step: int = 0
+    total: int = 0
+    preview: str = ""
+    result: Any = None
+
+
+Work = Callable[[Job], Generator[Made, None, None]]
+
+
+class Queue:
+    """Safe to use from any thread. `version` grows with every change."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._jobs: dict[str, Job] = {}  # in the order in which they were asked for
+        self._changed = threading.Condition()
+        self._cancelled: set[str] = set()  # running jobs that are to stop
+        self._closed = False
+        self.version = 0
+        self._worker = threading.Thread(target=self._run, name="renderer", daemon=True)
+        self._worker.start()
+
+    def submit(self, jobs: Collection[Job]) -> list[Job]:
+        """Puts jobs in line, but for scenes that are in it already. Raises ThroughlineError if the line is too long."""
+        with self._changed:
+            waiting = sum(job.state == "queued" for job in self._jobs.values())
+            if waiting + len(jobs) > WAITING_JOBS:
+                raise ThroughlineError(f"{waiting} scenes are waiting to be rendered already: try again later")
+            queued = [job for job in self._jobs.values() if job.state == "queued" and job.kind == "scene"]
+            busy = {(job.story, job.scene) for job in queued}
+            fresh = [
+                replace(job, id=new_id()) for job in jobs if job.kind != "scene" or (job.story, job.scene) not in busy
+            ]
+            for job in fresh:
+                self._put(job)
+            self._changed.notify_all()
+        return fresh
+
+    def cancel(self, owner: str, story: str, scenes: Collection[str] | None = None, kind: str = "scene") -> None:
+        """Cancels jobs of a story: at once those that wait, after the present step the one that runs."""
+        with self._changed:
+            for job in list(self._jobs.values()):
+                own = job.owner == owner and job.story == story and job.kind == kind
+                if own and job.active and (scenes is None or job.scene in scenes):
+                    if job.state == "running":
+                        self._cancelled.add(job.id)
+                    else:
+                        self._put(replace(job, state="cancelled"))
+
+    def jobs(self, owner: str, story: str) -> list[Job]:
+        """The jobs of a story that are not forgotten, in order."""
+        with self._changed:
+            return [job for job in self._jobs.values() if job.owner == owner and job.story == story]
+
+    def job(self, owner: str, job_id: str) -> Job:
+        """Raises ThroughlineError if the owner has no such job."""
+        job = self._jobs.get(job_id)
+        if job is None or job.owner != owner:
+            raise ThroughlineError(f"job {job_id!r} does not exist")
+        return job
+
+    def positions(self) -> dict[str, int]:
+        """Place in the line, from 1, of every job that waits, by id."""
+        with self._changed:
+            waiting = [job.id for job in self._jobs.values() if job.state == "queued"]
+        return {job_id: place for place, job_id in enumerate(waiting, 1)}
+
+    def clear(self, owner: str, story: str, scene: str) -> None:
+        """Forgets how the last jobs of a scene ended."""
+        with self._changed:
+            for job in list(self._jobs.values()):
+                if (job.owner, job.story, job.scene, job.active) == (owner, story, scene, False):
+                    self._forget(job)
+
+    def close(self) -> None:
+        """Stops the worker after the present step."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._worker.join()
+
+    # --- the worker ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                self._make(job)
+            except ThroughlineError as error:
+                self._update(job, state="failed", error=str(error))
+            except Exception as error:  # the boundary of a job: whatever happens in one, the next one is made
+                log.exception("a render failed")
+                reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+                self._update(job, state="failed", error=f"The render failed: {reason}")
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while not self._closed:
+                for job in self._jobs.values():
+                    if job.state == "queued":
+                        self._put(running := replace(job, state="running"))
+                        return running
+                self._changed.wait()
+            return None
+
+    def _make(self, job: Job) -> None:
+        with closing(self._work(job)) as steps:
+            for made in steps:
+                if self._closed or job.id in self._cancelled:
+                    self._cancelled.discard(job.id)
+                    self._update(job, state="cancelled", preview="")
+                    return
+                shown = {"step": made.step, "total": made.total, "preview": made.preview}
+                self._update(job, **(shown if made.result is None else {"result": made.result}))
+        self._cancelled.discard(job.id)
+        self._update(job, state="done", preview="")
+
+    def _update(self, job: Job, **changes: Any) -> None:
+        with self._changed:
+            if job.id in self._jobs:
+                self._put(replace(self._jobs[job.id], **changes))
+
+    def _put(self, job: Job) -> None:
+        self.version += 1
+        self._jobs[job.id] = job
+        over = [other for other in self._jobs.values() if not other.active]
+        for other in over[: max(0, len(self._jobs) - KEPT_JOBS)]:
+            self._forget(other)
+
+    def _forget(self, job: Job) -> None:
+        self.version += 1
+        self._jobs.pop(job.id, None)

@@ -1,0 +1,200 @@
+"""How a scene becomes a take: from the board, through the pipeline, to files.
+
+Does not cover: the queue (`storyboard.jobs`), what to render (`storyboard.plan`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import ThroughlineError
+
+from . import plan, preview, video
+from .film import good_scale
+from .jobs import Made
+from .media import Media
+from .story import Board, Conditioning, Scene, Take, WordRef, new_id
+
+if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
+    from pipeline.history import HistoryScene
+    from pipeline.story_pipeline import Clip, StoryPipeline, Trace
+
+KEPT_ENCODINGS = 512  # of keyframes, about 80 KB each
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What to change for a clip that is only looked at."""
+
+    history: bool = True  # whether it remembers anything
+    without: WordRef | None = None  # a word of an earlier scene to drop
+    text_weight: float | None = None  # w1, w2 and steps instead of the scene's
+    history_weight: float | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """The history of a scene, ready for the pipeline."""
+
+    scenes: tuple[HistoryScene, ...]
+    ids: tuple[str, ...]  # of the same scenes in the story
+    pins: tuple[Any, ...]
+    mutes: tuple[Any, ...]
+
+
+class Maker:
+    """Renders scenes with one pipeline. Encodings of past keyframes are kept: none is made twice in a session."""
+
+    def __init__(self, pipeline: StoryPipeline, media: Media) -> None:
+        self.pipeline, self.media = pipeline, media
+        self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
+
+    def render(
+        self, board: Board, scene: Scene, conditioning: Conditioning, seed: int, trial: Trial | None = None
+    ) -> Generator[Made, None, Clip]:
+        """Yields the steps and returns the clip. `conditioning` says what of the past enters."""
+        from pipeline.guidance import Guidance
+        from pipeline.story_pipeline import Clip
+
+        trial = trial or Trial()
+        past = self._past(board, scene, conditioning if trial.history else None, trial.without)
+        weights = scene.guidance.model_dump()
+        weights["text"] = weights["text"] if trial.text_weight is None else trial.text_weight
+        weights["history"] = weights["history"] if trial.history_weight is None else trial.history_weight
+        weights["history"] = weights["history"] if trial.history else 0.0
+        settings = {
+            "height": board.story.height, "width": board.story.width, "num_frames": scene.num_frames,
+            "steps": trial.steps or scene.steps, "seed": seed, "negative_prompt": scene.negative_prompt,
+            "threshold": scene.threshold, "pins": past.pins, "mutes": past.mutes,
+        }  # fmt: skip
+        rate = self.pipeline.frames_per_second
+        for item in self.pipeline.generate(scene.prompt, past.scenes, Guidance(**weights), **settings):
+            if isinstance(item, Clip):
+                return item
+            yield Made(item.index, item.total, preview.moving(item.preview, rate))
+        raise AssertionError("a generation ends with a clip")
+
+    def _past(self, board: Board, scene: Scene, conditioning: Conditioning | None, without: WordRef | None) -> Past:
+        """Only scenes that contribute and have a keyframe; the others would change nothing."""
+        memories = [m for m in (conditioning.memories if conditioning else ()) if m.keyframe]
+        ids = tuple(memory.scene for memory in memories)
+        past = [board.story.scene(other) for other in ids]
+        mutes = (*scene.mutes, without) if without else scene.mutes
+        return Past(
+            tuple(self._encode(memory.prompt, memory.keyframe) for memory in memories if memory.keyframe),
+            ids, tuple(plan.places(scene.pins, past)), tuple(plan.places(mutes, past)),
+        )  # fmt: skip
+
+    def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
+        key = (prompt, keyframe)
+        if key not in self._encoded:
+            picture = np.asarray(Image.open(self.media.path(keyframe, "png")).convert("RGB"))
+            self._encoded[key] = self.pipeline.encode_scene(prompt, picture[None])
+        self._encoded.move_to_end(key)
+        while len(self._encoded) > KEPT_ENCODINGS:
+            self._encoded.popitem(last=False)
+        return self._encoded[key]
+
+    def tried(self, board: Board, scene: Scene, conditioning: Conditioning, clip: Clip) -> dict[str, Any]:
+        """What a trial shows: its files and scores. The consistency is with all that the scene would remember, whatever
+        the trial remembered."""
+        from .meter import measure
+
+        past = self._past(board, scene, conditioning, None)
+        prompts = [other.prompt for other in past.scenes]
+        result = self.pipeline.filter(
+            prompts, scene.prompt, threshold=scene.threshold, pins=past.pins, mutes=past.mutes
+        )
+        scores = measure(self.pipeline, clip.frames, scene.prompt, result, past.scenes)
+        files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
+        return {"scores": scores, **files}
+
+    # --- takes -----------------------------------------------------------------------------------------------------
+
+    def keep(self, scene: Scene, clip: Clip, conditioning: Conditioning, seed: int, seconds: float) -> Take:
+        """Writes the files of a clip."""
+        ids = [memory.scene for memory in conditioning.memories if memory.keyframe]
+        trace = self.media.put(json.dumps(trace_content(clip.trace, ids)).encode(), "json")
+        files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
+        return Take(
+            id=new_id(), scene=scene.id, **files, seed=seed, steps=scene.steps, conditioning=conditioning, trace=trace,
+            render_seconds=round(seconds, 3), created=time.time(),
+        )  # fmt: skip
+
+
+def keep_frames(media: Media, frames: np.ndarray, rate: float, keyframe: int | None = None) -> dict[str, Any]:
+    """Writes clip, preview and keyframe of frames, uint8 (F, H, W, 3), and gives the fields of a take about them."""
+    count, height, width, _ = frames.shape
+    index = count // 2 if keyframe is None else keyframe
+    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
+        path = Path(folder) / "clip.mp4"
+        video.write_video(path, frames, rate, good_scale(width))
+        clip = media.put_file(path)
+    return {
+        "clip": clip, "preview": media.put(preview.moving_bytes(frames, rate, quality=80), "webp"),
+        "keyframe": keep_picture(media, frames[index]), "keyframe_index": index, "num_frames": count,
+        "width": width, "height": height, "frames_per_second": rate,
+    }  # fmt: skip
+
+
+def keep_picture(media: Media, picture: np.ndarray) -> str:
+    """Writes a picture, uint8 (H, W, 3), as a PNG and gives its digest."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return media.put(file.getvalue(), "png")
+
+
+def read_frames(media: Media, take: Take, enlarged: bool = False) -> np.ndarray:
+    """The frames of a take, uint8 (F, H, W, 3), at the size in which it was made or in which it is shown."""
+    scale = good_scale(take.width) if enlarged else 1
+    path = media.path(take.clip, "mp4")
+    return video.read_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
+
+
+def imported_take(media: Media, scene: Scene, path: Path, width: int, height: int, rate: float) -> Take:
+    """A take made of a user's own clip, cut to the story's shape. Raises ThroughlineError for what is no video."""
+    frames = video.read_clip(path, height, width, rate)
+    if len(frames) > MOST_FRAMES:
+        raise ThroughlineError(
+            f"clip {path.name!r} has {len(frames)} frames at {rate:g} a second: at most {MOST_FRAMES}"
+        )
+    return Take(
+        id=new_id(), scene=scene.id, source="imported", **keep_frames(media, frames, rate), created=time.time(),
+        note=path.name[:200],
+    )  # fmt: skip
+
+
+MOST_FRAMES = 960  # two minutes at 8 a second
+
+
+def trace_content(trace: Trace, ids: Sequence[str]) -> dict[str, Any]:
+    """A trace for JSON. ids: of the history's scenes."""
+    return {
+        "version": 1,
+        "filter": trace.filter.to_dict(),
+        "maps": [_map(ids[found.scene], found) for found in trace.maps],
+        "guidance": [{name: round(value, 6) for name, value in step.items()} for step in trace.guidance],
+        "seconds": {stage: round(seconds, 4) for stage, seconds in trace.seconds.items()},
+    }
+
+
+def _map(scene: str, found: Any) -> dict[str, Any]:
+    """An attention map from 0 to 255, its strongest place 255."""
+    rows, columns = found.map.shape
+    values = (found.map / max(float(found.map.max()), 1e-12) * 255).round().astype(int)
+    return {
+        "scene": scene, "start": found.word.start, "end": found.word.end, "text": found.word.text,
+        "rows": rows, "columns": columns, "values": values.ravel().tolist(),
+    }  # fmt: skip

@@ -1,0 +1,90 @@
+"""The verbs of `storyboard.verbs` as commands: `python -m storyboard get-story STORY`. They print JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .studio import Studio
+
+COMMANDS = {  # positional arguments and a summary: --help need not load what the verbs need
+    "new-story": ("title prompts*", "a story with a scene for every prompt"),
+    "list-stories": ("", "your stories, the last changed first"),
+    "get-story": ("story", "a story with its scenes and takes"),
+    "add-scene": ("story prompt", "a new scene"),
+    "edit-scene": ("story scene changes", "change settings of a scene; CHANGES is JSON"),
+    "move-scene": ("story scene index", "put a scene at another place, from 0"),
+    "duplicate-scene": ("story scene", "copy a scene"),
+    "remove-scene": ("story scene", "delete a scene"),
+    "pin-word": ("story scene past word", "keep a word of the earlier scene PAST"),
+    "mute-word": ("story scene past word", "drop a word of the earlier scene PAST"),
+    "undo": ("story", "take the last edit back"),
+    "redo": ("story", "do it again"),
+    "plan": ("story", "what is stale, why, and what a render would do"),
+    "render-story": ("story scenes*", "render the scenes named, or all that are stale"),
+    "choose-take": ("story scene take", "the take of a scene that is shown"),
+    "film": ("story", "export: mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip"),
+    "export-story": ("story", "a story as one zip file"),
+    "import-story": ("archive", "a story from such a file"),
+}
+OPTIONS: dict[str, dict[str, Any]] = {"add-scene": {"index": -1}, "film": {"format": "mp4"}}
+RENAMED = {"render-story": "render"}  # `render` makes a film from prompts; interrupting a render cancels it
+
+
+def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """One command a verb; its arguments are read from the verb's signature when it is called."""
+    for name, (positional, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False)
+        command.add_argument("--owner", help="whose stories (default: THROUGHLINE_OWNER, or this user's own)")
+        command.add_argument("--model", default="picturebook", help="what renders (default: %(default)s)")
+        for argument in positional.split():
+            many = argument.endswith("*")
+            kind = int if argument == "index" else str
+            command.add_argument(argument.rstrip("*"), type=kind, nargs="*" if many else None)
+        for option, default in OPTIONS.get(name, {}).items():
+            command.add_argument(f"--{option}", type=type(default), default=default, help="(default: %(default)s)")
+        command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Does a verb and prints its answers, one line of JSON each. Raises ThroughlineError."""
+    from . import verbs
+
+    studio = _studio(options.model)
+    with closing(studio):
+        name = RENAMED.get(options.command, options.command).replace("-", "_")
+        verb: Callable[..., Any] = verbs.VERBS[name]
+        arguments = {p.name: getattr(options, p.name) for p in verbs.parameters(verb)}
+        answer = verb(studio, options.owner or own_secret(studio.folder), **arguments)
+        for part in answer if isinstance(answer, Iterator) else [answer]:
+            json.dump(part, sys.stdout, ensure_ascii=False)
+            print(flush=True)
+
+
+def _studio(model: str) -> Studio:
+    from pipeline import backbones
+
+    from .studio import Studio, home
+
+    folder = backbones.find(model)
+    return Studio(lambda: backbones.load(model), home(), backbones.digest(folder))
+
+
+def own_secret(folder: Path) -> str:
+    """The owner of stories made from a shell, kept in a file that only this user reads."""
+    given = os.environ.get("THROUGHLINE_OWNER")
+    if given:
+        return given
+    path = folder / "owner"
+    if not path.exists():
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(16))
+    return path.read_text().strip()

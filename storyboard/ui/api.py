@@ -1,0 +1,53 @@
+"""The HTTP API: every verb of `storyboard.verbs` as an endpoint for gradio_client. Everything else is private."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+import gradio.events
+
+from pipeline.errors import ThroughlineError
+from storyboard import verbs
+from storyboard.studio import Studio
+
+
+def offer(studio: Studio) -> None:
+    """Adds the endpoints to the Blocks that is being built."""
+    for name, verb in verbs.VERBS.items():
+        gradio.events.api(
+            _endpoint(studio, verb), api_name=name, api_description=inspect.getdoc(verb), concurrency_limit=None
+        )
+
+
+def _endpoint(studio: Studio, verb: Callable[..., Any]) -> Callable[..., Any]:
+    """`verb` over this studio, with `owner` first. Errors reach the client as they are."""
+    streams = inspect.isgeneratorfunction(verb)
+
+    def once(*arguments: Any) -> Any:
+        with _told():
+            return verb(studio, *arguments)
+
+    def stream(*arguments: Any) -> Iterator[Any]:
+        with _told():
+            yield from verb(studio, *arguments)
+
+    endpoint: Any = stream if streams else once
+    owner = inspect.Parameter("owner", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
+    signature = inspect.Signature([owner, *verbs.parameters(verb)], return_annotation=dict)
+    endpoint.__signature__ = signature
+    endpoint.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()} | {"return": dict}
+    endpoint.__name__ = verb.__name__
+    return endpoint  # type: ignore[no-any-return]
+
+
+class _told:
+    """Turns our errors into Gradio's, which are shown to the caller."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ThroughlineError):
+            raise gr.Error(str(error), print_exception=False) from None
