@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,11 @@ class Database:
         self.lock = threading.RLock()
         try:
             self._connection = self._open()
-            self._migrate(migrations)
+            try:
+                self._migrate(migrations)
+            except BaseException:
+                self._connection.close()
+                raise
             self._version = self._data_version()
         except sqlite3.Error as error:
             raise ThroughlineError(f"library {path} can't be opened: {error}") from error
@@ -117,12 +122,9 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, str]:
 
 def _set_aside(path: Path) -> Path:
     """Renames a database, and a journal that is left of it, which would spoil the next one."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    names = (
-        path.with_name(f"{path.stem}.damaged-{stamp}{more}{path.suffix}")
-        for more in ("", *map("-{}".format, range(1, 1000)))
-    )
-    aside = next(name for name in names if not name.exists())
+    stamp = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    others = (stamp.with_stem(f"{stamp.stem}-{number}") for number in count(2))
+    aside = next(name for name in chain([stamp], others) if not name.exists())
     path.rename(aside)
     journal = path.with_name(path.name + "-journal")
     if journal.exists():

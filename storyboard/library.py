@@ -77,7 +77,10 @@ class Library:
     def __init__(self, folder: Path) -> None:
         """Makes the folder and the database if need be. A damaged database is set aside under another name, never
         deleted, and `notice` says so, for the user. Raises ThroughlineError for a database of a newer version."""
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the owners' secrets
+        except OSError as error:
+            raise ThroughlineError(f"folder {folder} can't be made: {error.strerror}") from error
         self._database = Database(folder / "library.sqlite3", MIGRATIONS)
         self._records: OrderedDict[str, _Record] = OrderedDict()  # by story id, the last changed at the end
         self._past: OrderedDict[tuple[str, int], Story] = OrderedDict()  # by story id and rev

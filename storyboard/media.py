@@ -31,7 +31,10 @@ class Media:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()  # so that collect deletes nothing that was just put again
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ThroughlineError(f"folder {folder} can't be made: {error.strerror}") from error
 
     def put(self, data: bytes, suffix: str) -> str:
         """Keeps some bytes and returns their digest. Raises ThroughlineError for an unknown suffix or a full disk."""

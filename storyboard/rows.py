@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.errors import ThroughlineError
+
 from .database import Migrations
 from .story import Board, Story, Take
 
@@ -108,7 +110,11 @@ def write_take(db: sqlite3.Connection, story_id: str, take: Take) -> None:
 
 
 def unpack(doc: bytes) -> str:
-    return zlib.decompress(doc).decode()
+    """Raises ThroughlineError for what the disk has spoiled."""
+    try:
+        return zlib.decompress(doc).decode()
+    except zlib.error as error:
+        raise ThroughlineError(f"a revision of {len(doc)} bytes is damaged: {error}") from error
 
 
 def parse_revision(doc: bytes) -> Story:

@@ -1,0 +1,31 @@
+"""What the tests of stored stories share: two owners, small edits and takes."""
+
+from collections.abc import Callable
+
+from storyboard import edits
+from storyboard.library import Library
+from storyboard.rows import Head
+from storyboard.story import Story, Take, new_id
+
+ME, YOU = "my secret", "your secret"
+
+
+def titled(title: str) -> Callable[[Story], Story]:
+    return lambda story: edits.edit_story(story, title=title)
+
+
+def take_of(scene: str, letter: str = "a", **fields: object) -> Take:
+    return Take(
+        id=new_id(), scene=scene, clip=letter * 64, preview=letter * 64, keyframe=letter * 64, keyframe_index=0,
+        num_frames=17, width=144, height=96, frames_per_second=8, **fields,
+    )  # fmt: skip
+
+
+def new(library: Library, *prompts: str, owner: str = ME) -> Story:
+    return library.create(owner, edits.new_story("0", prompts)).board.story
+
+
+def seen(head: Head) -> tuple[object, ...]:
+    """Everything of a head, comparable."""
+    return (head.board.story, dict(head.board.shelf), head.rev, head.can_undo, head.can_redo, head.undo_label,
+            head.redo_label)  # fmt: skip
