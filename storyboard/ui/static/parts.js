@@ -1,0 +1,201 @@
+// Small parts that the panel's tabs share: icons, buttons, sliders, empty states, and words for numbers.
+import {el, setAttr, setText} from './dom.js';
+
+const SVG = 'http://www.w3.org/2000/svg';
+const SHAPES = {
+  play: 'M8 5.5v13l10.5-6.5z',
+  pause: 'M8 5.5v13M16 5.5v13',
+  back: 'M7 5.5v13M18 5.5v13l-8-6.5z',
+  forward: 'M17 5.5v13M6 5.5v13l8-6.5z',
+  dice: 'M5 5h14v14H5zM9 9h.01M15 9h.01M12 12h.01M9 15h.01M15 15h.01',
+  trash: 'M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5V16M13.5 10.5V16',
+  eye: 'M2.5 12c2-3.7 5.5-6 9.5-6s7.5 2.3 9.5 6c-2 3.7-5.5 6-9.5 6s-7.5-2.3-9.5-6zM12 9.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z',
+  close: 'M6 6l12 12M18 6L6 18',
+  import: 'M12 15V4M7.5 8.5L12 4l4.5 4.5M5 19h14',
+  export: 'M12 4v11M7.5 10.5L12 15l4.5-4.5M5 19h14',
+  compare: 'M4 5h7v14H4zM13 5h7v14h-7z',
+};
+
+/** A picture beside words or in a labelled button; it says nothing itself. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
+  for (const [key, value] of Object.entries({viewBox: '0 0 24 24', class: 'icon', 'aria-hidden': 'true'})) svg.setAttribute(key, value);
+  path.setAttribute('d', SHAPES[name]);
+  svg.append(path);
+  return svg;
+}
+
+export const setIcon = (button, name) => setAttr(button.querySelector('path'), 'd', SHAPES[name]);
+
+/** A button with words, and a picture before them if it has one. */
+export function makeButton(text, act, {picture = '', kind = '', ...attributes} = {}) {
+  return el('button', {type: 'button', class: `button ${kind}`.trim(), on: {click: act}, ...attributes},
+    picture ? icon(picture) : null, el('span', {text}));
+}
+
+/** A button with a picture alone; `label` is its name. */
+export function makeIconButton(picture, label, act, attributes = {}) {
+  return el('button', {type: 'button', class: 'icon-button', 'aria-label': label, title: label, on: {click: act}, ...attributes}, icon(picture));
+}
+
+export function setLabel(button, label) {
+  setAttr(button, 'aria-label', label);
+  setAttr(button, 'title', label);
+}
+
+let ids = 0;
+export const newId = name => `${name}-${++ids}`;
+
+const SETTLE = 250;                                      // milliseconds after the last change until it is sent
+const SESSION = 1500;                                    // keys pressed closer together than this are one step of undo
+
+const senders = new Set();
+
+/** Sends what is still held back, before another scene is shown. */
+export const flushEdits = () => senders.forEach(sender => sender.flush());
+
+/** What turns the many changes of a drag into few edits of one group. `send(value, group)`. */
+export function makeSender(send) {
+  let timer = 0, group = '', last = 0, held = false, pending = null;
+  const flush = () => {
+    clearTimeout(timer);
+    if (pending === null) return;
+    const {value} = pending;
+    pending = null;
+    send(value, group);
+  };
+  const sender = {
+    get busy() { return held || pending !== null; },
+    hold() { held = true; group = newId('drag'); },
+    release() { held = false; flush(); },
+    flush,
+    change(value) {
+      const now = performance.now();
+      if (!held && (now - last > SESSION || !group)) group = newId('drag');
+      last = now;
+      pending = {value};
+      clearTimeout(timer);
+      timer = setTimeout(flush, SETTLE);
+    },
+  };
+  senders.add(sender);
+  return sender;
+}
+
+/** Tells a sender when a range input is held and let go; `read()` gives the value to send. */
+export function wireRange(input, sender, read) {
+  input.addEventListener('pointerdown', () => sender.hold());
+  for (const name of ['pointerup', 'pointercancel', 'blur']) input.addEventListener(name, () => sender.release());
+  input.addEventListener('input', () => sender.change(read()));
+}
+
+/** A slider with its name and value. `show(value)` words it; `live(value)` is told while it moves, `send(value, group)` after. */
+export function makeSlider({label, help = '', min, max, step, show = String, live = () => {}, send}) {
+  const id = newId('slider');
+  const input = el('input', {type: 'range', id, min, max, step});
+  const output = el('output', {for: id});
+  const sender = makeSender(send);
+  const tell = () => {
+    const words = show(Number(input.value));
+    setText(output, words);
+    input.setAttribute('aria-valuetext', words);
+    input.style.setProperty('--share', (input.value - input.min) / (input.max - input.min || 1));
+  };
+  const name = el('label', {for: id, text: label});
+  const node = el('div', {class: 'field slider'}, el('div', {class: 'line'}, name, output), input);
+  if (help) {
+    input.setAttribute('aria-describedby', `${id}-help`);
+    node.append(el('p', {class: 'help', id: `${id}-help`, text: help}));
+  }
+  wireRange(input, sender, () => Number(input.value));
+  input.addEventListener('input', () => { tell(); live(Number(input.value)); });
+  const set = value => {
+    if (sender.busy) return;
+    if (Number(input.value) !== value) input.value = value;
+    tell();
+  };
+  return {node, input, set, flush: sender.flush, tell};
+}
+
+/** One of a few words, as radio buttons side by side. */
+export function makeChoice(label, options, send) {
+  const name = newId('choice');
+  const radios = options.map(([value, text]) => {
+    const radio = el('input', {type: 'radio', name, value});
+    radio.addEventListener('change', () => send(value));
+    return el('label', {}, radio, el('span', {text}));
+  });
+  const node = el('fieldset', {class: 'field choice'}, el('legend', {text: label}), el('div', {class: 'segments'}, ...radios));
+  const set = value => radios.forEach(({firstChild}) => { firstChild.checked = firstChild.value === value; });
+  return {node, set};
+}
+
+/** On or off. */
+export function makeSwitch(label, send, help = '') {
+  const input = el('input', {type: 'checkbox', role: 'switch'});
+  input.addEventListener('change', () => send(input.checked));
+  const words = el('span', {class: 'words'}, el('span', {text: label}));
+  if (help) words.append(el('small', {text: help}));
+  const node = el('label', {class: 'switch'}, input, words);
+  return {node, input, set: on => { input.checked = on; }};
+}
+
+/** What a tab says while it has nothing to show. */
+export function makeEmpty(title, text, ...actions) {
+  const node = el('div', {class: 'nothing'}, el('p', {class: 'title', text: title}), el('p', {class: 'text', text}), ...actions);
+  return {node, say(newTitle, newText) { setText(node.querySelector('.title'), newTitle); setText(node.querySelector('.text'), newText); }};
+}
+
+export const quoted = text => `“${text}”`;
+export const decimal = number => String(Math.round(number * 100) / 100);
+
+/** How long ago `created`, in seconds since 1970, was. */
+export function ago(created) {
+  const past = Date.now() / 1000 - created;
+  if (past < 45) return 'just now';
+  for (const [unit, size] of [['min', 60], ['h', 3600], ['d', 86400]].reverse()) {
+    if (past >= size) return `${Math.floor(past / size)} ${unit} ago`;
+  }
+  return '1 min ago';
+}
+
+/** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node, `paint(node, item)` fills it. */
+export function keyed(parent, items, keyOf, make, paint) {
+  const old = new Map([...parent.children].map(node => [node.dataset.key, node]));
+  items.forEach((item, i) => {
+    const key = String(keyOf(item));
+    let node = old.get(key);
+    if (node) old.delete(key);
+    else { node = make(item); node.dataset.key = key; }
+    if (parent.children[i] !== node) parent.insertBefore(node, parent.children[i] || null);
+    paint(node, item, i);
+  });
+  old.forEach(node => node.remove());
+}
+
+/** A verb about the story as it is saved; takes over the story that comes back. Gives null after an error, which a toast tells. */
+export async function ask(store, verb, args = {}) {
+  try {
+    await store.drained();
+    const reply = await store.call(verb, {story: store.state.story.id, ...args});
+    if (reply.story) store.accept(reply.story);
+    return reply;
+  } catch { return null; }
+}
+
+/** Calls of a verb of which only the newest matters: at most one is under way. */
+export function makeLatest(run) {
+  let busy = false, next = null;
+  return async function ask(...args) {
+    next = args;
+    if (busy) return;
+    busy = true;
+    try {
+      while (next) {
+        const now = next;
+        next = null;
+        await run(...now);
+      }
+    } finally { busy = false; }
+  };
+}

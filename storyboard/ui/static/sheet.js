@@ -1,0 +1,124 @@
+// The w1 x w2 sheet: short renders of the scene with other guidance, each with its scores; a click takes its settings.
+import {counted, el, setAttr, setHidden, setSource, setText} from './dom.js';
+import {ask, decimal, makeButton} from './parts.js';
+
+const AXES = {
+  w1: {label: 'Text guidance (w1)', offered: [0, 1, 2, 3, 4, 5, 6, 8, 10], chosen: [2, 4, 6]},
+  w2: {label: 'History guidance (w2)', offered: [0, 0.5, 1, 1.5, 2, 3, 4, 5], chosen: [0, 1, 2, 4]},
+};
+const SCORES = [['prompt', 'prompt', 'How well it shows what the prompt says'], ['consistency', 'consist.', 'How well it agrees with what it remembers'],
+  ['motion', 'motion', 'How much moves in it']];
+const LOOK_AGAIN = 500;                                  // milliseconds between two looks at a sheet that is being made
+const over = cell => cell.state === 'done' || cell.state === 'failed' || cell.state === 'cancelled';
+
+/** {node, paint(scene)} */
+export function makeSheet(store) {
+  const sheets = new Map();                              // scene id -> {id, cells, failed}
+  const [first, second] = Object.values(AXES).map(axis => makeAxis(axis, () => draw()));
+  const start = makeButton('Render the sheet', render, {kind: 'primary'});
+  const stop = makeButton('Cancel', () => store.cancel([sheets.get(current.id).id]), {kind: 'quiet'});
+  const line = el('p', {class: 'line', role: 'status'});
+  const grid = el('div', {class: 'grid-reach'}), legend = el('p', {class: 'help', text: 'Each cell: how well it shows its prompt, how well it agrees with what it remembers, and how much moves. Choose a cell to take its settings.'});
+  const node = el('section', {class: 'group sheet', 'aria-label': 'Guidance sheet'}, el('h3', {text: 'Guidance sheet'}),
+    el('p', {class: 'help', text: 'Short renders from one seed with each pair of weights.'}), first.node, second.node,
+    el('div', {class: 'buttons'}, start, stop, line), grid, legend);
+  let current = null, busy = false;
+
+  async function render() {
+    const scene = current.id, story = store.state.story.id, w1 = first.values(), w2 = second.values();
+    busy = true;
+    draw();
+    const reply = await ask(store, 'sheet', {scene, w1, w2});
+    busy = false;
+    if (reply) {
+      const cells = w2.flatMap(b => w1.map(a => ({w1: a, w2: b, state: 'queued'}))), sheet = {id: reply.id, story, cells, error: ''};
+      sheets.set(scene, sheet);
+      follow(sheet);
+    }
+    draw();
+  }
+  async function follow(sheet) {
+    while (!sheet.cells.every(over) && !sheet.error && store.state.story?.id === sheet.story) {
+      try { sheet.cells = (await store.call('sheet_state', {story: sheet.story, id: sheet.id, quiet: true})).cells; }
+      catch (error) { if (!error.lost) sheet.error = error.message; }
+      draw();
+      if (!sheet.cells.every(over)) await new Promise(wake => setTimeout(wake, LOOK_AGAIN));
+    }
+  }
+  function paint(scene) {
+    current = scene;
+    draw();
+  }
+  function draw() {
+    if (!current) return;
+    const sheet = sheets.get(current.id), cells = sheet?.cells || [], done = cells.filter(over).length, count = first.values().length * second.values().length;
+    const active = cells.length > 0 && done < cells.length && !sheet.error;
+    setAttr(start, 'disabled', busy || active || !count || !current.prompt.trim());
+    setHidden(stop, !active);
+    setText(line, sheet?.error ? `Failed: ${sheet.error}` : active ? `${done} of ${cells.length} rendered` : count ? counted(count, 'short render') : 'Choose a value of each');
+    setHidden(grid, !cells.length);
+    setHidden(legend, !cells.length);
+    if (cells.length) paintGrid(grid, cells, current.guidance, cell => store.edit({do: 'edit_scene', scene: current.id, changes: {guidance: {text: cell.w1, history: cell.w2}}}));
+  }
+  return {node, paint};
+}
+
+/** Values of one weight to try, as buttons that are on or off. */
+function makeAxis({label, offered, chosen}, changed) {
+  const on = new Set(chosen);
+  const chips = offered.map(value => {
+    const chip = makeButton(decimal(value), () => {
+      on.has(value) ? on.delete(value) : on.add(value);
+      setAttr(chip, 'aria-pressed', String(on.has(value)));
+      changed();
+    }, {kind: 'chip', 'aria-pressed': String(on.has(value))});
+    return chip;
+  });
+  const node = el('div', {class: 'field axis', role: 'group', 'aria-label': label}, el('span', {class: 'name', text: label}), el('div', {class: 'chips'}, ...chips));
+  return {node, values: () => [...on].sort((a, b) => a - b)};
+}
+
+// --- the grid: a column for each w1, a row for each w2
+
+function paintGrid(box, cells, guidance, take) {
+  const w1 = [...new Set(cells.map(cell => cell.w1))], w2 = [...new Set(cells.map(cell => cell.w2))], key = JSON.stringify([w1, w2]);
+  if (box.dataset.key !== key) {
+    box.dataset.key = key;
+    box.replaceChildren(makeTable(w1, w2));
+  }
+  const at = new Map(cells.map(cell => [`${cell.w1} ${cell.w2}`, cell]));
+  for (const button of box.querySelectorAll('button.cell')) {
+    const cell = at.get(button.dataset.at);
+    if (!cell) continue;
+    button.onclick = () => take(cell);
+    paintCell(button, cell, cell.w1 === guidance.text && cell.w2 === guidance.history);
+  }
+}
+
+function makeTable(w1, w2) {
+  const head = el('tr', {}, el('td', {}), ...w1.map(a => el('th', {scope: 'col', text: `w1 ${decimal(a)}`})));
+  const rows = w2.map(b => el('tr', {}, el('th', {scope: 'row', text: `w2 ${decimal(b)}`}), ...w1.map(a => el('td', {}, makeCell(`${a} ${b}`)))));
+  return el('table', {class: 'cells'}, el('thead', {}, head), el('tbody', {}, ...rows));
+}
+
+function makeCell(at) {
+  const scores = SCORES.map(([name, label, title]) => el('span', {class: 'score', title, 'data-score': name},
+    el('span', {class: 'name', text: label}), el('span', {class: 'bar'}), el('span', {class: 'number'})));
+  return el('button', {type: 'button', class: 'cell', 'data-at': at}, el('span', {class: 'frame'}, el('img', {alt: ''}), el('span', {class: 'said'})),
+    el('span', {class: 'scores'}, ...scores));
+}
+
+function paintCell(button, cell, now) {
+  setAttr(button, 'data-state', cell.state);
+  setAttr(button, 'aria-current', now ? 'true' : null);
+  setAttr(button, 'disabled', cell.state !== 'done');
+  setSource(button.querySelector('img'), cell.preview || '');
+  setText(button.querySelector('.said'), {done: now ? 'in use' : '', queued: '…', running: '…', failed: 'failed', cancelled: 'cancelled'}[cell.state] ?? '');
+  for (const score of button.querySelectorAll('.score')) {
+    const value = cell[score.dataset.score], known = typeof value === 'number';
+    score.style.setProperty('--value', known ? Math.max(0, Math.min(1, value)) : 0);
+    setText(score.lastChild, known ? value.toFixed(2) : '–');
+  }
+  const told = SCORES.map(([name]) => `${name} ${typeof cell[name] === 'number' ? cell[name].toFixed(2) : 'not known'}`).join(', ');
+  setAttr(button, 'aria-label', `Text guidance ${decimal(cell.w1)}, history guidance ${decimal(cell.w2)}: ${cell.state === 'done' ? `${told}. Take these settings` : cell.state}`);
+}

@@ -1,0 +1,115 @@
+// The selected scene's picture: its chosen take, or the take being made; scrubbing it chooses the frame to remember it by.
+import {el, setHidden, setSource, setText} from './dom.js';
+import {ask, makeButton, makeIconButton, setIcon, setLabel} from './parts.js';
+
+const MOST_BYTES = 20e6;                                 // of an imported clip
+
+/** {node, paint(scene, job)} */
+export function makeViewer(store) {
+  const video = el('video', {muted: '', playsinline: '', loop: '', preload: 'auto'});
+  const live = el('img', {class: 'live', alt: 'The scene as it is being made', hidden: true});
+  const empty = el('div', {class: 'blank'}, el('p', {text: 'No take yet'}), el('p', {class: 'hint', text: 'Render the scene, or drop a clip of your own here.'}));
+  const badge = el('span', {class: 'badge', hidden: true});
+  const screen = el('div', {class: 'screen'}, video, live, empty, badge);
+  const play = makeIconButton('play', 'Play', toggle);
+  const scrub = el('input', {type: 'range', min: 0, max: 0, step: 1, value: 0, 'aria-label': 'Frame of the clip'});
+  const mark = el('span', {class: 'mark', 'aria-hidden': 'true'});
+  const place = el('output', {class: 'place'});
+  const remember = makeButton('Remember the scene by this frame', choose, {picture: 'eye', kind: 'quiet'});
+  const told = el('p', {class: 'told'});
+  const transport = el('div', {class: 'transport'}, play, el('div', {class: 'track'}, mark, scrub), place);
+  const node = el('div', {class: 'viewer'}, screen, transport, el('div', {class: 'keyframe-row'}, remember, told));
+  video.muted = true;
+  let scene = null, take = null, busy = false;
+
+  const rate = () => take?.frames_per_second || 8;
+  const index = () => Math.max(0, Math.min((take?.num_frames || 1) - 1, Math.floor(video.currentTime * rate() + 0.001)));
+
+  function tell() {
+    const at = index(), count = take?.num_frames || 0;
+    if (!(video.paused && document.activeElement === scrub)) scrub.value = at;
+    const words = count ? `${at + 1} / ${count}` : '';
+    setText(place, words);
+    scrub.setAttribute('aria-valuetext', `frame ${at + 1} of ${count}`);
+    scrub.style.setProperty('--share', count > 1 ? scrub.value / (count - 1) : 0);
+    setIcon(play, video.paused ? 'play' : 'pause');
+    setLabel(play, video.paused ? 'Play' : 'Pause');
+    const same = take && at === take.keyframe_index;
+    remember.disabled = !take || same || busy;
+    setText(told, !take ? '' : same ? 'Later scenes remember this frame.' : `Later scenes remember frame ${take.keyframe_index + 1}.`);
+  }
+  function tick() {
+    tell();
+    if (!video.paused && node.isConnected) requestAnimationFrame(tick);
+  }
+  function seek(at) { video.currentTime = (at + 0.5) / rate(); }
+  function toggle() {
+    if (!take) return;
+    if (video.paused) video.play().then(tick, () => {});
+    else { video.pause(); seek(index()); }
+  }
+  async function choose() {
+    const at = index(), own = take;
+    video.pause();
+    busy = true;
+    tell();
+    await ask(store, 'keyframe', {scene: scene.id, take: own.id, index: at});
+    busy = false;
+    tell();
+  }
+  scrub.addEventListener('input', () => { video.pause(); seek(Number(scrub.value)); tell(); });
+  for (const event of ['seeked', 'pause', 'play']) video.addEventListener(event, tell);
+  video.addEventListener('loadedmetadata', () => { seek(take?.keyframe_index || 0); });
+  video.addEventListener('click', toggle);
+
+  node.addEventListener('dragover', event => { event.preventDefault(); node.dataset.over = 'true'; });
+  node.addEventListener('dragleave', event => { if (!node.contains(event.relatedTarget)) delete node.dataset.over; });
+  node.addEventListener('drop', event => {
+    event.preventDefault();
+    delete node.dataset.over;
+    const [file] = event.dataTransfer.files;
+    if (file && scene) importClip(store, scene, file);
+  });
+
+  function paint(next, job) {
+    scene = next;
+    take = scene.takes.find(other => other.id === scene.chosen) || null;
+    const {width, height} = take || store.state.story;
+    screen.style.setProperty('--aspect', width / height);
+    const making = job?.state === 'running' && job.preview;
+    setSource(live, making ? job.preview : '');
+    setHidden(live, !making);
+    if ((video.getAttribute('src') || '') !== (take?.clip || '')) { setSource(video, take?.clip || ''); video.load(); }
+    setHidden(video, !take);
+    video.setAttribute('aria-label', take ? 'The chosen take' : '');
+    setHidden(empty, Boolean(take || making));
+    setHidden(badge, !making);
+    if (making) setText(badge, `Step ${job.step} of ${job.total}`);
+    transport.inert = !take;
+    scrub.max = Math.max(0, (take?.num_frames || 1) - 1);
+    setHidden(mark, !take);
+    if (take) mark.style.setProperty('--at', take.num_frames > 1 ? take.keyframe_index / (take.num_frames - 1) : 0);
+    tell();
+  }
+  return {node, paint, pause: () => video.pause()};
+}
+
+/** Sends a file as the scene's clip. */
+export async function importClip(store, scene, file) {
+  const refuse = message => store.notify(message, {kind: 'error'});
+  if (!file.type.startsWith('video/') && file.type !== 'image/gif') return refuse(`${file.name} is not a video: choose an MP4, WebM, MOV or GIF file.`);
+  if (file.size > MOST_BYTES) return refuse(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB: choose a clip of at most ${MOST_BYTES / 1e6} MB.`);
+  try {
+    const reply = await ask(store, 'import_clip', {scene: scene.id, data: await base64(file), name: file.name});
+    if (reply) store.notify(`${file.name} is this scene now; later scenes remember it.`);
+  } catch (error) { store.notify(error.message, {kind: 'error'}); }
+}
+
+function base64(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
+    reader.onerror = () => reject(new Error(`${file.name} could not be read: choose it again.`));
+    reader.readAsDataURL(file);
+  });
+}
