@@ -16,20 +16,21 @@ const SHAPES = {
   forward: 'M9 5l7 7-7 7',
   grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01',
   help: 'M9 9.2a3 3 0 1 1 4.4 2.7c-.9.5-1.4 1-1.4 2.1M12 17.3v.2',
-  hourglass: 'M7 4h10M7 20h10M8 4c0 5 8 5 8 0M8 20c0-9 8-9 8 0M8 4c0 4 2.5 5.500 4 8M16 4c0 4-2.500 5.500-4 8',
-  import: 'M12 15V4M7.5 8.500L12 4l4.500 4.500M5 19h14',
+  hourglass: 'M7 4h10M7 20h10M8 4c0 5 8 5 8 0M8 20c0-9 8-9 8 0M8 4c0 4 2.5 5.5 4 8M16 4c0 4-2.5 5.5-4 8',
+  import: 'M12 15V4M7.5 8.5L12 4l4.5 4.5M5 19h14',
   info: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 11v5M12 8v.2',
   later: 'M5 12h14M13 6l6 6-6 6',
-  lock: 'M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3',
-  unlock: 'M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 6.800-1.200',
+  lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
+  unlock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 6.8-1.2',
   more: 'M6 12h.01M12 12h.01M18 12h.01',
-  pencil: 'M5 19l1-4L16.500 4.500l3 3L9 18z',
+  pencil: 'M5 19l1-4L16.5 4.5l3 3L9 18z',
   redo: 'M19 9H10a5 5 0 0 0 0 10h5M15 5l4 4-4 4',
-  render: 'M8 5.500v13l10.500-6.500z',
-  stale: 'M20 12a8 8 0 1 1-2.500-5.800M20 4v4.500h-4.500',
+  render: 'M8 5.5v13l10.5-6.5z',
+  settings: 'M5 8h8M17 8h2M5 16h2M11 16h8M15 5.5v5M9 13.5v5',
+  stale: 'M20 12a8 8 0 1 1-2.5-5.8M20 4v4.5h-4.5',
   stop: 'M7 7h10v10H7z',
   thread: 'M2 15c4-9 7-8 10-3s6 6 10-3',
-  trash: 'M5 7h14M10 7V4.500h4V7M7 7l1 12.500h8L17 7M10.500 10.500v5.500M13.500 10.500v5.500',
+  trash: 'M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5v5.5M13.5 10.5v5.5',
   undo: 'M5 9h9a5 5 0 0 1 0 10H9M9 5L5 9l4 4',
 };
 const SVG = 'http://www.w3.org/2000/svg';
@@ -50,7 +51,7 @@ export function icon(name) {
   const svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
   svg.setAttribute('viewBox', '0 0 24 24');
   svg.setAttribute('aria-hidden', 'true');
-  svg.setAttribute('class', 'icon');
+  svg.setAttribute('class', 'glyph');
   path.setAttribute('d', SHAPES[name]);
   svg.append(path);
   return svg;
@@ -128,7 +129,7 @@ export function makeMenu() {
 
 export const isTyping = target => Boolean(target.closest?.('input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]'));
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
-export const narrow = () => matchMedia('(max-width: 819px)').matches;
+export const narrow = () => matchMedia('(max-width: 899px)').matches;
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 // Seconds in words.

@@ -1,0 +1,183 @@
+// One card of the strip: makes its nodes once and paints into them what changed.
+
+import {calm, el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource, setText} from './dom.js';
+
+const BADGES = {                                        // state -> icon, words
+  blank: ['pencil', 'No words yet'], new: ['render', 'Not rendered'], fresh: ['check', 'Fresh'], stale: ['stale', 'Stale'],
+  waiting: ['hourglass', 'Waiting'], queued: ['clock', 'Queued'], running: ['render', 'Rendering'], failed: ['fail', 'Failed'],
+  unknown: ['clock', '…'],
+};
+const MOST_CHARACTERS = 2000;
+let focuses = 0;                                        // every stay in a field is one step of undo
+
+export class Card {
+  constructor(store, id) {
+    this.store = store;
+    this.id = id;
+    this.view = {};
+    this.text = makePrompt(store, id);
+    this.badge = el('span', {class: 'badge'}, icon('clock'), el('span'));
+    this.lockSign = el('span', {class: 'badge lock-sign', title: 'Never rendered again until unlocked'}, icon('lock'), el('span', {text: 'Locked'}));
+    this.number = el('b', {class: 'number'});
+    this.grip = iconButton('grip', 'Drag', {class: 'icon-button grip'});
+    this.shot = makeShot();
+    this.notes = makeNotes(store, id);
+    this.tools = makeTools();
+    this.insert = iconButton('add', 'Add', {class: 'icon-button insert', 'data-act': 'before', tabindex: -1});
+    this.article = el('article', {class: 'card', tabindex: -1, 'aria-roledescription': 'scene'},
+      el('header', {class: 'card-head'}, this.grip, this.number, this.badge, this.lockSign),
+      this.shot.node, this.text.node, this.notes.node, this.tools.node);
+    this.node = el('li', {class: 'slot', 'data-id': id}, this.insert, this.article);
+  }
+
+  // view: {scene, standing, job, index, total, selected, feeds, numbers}; the same objects are not painted again.
+  paint(view) {
+    const before = this.view;
+    if (Object.keys(view).every(name => view[name] === before[name])) return;
+    this.view = view;
+    const {scene, job} = view, state = stateOf(view), take = scene.takes.find(other => other.id === scene.chosen);
+    setAttr(this.article, 'data-state', state);
+    setAttr(this.article, 'aria-current', view.selected ? 'true' : null);
+    setAttr(this.article, 'data-feeds', view.feeds);
+    setText(this.number, String(view.index + 1));
+    paintBadge(this.badge, state, view);
+    setHidden(this.lockSign, !scene.locked);
+    paintShot(this.shot, state, job, take, view);
+    this.text.show(scene.prompt);
+    this.notes.paint(state, view);
+    paintTools(this.tools, state, view);
+    this.label(state, view);
+  }
+
+  label(state, {scene, index, total}) {
+    const of = `scene ${index + 1}`, said = state === 'running' ? 'rendering' : BADGES[state][1].toLowerCase();
+    const words = scene.prompt ? `: ${scene.prompt.slice(0, 120)}` : '';
+    setAttr(this.article, 'aria-label', `Scene ${index + 1} of ${total}, ${said}${scene.locked ? ', locked' : ''}${words}`);
+    setAttr(this.text.area, 'aria-label', `Prompt of ${of}`);
+    setAttr(this.shot.node, 'aria-label', `Details of ${of}`);
+    for (const [button, does] of [[this.grip, 'Drag to move'], [this.insert, 'Add a scene before'], [this.tools.copy, 'Duplicate'],
+      [this.tools.remove, 'Delete'], [this.tools.more, 'More for'], [this.tools.details, 'Details of'],
+      [this.tools.lock, scene.locked ? 'Unlock' : 'Lock']]) {
+      setAttr(button, 'aria-label', `${does} ${of}`);
+      setAttr(button, 'title', `${does} ${of}`);
+    }
+  }
+}
+
+export function stateOf({scene, standing, job}) {
+  if (job && job.state !== 'cancelled') return job.state;
+  if (!scene.prompt.trim()) return 'blank';
+  if (standing) return standing.state;
+  return scene.chosen ? 'unknown' : 'new';
+}
+
+function paintBadge(badge, state, {job, standing, numbers}) {
+  const [shape, words] = BADGES[state] || BADGES.unknown;
+  const more = {queued: () => job.position ? ` #${job.position}` : '', running: () => job.total ? ` ${job.step}/${job.total}` : '',
+    waiting: () => standing ? ` for ${numbers(standing.waits_for)}` : ''}[state];
+  setIcon(badge.firstChild, shape);
+  setText(badge.lastChild, words + (more ? more() : ''));
+  setAttr(badge, 'title', standing && ['stale', 'waiting'].includes(state) ? standing.reasons.map(plain).join('\n') : null);
+}
+
+// --- the picture ---
+
+function makeShot() {
+  const image = el('img', {alt: '', loading: 'lazy', decoding: 'async', draggable: 'false'});
+  const progress = el('progress', {max: 1, value: 0, 'aria-hidden': 'true'});
+  const empty = el('span', {class: 'no-shot'}, icon('film'));
+  return {node: el('div', {class: 'shot', 'data-act': 'details'}, empty, image, progress), image, progress, empty};
+}
+
+function paintShot(shot, state, job, take, {index}) {
+  const live = state === 'running' && job.preview, moving = take && (calm() ? take.keyframe : take.preview);
+  setSource(shot.image, live || moving || '');
+  setHidden(shot.image, !(live || moving));
+  setHidden(shot.empty, Boolean(live || moving));
+  setAttr(shot.image, 'alt', `Preview of scene ${index + 1}`);
+  setHidden(shot.progress, state !== 'running');
+  if (state === 'running') shot.progress.value = job.total ? job.step / job.total : 0;
+}
+
+// --- the prompt ---
+
+// The box grows with a copy of its text that lies under it, so that nothing has to be measured.
+function makePrompt(store, id) {
+  const area = el('textarea', {class: 'prompt', rows: 1, maxlength: MOST_CHARACTERS, dir: 'auto', spellcheck: 'true',
+    placeholder: 'Who does what, and where?'});
+  const node = el('div', {class: 'grow'}, area);
+  let focus = 0, sent = '';
+  const grow = () => setAttr(node, 'data-text', area.value);
+  const show = text => {
+    sent = text;
+    if (document.activeElement === area || area.value === text) return;
+    area.value = text;
+    grow();
+  };
+  area.addEventListener('focus', () => { focus = ++focuses; });
+  area.addEventListener('input', () => {
+    grow();
+    store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${focus}`);
+  });
+  area.addEventListener('blur', () => { store.flush(); queueMicrotask(() => show(sent)); });
+  return {node, area, show};
+}
+
+// --- what is said about the scene ---
+
+function makeNotes(store, id) {
+  const why = el('p', {class: 'note why'}, icon('stale'), el('span', {dir: 'auto'}));
+  const failed = el('p', {class: 'note failed'}, icon('fail'), el('span', {dir: 'auto'}));
+  const unseen = el('p', {class: 'note unseen'}, icon('info'), el('span', {dir: 'auto'}));
+  const memory = el('button', {type: 'button', class: 'note memory', title: 'What this scene remembers',
+    on: {click: () => store.select(id, {tab: 'remembers'})}}, icon('thread'), el('span', {dir: 'auto'}));
+  const node = el('div', {class: 'notes'}, why, failed, unseen, memory);
+  return {node, paint(state, view) {
+    const {standing, job, numbers} = view, stale = standing && ['stale', 'waiting'].includes(standing.state);
+    paintNote(why, stale ? standing.reasons.join('; ') : '');
+    paintNote(failed, state === 'failed' ? job.error || 'It failed for no known reason.' : '');
+    paintNote(unseen, unseenWords(view.unknown));
+    paintMemory(memory, standing?.memories || [], numbers);
+  }};
+}
+
+function paintNote(note, text) {
+  setHidden(note, !text);
+  setMarked(note.lastChild, text);
+}
+
+const unseenWords = words => words?.length ? `The model has never seen ${words.map(word => `*${word}*`).join(', ')} and will guess.` : '';
+
+function paintMemory(node, memories, numbers) {
+  const text = memories.filter(memory => memory.words.length)
+    .map(memory => `${numbers([memory.scene])} ${memory.words.map(word => `*${word}*`).join(' ')}`).join('  ');
+  setHidden(node, !text);
+  if (node.marked === text) return;
+  node.marked = text;
+  node.lastChild.replaceChildren('Remembers ', ...marked(text).map(part => part.tagName === 'EM' ? el('mark', {text: part.textContent}) : part));
+}
+
+// --- the buttons ---
+
+function makeTools() {
+  const tool = (name, act) => iconButton(name, act, {'data-act': act});
+  const render = el('button', {type: 'button', class: 'button render', 'data-act': 'render'}, icon('render'), el('span'));
+  const [details, lock, copy, remove, more] = [['settings', 'details'], ['unlock', 'lock'], ['copy', 'duplicate'],
+    ['trash', 'remove'], ['more', 'more']].map(([name, act]) => tool(name, act));
+  details.classList.add('details');
+  more.setAttribute('aria-haspopup', 'menu');
+  const node = el('footer', {class: 'tools'}, render, el('span', {class: 'spring'}), details, lock, copy, remove, more);
+  return {node, render, details, lock, copy, remove, more};
+}
+
+function paintTools({render, lock}, state, {scene, index}) {
+  const busy = state === 'queued' || state === 'running', words = busy ? 'Cancel' : state === 'fresh' ? 'New take' : 'Render';
+  setText(render.lastChild, words);
+  setIcon(render.firstChild, busy ? 'stop' : 'render');
+  setAttr(render, 'data-act', busy ? 'cancel' : 'render');
+  setAttr(render, 'aria-label', `${words}: scene ${index + 1}`);
+  setAttr(render, 'disabled', !busy && (scene.locked || !scene.prompt.trim()));
+  setAttr(render, 'title', scene.locked ? 'Unlock the scene to render it' : null);
+  setAttr(lock, 'aria-pressed', String(scene.locked));
+  setIcon(lock.firstChild, scene.locked ? 'lock' : 'unlock');
+}
