@@ -83,7 +83,7 @@ class Database:
         connection, problem = _checked(self.path)
         if problem:
             connection.close()
-            aside = _set_aside(self.path)
+            aside = set_aside(self.path)
             self.notice = (
                 f"library {self.path} was damaged ({problem}): it is kept as {aside.name}, a new one was begun"
             )
@@ -120,7 +120,7 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, str]:
         raise
 
 
-def _set_aside(path: Path) -> Path:
+def set_aside(path: Path) -> Path:
     """Renames a database, and a journal that is left of it, which would spoil the next one."""
     stamp = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
     others = (stamp.with_stem(f"{stamp.stem}-{number}") for number in count(2))

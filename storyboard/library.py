@@ -177,12 +177,14 @@ class Library:
 
         def step(record: _Record) -> _Step | None:
             story, there = record.present.story, record.head.board.shelf.get(take.id)
-            if there is not None and there != take:
+            if there == take:
+                return None
+            if there is not None:
                 raise ThroughlineError(f"take {take.id!r} exists already: expected a new id")
             scene = next((scene for scene in story.scenes if scene.id == take.scene), None)
-            if there is None and scene and (choose(scene) if callable(choose) else choose):
+            if scene and (choose(scene) if callable(choose) else choose):
                 story = edits.choose_take(story, scene.id, take.id)
-            return None if there else _Step(replace(record.present, story=story), take=take)
+            return _Step(replace(record.present, story=story), take=take)
 
         return self._change(owner, story_id, step, deleted_too=True)
 

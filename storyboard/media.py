@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from pipeline.errors import ThroughlineError
 
-SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz"])
+SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz", "gif", "pdf", "zip"])
 CHUNK_BYTES = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

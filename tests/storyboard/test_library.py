@@ -158,8 +158,10 @@ def test_an_edit_that_changes_nothing_adds_nothing(library: Library) -> None:
 
 def test_an_edit_ends_redo_and_an_amendment_does_not(library: Library) -> None:
     story = new(library)
-    library.edit(ME, story.id, titled("edited"))
-    library.undo(ME, story.id)
+    for title in ("one", "two", "three"):
+        library.edit(ME, story.id, titled(title))
+    for _ in range(3):
+        library.undo(ME, story.id)
     amended = library.amend(ME, story.id, titled("amended"))
     assert (amended.can_undo, amended.can_redo) == (False, True)
     assert not library.edit(ME, story.id, titled("elsewhere")).can_redo
