@@ -39,7 +39,7 @@ def serve(model: str, port: int | None) -> None:
     samples = backbones.assets_folder() / "stories"
     studio = Studio(lambda: backbones.load(model), home(), backbones.digest(folder), samples)
     try:
-        studio.warm_up()
+        studio.renderer.warm_up()
         build(studio).launch(server_port=port, **options(studio))
     finally:
         studio.close()

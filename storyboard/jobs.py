@@ -3,7 +3,7 @@
 A job belongs to an owner and a story. Jobs are values: the worker replaces them, readers take the present ones whenever
 they like. What a job does is a generator that the studio gives: it yields steps, and closing it cancels.
 
-Does not cover: jobs after a restart; several devices.
+Does not cover: several devices.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Job:
     kind: str = "scene"  # or "trial"
     order: Any = None  # what the studio makes of it
     id: str = ""
+    saved: str = ""  # its id in the library, from which it is started again after a crash
     state: str = "queued"  # then "running", and "done", "failed" or "cancelled"
     step: int = 0
     total: int = 0
@@ -62,10 +63,13 @@ Work = Callable[[Job], Generator[Made, None, None]]
 
 
 class Queue:
-    """Safe to use from any thread. `version` grows with every change."""
+    """Safe to use from any thread. `version` grows with every change.
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    ended: called with every job that is over, but for those that `close` cuts short.
+    """
+
+    def __init__(self, work: Work, ended: Callable[[Job], None] = lambda job: None) -> None:
+        self._work, self._ended = work, ended
         self._jobs: dict[str, Job] = {}  # in the order in which they were asked for
         self._changed = threading.Condition()
         self._cancelled: set[str] = set()  # running jobs that are to stop
@@ -74,17 +78,21 @@ class Queue:
         self._worker = threading.Thread(target=self._run, name="renderer", daemon=True)
         self._worker.start()
 
+    def missing(self, jobs: Collection[Job]) -> list[Job]:
+        """Those of the jobs whose scenes do not wait in line already."""
+        with self._changed:
+            line = {
+                (job.story, job.scene) for job in self._jobs.values() if job.state == "queued" and job.kind == "scene"
+            }
+            return [job for job in jobs if (job.story, job.scene) not in line]
+
     def submit(self, jobs: Collection[Job]) -> list[Job]:
-        """Puts jobs in line, but for scenes that are in it already. Raises ThroughlineError if the line is too long."""
+        """Puts jobs in line. Raises ThroughlineError if it is too long."""
         with self._changed:
             waiting = sum(job.state == "queued" for job in self._jobs.values())
             if waiting + len(jobs) > WAITING_JOBS:
                 raise ThroughlineError(f"{waiting} scenes are waiting to be rendered already: try again later")
-            queued = [job for job in self._jobs.values() if job.state == "queued" and job.kind == "scene"]
-            busy = {(job.story, job.scene) for job in queued}
-            fresh = [
-                replace(job, id=new_id()) for job in jobs if job.kind != "scene" or (job.story, job.scene) not in busy
-            ]
+            fresh = [replace(job, id=new_id()) for job in jobs]
             for job in fresh:
                 self._put(job)
             self._changed.notify_all()
@@ -100,6 +108,7 @@ class Queue:
                         self._cancelled.add(job.id)
                     else:
                         self._put(replace(job, state="cancelled"))
+                        self._ended(job)
 
     def jobs(self, owner: str, story: str) -> list[Job]:
         """The jobs of a story that are not forgotten, in order."""
@@ -145,6 +154,8 @@ class Queue:
                 log.exception("a render failed")
                 reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
                 self._update(job, state="failed", error=f"The render failed: {reason}")
+            if not self._closed:
+                self._ended(job)
 
     def _next(self) -> Job | None:
         with self._changed:

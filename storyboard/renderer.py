@@ -1,0 +1,168 @@
+"""What stands behind the queue: the models, how scenes stand, and how a job is done."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ThroughlineError
+
+from . import edits, plan
+from .jobs import Job, Made, Queue
+from .library import Library
+from .making import Maker, Trial
+from .media import Media
+from .plan import Plan, Standing
+from .rows import Head
+from .story import Scene, Story, Take, cache_key
+
+if TYPE_CHECKING:
+    from pipeline.story_pipeline import StoryPipeline
+    from pipeline.text_filter import TextFilter
+
+STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
+
+
+class Renderer:
+    """Renders scenes of all stories, one after the other. model: digest of the weights that `load` loads."""
+
+    def __init__(self, library: Library, media: Media, load: Callable[[], StoryPipeline], model: str) -> None:
+        self.library, self.media, self.model, self._load = library, media, model, load
+        self._maker: Maker | None = None
+        self._filter: TextFilter | None = None
+        self._loading, self._assessing = threading.Lock(), threading.Lock()
+        self._standings: dict[str, tuple[int, dict[str, Standing]]] = {}  # by story, of a revision
+        self.queue = Queue(self._work, lambda job: self.library.end_job(job.saved))
+        for cut in self.library.jobs():  # short by a crash or a restart
+            self.queue.submit([Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id)])
+
+    # --- the models ------------------------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Loads the models in the background, first the filter."""
+        threading.Thread(target=lambda: (self.filter, self.maker), name="loader", daemon=True).start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the filter is loaded, so that `standings` can answer soon."""
+        return self._filter is not None
+
+    @property
+    def filter(self) -> TextFilter:
+        """Loaded when first asked for."""
+        if self._filter is None:
+            from pipeline.text_filter import TextFilter
+
+            with self._loading:
+                self._filter = self._filter or TextFilter.from_backbone()
+        return self._filter
+
+    @property
+    def maker(self) -> Maker:
+        """Loaded when first asked for."""
+        if self._maker is None:
+            with self._loading:
+                self._maker = self._maker or Maker(self._load(), self.media)
+        return self._maker
+
+    @property
+    def device(self) -> str:
+        return str(self._maker.pipeline.transformer.device) if self._maker else "cpu"
+
+    # --- what there is to do ---------------------------------------------------------------------------------------
+
+    def standings(self, head: Head) -> dict[str, Standing]:
+        """How every scene stands, worked out once a revision."""
+        story = head.board.story.id
+        with self._assessing:
+            known = self._standings.get(story)
+            if known is None or known[0] != head.rev:
+                known = self._standings[story] = (head.rev, plan.standings(head.board, self.filter, self.model))
+            return known[1]
+
+    def known(self, head: Head) -> Mapping[str, Standing] | None:
+        """How scenes stand if that is worked out already."""
+        rev, found = self._standings.get(head.board.story.id, (-1, None))
+        return found if rev == head.rev else None
+
+    def plan(self, head: Head, scenes: Collection[str] | None = None) -> Plan:
+        """`plan.make_plan` with estimates. Raises ThroughlineError for scenes that do not exist."""
+        for scene in scenes or ():
+            head.board.story.scene(scene)
+        return plan.make_plan(head.board, self.standings(head), scenes, self._estimate)
+
+    def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
+        """Seconds, by the median of the last renders on this device."""
+        rates = sorted(s / work for work, s in self.library.timings(self.model, self.device, remembers))
+        return rates[len(rates) // 2] * _work_of(scene, story) if rates else None
+
+    def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool) -> Plan:
+        """Puts scenes in line. Of all that are stale (`scenes` is None) those are left out that come out fresh before
+        their turn. A scene that was asked for is rendered if there is no take like it yet (else that take is chosen),
+        or, with `again`, with a new seed."""
+        todo = self.plan(head, scenes)
+        story = head.board.story.id
+        orders = [Job(owner, story, step.scene, order=_why(step.scene, scenes, again)) for step in todo.steps]
+        for order in self.queue.missing(orders):
+            self.queue.clear(owner, story, order.scene)
+            saved = self.library.add_job(owner, story, order.scene, {"why": order.order})
+            self.queue.submit([Job(owner, story, order.scene, order=order.order, saved=saved.id)])
+        return todo
+
+    def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
+        """Puts trials of a scene in line."""
+        return self.queue.submit([Job(owner, story, scene, "trial", trial) for trial in trials])
+
+    # --- how it is done --------------------------------------------------------------------------------------------
+
+    def _work(self, job: Job) -> Generator[Made, None, None]:
+        return self._make_take(job) if job.kind == "scene" else self._make_trial(job)
+
+    def _make_take(self, job: Job) -> Generator[Made, None, None]:
+        head = self.library.head(job.owner, job.story)
+        if not any(scene.id == job.scene for scene in head.board.story.scenes):
+            return
+        scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
+        if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
+            return  # an identical keyframe of a scene before it stopped the cascade
+        seed = secrets.randbelow(2**31) if scene.new_seed or job.order == AGAIN else scene.seed
+        same = self._same_take(head, scene, cache_key(standing.conditioning, seed, scene.steps))
+        if same:
+            self._choose(job, same)
+            return
+        maker, began = self.maker, time.perf_counter()
+        clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
+        seconds = time.perf_counter() - began
+        self.library.add_take(job.owner, job.story, maker.keep(scene, clip, standing.conditioning, seed, seconds))
+        work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
+        self.library.add_timing(self.model, self.device, remembers, work, seconds)
+
+    def _same_take(self, head: Head, scene: Scene, key: str) -> Take | None:
+        return next((take for take in head.board.takes(scene.id) if take.key() == key), None)
+
+    def _choose(self, job: Job, take: Take) -> None:
+        self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, take.id))
+
+    def _make_trial(self, job: Job) -> Generator[Made, None, None]:
+        head = self.library.head(job.owner, job.story)
+        scene, conditioning = head.board.story.scene(job.scene), self.standings(head)[job.scene].conditioning
+        if conditioning is None:
+            raise ThroughlineError("the scene has no prompt: write one first")
+        take, maker = head.board.chosen(scene), self.maker
+        seed = take.seed if take and take.seed is not None else scene.seed
+        clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
+        yield Made(result=maker.tried(head.board, scene, conditioning, clip))
+
+
+def _why(scene: str, scenes: Collection[str] | None, again: bool) -> str:
+    if scenes is None or scene not in scenes:
+        return STALE
+    return AGAIN if again else ASKED
+
+
+def _work_of(scene: Scene, story: Story) -> float:
+    """What the time of a render is proportional to."""
+    return scene.steps * scene.num_frames * story.width * story.height / 1e6
