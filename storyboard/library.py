@@ -234,10 +234,12 @@ class Library:
 
     def referred(self) -> set[str]:
         """Every digest that any revision, take or job names, those of deleted stories included: what
-        `Media.collect` is to keep."""
-        docs = [unpack(row[0]) for row in self._database.rows("SELECT doc FROM revisions")]
-        docs += [row[0] for row in self._database.rows("SELECT doc FROM takes UNION ALL SELECT content FROM jobs")]
-        return set().union(*map(digests_in, docs))
+        `Media.collect` is to keep. Takes up to 0.3 ms a revision; others may work meanwhile."""
+        plain = self._database.rows("SELECT doc FROM takes UNION ALL SELECT content FROM jobs")
+        found = {digest for (doc,) in plain for digest in digests_in(doc)}
+        for (doc,) in self._database.rows("SELECT doc FROM revisions"):
+            found |= digests_in(unpack(doc))  # one at a time: unpacked they take ten times the memory
+        return found
 
     # --- how a change is made ----------------------------------------------------------------------------------------
 
