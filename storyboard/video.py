@@ -1,4 +1,4 @@
-"""Video files in and out, through ffmpeg: numpy frames, uint8 (F, H, W, 3).
+"""Video files in and out, through ffmpeg: numpy frames, uint8 (F, H, W, 3), or one (H, W, 3) after the other.
 
 Does not cover: sound.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -20,22 +23,81 @@ LOCAL_ONLY = ("-protocol_whitelist", "file")  # a playlist can't make ffmpeg fet
 ENDS_EARLY = 0.9  # share of the length in the header below which a clip counts as truncated
 
 
-def write_video(path: Path, frames: np.ndarray, frames_per_second: float, scale: int = 1) -> None:
+def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_second: float, scale: int = 1) -> None:
     """An H.264 file that browsers play: yuv420p, BT.709, its index in front. `scale` enlarges the picture.
 
-    Raises OSError if the file can't be written. Sides times scale must be even.
+    frames: an array or anything that gives frame after frame, none of which is kept.
+    Raises OSError if the file can't be written, ThroughlineError if there is no frame. Sides times scale must be even.
     """
-    _, height, width, _ = frames.shape
+    first, frames = _first(path, frames)
+    height, width, _ = first.shape
     resize = f"scale={width * scale}:{height * scale}:flags=lanczos:out_color_matrix=bt709:out_range=tv"
     colours = [part for name in ("colorspace", "color_primaries", "color_trc") for part in (f"-{name}", "bt709")]
-    result = _ffmpeg(
-        "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
-        "-r", f"{frames_per_second:g}", "-i", "-", "-vf", resize,
+    _encode(
+        path, first, frames, frames_per_second, "-vf", resize,
         "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p", *colours,
-        "-movflags", "+faststart", "-f", "mp4", f"file:{path}", send=np.ascontiguousarray(frames).tobytes(),
+        "-movflags", "+faststart", "-f", "mp4",
     )  # fmt: skip
-    if result.returncode or not path.is_file():
-        raise OSError(f"{path} could not be written: {_why(result.stderr)}")
+
+
+def write_gif(path: Path, frames: Callable[[], Iterable[np.ndarray]], frames_per_second: float) -> None:
+    """A GIF that plays for ever, with 256 colours chosen over all of it. The frames are gone through twice.
+
+    Raises as `write_video` does.
+    """
+    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
+        palette = Path(folder, "palette.png")
+        _encode(
+            palette, *_first(path, frames()), frames_per_second, "-vf", "palettegen", "-update", "1", "-f", "image2"
+        )
+        _encode(
+            path, *_first(path, frames()), frames_per_second, "-i", f"file:{palette}",
+            "-lavfi", "paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle", "-loop", "0", "-f", "gif",
+        )  # fmt: skip
+
+
+def _first(path: Path, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, Iterable[np.ndarray]]:
+    """The first frame, and all of them."""
+    rest = iter(frames)
+    first = next(rest, None)
+    if first is None:
+        raise ThroughlineError(f"film {path.name!r} has no frames: expected at least one")
+    return first, chain([first], rest)
+
+
+def _encode(
+    path: Path, first: np.ndarray, frames: Iterable[np.ndarray], frames_per_second: float, *arguments: str
+) -> None:
+    """Sends frames of the first one's shape through ffmpeg. Raises OSError if the file can't be written."""
+    height, width, _ = first.shape
+    command = (
+        imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24",
+        "-s", f"{width}x{height}", "-r", f"{frames_per_second:g}", "-i", "-", *arguments, f"file:{path}",
+    )  # fmt: skip
+    with tempfile.TemporaryFile() as messages:  # a pipe that nobody empties would stop ffmpeg
+        pipe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=messages)
+        with pipe as program:
+            _feed(program, frames, first.shape)
+        messages.seek(0)
+        if program.returncode or not path.is_file():
+            raise OSError(f"{path} could not be written: {_why(messages.read())}")
+
+
+def _feed(program: subprocess.Popen[bytes], frames: Iterable[np.ndarray], shape: tuple[int, ...]) -> None:
+    assert program.stdin is not None, "frames go in through a pipe"
+    try:
+        for frame in frames:
+            assert frame.shape == shape, f"a frame is {frame.shape}, the first one {shape}"
+            program.stdin.write(np.ascontiguousarray(frame).data)
+        program.stdin.close()
+    except BrokenPipeError:
+        pass  # ffmpeg has given up, and its messages say why
+    except BaseException:
+        program.kill()  # half a film must not pass for a whole one
+        raise
+    finally:
+        with suppress(BrokenPipeError):
+            program.stdin.close()
 
 
 def check_clip(path: Path) -> None:
@@ -89,11 +151,9 @@ def _duration(header: str) -> float:
     return sum(float(part) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0.0
 
 
-def _ffmpeg(*arguments: str, send: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def _ffmpeg(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     command: Sequence[str] = (imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", *arguments)
-    if send is None:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return subprocess.run(command, input=send, capture_output=True, check=False)
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _why(stderr: bytes) -> str:

@@ -1,0 +1,283 @@
+"""A story as one file that opens again elsewhere: a zip with its takes and everything that they show.
+
+    manifest.json           {"format": FORMAT, "version": 1, "files": {name: {"sha256": …, "bytes": …}}}
+    story.json              the `Story`
+    takes.json              the shelf: every `Take`, oldest first
+    media/<sha256>.<suffix> clips (mp4), previews (webp), keyframes (png) and traces (json)
+
+An archive may come from anybody. It is read in memory alone, no name in it becomes a path, and nothing of it is kept
+unless all of it is as it should be.
+
+Does not cover: the steps of undo, which stay behind; whether a clip is a video that can be decoded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.errors import ThroughlineError
+
+from .files import whole_file
+from .story import Board, Digest, Story, Take, Value, canonical, new_id, parse
+
+FORMAT, VERSION = "throughline story", 1
+MOST_FILES = 20_000
+MOST_BYTES = 1 << 29  # of all files together, unpacked
+MOST_JSON_BYTES = 64 << 20  # of one file of JSON
+CHUNK_BYTES = 1 << 20
+DIRECTORY_BYTES = 400  # that a file may take in the directory at the end of a zip
+END_BYTES, LOCATOR_BYTES = 22, 20  # of the record after that directory, and of what comes before it in a zip64
+
+MANIFEST, STORY, TAKES = "manifest.json", "story.json", "takes.json"
+NAMES = re.compile(r"(?:manifest|story|takes)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json)")
+BEGINNINGS = {  # what a file of each suffix begins with, lest a zip pass for a clip
+    "mp4": re.compile(rb"....ftyp", re.DOTALL), "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"), "json": re.compile(rb"\s*[{\[]"),
+}  # fmt: skip
+
+MediaName = tuple[str, str]  # digest, suffix
+
+
+class FileEntry(Value):
+    sha256: Digest
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class Manifest(Value):
+    format: str
+    version: int
+    files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may hold."""
+
+    files: int = MOST_FILES
+    bytes: int = MOST_BYTES
+    json_bytes: int = MOST_JSON_BYTES
+
+
+def renewed(board: Board) -> Board:
+    """The board under a new story id. Scene and take ids stay: they mean something within their story alone, and takes
+    and traces name scenes by them."""
+    return replace(board, story=board.story.model_copy(update={"id": new_id()}))
+
+
+def media_of(board: Board) -> list[MediaName]:
+    """Every file that a board shows or remembers, once, in the order of the shelf."""
+    found: dict[MediaName, None] = {}
+    for take in board.shelf.values():
+        found.update(dict.fromkeys(_media_of_take(take)))
+    for scene in board.story.scenes:
+        found.update(dict.fromkeys((choice.keyframe, "png") for choice in scene.keyframes))
+    return list(found)
+
+
+def _media_of_take(take: Take) -> Iterator[MediaName]:
+    yield from ((take.clip, "mp4"), (take.preview, "webp"), (take.keyframe, "png"))
+    if take.trace:
+        yield take.trace, "json"
+    for memory in take.conditioning.memories if take.conditioning else ():
+        if memory.keyframe:
+            yield memory.keyframe, "png"
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def write_archive(
+    path: Path, board: Board, media_path: Callable[[str, str], Path], limits: Limits = Limits()
+) -> None:  # fmt: skip
+    """Writes all of a board. media_path: where the file of a digest and a suffix ("mp4") lies.
+
+    Raises ThroughlineError for a file that is missing or not what its digest says, and for a story that is too large to
+    be read again; OSError if the archive can't be written.
+    """
+    takes = [take.model_dump(mode="json") for take in board.shelf.values()]
+    texts = {STORY: canonical(board.story.model_dump(mode="json")), TAKES: canonical(takes)}
+    entries = {name: {"sha256": _digest(text), "bytes": len(text)} for name, text in texts.items()}
+    size = sum(map(len, texts.values()))
+    with whole_file(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, text in texts.items():
+            bundle.writestr(name, text)
+        for digest, suffix in media_of(board):
+            name = f"media/{digest}.{suffix}"
+            content = _media(media_path(digest, suffix), digest)
+            entries[name], size = {"sha256": digest, "bytes": len(content)}, size + len(content)
+            _check_amount(len(entries) + 1, size, limits)
+            bundle.writestr(name, content, zipfile.ZIP_DEFLATED if suffix == "json" else zipfile.ZIP_STORED)
+        bundle.writestr(MANIFEST, canonical({"format": FORMAT, "version": VERSION, "files": entries}))
+
+
+def _media(path: Path, digest: str) -> bytes:
+    if not path.is_file():
+        raise ThroughlineError(f"file {path.name!r} of the story is missing: the archive would not be whole")
+    content = path.read_bytes()
+    if _digest(content) != digest:
+        raise ThroughlineError(f"file {path.name!r} of the story is damaged: expected SHA-256 {digest[:12]}...")
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_archive(path: Path, limits: Limits = Limits()) -> tuple[Board, dict[MediaName, bytes]]:
+    """What `write_archive` wrote: the board and its files by (digest, suffix).
+
+    Raises ThroughlineError, one line, for anything else.
+    """
+    try:
+        _check_directory(path, limits)
+        with zipfile.ZipFile(path) as bundle:
+            contents = _contents(bundle, limits)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, UnicodeDecodeError) as error:
+        raise _refused(f"is damaged or no zip file ({error})") from None
+    _check_manifest(contents)
+    story = parse(Story, _loaded(STORY, contents))
+    board = Board(story, {take.id: take for take in _takes(_loaded(TAKES, contents))})
+    files = {(found[1], found[2]): content for name, content in contents.items() if (found := _media_name(name))}
+    _check_media(board, files)
+    return board, files
+
+
+def _refused(problem: str) -> ThroughlineError:
+    return ThroughlineError(f"story archive {problem}")
+
+
+def _check_directory(path: Path, limits: Limits) -> None:
+    """Looks at the end of the file, before zipfile reads a directory of any length into memory."""
+    if not path.is_file():
+        raise _refused(f"{str(path)!r} does not exist")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - END_BYTES - LOCATOR_BYTES))
+        end = file.read()
+    if len(end) < END_BYTES or end[-END_BYTES:][:4] != b"PK\5\6" or end[-2:] != b"\0\0":
+        raise _refused("is no zip file, or one with a comment: expected a file that Throughline exported")
+    if end[:4] == b"PK\6\7":
+        raise _refused("is a zip64 file: expected a file that Throughline exported")
+    count, directory, start = struct.unpack("<HII", end[-END_BYTES:][10:20])
+    if start + directory + END_BYTES != size:
+        raise _refused("is damaged: its directory is not where it should be")
+    if count > limits.files or directory > limits.files * DIRECTORY_BYTES:
+        raise _refused(f"has a directory of {count} files: expected at most {limits.files}")
+
+
+def _contents(bundle: zipfile.ZipFile, limits: Limits) -> dict[str, bytes]:
+    """All files by name, once their names and the sizes that they declare have passed."""
+    entries = bundle.infolist()
+    _check_amount(len(entries), sum(entry.file_size for entry in entries), limits)
+    seen: set[str] = set()
+    for entry in entries:
+        _check_entry(entry, limits)
+        if entry.orig_filename in seen:
+            raise _refused(f"has {entry.orig_filename[:80]!r} twice")
+        seen.add(entry.orig_filename)
+    for name in (MANIFEST, STORY, TAKES):
+        if name not in seen:
+            raise _refused(f"has no {name}")
+    return {entry.filename: _unpacked(bundle, entry) for entry in entries}
+
+
+def _check_amount(files: int, size: int, limits: Limits) -> None:
+    if files > limits.files:
+        raise _refused(f"has {files} files: expected at most {limits.files}")
+    if size > limits.bytes:
+        raise _refused(f"takes {size / 1e6:.1f} MB unpacked: expected at most {limits.bytes / 1e6:.1f} MB")
+
+
+def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
+    name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
+    if not NAMES.fullmatch(name) or entry.filename != name:
+        raise _refused(f"holds {name[:80]!r}: expected only {MANIFEST}, {STORY}, {TAKES} and media/<sha256>.<suffix>")
+    if kind not in (0, stat.S_IFREG):
+        raise _refused(f"holds {name!r} as a link or a device: expected a plain file")
+    if entry.header_offset > limits.bytes:  # what no file can be sought to
+        raise _refused(f"is damaged: {name} is not where its directory says")
+    if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _refused(f"holds {name!r} encrypted or packed in an unknown way")
+    if name.endswith(".json") and entry.file_size > limits.json_bytes:
+        size, most = entry.file_size / 1e6, limits.json_bytes / 1e6
+        raise _refused(f"has {size:.1f} MB in {name}: expected at most {most:.1f} MB")
+
+
+def _unpacked(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """A file in chunks, never more than it declares, whatever its data unpack to."""
+    chunks, left = [], entry.file_size
+    with bundle.open(entry) as file:
+        while chunk := file.read(min(CHUNK_BYTES, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                raise _refused(f"has more in {entry.filename} than it declares")
+            chunks.append(chunk)
+    if left:
+        raise _refused(f"has less in {entry.filename} than it declares")
+    return b"".join(chunks)
+
+
+def _check_manifest(contents: Mapping[str, bytes]) -> None:
+    listed = _loaded(MANIFEST, contents)
+    if not isinstance(listed, dict) or listed.get("format") != FORMAT:
+        raise _refused(f"has another manifest: expected format {FORMAT!r}")
+    if type(listed.get("version")) is not int or listed["version"] != VERSION:
+        raise _refused(f"has version {str(listed.get('version'))[:40]!r}: this Throughline reads version {VERSION}")
+    files = parse(Manifest, listed).files
+    if files.keys() != contents.keys() - {MANIFEST}:
+        odd = min(files.keys() ^ (contents.keys() - {MANIFEST}))
+        raise _refused(f"and its manifest differ about {odd[:80]!r}")
+    for name, entry in files.items():
+        if len(contents[name]) != entry.bytes or _digest(contents[name]) != entry.sha256:
+            raise _refused(f"holds {name} changed: its SHA-256 is not that of the manifest")
+
+
+def _loaded(name: str, contents: Mapping[str, bytes]) -> Any:
+    try:
+        return json.loads(contents[name].decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _refused(f"has no JSON in {name} ({str(error)[:80]})") from None
+
+
+def _takes(content: Any) -> list[Take]:
+    if not isinstance(content, list):
+        raise _refused(f"has no list in {TAKES}")
+    takes = [parse(Take, take) for take in content]
+    if len({take.id for take in takes}) < len(takes):
+        raise _refused("has two takes of one id")
+    for take in takes:
+        if take.keyframe_index >= take.num_frames:
+            raise _refused(f"has a take of {take.num_frames} frames whose keyframe is {take.keyframe_index}")
+    return takes
+
+
+def _media_name(name: str) -> re.Match[str] | None:
+    found = NAMES.fullmatch(name)
+    return found if found and found[1] else None
+
+
+def _check_media(board: Board, files: Mapping[MediaName, bytes]) -> None:
+    wanted = set(media_of(board))
+    for digest, suffix in sorted(wanted ^ files.keys()):
+        does = "lacks" if (digest, suffix) in wanted else "holds, though its story does not use it,"
+        raise _refused(f"{does} media/{digest[:12]}....{suffix}")
+    for (digest, suffix), content in files.items():
+        if _digest(content) != digest:
+            raise _refused(f"holds media/{digest[:12]}....{suffix} with other content than its name says")
+        if not BEGINNINGS[suffix].match(content):
+            raise _refused(f"holds media/{digest[:12]}....{suffix}, which is no {suffix}")
