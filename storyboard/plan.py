@@ -277,7 +277,7 @@ def make_plan(
     """The scenes that a render would go through. wanted: ids of scenes to render whatever their state, with those that
     they need and that were never rendered; None for all that are stale, new or waiting. Locked scenes never are.
 
-    A scene that only waits may come out fresh once those that it waits for are rendered: it need not be rendered then.
+    A scene that waits for others, stale or not, may come out fresh once they are rendered: it is passed over then.
     Raises ThroughlineError if a wanted scene does not exist.
     """
     chosen = _all_stale(board.story, found) if wanted is None else _with_needs(board.story, found, wanted)
