@@ -65,7 +65,7 @@ export class Card {
 }
 
 export function stateOf({scene, standing, job}) {
-  if (job && job.state !== 'cancelled') return job.state;
+  if (job && job.state !== 'cancelled' && !(job.state === 'failed' && standing?.state === 'fresh')) return job.state;
   if (!scene.prompt.trim()) return 'blank';
   if (standing) return standing.state;
   return scene.chosen ? 'unknown' : 'new';
@@ -150,7 +150,7 @@ const unseenWords = words => words?.length ? `The model has never seen ${words.m
 
 function paintMemory(node, memories, numbers) {
   const text = memories.filter(memory => memory.words.length)
-    .map(memory => `${numbers([memory.scene])} ${memory.words.map(word => `*${word}*`).join(' ')}`).join('  ');
+    .map(memory => `${memory.words.map(word => `*${word}*`).join(' ')} of ${numbers([memory.scene])}`).join(', ');
   setHidden(node, !text);
   if (node.marked === text) return;
   node.marked = text;

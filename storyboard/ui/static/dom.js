@@ -103,7 +103,7 @@ export function makeDialog(title, name, ...children) {
 // One menu for many buttons. items: [{label, icon, act, disabled}].
 export function openMenu(menu, button, items) {
   menu.replaceChildren(...items.map(item => textButton(item.label, {
-    class: 'menu-item', role: 'menuitem', disabled: item.disabled,
+    class: 'button menu-item', role: 'menuitem', disabled: item.disabled,
     on: {click: () => { menu.hidePopover(); item.act(); }},
   }, item.icon)));
   menu.showPopover();

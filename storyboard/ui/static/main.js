@@ -1,6 +1,6 @@
 // Puts the page together. `server.call({owner, verb, ...})` is the one way to Python; see store.js.
 
-import {el, iconButton, isTyping, setText} from './dom.js';
+import {el, iconButton, isTyping, narrow, setAttr, setHidden, setText} from './dom.js';
 import {makeFilm} from './film.js';
 import {makeHelp} from './help.js';
 import {makePanel} from './panel.js';
@@ -54,7 +54,14 @@ function makeSide(store) {
   const close = iconButton('bottom', 'Close the panel', {class: 'icon-button sheet-close', on: {click: () => store.closeSheet()}});
   const side = el('aside', {class: 'side', 'aria-label': 'The chosen scene'}, close, makePanel(store));
   side.addEventListener('keydown', event => { if (event.key === 'Escape') store.closeSheet(); });
-  store.on(() => { side.dataset.open = String(store.state.sheet); });
+  store.on(() => {
+    const {sheet, story, selected} = store.state, before = side.dataset.open === 'true';
+    setHidden(side, !story?.scenes.length);
+    setAttr(side, 'data-open', String(sheet));
+    if (!narrow() || sheet === before) return;
+    if (sheet) close.focus({preventScroll: true});
+    else if (side.contains(document.activeElement)) document.querySelector(`.slot[data-id="${selected}"] .card`)?.focus();
+  });
   return side;
 }
 

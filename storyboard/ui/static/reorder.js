@@ -15,7 +15,8 @@ export function makeReorder(list, move) {
     const handle = grip || shot, slot = event.target.closest('.slot');
     if (!handle || !slot || event.button || drag) return;
     if (grip) event.preventDefault();                   // no selecting of text
-    drag = {slot, handle, pointer: event.pointerId, fromX: event.clientX, fromY: event.clientY, x: event.clientX, y: event.clientY};
+    drag = {slot, handle, pointer: event.pointerId, fromX: event.clientX, fromY: event.clientY, x: event.clientX, y: event.clientY,
+      finger: event.pointerType === 'touch'};
     handle.setPointerCapture(event.pointerId);
   }
 
@@ -28,6 +29,7 @@ export function makeReorder(list, move) {
   function begin() {
     drag.active = true;
     const shot = drag.slot.querySelector('.shot'), width = Math.min(shot.offsetWidth, 200);
+    Object.assign(drag, {width, height: width * shot.offsetHeight / shot.offsetWidth});
     ghost.style.width = `${width}px`;
     ghost.replaceChildren(shot.cloneNode(true), el('b', {class: 'number', text: drag.slot.querySelector('.number').textContent}));
     drag.slot.classList.add('dragging');
@@ -43,7 +45,8 @@ export function makeReorder(list, move) {
     if (by) scrollBy(0, by);
     if (by || !drag.slots) measure();
     const {x, y} = drag, place = nearest(drag, x, y + scrollY);
-    ghost.style.transform = `translate(${x + 12}px, ${y + 12}px)`;
+    const [aside, below] = drag.finger ? [-drag.width / 2, -drag.height - 28] : [12, 12]; // a finger hides what is under it
+    ghost.style.transform = `translate(${x + aside}px, ${y + below}px)`;
     drag.index = place.index;
     Object.assign(bar.style, {width: `${place.width}px`, height: `${place.height}px`,
       transform: `translate(${place.x}px, ${place.y - scrollY}px)`});

@@ -79,10 +79,10 @@ class Shelf {
         act('export', 'Export', () => this.exportFile(story)), act('trash', 'Delete', () => this.remove(story))));
   }
 
-  makeSample(sample) {
-    const title = sample.title || sample.name, count = typeof sample.scenes === 'number' ? counted(sample.scenes, 'scene') : 'Sample';
-    return el('li', {class: 'shelf-item'}, this.makeOpener(title, count, sample.poster,
-      () => this.go(this.store.call('open_sample', {name: sample.name}))));
+  makeSample(name) {
+    const title = name.replace(/[-_]+/g, ' ').replace(/^./, first => first.toUpperCase());
+    return el('li', {class: 'shelf-item'}, this.makeOpener(title, 'Opens as a story of your own', null,
+      () => this.go(this.store.call('open_sample', {name}))));
   }
 
   makeOpener(title, about, poster, click) {

@@ -19,7 +19,7 @@ export class Store {
     this.say = () => {};
     this.acknowledged = null;                           // the story as the server has it
     this.queue = [];                                    // edits under way, oldest first
-    this.seen = null;
+    this.seen = -1;
     this.wakers = [];
     addEventListener('online', () => this.retry());
     addEventListener('visibilitychange', () => { this.flush(); if (!document.hidden) this.retry(); });
@@ -156,7 +156,7 @@ export class Store {
     this.queue.shift();
     this.retries = 0;
     if (reply.story) this.accept(reply.story);
-    if (reply.note) this.notify(reply.note);
+    if (reply.note && item.tried === undefined) this.notify(reply.note); // else it may be about itself
     this.derive();
     item.resolve(reply);
   }
@@ -241,7 +241,7 @@ export class Store {
     const view = typeof story === 'string' ? (await this.call('get_story', {story, quiet: true})).story : story;
     keep(STORY_KEY, view.id);
     this.acknowledged = null;
-    this.seen = null;
+    this.seen = -1;
     Object.assign(this.state, {standing: null, jobs: {}, selected: null, sheet: false});
     this.accept(view);
     this.state.selected = view.scenes[0]?.id || null;
@@ -256,7 +256,7 @@ export class Store {
     const {stories} = await this.call('stories', {quiet: true});
     if (stories.length) return this.open(stories[0].id);
     const {samples} = await this.call('samples', {quiet: true});
-    const reply = samples.length ? await this.call('open_sample', {name: samples[0].name})
+    const reply = samples.length ? await this.call('open_sample', {name: samples[0]})
       : await this.call('new_story', {title: 'Untitled', prompts: []});
     await this.open(reply.story);
   }

@@ -1,9 +1,10 @@
 // The strip: the story's scenes as cards, and what can be done to them.
 
-import {calm, el, icon, isTyping, makeMenu, openMenu, randomHex, setHidden, textButton} from './dom.js';
+import {calm, el, isTyping, makeMenu, openMenu, randomHex, setHidden, textButton} from './dom.js';
 import {indexOf, sceneOf} from './edits.js';
 import {Card, stateOf} from './card.js';
 import {columnsOf, makeReorder} from './reorder.js';
+import {makeLogo} from './topbar.js';
 
 export function makeStrip(store, show) {
   return new Strip(store, show).node;
@@ -240,7 +241,7 @@ function focusWithin(list) {
 }
 
 function makeEmpty(show) {
-  return el('div', {class: 'empty', hidden: true}, icon('thread'), el('h2', {text: 'An empty board'}),
+  return el('div', {class: 'empty', hidden: true}, makeLogo(), el('h2', {text: 'An empty board'}),
     el('p', {text: 'Write one scene after another. What an earlier scene showed comes back when a later one names it again.'}),
     el('div', {class: 'empty-acts'}, textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
       textButton('Look at a sample', {class: 'button', on: {click: () => show('shelf')}}, 'book')));

@@ -32,7 +32,7 @@ function paintTurn(button, word, possible, label) {
 }
 
 function makeTitle(store) {
-  const input = el('input', {class: 'title', type: 'text', maxlength: 200, 'aria-label': 'Title of the story', dir: 'auto',
+  const input = el('input', {class: 'title', type: 'text', size: 1, maxlength: 200, 'aria-label': 'Title of the story', dir: 'auto',
     placeholder: 'Untitled', disabled: true, autocomplete: 'off', spellcheck: 'false'});
   const node = el('div', {class: 'title-box'}, input);
   let focus = 0;
@@ -59,7 +59,7 @@ function makeSaved() {
   const node = el('p', {class: 'saved', role: 'status', hidden: true}, sign, words);
   return {node, show({state, saving}) {
     const kind = saving && !state.online ? 'unsaved' : saving ? 'saving' : state.online ? 'saved' : 'offline';
-    const text = {unsaved: `Not saved: ${lowered(state.problem)} Retrying`, saving: 'Saving…', saved: 'Saved',
+    const text = {unsaved: `Not saved: ${lowered(state.problem)}retrying`, saving: 'Saving…', saved: 'Saved',
       offline: 'No connection, retrying'}[kind];
     setHidden(node, !state.story);
     setAttr(node, 'data-kind', kind);
@@ -69,9 +69,9 @@ function makeSaved() {
   }};
 }
 
-const lowered = text => text ? text[0].toLowerCase() + text.slice(1).replace(/\.$/, ',') : '';
+const lowered = text => text ? text[0].toLowerCase() + text.slice(1).replace(/\.?$/, ', ') : '';
 
-function makeLogo() {
+export function makeLogo() {
   const make = (tag, attributes) => {
     const node = document.createElementNS(SVG, tag);
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
