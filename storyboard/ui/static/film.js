@@ -12,7 +12,7 @@ export function makeFilm(store) {
   const player = makePlayer(store), seams = makeSeams(store, index => player.seek(index));
   const captions = makeSwitch('Captions', on => store.edit({do: 'edit_story', changes: {captions: on}}), 'The prompts, under the picture.');
   const empty = makeEmpty('No film yet', 'Render at least one scene. The film is all chosen takes in their order.');
-  const missing = el('p', {class: 'help missing'});
+  const missing = el('p', {class: 'explain missing'});
   const options = el('div', {class: 'film-options'}, captions.node, missing, seams.node, makeExports(store));
   const stage = el('div', {class: 'film-stage'}, player.node), body = el('div', {class: 'film-body'}, stage, options);
   const dialog = makeDialog('Film', 'film', empty.node, body);
@@ -127,7 +127,7 @@ function makeSeams(store, seek) {
 
   function make(clip) {
     const select = el('select', {on: {change: () => edit(clip.id, {kind: select.value})}}, ...SEAMS.map(([value, text]) => el('option', {value, text})));
-    const seconds = makeSlider({label: 'Seconds', min: 0.1, max: 2, step: 0.1, show: value => `${value.toFixed(1)} s`, send: (value, group) => edit(clip.id, {seconds: value}, group)});
+    const seconds = makeSlider({label: 'Lasts', min: 0.1, max: 2, step: 0.1, show: value => `${value.toFixed(1)} s`, send: (value, group) => edit(clip.id, {seconds: value}, group)});
     const look = makeButton('', () => seek(Number(look.dataset.at)), {kind: 'quiet small look-at'});
     const item = el('li', {}, look, select, seconds.node);
     sliders.set(item, seconds);
@@ -155,7 +155,7 @@ function makeSeams(store, seek) {
 // --- what can be saved
 
 function makeExports(store) {
-  const status = el('p', {class: 'help', role: 'status'});
+  const status = el('p', {class: 'explain', role: 'status'});
   const buttons = FORMATS.map(([format, what, kind]) => {
     const button = makeButton(what, async () => {
       setAttr(button, 'aria-busy', 'true');

@@ -3,7 +3,7 @@ import {el, setHidden, setSource, setText} from './dom.js';
 import {makeButton, quoted} from './parts.js';
 
 // From the least to the most looked at: red, green, blue and cover, so that what was not looked at lies in the dark.
-const RAMP = [[24, 16, 52, 0.62], [96, 22, 88, 0.52], [214, 66, 40, 0.44], [255, 176, 48, 0.4], [255, 240, 170, 0.36]];
+const RAMP = [[24, 16, 52, 0.62], [104, 22, 92, 0.58], [220, 66, 40, 0.58], [255, 180, 52, 0.58], [255, 240, 170, 0.54]];
 const GAMMA = 0.7, FINER = 8;                            // canvas pixels for one value, each way
 
 const COLOURS = Array.from({length: 256}, (_, value) => {

@@ -8,7 +8,7 @@ function makeSide() {
   const video = el('video', {muted: '', playsinline: '', preload: 'auto'});
   video.muted = true;
   const caption = el('figcaption', {});
-  return {video, caption, node: el('figure', {class: 'side'}, el('div', {class: 'frame'}, video), caption)};
+  return {video, caption, node: el('figure', {class: 'half'}, el('div', {class: 'frame'}, video), caption)};
 }
 
 /** {node, show(left, right), pause()}; a clip is {clip, label, num_frames, frames_per_second}, or null. */
@@ -21,7 +21,7 @@ export function makePair({difference = false} = {}) {
   const place = el('output', {class: 'place'});
   const differ = difference ? makeDifference(left.video, right.video) : null;
   const node = el('div', {class: 'pair'},
-    el('div', {class: 'sides'}, left.node, right.node, ...(differ ? [differ.node] : [])),
+    el('div', {class: 'halves'}, left.node, right.node, ...(differ ? [differ.node] : [])),
     el('div', {class: 'transport'}, back, play, forward, scrub, place), ...(differ ? [differ.control] : []));
   let ticking = 0;
 
@@ -131,7 +131,7 @@ export function subtract(a, b, gain, out) {
 function makeDifference(a, b) {
   const canvas = el('canvas', {class: 'difference', role: 'img', 'aria-label': 'What differs between the two clips, bright where they differ most'});
   const caption = el('figcaption', {text: 'Difference'});
-  const node = el('figure', {class: 'side'}, el('div', {class: 'frame'}, canvas), caption);
+  const node = el('figure', {class: 'half'}, el('div', {class: 'frame'}, canvas), caption);
   const context = canvas.getContext('2d');
   const [first, second] = [0, 1].map(() => document.createElement('canvas').getContext('2d', {willReadFrequently: true}));
   const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`, live: () => draw(true), send: () => {}});

@@ -19,7 +19,7 @@ const SHAPES = {
 /** A picture beside words or in a labelled button; it says nothing itself. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
-  for (const [key, value] of Object.entries({viewBox: '0 0 24 24', class: 'icon', 'aria-hidden': 'true'})) svg.setAttribute(key, value);
+  for (const [key, value] of Object.entries({viewBox: '0 0 24 24', class: 'glyph', 'aria-hidden': 'true'})) svg.setAttribute(key, value);
   path.setAttribute('d', SHAPES[name]);
   svg.append(path);
   return svg;
@@ -105,7 +105,7 @@ export function makeSlider({label, help = '', min, max, step, show = String, liv
   const node = el('div', {class: 'field slider'}, el('div', {class: 'line'}, name, output), input);
   if (help) {
     input.setAttribute('aria-describedby', `${id}-help`);
-    node.append(el('p', {class: 'help', id: `${id}-help`, text: help}));
+    node.append(el('p', {class: 'explain', id: `${id}-help`, text: help}));
   }
   wireRange(input, sender, () => Number(input.value));
   input.addEventListener('input', () => { tell(); live(Number(input.value)); });

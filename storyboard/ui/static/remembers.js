@@ -108,15 +108,16 @@ function makePast({tip, select, inspector, mute, overrule}) {
   let past = null;
 
   prompt.addEventListener('click', event => {
-    const word = event.target.closest('button.word');
+    const word = event.target.closest('[role=button].word');
     if (!word) return;
     tip.hide();                                          // the inspector says the same
     select(past.scene, past.pieces[word.dataset.at].start);
   });
   prompt.addEventListener('keydown', event => {
-    const word = event.target.closest('button.word'), how = {p: PINNED, m: MUTED, f: 'filter'}[event.key.toLowerCase()];
+    const word = event.target.closest('[role=button].word'), how = {p: PINNED, m: MUTED, f: 'filter'}[event.key.toLowerCase()];
     if (!word) return;
     if (how && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); overrule(past.scene, past.pieces[word.dataset.at], how); }
+    else if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); word.click(); }
     else rove(prompt, word, event);
   });
   tip.wire(prompt);
@@ -160,7 +161,7 @@ function paintWords(line, pieces, kindOf, view = null) {
   if (line.dataset.text !== text) {
     line.dataset.text = text;
     line.replaceChildren(...pieces.map((piece, at) => makeWord(piece, at, view)));
-    const first = line.querySelector('button.word');
+    const first = line.querySelector('[role=button].word');
     if (first) first.tabIndex = 0;                       // one stop for Tab; the arrow keys go from word to word
   }
   pieces.forEach((piece, at) => {
@@ -168,7 +169,7 @@ function paintWords(line, pieces, kindOf, view = null) {
     setAttr(node, 'class', `word ${kind}`);
     setAttr(node, 'data-reason', reason);
     node.style.setProperty('--score', strength(piece.score));
-    if (node.tagName !== 'BUTTON') return;
+    if (!node.hasAttribute('role')) return;
     setAttr(node, 'aria-pressed', String(view.chosen === piece.start));
     setAttr(node, 'data-map', piece.kept && Boolean(view.map(piece.start)));
   });
@@ -178,7 +179,7 @@ const strength = score => (score === null || score === undefined ? 1 : Math.max(
 
 function makeWord(piece, at, view) {
   if (!view || !piece.content) return el('span', {text: piece.text, 'data-at': at});
-  return el('button', {type: 'button', tabindex: -1, text: piece.text, 'data-at': at});
+  return el('span', {role: 'button', tabindex: -1, text: piece.text, 'data-at': at}); // a real button would not break over lines
 }
 
 function rove(line, word, event) {
@@ -186,7 +187,7 @@ function rove(line, word, event) {
   if (!by) return;
   event.preventDefault();
   event.stopPropagation();
-  const words = [...line.querySelectorAll('button.word')], next = words[words.indexOf(word) + by];
+  const words = [...line.querySelectorAll('[role=button].word')], next = words[words.indexOf(word) + by];
   if (!next) return;
   words.forEach(other => { other.tabIndex = other === next ? 0 : -1; });
   next.focus();
@@ -197,7 +198,7 @@ function rove(line, word, event) {
 /** What is shown under the past scene whose word is chosen. */
 function makeInspector(overrule) {
   const name = el('b', {dir: 'auto'}), reason = el('p', {class: 'reason'}), look = makeLook();
-  const hint = el('p', {class: 'help', text: 'No heat map: the chosen take did not remember this word.'});
+  const hint = el('p', {class: 'explain', text: 'No heat map: the chosen take did not remember this word.'});
   const choice = makeChoice('This word', [['filter', 'Filter decides'], [PINNED, 'Always keep'], [MUTED, 'Never keep']],
     how => overrule(past.scene, piece, how));
   const node = el('div', {class: 'inspector'}, el('div', {class: 'about'}, name, reason, choice.node, hint), look.node);
@@ -253,5 +254,5 @@ function makeLegend() {
   const entries = [['kept', 'kept', 'the stronger the closer'], ['kept pinned', 'pinned', 'always kept'], ['dropped', 'dropped', 'not close enough'], ['muted', 'muted', 'never kept']];
   return el('div', {class: 'legend'}, el('ul', {}, ...entries.map(([kind, word, means]) =>
     el('li', {}, el('span', {class: `word ${kind}`, text: word}), ` ${means}`))),
-    el('p', {class: 'help', text: 'Choose a word to overrule the filter or to see where it was looked at. On a word, P pins, M mutes, F leaves it to the filter.'}));
+    el('p', {class: 'explain', text: 'Choose a word to overrule the filter or to see where it was looked at. On a word, P pins, M mutes, F leaves it to the filter.'}));
 }

@@ -33,7 +33,7 @@ function makeMaking(store, current) {
   const stop = makeButton('Cancel', cancel);
   const bar = el('progress', {max: 1, value: 0, 'aria-label': 'Progress of this scene'});
   const line = el('p', {class: 'line', role: 'status'});
-  const node = el('div', {class: 'making'}, el('div', {class: 'buttons'}, first, second, stop), bar, line);
+  const node = el('div', {class: 'making'}, el('div', {class: 'buttons'}, first, second, stop, line), bar);
 
   function paint(scene, job) {
     const active = job && (job.state === 'queued' || job.state === 'running');
@@ -88,7 +88,7 @@ function makeWindow(send) {
   const output = el('output', {}), name = newId('window');
   const node = el('div', {class: 'field slider window', role: 'group', 'aria-labelledby': name},
     el('div', {class: 'line'}, el('span', {id: name, text: 'Guidance window'}), output), el('div', {class: 'double'}, from, to),
-    el('p', {class: 'help', text: 'The part of the steps in which it guides'}));
+    el('p', {class: 'explain', text: 'The part of the steps in which it guides'}));
   const sender = makeSender(([start, end], group) => send(start, end, group));
   const read = () => [from.value / 100, to.value / 100];
 
@@ -179,7 +179,7 @@ function makeNegative(change) {
 function makeKeeping(store, change, current) {
   const lock = makeSwitch('Lock this scene', on => change({locked: on}), 'It keeps its take whatever changes before it.');
   const file = el('input', {type: 'file', accept: 'video/*,image/gif', hidden: true, 'aria-label': 'A clip of your own'});
-  const pick = makeButton('Import a clip of your own', () => file.click(), {picture: 'upload'});
+  const pick = makeButton('Import a clip of your own', () => file.click(), {picture: 'import'});
   file.addEventListener('change', async () => {
     const [chosen] = file.files;
     if (chosen) {
@@ -190,6 +190,6 @@ function makeKeeping(store, change, current) {
     file.value = '';
   });
   const node = el('div', {class: 'stack'}, lock.node, el('div', {class: 'field'}, pick, file,
-    el('p', {class: 'help', text: 'It becomes this scene, and later scenes remember it. At most 20 MB.'})));
+    el('p', {class: 'explain', text: 'It becomes this scene, and later scenes remember it. At most 20 MB.'})));
   return {node, paint: scene => lock.set(scene.locked)};
 }

@@ -18,9 +18,9 @@ export function makeSheet(store) {
   const start = makeButton('Render the sheet', render, {kind: 'primary'});
   const stop = makeButton('Cancel', () => store.cancel([sheets.get(current.id).id]), {kind: 'quiet'});
   const line = el('p', {class: 'line', role: 'status'});
-  const grid = el('div', {class: 'grid-reach'}), legend = el('p', {class: 'help', text: 'Each cell: how well it shows its prompt, how well it agrees with what it remembers, and how much moves. Choose a cell to take its settings.'});
+  const grid = el('div', {class: 'grid-reach'}), legend = el('p', {class: 'explain', text: 'Each cell: how well it shows its prompt, how well it agrees with what it remembers, and how much moves. Choose a cell to take its settings.'});
   const node = el('section', {class: 'group sheet', 'aria-label': 'Guidance sheet'}, el('h3', {text: 'Guidance sheet'}),
-    el('p', {class: 'help', text: 'Short renders from one seed with each pair of weights.'}), first.node, second.node,
+    el('p', {class: 'explain', text: 'Short renders from one seed with each pair of weights.'}), first.node, second.node,
     el('div', {class: 'buttons'}, start, stop, line), grid, legend);
   let current = null, busy = false;
 
@@ -103,7 +103,7 @@ function makeTable(w1, w2) {
 
 function makeCell(at) {
   const scores = SCORES.map(([name, label, title]) => el('span', {class: 'score', title, 'data-score': name},
-    el('span', {class: 'name', text: label}), el('span', {class: 'bar'}), el('span', {class: 'number'})));
+    el('span', {class: 'name', text: label}), el('span', {class: 'bar'}), el('span', {class: 'value'})));
   return el('button', {type: 'button', class: 'cell', 'data-at': at}, el('span', {class: 'frame'}, el('img', {alt: ''}), el('span', {class: 'said'})),
     el('span', {class: 'scores'}, ...scores));
 }

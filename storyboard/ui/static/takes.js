@@ -9,7 +9,7 @@ export function makeTakes(store) {
   const pair = makePair(), close = makeIconButton('close', 'Close the comparison', () => { compared = []; paint(current); });
   const compare = el('section', {class: 'compare', 'aria-label': 'Two takes side by side', hidden: true},
     el('div', {class: 'line'}, el('h3', {text: 'Side by side'}), close), pair.node);
-  const hint = el('p', {class: 'help'});
+  const hint = el('p', {class: 'explain'});
   const shelf = el('ul', {class: 'shelf'}), node = el('div', {class: 'takes'}, empty.node, compare, hint, shelf);
   let current = null, compared = [];                     // ids of at most two takes
 
@@ -32,7 +32,7 @@ export function makeTakes(store) {
     compared = two.map(take => take.id);
     setHidden(empty.node, takes.length > 0);
     setHidden(shelf, !takes.length);
-    setHidden(hint, takes.length < 2);
+    setHidden(hint, takes.length < 2 || two.length === 2);
     setText(hint, two.length === 1 ? 'Mark one more take to compare.' : 'Mark two takes to play them side by side.');
     setHidden(compare, two.length < 2);
     if (two.length === 2) pair.show(...two.map(take => ({...take, label: named(take, takes)})));

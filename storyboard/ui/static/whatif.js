@@ -13,10 +13,10 @@ export function makeWhatIf(store) {
   const empty = makeEmpty('', '');
   const history = makeButton('Without any history', () => tryIt({history: true}, 'without any history'));
   const words = el('div', {class: 'chips', role: 'group', 'aria-label': 'Without a word'});
-  const note = el('p', {class: 'help'});
+  const note = el('p', {class: 'explain'});
   const result = makeResult(store, trial => { chosen.set(current.id, trial.id); draw(); }), sheet = makeSheet(store), chosen = new Map();
   const asking = el('section', {class: 'group', 'aria-label': 'What if'}, el('h3', {text: 'What if it did not remember?'}),
-    el('p', {class: 'help', text: 'Renders the chosen take again from the same seed, without what you take away, and shows both in step.'}),
+    el('p', {class: 'explain', text: 'Renders the chosen take again from the same seed, without what you take away, and shows both in step.'}),
     el('div', {class: 'asking'}, history, words), note, result.node);
   const node = el('div', {class: 'whatif'}, empty.node, asking, sheet.node);
   let current = null, loaded = '', kept = [], busy = false;
@@ -71,10 +71,10 @@ export function makeWhatIf(store) {
     setText(note, kept.length ? '' : 'This scene remembers nothing, so there is nothing to take away.');
     setHidden(note, kept.length > 0);
     keyed(words, kept, word => `${word.scene} ${word.start} ${word.end} ${word.text}`,
-      word => makeButton('', () => tryIt({word: {scene: word.scene, start: word.start, end: word.end}}, `without ${quoted(word.text)}`), {kind: 'chip'}),
+      word => makeButton('', () => tryIt({word: {scene: word.scene, start: word.start, end: word.end}}, `without ${quoted(word.text)} of scene ${word.number}`), {kind: 'chip'}),
       (chip, word) => {
-        setText(chip.lastChild, `Without ${quoted(word.text)}`);
-        setAttr(chip, 'title', `${word.text} of scene ${word.number}`);
+        setText(chip.lastChild, `Without ${quoted(word.text)} of ${word.number}`);
+        setAttr(chip, 'aria-label', `Without ${quoted(word.text)} of scene ${word.number}`);
         setAttr(chip, 'disabled', busy);
       });
     result.paint(current, own, trial);
