@@ -8,7 +8,7 @@ Does not cover: prompts of more than PROMPT_LINES lines, which end in an ellipsi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
@@ -37,7 +37,8 @@ class Panel:
 
 
 def contact_sheet(title: str, facts: str, panels: Sequence[Panel]) -> Image.Image:
-    """All panels on one sheet, as tall as it takes. facts: a few words that stand beside the title."""
+    """All panels on one sheet, as tall as it takes: about 1 MB of memory a panel. facts: a few words that stand beside
+    the title."""
     columns = 3 if len(panels) <= 12 else 4 if len(panels) <= 32 else 6
     rows = max(1, -(-len(panels) // columns))
     width = 2 * MARGIN + columns * PICTURE[0] + (columns - 1) * GAP
@@ -49,11 +50,10 @@ def contact_sheet(title: str, facts: str, panels: Sequence[Panel]) -> Image.Imag
     return sheet
 
 
-def sheet_pages(title: str, facts: str, panels: Sequence[Panel]) -> list[Image.Image]:
+def sheet_pages(title: str, facts: str, panels: Sequence[Panel]) -> Iterator[Image.Image]:
     """The panels in pages of PAGE_COLUMNS x PAGE_ROWS; one empty page for a story without scenes."""
     each, face = PAGE_COLUMNS * PAGE_ROWS, _face(title, facts, panels)
     parts = [panels[start : start + each] for start in range(0, len(panels), each)] or [()]
-    pages = []
     for number, part in enumerate(parts, 1):
         page = Image.new("RGB", PAGE, PAPER)
         _header(page, title, facts, face)
@@ -61,8 +61,7 @@ def sheet_pages(title: str, facts: str, panels: Sequence[Panel]) -> list[Image.I
         if len(parts) > 1:
             place = (PAGE[0] - MARGIN, PAGE[1] - FOOTER / 2)
             ImageDraw.Draw(page).text(place, f"{number} / {len(parts)}", SOFT_INK, face.at(SMALL_SIZE), anchor="rm")
-        pages.append(page)
-    return pages
+        yield page
 
 
 def _face(title: str, facts: str, panels: Sequence[Panel]) -> Typeface:

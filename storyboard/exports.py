@@ -222,11 +222,10 @@ def sheet_png(path: Path, board: Board, frames_of: FramesOf) -> None:
 def sheet_pdf(path: Path, board: Board, frames_of: FramesOf) -> None:
     """The same in pages of A4, across. Raises OSError if the file can't be written."""
     with whole_file(path) as part:
-        first, *rest = sheet_pages(board.story.title, facts(board), panels(board, frames_of))
-        first.save(
-            part, "PDF", save_all=True, append_images=rest, resolution=PDF_DOTS_PER_INCH, quality=92,
-            title=board.story.title,
-        )  # fmt: skip
+        pages = sheet_pages(board.story.title, facts(board), panels(board, frames_of))
+        options = {"resolution": PDF_DOTS_PER_INCH, "quality": 92, "title": board.story.title}
+        for index, page in enumerate(pages):  # one at a time: together they may take half a gigabyte
+            page.save(part, "PDF", append=index > 0, **options)
 
 
 def facts(board: Board) -> str:

@@ -180,7 +180,8 @@ def test_the_tools_of_these_tests_make_good_archives(good: Path, tmp_path: Path)
 NAMES = [
     "../story.json", "/etc/passwd", "media/../../x.png", "C:\\x.png", "media\\x.png", "media/", "media/x.png",
     "inner.zip", "STORY.JSON", "story.json ", "./story.json", "notes.txt", f"media/{'A' * 64}.png",
-    f"media/{'a' * 64}.exe", f"media/{'a' * 64}.zip", f"media/{'a' * 64}.png/x", f"media/{'a' * 64}.png\n", "media/" + "x" * 60_000,
+    f"media/{'a' * 64}.exe", f"media/{'a' * 64}.zip", f"media/{'a' * 64}.png/x", f"media/{'a' * 64}.png\n",
+    "media/" + "x" * 60_000,
 ]  # fmt: skip
 
 
