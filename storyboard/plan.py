@@ -176,8 +176,8 @@ def _standing(board: Board, scene: Scene, filter: Filter, model: str, before: Ma
         return Standing("blank")
     try:
         now = conditioning_of(board, scene.id, filter, model)
-    except ThroughlineError as error:  # such as a prompt that is too long: one scene must not hide how the others stand
-        return Standing("blank", (str(error),))
+    except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
+        return Standing("blank", (_unread_before(board.story, scene.id, filter) or str(error),))
     needs = tuple(memory.scene for memory in now.memories)
     waits_for = tuple(other for other in needs if _will_change(board.story.scene(other), before[other]))
     standing = Standing("fresh", (), needs, waits_for, now)
@@ -189,6 +189,16 @@ def _standing(board: Board, scene: Scene, filter: Filter, model: str, before: Ma
         numbers = ", ".join(str(board.story.index(other) + 1) for other in waits_for)
         return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))
     return standing
+
+
+def _unread_before(story: Story, scene_id: str, filter: Filter) -> str | None:
+    """In words: the first past scene that the filter can't read, if there is one."""
+    for past in past_of(story, scene_id):
+        try:
+            filter([], past.prompt, threshold=None, pins=[], mutes=[], muted_scenes=[])
+        except ThroughlineError:
+            return f"the prompt of scene {story.index(past.id) + 1} can't be read"
+    return None
 
 
 def _will_change(scene: Scene, standing: Standing) -> bool:
@@ -298,7 +308,7 @@ def _why_not(scene: Scene, standing: Standing) -> str:
     if scene.locked:
         return "is locked"
     if standing.state == "blank":
-        return f"can't be read: {standing.reasons[0]}" if standing.reasons else "has no prompt"
+        return f"can't be rendered: {standing.reasons[0]}" if standing.reasons else "has no prompt"
     return "shows a clip of your own"
 
 

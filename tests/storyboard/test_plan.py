@@ -1,5 +1,5 @@
 """What depends on what, told in words: reasons, plans, words that are found again. The filter here is a fake one, which
-keeps the words of a small vocabulary that two prompts share; the last tests take the real one."""
+keeps the words of a small vocabulary that two prompts share; test_plan_exact.py takes the real one too."""
 
 import hashlib
 import re
@@ -27,8 +27,9 @@ def fake_filter(
     mutes: Sequence[plan.Place] = (), muted_scenes: Sequence[int] = (),
 ) -> SimpleNamespace:  # fmt: skip
     """Like `TextFilter`: each place of a vocabulary word is a mention, kept if the prompt has that word too."""
-    if len(prompt.split()) > LONGEST:
-        raise ThroughlineError(f"prompt has {len(prompt.split())} words, at most {LONGEST} are possible")
+    for text in (*past_prompts, prompt):
+        if len(text.split()) > LONGEST:
+            raise ThroughlineError(f"prompt has {len(text.split())} words, at most {LONGEST} are possible")
     own = {text.lower() for text, _, _ in words_of(prompt)}
 
     def kept(scene: int, word: tuple[str, int, int]) -> bool:
@@ -268,12 +269,13 @@ def test_a_clip_of_the_users_own_is_fresh_and_is_remembered():
     assert plan.make_plan(after, standings(after), ["a"]).blocked == ("scene 1 shows a clip of your own",)
 
 
-def test_a_prompt_that_cannot_be_read_hides_no_other_scene(board):
+def test_a_prompt_that_cannot_be_read_is_told_where_it_is(board):
     after = edited(board, edits.edit_scene, "c", prompt="red coat " * LONGEST)
-    assert states(after) == "fresh fresh blank fresh"
+    assert states(after) == "fresh fresh blank blank"
     reason = f"prompt has {2 * LONGEST} words, at most {LONGEST} are possible"
     assert standings(after)["c"].reasons == (reason,)
-    assert plan.make_plan(after, standings(after), ["c"]).blocked == (f"scene 3 can't be read: {reason}",)
+    assert standings(after)["d"].reasons == ("the prompt of scene 3 can't be read",)
+    assert plan.make_plan(after, standings(after), ["c"]).blocked == (f"scene 3 can't be rendered: {reason}",)
     assert plan.settle(after, fake_filter, "m") is after
 
 
@@ -376,29 +378,3 @@ def test_a_pin_follows_its_word_through_edits_and_moves(board):
 )
 def test_changed_words(old, new, words):
     assert plan.changed_words(old, new) == words
-
-
-# --- with the real filter --------------------------------------------------------------------------------------------
-
-
-def test_a_red_coat_is_needed_by_exactly_the_scenes_that_mention_it():
-    from pipeline.text_filter import TextFilter
-
-    story = edits.new_story(
-        "Red",
-        [
-            "A dog is running on the beach.",
-            "A girl in a red coat is singing in the kitchen.",
-            "A robot is dancing in the desert.",
-            "The girl in the red coat is skiing on the snow.",
-            "The dog is sleeping in the forest.",
-            "A woman in a green coat is eating a cake.",
-            "The girl is reading a book.",
-        ],
-    )
-    found = plan.standings(Board(story), TextFilter.from_backbone(), "m")
-    numbers = {scene.id: number for number, scene in enumerate(story.scenes, 1)}
-    needs = {numbers[scene]: [numbers[other] for other in standing.needs] for scene, standing in found.items()}
-    assert needs == {1: [], 2: [], 3: [], 4: [2], 5: [1], 6: [], 7: [2, 4]}
-    memory = found[story.scenes[3].id].conditioning.memories[0]
-    assert [word.lower() for word in memory.words] == ["girl in a red coat"]

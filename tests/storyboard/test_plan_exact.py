@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.guidance import Guidance
+from pipeline.text_filter import TextFilter
 from storyboard import edits, plan
 from storyboard.story import Board, Scene, WordRef
 
@@ -296,7 +297,38 @@ def test_an_unrelated_scene_changes_no_other(place):
     assert states(removed) == "fresh fresh fresh fresh fresh"
 
 
-# --- with the real pipeline ------------------------------------------------------------------------------------------
+# --- with the real filter and the real pipeline ----------------------------------------------------------------------
+
+
+def test_what_the_real_filter_refuses_is_told():
+    story = edits.new_story("x", ["A dog.", "A dog runs.", "very " * 100])
+    first, second, third = (scene.id for scene in story.scenes)
+    story = edits.pin_word(story, second, WordRef(scene=first, text="A"))
+    found = plan.standings(Board(story), TextFilter.from_backbone(), "m")
+    assert [found[scene].state for scene in (first, second, third)] == ["new", "blank", "blank"]
+    assert found[second].reasons == ("'A' of scene 1 cannot be pinned or muted: expected a content word",)
+    assert "at most 64 are possible" in found[third].reasons[0]
+
+
+def test_a_red_coat_is_needed_by_exactly_the_scenes_that_mention_it():
+    story = edits.new_story(
+        "Red",
+        [
+            "A dog is running on the beach.",
+            "A girl in a red coat is singing in the kitchen.",
+            "A robot is dancing in the desert.",
+            "The girl in the red coat is skiing on the snow.",
+            "The dog is sleeping in the forest.",
+            "A woman in a green coat is eating a cake.",
+            "The girl is reading a book.",
+        ],
+    )
+    found = plan.standings(Board(story), TextFilter.from_backbone(), "m")
+    numbers = {scene.id: number for number, scene in enumerate(story.scenes, 1)}
+    needs = {numbers[scene]: [numbers[other] for other in standing.needs] for scene, standing in found.items()}
+    assert needs == {1: [], 2: [], 3: [], 4: [2], 5: [1], 6: [], 7: [2, 4]}
+    memory = found[story.scenes[3].id].conditioning.memories[0]
+    assert [word.lower() for word in memory.words] == ["girl in a red coat"]
 
 
 def test_the_real_pipeline_gives_the_same_by_the_plan_as_from_nothing(pipeline):
