@@ -8,7 +8,7 @@ import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
 
-from pipeline import backbones
+from pipeline import backbones, vocabulary
 from pipeline.errors import ThroughlineError
 from storyboard.studio import Studio, home
 
@@ -37,7 +37,7 @@ def serve(model: str, port: int | None) -> None:
 
     folder = backbones.find(model)
     samples = backbones.assets_folder() / "stories"
-    studio = Studio(lambda: backbones.load(model), home(), backbones.digest(folder), samples)
+    studio = Studio(lambda: backbones.load(model), home(), backbones.digest(folder), samples, vocabulary.read(folder))
     try:
         studio.renderer.warm_up()
         build(studio).launch(server_port=port, **options(studio))

@@ -21,7 +21,6 @@ from pipeline.language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
 from pipeline.language.mentions import Analysis
 from pipeline.text_encoder import TextEncoder, TextEncoding
 
-
 MOST_PAIRS = 20_000  # of prompts whose match is kept: all of a story of 200 scenes
 
 

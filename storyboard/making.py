@@ -10,7 +10,7 @@ import json
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,15 @@ from pipeline.errors import ThroughlineError
 
 from . import plan, preview, video
 from .film import good_scale
+from .hosting import on_gpu
 from .jobs import Made
 from .media import Media
 from .story import Board, Conditioning, Scene, Take, WordRef, new_id
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
+    from pipeline.guidance import Guidance as PipelineGuidance
     from pipeline.history import HistoryScene
-    from pipeline.story_pipeline import Clip, StoryPipeline, Trace
+    from pipeline.story_pipeline import Clip, Step, StoryPipeline, Trace
 
 KEPT_ENCODINGS = 512  # of keyframes, about 80 KB each
 
@@ -59,6 +61,7 @@ class Maker:
 
     def __init__(self, pipeline: StoryPipeline, media: Media) -> None:
         self.pipeline, self.media = pipeline, media
+        self._generate = on_gpu(self._generate_here, _gpu_seconds)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
 
     def render(
@@ -80,11 +83,17 @@ class Maker:
             "threshold": scene.threshold, "pins": past.pins, "mutes": past.mutes,
         }  # fmt: skip
         rate = self.pipeline.frames_per_second
-        for item in self.pipeline.generate(scene.prompt, past.scenes, Guidance(**weights), **settings):
+        for item in self._generate(scene.prompt, past.scenes, Guidance(**weights), settings):
             if isinstance(item, Clip):
                 return item
             yield Made(item.index, item.total, preview.moving(item.preview, rate))
         raise AssertionError("a generation ends with a clip")
+
+    def _generate_here(
+        self, prompt: str, past: Sequence[HistoryScene], guidance: PipelineGuidance, settings: dict[str, Any]
+    ) -> Iterator[Step | Clip]:
+        """In a forked process on a ZeroGPU Space: everything that goes in and comes out can be pickled."""
+        yield from self.pipeline.generate(prompt, past, guidance, **settings)
 
     def _past(self, board: Board, scene: Scene, conditioning: Conditioning | None, without: WordRef | None) -> Past:
         """Only scenes that contribute and have a keyframe; the others would change nothing."""
@@ -132,6 +141,12 @@ class Maker:
             id=new_id(), scene=scene.id, **files, seed=seed, steps=scene.steps, conditioning=conditioning, trace=trace,
             render_seconds=round(seconds, 3), created=time.time(),
         )  # fmt: skip
+
+
+def _gpu_seconds(prompt: str, past: Sequence[Any], guidance: Any, settings: dict[str, Any]) -> float:
+    """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
+    work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)
+    return float(10 + 1.5 * settings["steps"] * work)
 
 
 def keep_frames(media: Media, frames: np.ndarray, rate: float, keyframe: int | None = None) -> dict[str, Any]:

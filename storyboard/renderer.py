@@ -136,7 +136,8 @@ class Renderer:
         maker, began = self.maker, time.perf_counter()
         clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
         seconds = time.perf_counter() - began
-        self.library.add_take(job.owner, job.story, maker.keep(scene, clip, standing.conditioning, seed, seconds))
+        take = maker.keep(scene, clip, standing.conditioning, seed, seconds)
+        self.library.add_take(job.owner, job.story, take, lambda now: not now.locked)
         work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
         self.library.add_timing(self.model, self.device, remembers, work, seconds)
 

@@ -54,13 +54,15 @@ def home() -> Path:
 class Studio:
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
-    model: digest of its weights, which takes are conditioned on.
+    model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
+    words that the model was trained on.
     """
 
     def __init__(
-        self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None
-    ) -> None:
-        self.folder, self._samples = folder, samples
+        self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
+        vocabulary: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        self.folder, self._samples, self._vocabulary = folder, samples, vocabulary
         self.library, self.media = Library(folder), Media(folder / "media")
         self.renderer = Renderer(self.library, self.media, load, model)
 
@@ -190,7 +192,8 @@ class Studio:
         head = self._head(owner, story)
         news: dict[str, Any] = {"jobs": self._jobs(owner, story), "seen": seen}
         if head.rev != seen and self.renderer.ready:
-            news["standing"] = view.standing_view(head, self.renderer.standings(head), self.renderer.plan(head), {})
+            found, todo = self.renderer.standings(head), self.renderer.plan(head)
+            news["standing"] = view.standing_view(head, found, todo, self._unfamiliar(head))
             news["seen"] = head.rev
         if head.rev != rev or (news["seen"] != seen and self.renderer.known(head)):
             news["story"] = view.story_view(head, self.renderer.known(head))
@@ -198,6 +201,13 @@ class Studio:
 
     def _jobs(self, owner: str, story: str) -> dict[str, Any]:
         return view.jobs_view(self.renderer.queue.jobs(owner, story), self.renderer.queue.positions())
+
+    def _unfamiliar(self, head: Head) -> dict[str, list[str]]:
+        """The words of each scene that the model has never seen."""
+        from pipeline.vocabulary import unfamiliar
+
+        found = {scene.id: unfamiliar(scene.prompt, self._vocabulary) for scene in head.board.story.scenes}
+        return {scene: words for scene, words in found.items() if words}
 
     def remembers(self, owner: str, story: str, scene: str, threshold: float | None = None) -> dict[str, Any]:
         """What the filter keeps for a scene and why, word by word; with another threshold, to try."""

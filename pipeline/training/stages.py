@@ -16,10 +16,13 @@ from torch import nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
+from .. import vocabulary
 from ..autoencoder import AutoencoderLinearVideo
 from ..decoupler import Decoupler
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
+from ..picturebook import world
+from ..picturebook.captions import story_captions
 from ..transformer import StoryTransformer3DModel
 from . import cache, extractor, generator, image_encoder, reader, sharpener, vae
 from .loop import Losses, Recipe, train
@@ -170,5 +173,7 @@ def export(workshop: Workshop) -> None:
     generator.new_scheduler().save_pretrained(workshop.assets / "scheduler")
     index = {"_class_name": "StoryPipeline", "_diffusers_version": diffusers.__version__, **COMPONENTS}
     (workshop.assets / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    captions = [caption.text for seed in range(3000) for caption in story_captions(world.training_story(seed))]
+    (workshop.assets / vocabulary.FILE).write_text("\n".join(vocabulary.collect(captions)) + "\n")
     size = sum(path.stat().st_size for path in workshop.assets.rglob("*.safetensors")) / 2**20
     print(f"{workshop.assets}: {size:.1f} MiB of weights")

@@ -36,7 +36,8 @@ MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gi
                "zip": "application/zip", "pdf": "application/pdf"}  # fmt: skip
 START = """
 const at = (name) => new URL('throughline/' + name, document.baseURI).href;
-import(at('main.js')).then((app) => app.mount(element.querySelector('.throughline'), server));
+const root = element.querySelector('.throughline');
+import(at('main.js')).then((app) => { root.replaceChildren(); app.mount(root, server); });
 """
 
 
