@@ -134,7 +134,7 @@ function makeNotes(store, id) {
   const node = el('div', {class: 'notes'}, why, failed, unseen, memory);
   return {node, paint(state, view) {
     const {standing, job, numbers} = view, stale = standing && ['stale', 'waiting'].includes(standing.state);
-    paintNote(why, stale ? standing.reasons.join('; ') : '');
+    paintNote(why, stale ? sentence(standing.reasons.join('; ')) : '');
     paintNote(failed, state === 'failed' ? job.error || 'It failed for no known reason.' : '');
     paintNote(unseen, unseenWords(view.unknown));
     paintMemory(memory, standing?.memories || [], numbers);
@@ -146,6 +146,7 @@ function paintNote(note, text) {
   setMarked(note.lastChild, text);
 }
 
+const sentence = text => text && text[0].toUpperCase() + text.slice(1);
 const unseenWords = words => words?.length ? `The model has never seen ${words.map(word => `*${word}*`).join(', ')} and will guess.` : '';
 
 function paintMemory(node, memories, numbers) {

@@ -31,7 +31,9 @@ const OPS = {
   }),
   remove_take: (story, op) => withScene(story, op.scene, scene => {
     const takes = scene.takes.filter(take => take.id !== op.take);
-    return scene.chosen === op.take ? {...scene, takes, chosen: null, keyframe: null} : {...scene, takes};
+    if (scene.chosen !== op.take) return {...scene, takes};
+    const instead = takes.at(-1);
+    return {...scene, takes, chosen: instead?.id ?? null, keyframe: instead?.keyframe ?? null};
   }),
 };
 

@@ -43,7 +43,9 @@ function free(element) {
 }
 
 function addStyle(name) {
-  const link = el('link', {rel: 'stylesheet', href: new URL(name, import.meta.url).href});
+  const {href} = new URL(name, import.meta.url);
+  if ([...document.styleSheets].some(sheet => sheet.href === href)) return null;
+  const link = el('link', {rel: 'stylesheet', href});
   const loaded = new Promise(done => { link.onload = link.onerror = done; });
   document.head.append(link);
   return loaded;

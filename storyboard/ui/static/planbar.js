@@ -49,14 +49,14 @@ function planLine(story, standing) {
   if (!standing) return 'Looking at what depends on what…';
   const {steps, seconds, blocked} = standing.plan, notes = blocked.length ? ` ${blocked.map(sentence).join(' ')}` : '';
   if (!steps.length) return restLine(story, standing) + notes;
-  const named = steps.slice(0, MOST_NAMED).map((step, i) => stepWords(step, i, steps.length));
+  const named = steps.slice(0, MOST_NAMED).map((step, i) => stepWords(step, i, standing.scenes[step.scene]?.state, steps.length));
   const others = steps.length > MOST_NAMED ? ` and ${steps.length - MOST_NAMED} more` : '';
   const time = seconds === null || seconds === undefined ? '' : `, about ${duration(seconds)}`;
   return `Render ${counted(steps.length, 'scene')}: ${named.join(', ')}${others}${time}.${notes}`;
 }
 
-function stepWords(step, i, count) {
-  const reason = i < (count > MOST_NAMED ? 1 : MOST_REASONS) && step.reasons[0];
+function stepWords(step, i, state, count) {             // that a scene is new, its card says
+  const reason = state !== 'new' && i < (count > MOST_NAMED ? 1 : MOST_REASONS) && step.reasons[0];
   return reason ? `${step.number} (${reason})` : String(step.number);
 }
 

@@ -239,6 +239,7 @@ export class Store {
   async open(story) {
     await this.drained();
     const view = typeof story === 'string' ? (await this.call('get_story', {story, quiet: true})).story : story;
+    await this.drained();                               // of what was edited meanwhile
     keep(STORY_KEY, view.id);
     this.acknowledged = null;
     this.seen = -1;
