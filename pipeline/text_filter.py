@@ -21,7 +21,7 @@ from pipeline.language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
 from pipeline.language.mentions import Analysis
 from pipeline.text_encoder import TextEncoder, TextEncoding
 
-MOST_PAIRS = 20_000  # of prompts whose match is kept: all of a story of 200 scenes
+MOST_PAIRS = 130_000  # of prompts whose match is kept, about 1 KB each: all of a story of 500 scenes
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ class Studio:
         """Does one of OPS: `op` is {"do": its name, and its arguments}. base: the revision that the editor saw, so that
         it can be told if another one changed the same meanwhile."""
         change, label = self._change(self._head(owner, story).board, dict(op))
+        self._check_words(op)
         others = self.library.edited(owner, story, base) if base is not None else set()
         head = self.library.edit(owner, story, change, label, group)
         touched = {(op.get("scene"), name) for name in op.get("changes", {"": None})}
@@ -143,6 +144,12 @@ class Studio:
                 raise ThroughlineError(f"edit {name!r} can't be done: {error}") from None
 
         return change, "prompt" if set(op.get("changes", ())) == {"prompt"} else label
+
+    def _check_words(self, op: Mapping[str, Any]) -> None:
+        """Raises ThroughlineError for a prompt that the text encoder can't take: it would be cut silently."""
+        given = (op.get("changes") or op.get("fields") or {}).get("prompt")
+        if isinstance(given, str) and given.strip():
+            self.renderer.filter([], given)
 
     def undo(self, owner: str, story: str) -> dict[str, Any]:
         return self._shown(self.library.undo(checked_owner(owner), story, self._settle))
