@@ -15,9 +15,9 @@ export function makePanel(store) {
   const nothing = makeEmpty('No scene chosen', 'Choose a scene to see its settings, what it remembers, and its takes.');
   const tabs = TABS.map(([name, label, make]) => makeTab(name, label, make(store), () => store.select(store.state.selected, {open: store.state.sheet, tab: name})));
   const row = el('div', {class: 'tabs', role: 'tablist', 'aria-label': 'Panels of the scene'}, ...tabs.map(tab => tab.button));
-  const scroll = el('div', {class: 'panel-body'}, ...tabs.map(tab => tab.body));
-  const head = el('header', {class: 'panel-head'}, el('div', {class: 'line'}, title, state), reasons, row);
-  const node = el('section', {class: 'panel', 'aria-label': 'The chosen scene'}, nothing.node, head, scroll);
+  const body = el('div', {class: 'panel-body'}, ...tabs.map(tab => tab.body));
+  const head = el('header', {class: 'panel-head'}, el('div', {class: 'line'}, title, state), reasons);
+  const node = el('section', {class: 'panel', 'aria-label': 'The chosen scene'}, nothing.node, head, row, body);
   let open = '', shown = '';
 
   row.addEventListener('keydown', event => {
@@ -33,10 +33,9 @@ export function makePanel(store) {
   function paint() {
     const {story, standing, jobs, selected, tab} = store.state;
     const index = story ? story.scenes.findIndex(scene => scene.id === selected) : -1, scene = story?.scenes[index];
-    if (shown !== selected) { flushEdits(); shown = selected; scroll.scrollTop = 0; }
+    if (shown !== selected) { flushEdits(); shown = selected; }
     setHidden(nothing.node, Boolean(scene));
-    setHidden(head, !scene);
-    setHidden(scroll, !scene);
+    for (const part of [head, row, body]) setHidden(part, !scene);
     if (!scene) return;
     setText(title, `Scene ${index + 1}`);
     paintState(state, reasons, scene, standing?.scenes[scene.id]);
@@ -56,7 +55,7 @@ export function makePanel(store) {
       setHidden(tab.body, !on);
     });
     open = name;
-    scroll.scrollTop = 0;
+    if (node.parentElement) node.parentElement.scrollTop = 0; // what scrolls is the box that the page puts the panel into
   }
   store.on(paint);
   paint();

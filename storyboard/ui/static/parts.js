@@ -152,11 +152,11 @@ export const decimal = number => String(Math.round(number * 100) / 100);
 /** How long ago `created`, in seconds since 1970, was. */
 export function ago(created) {
   const past = Date.now() / 1000 - created;
-  if (past < 45) return 'just now';
+  if (past < 45) return 'just\u00a0now';
   for (const [unit, size] of [['min', 60], ['h', 3600], ['d', 86400]].reverse()) {
-    if (past >= size) return `${Math.floor(past / size)} ${unit} ago`;
+    if (past >= size) return `${Math.floor(past / size)}\u00a0${unit}\u00a0ago`;
   }
-  return '1 min ago';
+  return '1\u00a0min\u00a0ago';
 }
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node, `paint(node, item)` fills it. */

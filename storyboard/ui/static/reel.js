@@ -58,7 +58,7 @@ export function makeReel(told) {
   }
   function tick(now) {
     if (!playing) return;
-    const here = layers[indexAt(time) % LAYERS], ready = here.readyState >= 2;
+    const here = layers[indexAt(time) % LAYERS], ready = here.readyState >= 2 || here.error;
     if (ready) time += Math.min(0.25, (now - before) / 1000); // it waits for a clip that is still loading
     before = now;
     if (time >= total()) { time = total(); playing = false; }

@@ -20,7 +20,7 @@ export function makeRemembers(store) {
   const body = el('div', {class: 'memory'}, bar, own, summary, list, makeLegend());
   const node = el('div', {class: 'remembers'}, thread.node, empty.node, body, tip.node);
   const cards = new WeakMap(), inspector = makeInspector(overrule);
-  let current = null, result = null, loaded = '', maps = [], mapped = '', chosen = null; // chosen: {scene, start} of a word
+  let current = null, result = null, loaded = '', maps = new Map(), mapped = '', chosen = null; // chosen: {scene, start} of a word
   const edit = (op, group = '') => store.edit({...op, scene: current.id}, group);
 
   const load = makeLatest(async (scene, value = null) => {
@@ -33,13 +33,13 @@ export function makeRemembers(store) {
   const loadMaps = makeLatest(async scene => {
     const reply = await store.call('maps', {story: store.state.story.id, scene, quiet: true}).catch(() => null);
     if (scene !== current?.id) return;
-    maps = reply?.maps || [];
+    maps = new Map((reply?.maps || []).map(map => [`${map.scene} ${map.start}`, map]));
     draw();
   });
 
   function paint(scene) {
     const {story} = store.state, other = scene.id !== current?.id;
-    if (other) { result = null; maps = []; chosen = null; list.replaceChildren(); tip.hide(); }
+    if (other) { result = null; maps = new Map(); chosen = null; list.replaceChildren(); tip.hide(); }
     current = scene;
     thread.paint();
     const past = story.scenes.slice(0, story.scenes.indexOf(scene)).some(before => before.prompt.trim());
@@ -49,7 +49,7 @@ export function makeRemembers(store) {
     if (!past) empty.say('Nothing to remember yet', 'No scene before this one has a prompt. Later scenes remember what their words share with earlier prompts.');
     else if (!scene.prompt.trim()) empty.say('This scene has no prompt yet', 'What it remembers depends on its words. Write them on its card.');
     else if (needs !== loaded || other) { loaded = needs; load(scene.id); }
-    if (of !== mapped || other) { mapped = of; if (scene.chosen) loadMaps(scene.id); else maps = []; }
+    if (of !== mapped || other) { mapped = of; if (scene.chosen) loadMaps(scene.id); else maps = new Map(); }
     setAttr(standard, 'disabled', scene.threshold === null);
     draw();
   }
@@ -60,15 +60,16 @@ export function makeRemembers(store) {
     threshold.set(result.threshold);
     paintWords(own, result.prompt_pieces, piece => [piece.kept ? 'kept own' : 'plain', piece.kept ? ownReason(piece) : '']);
     setText(summary, summed(result.past));
-    keyed(list, result.past, past => past.scene, () => makeCard().node, (element, past) => cards.get(element).paint(past));
+    const overrides = overridesOf(current);
+    keyed(list, result.past, past => past.scene, () => makeCard().node, (element, past) => cards.get(element).paint(past, {
+      map: start => maps.get(`${past.scene} ${start}`), chosen: chosen?.scene === past.scene ? chosen.start : null,
+      overrides, muted: current.muted_scenes.includes(past.scene),
+    }));
   }
 
   function makeCard() {
     const card = makePast({tip, select, inspector, mute: (scene, on) => edit({do: 'mute_scene', muted: scene, on}), overrule});
-    cards.set(card.node, {paint: past => card.paint(past, {
-      map: start => maps.find(map => map.scene === past.scene && map.start === start),
-      chosen: chosen?.scene === past.scene ? chosen.start : null, overrides: overridesOf(current), muted: current.muted_scenes.includes(past.scene),
-    })});
+    cards.set(card.node, card);
     return card;
   }
   function select(scene, start) {
@@ -157,9 +158,9 @@ function describe({kept, reason, matched, score}) {
 
 /** Writes a prompt word by word. Elements stay as long as the words are the same; only their marks change. */
 function paintWords(line, pieces, kindOf, view = null) {
-  const text = JSON.stringify(pieces.map(piece => [piece.text, Boolean(piece.content)]));
-  if (line.dataset.text !== text) {
-    line.dataset.text = text;
+  const text = pieces.map(piece => `${piece.text}\n${Boolean(piece.content)}`).join('\n');
+  if (line.words !== text) {
+    line.words = text;
     line.replaceChildren(...pieces.map((piece, at) => makeWord(piece, at, view)));
     const first = line.querySelector('[role=button].word');
     if (first) first.tabIndex = 0;                       // one stop for Tab; the arrow keys go from word to word
@@ -168,7 +169,8 @@ function paintWords(line, pieces, kindOf, view = null) {
     const node = line.children[at], [kind, reason] = kindOf(piece);
     setAttr(node, 'class', `word ${kind}`);
     setAttr(node, 'data-reason', reason);
-    node.style.setProperty('--score', strength(piece.score));
+    if (node.score !== piece.score) node.style.setProperty('--score', strength(piece.score));
+    node.score = piece.score;
     if (!node.hasAttribute('role')) return;
     setAttr(node, 'aria-pressed', String(view.chosen === piece.start));
     setAttr(node, 'data-map', piece.kept && Boolean(view.map(piece.start)));
@@ -199,7 +201,7 @@ function rove(line, word, event) {
 function makeInspector(overrule) {
   const name = el('b', {dir: 'auto'}), reason = el('p', {class: 'reason'}), look = makeLook();
   const hint = el('p', {class: 'explain', text: 'No heat map: the chosen take did not remember this word.'});
-  const choice = makeChoice('This word', [['filter', 'Filter decides'], [PINNED, 'Always keep'], [MUTED, 'Never keep']],
+  const choice = makeChoice('This word', [['filter', 'Filter decides'], [PINNED, 'Pin'], [MUTED, 'Mute']],
     how => overrule(past.scene, piece, how));
   const node = el('div', {class: 'inspector'}, el('div', {class: 'about'}, name, reason, choice.node, hint), look.node);
   let past = null, piece = null;
