@@ -106,10 +106,11 @@ function makePrompt(store, id) {
   const area = el('textarea', {class: 'prompt', rows: 1, maxlength: MOST_CHARACTERS, dir: 'auto', spellcheck: 'true',
     placeholder: 'Who does what, and where?'});
   const node = el('div', {class: 'grow'}, area);
-  let focus = 0, sent = '';
+  let focus = 0, sent = '', overtaken = false;          // overtaken: someone else changed it while the user was in it
   const grow = () => setAttr(node, 'data-text', area.value);
   const show = text => {
     sent = text;
+    overtaken = document.activeElement === area && area.value !== text;
     if (document.activeElement === area || area.value === text) return;
     area.value = text;
     grow();
@@ -117,6 +118,8 @@ function makePrompt(store, id) {
   area.addEventListener('focus', () => { focus = ++focuses; });
   area.addEventListener('input', () => {
     grow();
+    if (overtaken) store.notify('This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.');
+    overtaken = false;
     store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${focus}`);
   });
   area.addEventListener('blur', () => { store.flush(); queueMicrotask(() => show(sent)); });

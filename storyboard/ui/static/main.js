@@ -17,7 +17,7 @@ export async function mount(element, server) {
   await Promise.all(['board.css', 'panel.css'].map(addStyle));
   const store = new Store(server), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store)};
   const show = name => { dialogs[name].dispatchEvent(new Event('opening')); dialogs[name].showModal(); };
-  const side = makeSide(store), toasts = makeToasts(store), spoken = el('p', {class: 'spoken', role: 'status'});
+  const side = makeSide(store), toasts = makeToasts(element, store), spoken = el('p', {class: 'spoken', role: 'status'});
   store.say = text => setText(spoken, text);
   element.classList.add('tl');
   element.append(makeTopbar(store, show), el('div', {class: 'desk'}, makeStrip(store, show), side), makePlanbar(store),
@@ -67,20 +67,27 @@ function makeSide(store) {
   return side;
 }
 
-function makeToasts(store) {
+function makeToasts(element, store) {
   const box = el('div', {class: 'toasts', role: 'region', 'aria-label': 'Messages', popover: 'manual'});
   store.toast = (message, {undo = null, kind = '', until = ''} = {}) => {
-    const drop = () => { toast.remove(); if (!box.childElementCount) box.hidePopover(); };
+    const drop = () => { toast.remove(); if (!box.childElementCount && box.matches(':popover-open')) box.hidePopover(); };
     const toast = el('div', {class: 'toast', 'data-kind': kind, 'data-until': until, role: kind === 'error' ? 'alert' : 'status'},
       el('span', {text: message, dir: 'auto'}),
       undo && el('button', {type: 'button', class: 'toast-undo', text: 'Undo', on: {click: () => { drop(); undo(); }}}),
       iconButton('close', 'Dismiss', {on: {click: drop}}));
     for (const other of box.children) if (other.firstChild.textContent === message) other.remove();
     box.append(toast);
-    if (box.matches(':popover-open')) box.hidePopover();
-    box.showPopover();                                  // above any dialog that is open
+    settle();
     setTimeout(drop, 1000 * (undo ? UNDO_SECONDS : kind === 'error' ? ERROR_SECONDS : TOAST_SECONDS));
   };
+  // Above everything, and within the dialog that is open: what is outside of a modal dialog can't be clicked.
+  const settle = () => {
+    const home = [...element.querySelectorAll('dialog[open]')].at(-1) || element;
+    if (box.parentElement !== home) home.append(box);
+    if (box.matches(':popover-open')) box.hidePopover();
+    if (box.childElementCount) box.showPopover();
+  };
+  element.addEventListener('close', settle, true);
   // An undo that is offered for an edit is no longer about it after the next one.
   store.edited = () => box.querySelectorAll('[data-until=edit]').forEach(toast => toast.remove());
   return box;

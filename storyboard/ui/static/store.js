@@ -121,6 +121,7 @@ export class Store {
       this.derive();
       return last;
     }
+    item.base = this.acknowledged.rev;                  // what the user saw when it was made
     item.promise = new Promise((resolve, reject) => Object.assign(item, {resolve, reject}));
     item.promise.catch(() => {});                       // the toast has said it; nobody has to listen
     this.queue.push(item);
@@ -140,14 +141,14 @@ export class Store {
   }
 
   async send(item) {
-    const base = this.acknowledged.rev, {verb, op, group} = item;
+    const {verb, op, group, base} = item;
     item.sent = true;
     try {
       if (verb !== 'edit' && item.tried !== undefined && await this.moved(item.tried)) return this.settle(item, {});
       const args = verb === 'edit' ? {base, op, group} : {};
       this.settle(item, await this.ask(verb, {story: this.acknowledged.id, ...args}));
     } catch (error) {
-      if (error.lost) await this.later(item, error, base);
+      if (error.lost) await this.later(item, error);
       else await this.refuse(item, error);
     }
   }
@@ -155,15 +156,19 @@ export class Store {
   settle(item, reply) {
     this.queue.shift();
     this.retries = 0;
-    if (reply.story) this.accept(reply.story);
+    if (reply.story) {
+      const {rev} = reply.story;                        // those that wait saw this edit, unless someone else's came between
+      for (const other of this.queue) if (other.base === rev - 1) other.base = rev;
+      this.accept(reply.story);
+    }
     if (reply.note && item.tried === undefined) this.notify(reply.note); // else it may be about itself
     this.derive();
     item.resolve(reply);
   }
 
   // No answer: the edit may or may not be there. Sending it again does no harm, undoing again would.
-  async later(item, error, base) {
-    item.tried ??= base;
+  async later(item, error) {
+    item.tried ??= this.acknowledged.rev;
     this.lost(error);
     this.retries = (this.retries || 0) + 1;
     await new Promise(wake => {
