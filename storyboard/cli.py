@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(_os_message(error, getattr(options, "out", None)))
     except KeyboardInterrupt:
-        print("\ninterrupted: nothing was written", file=sys.stderr)
+        print(f"\ninterrupted: {getattr(options, 'interrupted', 'nothing was written')}", file=sys.stderr)
         return 130
     return 0
 

@@ -4,48 +4,182 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
+import inspect
 import re
+import reprlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.errors import ThroughlineError
 
-from .story import Board, Take, WordRef, parse
+from . import edits
+from .story import Board, Take, Value, WordRef, parse
 
-OWNER = re.compile(r"^[0-9A-Za-z_-]{16,64}$")
+OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
 MOST_BYTES = 20 * 2**20  # of an upload
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+Key = Annotated[str, Field(max_length=64)]  # an id
+Line = Annotated[str, Field(max_length=400)]
+Weight = Annotated[float, Field(ge=0, le=30)]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(verb: Callable[P, R]) -> Callable[P, R]:
+    """`verb`, refusing arguments that it does not have or whose types are not those of its annotations.
+
+    `self` and `studio` are let through. Parameters have annotations that pydantic knows; nothing is converted, but for
+    whole numbers where a float is expected.
+    """
+    signature = inspect.signature(verb)
+
+    @functools.cache
+    def kinds() -> dict[str, TypeAdapter[Any]]:  # when first called: names of annotations may not be there before
+        hints = get_type_hints(verb, include_extras=True)
+        names = [name for name in signature.parameters if name not in ("self", "studio")]
+        return {name: TypeAdapter(hints[name], config=STRICT) for name in names}
+
+    @functools.wraps(verb)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ThroughlineError(f"{verb.__name__}: {error}") from None
+        for name, kind in kinds().items():
+            if name in bound.arguments:
+                bound.arguments[name] = _value(name, kind, bound.arguments[name])
+        return verb(*bound.args, **bound.kwargs)
+
+    return call
+
+
+def _value(name: str, kind: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join([name, *(str(part) for part in problem["loc"])])[:100]
+        expected = problem["msg"][0].lower() + problem["msg"][1:]
+        raise ThroughlineError(f"{place} is {reprlib.repr(problem['input'])}: {expected}") from None
 
 
 def checked_owner(owner: str) -> str:
-    if not isinstance(owner, str) or not OWNER.match(owner):
+    if not isinstance(owner, str) or not OWNER.fullmatch(owner):
         raise ThroughlineError("owner is no secret of 16 to 64 letters and digits")
     return owner
 
 
-def arguments_of(board: Board, name: str, op: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an edit, from JSON."""
-    arguments = {key: value for key, value in op.items() if key not in ("changes", "fields", "scene", "do")}
-    if "scene" in op:
-        arguments["scene_id"] = op["scene"]
-    arguments |= _mapping(op.get("changes", {})) | _mapping(op.get("fields", {}))
-    if "word" in op:
-        arguments["word"] = parse(WordRef, op["word"])
-    if name in ("choose_take", "remove_take"):
-        taken = take_of(board, op.get("scene", ""), arguments.pop("take", ""))
-        arguments["take_id"] = taken.id
-        if name == "remove_take":
-            rest = [take.id for take in board.takes(taken.scene) if take.id != taken.id]
-            arguments["instead"] = rest[-1] if rest else None
-    return arguments
+# --- edits -----------------------------------------------------------------------------------------------------------
+
+Changes = dict[str, Any]
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ThroughlineError(f"changes are {value!r}: expected names with values")
-    return value
+class Op(Value):
+    """An edit of `studio.OPS` as it comes in: its name, and what the function of `edits` needs."""
+
+    model_config = ConfigDict(strict=True)
+
+    do: str
+
+    def arguments(self, board: Board) -> dict[str, Any]:
+        given = {name: getattr(self, name) for name in self.model_fields_set - {"do", "scene"}}
+        return given | ({"scene_id": self.scene} if hasattr(self, "scene") else {})
+
+
+class EditStory(Op):
+    changes: Changes = {}
+
+    def arguments(self, board: Board) -> dict[str, Any]:
+        return _only(self.changes, edits.STORY_FIELDS, "story")
+
+
+class AddScene(Op):
+    index: int | None = None
+    fields: Changes = {}
+
+    def arguments(self, board: Board) -> dict[str, Any]:
+        return {"index": self.index, **_only(self.fields, edits.SCENE_FIELDS | {"id"}, "scene")}
+
+
+class OfScene(Op):
+    scene: Key
+
+
+class DuplicateScene(OfScene):
+    copy_id: Key | None = None
+
+
+class MoveScene(OfScene):
+    index: int
+
+
+class EditScene(OfScene):
+    changes: Changes = {}
+
+    def arguments(self, board: Board) -> dict[str, Any]:
+        return {"scene_id": self.scene, **_only(self.changes, edits.SCENE_FIELDS, "scene")}
+
+
+class OfWord(OfScene):
+    word: WordRef
+
+
+class MuteScene(OfScene):
+    muted: Key
+    on: bool = True
+
+
+class ChooseTake(OfScene):
+    take: Key
+
+    def arguments(self, board: Board) -> dict[str, Any]:
+        return {"scene_id": self.scene, "take_id": take_of(board, self.scene, self.take).id}
+
+
+class RemoveTake(ChooseTake):
+    def arguments(self, board: Board) -> dict[str, Any]:
+        found = super().arguments(board)
+        rest = [take.id for take in board.takes(self.scene) if take.id != self.take]
+        return found | {"instead": rest[-1] if rest else None}
+
+
+SHAPES: dict[str, type[Op]] = {
+    "edit_story": EditStory, "add_scene": AddScene, "duplicate_scene": DuplicateScene, "remove_scene": OfScene,
+    "move_scene": MoveScene, "edit_scene": EditScene, "pin_word": OfWord, "mute_word": OfWord, "release_word": OfWord,
+    "mute_scene": MuteScene, "choose_take": ChooseTake, "remove_take": RemoveTake,
+}  # fmt: skip
+
+
+def read_op(op: Mapping[str, Any]) -> Op:
+    """An edit from JSON: {"do": one of SHAPES, and its fields}."""
+    name = op.get("do")
+    if not isinstance(name, str) or name not in SHAPES:
+        raise ThroughlineError(f"edit {reprlib.repr(name)} does not exist: expected one of {', '.join(SHAPES)}")
+    return parse(SHAPES[name], dict(op))
+
+
+def touched(op: Op) -> set[tuple[str, str]]:
+    """What an edit writes over, in the words of `Library.edited`."""
+    scene = str(getattr(op, "scene", ""))
+    if isinstance(op, EditStory | EditScene):
+        return {(scene, name) for name in op.changes}
+    if op.do in ("move_scene", "remove_scene"):
+        return {("", "scenes")}
+    return {(scene, name) for name in ("pins", "mutes")} if isinstance(op, OfWord) else set()
+
+
+def _only(changes: Changes, names: frozenset[str], what: str) -> Changes:
+    for name in sorted(changes.keys() - names):
+        expected = f"expected one of {', '.join(sorted(names))}"
+        raise ThroughlineError(f"{reprlib.repr(name)} of a {what} can't be edited: {expected}")
+    return changes
 
 
 def take_of(board: Board, scene: str, take: str) -> Take:
@@ -55,16 +189,39 @@ def take_of(board: Board, scene: str, take: str) -> Take:
     return found
 
 
+# --- trials and uploads ----------------------------------------------------------------------------------------------
+
+
+class Span(Value):
+    """Characters of a scene's prompt."""
+
+    model_config = ConfigDict(strict=True)
+
+    scene: Key
+    start: int = Field(ge=0)
+    end: int = Field(ge=1)
+
+
+class Without(Value):
+    """What a trial leaves out: all of the history, or one word of an earlier scene."""
+
+    model_config = ConfigDict(strict=True)
+
+    history: bool = False
+    word: Span | None = None
+
+
 @contextmanager
 def uploaded(data: str, name: str) -> Iterator[Path]:
     """An upload, base64, as a temporary file with the name's ending."""
+    shown = reprlib.repr(name)
     if len(data) > MOST_BYTES * 4 / 3 + 4:
-        raise ThroughlineError(f"{name!r} is too large: expected at most {MOST_BYTES // 2**20} MB")
+        raise ThroughlineError(f"{shown} is too large: expected at most {MOST_BYTES // 2**20} MB")
     try:
         content = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
-        raise ThroughlineError(f"{name!r} did not arrive whole: try again") from None
+        raise ThroughlineError(f"{shown} did not arrive whole: try again") from None
     with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / (re.sub(r"[^\w.-]", "_", Path(name).name)[-100:].lstrip(".") or "upload")
+        path = Path(folder) / (re.sub(r"[^A-Za-z0-9_.-]", "_", Path(name).name)[-100:].lstrip(".") or "upload")
         path.write_bytes(content)
         yield path

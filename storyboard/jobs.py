@@ -79,18 +79,17 @@ class Queue:
         self._worker.start()
 
     def missing(self, jobs: Collection[Job]) -> list[Job]:
-        """Those of the jobs whose scenes do not wait in line already."""
+        """Those of the jobs that do not wait in line already, for the same reason."""
         with self._changed:
-            line = {
-                (job.story, job.scene) for job in self._jobs.values() if job.state == "queued" and job.kind == "scene"
-            }
-            return [job for job in jobs if (job.story, job.scene) not in line]
+            line = {(job.story, job.scene, job.order) for job in self._jobs.values()
+                    if job.state == "queued" and job.kind == "scene"}  # fmt: skip
+            return [job for job in jobs if (job.story, job.scene, job.order) not in line]
 
-    def submit(self, jobs: Collection[Job]) -> list[Job]:
-        """Puts jobs in line. Raises ThroughlineError if it is too long."""
+    def submit(self, jobs: Collection[Job], most: int = WAITING_JOBS) -> list[Job]:
+        """Puts jobs in line. Raises ThroughlineError if more than `most` would wait then."""
         with self._changed:
             waiting = sum(job.state == "queued" for job in self._jobs.values())
-            if waiting + len(jobs) > WAITING_JOBS:
+            if waiting + len(jobs) > most:
                 raise ThroughlineError(f"{waiting} scenes are waiting to be rendered already: try again later")
             fresh = [replace(job, id=new_id()) for job in jobs]
             for job in fresh:
@@ -108,7 +107,7 @@ class Queue:
                         self._cancelled.add(job.id)
                     else:
                         self._put(replace(job, state="cancelled"))
-                        self._ended(job)
+                        self._end(job)
 
     def jobs(self, owner: str, story: str) -> list[Job]:
         """The jobs of a story that are not forgotten, in order."""
@@ -146,16 +145,23 @@ class Queue:
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
+            cut_short = False
             try:
-                self._make(job)
+                cut_short = not self._make(job)
             except ThroughlineError as error:
-                self._update(job, state="failed", error=str(error))
+                self._update(job, state="failed", preview="", error=str(error))
             except Exception as error:  # the boundary of a job: whatever happens in one, the next one is made
                 log.exception("a render failed")
                 reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-                self._update(job, state="failed", error=f"The render failed: {reason}")
-            if not self._closed:
-                self._ended(job)
+                self._update(job, state="failed", preview="", error=f"The render failed: {reason}")
+            if not cut_short:
+                self._end(job)
+
+    def _end(self, job: Job) -> None:
+        try:
+            self._ended(job)
+        except ThroughlineError:  # a full disk: the job is started again after a restart, and the line goes on
+            log.exception("the end of a render could not be noted")
 
     def _next(self) -> Job | None:
         with self._changed:
@@ -167,17 +173,20 @@ class Queue:
                 self._changed.wait()
             return None
 
-    def _make(self, job: Job) -> None:
+    def _make(self, job: Job) -> bool:
+        """False if `close` cut it short. A job that was cancelled is over, even if the queue is closed then."""
         with closing(self._work(job)) as steps:
             for made in steps:
-                if self._closed or job.id in self._cancelled:
+                cancelled = job.id in self._cancelled
+                if cancelled or self._closed:
                     self._cancelled.discard(job.id)
                     self._update(job, state="cancelled", preview="")
-                    return
+                    return cancelled
                 shown = {"step": made.step, "total": made.total, "preview": made.preview}
                 self._update(job, **(shown if made.result is None else {"result": made.result}))
         self._cancelled.discard(job.id)
         self._update(job, state="done", preview="")
+        return True
 
     def _update(self, job: Job, **changes: Any) -> None:
         with self._changed:

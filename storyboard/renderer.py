@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ThroughlineError
@@ -23,21 +25,28 @@ if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
     from pipeline.text_filter import TextFilter
 
+MOST_STANDINGS = 100  # stories
 STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 
 
 class Renderer:
-    """Renders scenes of all stories, one after the other. model: digest of the weights that `load` loads."""
+    """Renders scenes of all stories, one after the other. model: digest of the weights that `load` loads.
 
-    def __init__(self, library: Library, media: Media, load: Callable[[], StoryPipeline], model: str) -> None:
+    resume: whether to start what a crash or a restart cut short. Of several processes over one library one should.
+    """
+
+    def __init__(
+        self, library: Library, media: Media, load: Callable[[], StoryPipeline], model: str, resume: bool = True
+    ) -> None:
         self.library, self.media, self.model, self._load = library, media, model, load
         self._maker: Maker | None = None
         self._filter: TextFilter | None = None
         self._loading, self._assessing = threading.Lock(), threading.Lock()
-        self._standings: dict[str, tuple[int, dict[str, Standing]]] = {}  # by story, of a revision
+        self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
         self.queue = Queue(self._work, lambda job: self.library.end_job(job.saved))
-        for cut in self.library.jobs():  # short by a crash or a restart
-            self.queue.submit([Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id)])
+        cut_short = self.library.jobs() if resume else []
+        jobs = [Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id) for cut in cut_short]
+        self.queue.submit(jobs, most=len(jobs))
 
     # --- the models ------------------------------------------------------------------------------------------------
 
@@ -81,6 +90,9 @@ class Renderer:
             known = self._standings.get(story)
             if known is None or known[0] != head.rev:
                 known = self._standings[story] = (head.rev, plan.standings(head.board, self.filter, self.model))
+            self._standings.move_to_end(story)
+            while len(self._standings) > MOST_STANDINGS:
+                self._standings.popitem(last=False)
             return known[1]
 
     def known(self, head: Head) -> Mapping[str, Standing] | None:
@@ -109,7 +121,11 @@ class Renderer:
         for order in self.queue.missing(orders):
             self.queue.clear(owner, story, order.scene)
             saved = self.library.add_job(owner, story, order.scene, {"why": order.order})
-            self.queue.submit([Job(owner, story, order.scene, order=order.order, saved=saved.id)])
+            try:
+                self.queue.submit([replace(order, saved=saved.id)])
+            except ThroughlineError:  # the line is too long: nor is it to be started after a restart
+                self.library.end_job(saved.id)
+                raise
         return todo
 
     def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
@@ -137,7 +153,7 @@ class Renderer:
         clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, standing.conditioning, seed, seconds)
-        self.library.add_take(job.owner, job.story, take, lambda now: not now.locked)
+        self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now))
         work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
         self.library.add_timing(self.model, self.device, remembers, work, seconds)
 
@@ -151,11 +167,16 @@ class Renderer:
         head = self.library.head(job.owner, job.story)
         scene, conditioning = head.board.story.scene(job.scene), self.standings(head)[job.scene].conditioning
         if conditioning is None:
-            raise ThroughlineError("the scene has no prompt: write one first")
+            raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
         take, maker = head.board.chosen(scene), self.maker
         seed = take.seed if take and take.seed is not None else scene.seed
         clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
         yield Made(result=maker.tried(head.board, scene, conditioning, clip))
+
+
+def _is_wanted(then: Scene, now: Scene) -> bool:
+    """Whether a scene shows a take that comes in: not if it was locked, or another take chosen, since it was begun."""
+    return not now.locked and now.chosen in (then.chosen, None)
 
 
 def _why(scene: str, scenes: Collection[str] | None, again: bool) -> str:

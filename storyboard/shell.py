@@ -1,4 +1,8 @@
-"""The verbs of `storyboard.verbs` as commands: `python -m storyboard get-story STORY`. They print JSON."""
+"""The verbs of `storyboard.verbs` as commands: `python -m storyboard get-story STORY`. They print JSON.
+
+Interrupting `render-story` cancels what it has put in line: scenes that are done stay, and nothing goes on with the
+rest later. A command renders nothing that it was not asked for, such as what a page had in line when it crashed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +40,7 @@ COMMANDS = {  # positional arguments and a summary: --help need not load what th
     "import-story": ("archive", "a story from such a file"),
 }
 OPTIONS: dict[str, dict[str, Any]] = {"add-scene": {"index": -1}, "film": {"format": "mp4"}}
-RENAMED = {"render-story": "render"}  # `render` makes a film from prompts; interrupting a render cancels it
+RENAMED = {"render-story": "render"}  # `render` makes a film from prompts
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -51,22 +55,38 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
             command.add_argument(argument.rstrip("*"), type=kind, nargs="*" if many else None)
         for option, default in OPTIONS.get(name, {}).items():
             command.add_argument(f"--{option}", type=type(default), default=default, help="(default: %(default)s)")
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, interrupted="what was done before is kept")
 
 
 def run(options: argparse.Namespace) -> None:
     """Does a verb and prints its answers, one line of JSON each. Raises ThroughlineError."""
     from . import verbs
 
-    studio = _studio(options.model)
-    with closing(studio):
-        name = RENAMED.get(options.command, options.command).replace("-", "_")
-        verb: Callable[..., Any] = verbs.VERBS[name]
-        arguments = {p.name: getattr(options, p.name) for p in verbs.parameters(verb)}
-        answer = verb(studio, options.owner or own_secret(studio.folder), **arguments)
-        for part in answer if isinstance(answer, Iterator) else [answer]:
-            json.dump(part, sys.stdout, ensure_ascii=False)
-            print(flush=True)
+    name = RENAMED.get(options.command, options.command).replace("-", "_")
+    verb: Callable[..., Any] = _import if name == "import_story" else verbs.VERBS[name]
+    arguments = {p.name: getattr(options, p.name) for p in verbs.parameters(verb)}
+    with closing(_studio(options.model)) as studio:
+        owner = options.owner or own_secret(studio.folder)
+        try:
+            _print_all(studio, verb(studio, owner, **arguments))
+        except (KeyboardInterrupt, SystemExit, OSError):  # OSError: nobody reads what is printed any more
+            if name == "render":
+                studio.cancel(owner, arguments["story"])
+            raise
+
+
+def _print_all(studio: Studio, answer: Any) -> None:
+    for part in answer if isinstance(answer, Iterator) else [answer]:
+        if "url" in part:
+            digest, _, suffix = part.pop("url").removeprefix("media/").partition("?")[0].partition(".")
+            part["path"] = str(studio.media.path(digest, suffix))
+        json.dump(part, sys.stdout, ensure_ascii=False)
+        print(flush=True)
+
+
+def _import(studio: Studio, owner: str, archive: str) -> dict[str, Any]:
+    """A file of any size that an archive may have, where the other callers send its content."""
+    return studio.import_file(owner, Path(archive))
 
 
 def _studio(model: str) -> Studio:
@@ -75,7 +95,7 @@ def _studio(model: str) -> Studio:
     from .studio import Studio, home
 
     folder = backbones.find(model)
-    return Studio(lambda: backbones.load(model), home(), backbones.digest(folder))
+    return Studio(lambda: backbones.load(model), home(), backbones.digest(folder), resume=False)
 
 
 def own_secret(folder: Path) -> str:
@@ -84,7 +104,6 @@ def own_secret(folder: Path) -> str:
     if given:
         return given
     path = folder / "owner"
-    if not path.exists():
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(16))
-    return path.read_text().strip()
+    with suppress(FileExistsError), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(16))
+    return path.read_text(encoding="utf-8").strip()

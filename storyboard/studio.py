@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,14 @@ import platformdirs
 from pipeline.errors import ThroughlineError
 
 from . import archive, edits, exports, plan, view
-from .inputs import arguments_of, checked_owner, take_of, uploaded
+from .inputs import Key, Line, Op, Weight, Without, checked, checked_owner, read_op, take_of, touched, uploaded
 from .library import Library
 from .making import Trial, imported_take, keep_picture, read_frames
 from .media import Media
 from .plan import Standing
 from .renderer import Renderer
 from .rows import Head
-from .story import Board, Story
+from .story import Board, Story, parse
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -46,6 +46,9 @@ OPS: dict[str, tuple[Callable[..., Story], str]] = {  # what `edit` can do, and 
 }
 
 
+PROMPT = {"scene_id", "prompt"}  # the arguments of an edit of a prompt alone
+
+
 def home() -> Path:
     """Where stories are kept: THROUGHLINE_HOME, or the platform's folder for a user's data."""
     return Path(os.environ.get("THROUGHLINE_HOME") or platformdirs.user_data_dir("throughline", appauthor=False))
@@ -55,16 +58,17 @@ class Studio:
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
-    words that the model was trained on.
+    words that the model was trained on. resume: whether to start renders that a crash or a restart cut short; of
+    several studios over one folder, in several processes, one should.
     """
 
     def __init__(
         self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
-        vocabulary: frozenset[str] = frozenset(),
+        vocabulary: frozenset[str] = frozenset(), resume: bool = True,
     ) -> None:  # fmt: skip
         self.folder, self._samples, self._vocabulary = folder, samples, vocabulary
         self.library, self.media = Library(folder), Media(folder / "media")
-        self.renderer = Renderer(self.library, self.media, load, model)
+        self.renderer = Renderer(self.library, self.media, load, model, resume)
 
     def close(self) -> None:
         """Stops rendering after the present step and closes the store."""
@@ -73,94 +77,102 @@ class Studio:
 
     # --- stories ---------------------------------------------------------------------------------------------------
 
-    def stories(self, owner: str) -> dict[str, Any]:
+    @checked
+    def stories(self, owner: Line) -> dict[str, Any]:
         return {"stories": [view.entry_view(entry) for entry in self.library.stories(checked_owner(owner))]}
 
-    def new_story(self, owner: str, title: str = "Untitled", prompts: Collection[str] = ()) -> dict[str, Any]:
+    @checked
+    def new_story(self, owner: Line, title: str = "Untitled", prompts: Sequence[str] = ()) -> dict[str, Any]:
         return self._shown(self.library.create(checked_owner(owner), edits.new_story(title, prompts)))
 
-    def duplicate_story(self, owner: str, story: str) -> dict[str, Any]:
+    @checked
+    def duplicate_story(self, owner: Line, story: Key) -> dict[str, Any]:
         board = self._head(owner, story).board
         title = f"{board.story.title[:190]} (copy)"
         return self._put(owner, archive.renewed(board), title)
 
-    def delete_story(self, owner: str, story: str) -> dict[str, Any]:
+    @checked
+    def delete_story(self, owner: Line, story: Key) -> dict[str, Any]:
         self.library.delete(checked_owner(owner), story)
         self.renderer.queue.cancel(owner, story)
+        self.renderer.queue.cancel(owner, story, kind="trial")
         return {}
 
-    def restore_story(self, owner: str, story: str) -> dict[str, Any]:
+    @checked
+    def restore_story(self, owner: Line, story: Key) -> dict[str, Any]:
         self.library.restore(checked_owner(owner), story)
         return self.get_story(owner, story)
 
-    def samples(self, owner: str) -> dict[str, Any]:
+    @checked
+    def samples(self, owner: Line) -> dict[str, Any]:
         return {"samples": [path.stem for path in sorted(self._samples.glob("*.zip"))] if self._samples else []}
 
-    def open_sample(self, owner: str, name: str) -> dict[str, Any]:
+    @checked
+    def open_sample(self, owner: Line, name: Line) -> dict[str, Any]:
         if name not in self.samples(owner)["samples"] or self._samples is None:
             raise ThroughlineError(f"sample {name!r} does not exist")
-        return self._import(owner, self._samples / f"{name}.zip")
+        return self.import_file(owner, self._samples / f"{name}.zip")
 
-    def get_story(self, owner: str, story: str) -> dict[str, Any]:
+    @checked
+    def get_story(self, owner: Line, story: Key) -> dict[str, Any]:
         return self._shown(self._head(owner, story))
 
-    def _head(self, owner: str, story: str) -> Head:
+    def _head(self, owner: Line, story: Key) -> Head:
         return self.library.head(checked_owner(owner), story)
 
     def _shown(self, head: Head, **more: Any) -> dict[str, Any]:
         return {"story": view.story_view(head, self.renderer.known(head)), **more}
 
-    def _put(self, owner: str, board: Board, title: str | None = None) -> dict[str, Any]:
+    def _put(self, owner: Line, board: Board, title: str | None = None) -> dict[str, Any]:
         """Stores a board as a new story."""
         story = edits.edit_story(board.story, title=title) if title else board.story
         return self._shown(self.library.create(checked_owner(owner), story, board.shelf.values()))
 
     # --- edits -----------------------------------------------------------------------------------------------------
 
+    @checked
     def edit(
-        self, owner: str, story: str, op: Mapping[str, Any], base: int | None = None, group: str = ""
+        self, owner: Line, story: Key, op: Mapping[str, Any], base: int | None = None, group: Line = ""
     ) -> dict[str, Any]:
         """Does one of OPS: `op` is {"do": its name, and its arguments}. base: the revision that the editor saw, so that
         it can be told if another one changed the same meanwhile."""
-        change, label = self._change(self._head(owner, story).board, dict(op))
-        self._check_words(op)
+        wanted = read_op(op)
+        change, label = self._change(self._head(owner, story).board, wanted)
         others = self.library.edited(owner, story, base) if base is not None else set()
-        head = self.library.edit(owner, story, change, label, group)
-        touched = {(op.get("scene"), name) for name in op.get("changes", {"": None})}
+        clash = bool(touched(wanted) & others)
+        head = self.library.edit(owner, story, change, label, "" if clash else group)  # a step of undo of its own
         note = "Someone else changed this too, in another window: undo brings their version back."
-        return self._shown(head, note=note if touched & others else "")
+        return self._shown(head, note=note if clash else "")
 
-    def _change(self, board: Board, op: dict[str, Any]) -> tuple[Callable[[Story], Story], str]:
-        name = op.pop("do", None)
-        if name not in OPS:
-            raise ThroughlineError(f"edit {name!r} does not exist: expected one of {', '.join(OPS)}")
-        function, label = OPS[name]
-        arguments = arguments_of(board, name, op)
+    def _change(self, board: Board, op: Op) -> tuple[Callable[[Story], Story], str]:
+        function, label = OPS[op.do]
+        arguments = op.arguments(board)
 
         def change(story: Story) -> Story:
-            try:
-                return function(story, **arguments)
-            except TypeError as error:
-                raise ThroughlineError(f"edit {name!r} can't be done: {error}") from None
+            changed = function(story, **arguments)  # also checks what it is given
+            self._check_words(arguments.get("prompt"))
+            return changed
 
-        return change, "prompt" if set(op.get("changes", ())) == {"prompt"} else label
+        return change, "prompt" if set(arguments) == PROMPT else label
 
-    def _check_words(self, op: Mapping[str, Any]) -> None:
+    def _check_words(self, prompt: str | None) -> None:
         """Raises ThroughlineError for a prompt that the text encoder can't take: it would be cut silently."""
-        given = (op.get("changes") or op.get("fields") or {}).get("prompt")
-        if isinstance(given, str) and given.strip():
-            self.renderer.filter([], given)
+        if prompt and prompt.strip():
+            self.renderer.filter([], prompt)
 
-    def undo(self, owner: str, story: str) -> dict[str, Any]:
+    @checked
+    def undo(self, owner: Line, story: Key) -> dict[str, Any]:
         return self._shown(self.library.undo(checked_owner(owner), story, self._settle))
 
-    def redo(self, owner: str, story: str) -> dict[str, Any]:
+    @checked
+    def redo(self, owner: Line, story: Key) -> dict[str, Any]:
         return self._shown(self.library.redo(checked_owner(owner), story, self._settle))
 
     def _settle(self, board: Board) -> Board:
         return plan.settle(board, self.renderer.filter, self.renderer.model)
 
-    def keyframe(self, owner: str, story: str, scene: str, take: str, index: int) -> dict[str, Any]:
+    @checked
+    def keyframe(self, owner: Line, story: Key, scene: Key, take: Key, index: int) -> dict[str, Any]:
         """The frame of a take, from 0, by which later scenes remember it."""
         found = take_of(self._head(owner, story).board, scene, take)
         if not 0 <= index < found.num_frames:
@@ -173,7 +185,8 @@ class Studio:
 
         return self._shown(self.library.edit(owner, story, change, "keyframe", f"keyframe:{take}"))
 
-    def import_clip(self, owner: str, story: str, scene: str, data: str, name: str = "clip.mp4") -> dict[str, Any]:
+    @checked
+    def import_clip(self, owner: Line, story: Key, scene: Key, data: str, name: Line = "clip.mp4") -> dict[str, Any]:
         """A clip of the user's own, base64, as a scene."""
         board = self._head(owner, story).board
         with uploaded(data, name) as path:
@@ -185,16 +198,18 @@ class Studio:
 
     # --- what depends on what --------------------------------------------------------------------------------------
 
-    def standings(self, owner: str, story: str) -> dict[str, Standing]:
+    def standings(self, owner: Line, story: Key) -> dict[str, Standing]:
         """How every scene stands at present."""
         return self.renderer.standings(self._head(owner, story))
 
-    def plan(self, owner: str, story: str, scenes: Collection[str] | None = None) -> dict[str, Any]:
+    @checked
+    def plan(self, owner: Line, story: Key, scenes: Sequence[Key] | None = None) -> dict[str, Any]:
         """What a render would do: of these scenes, or of all that are stale."""
         head = self._head(owner, story)
         return {"plan": view.plan_view(self.renderer.plan(head, scenes))}
 
-    def poll(self, owner: str, story: str, rev: int = -1, seen: int = -1) -> dict[str, Any]:
+    @checked
+    def poll(self, owner: Line, story: Key, rev: int = -1, seen: int = -1) -> dict[str, Any]:
         """What is new since revision `rev` of the story and `seen` of its standing; jobs always."""
         head = self._head(owner, story)
         news: dict[str, Any] = {"jobs": self._jobs(owner, story), "seen": seen}
@@ -206,7 +221,7 @@ class Studio:
             news["story"] = view.story_view(head, self.renderer.known(head))
         return news
 
-    def _jobs(self, owner: str, story: str) -> dict[str, Any]:
+    def _jobs(self, owner: Line, story: Key) -> dict[str, Any]:
         return view.jobs_view(self.renderer.queue.jobs(owner, story), self.renderer.queue.positions())
 
     def _unfamiliar(self, head: Head) -> dict[str, list[str]]:
@@ -216,7 +231,8 @@ class Studio:
         found = {scene.id: unfamiliar(scene.prompt, self._vocabulary) for scene in head.board.story.scenes}
         return {scene: words for scene, words in found.items() if words}
 
-    def remembers(self, owner: str, story: str, scene: str, threshold: float | None = None) -> dict[str, Any]:
+    @checked
+    def remembers(self, owner: Line, story: Key, scene: Key, threshold: float | None = None) -> dict[str, Any]:
         """What the filter keeps for a scene and why, word by word; with another threshold, to try."""
         head = self._head(owner, story)
         if not head.board.story.scene(scene).prompt.strip():
@@ -224,7 +240,8 @@ class Studio:
         result = plan.remembers(head.board.story, scene, self.renderer.filter, threshold)
         return view.remembers_view(head.board, scene, result)
 
-    def maps(self, owner: str, story: str, scene: str) -> dict[str, Any]:
+    @checked
+    def maps(self, owner: Line, story: Key, scene: Key) -> dict[str, Any]:
         """Where the chosen take looked at the words that it kept."""
         board = self._head(owner, story).board
         take = board.chosen(board.story.scene(scene))
@@ -232,8 +249,9 @@ class Studio:
 
     # --- rendering -------------------------------------------------------------------------------------------------
 
+    @checked
     def render(
-        self, owner: str, story: str, scenes: Collection[str] | None = None, again: bool = False
+        self, owner: Line, story: Key, scenes: Sequence[Key] | None = None, again: bool = False
     ) -> dict[str, Any]:
         """Puts scenes in line: these, or all that are stale. again: another take with a new seed even where the present
         one is fresh."""
@@ -241,15 +259,18 @@ class Studio:
         steps = self.renderer.submit(owner, head, scenes, again)
         return {"plan": view.plan_view(steps), "jobs": self._jobs(owner, story)}
 
-    def cancel(self, owner: str, story: str, scenes: Collection[str] | None = None) -> dict[str, Any]:
-        self.renderer.queue.cancel(checked_owner(owner), story, scenes)
+    @checked
+    def cancel(self, owner: Line, story: Key, scenes: Sequence[Key] | None = None) -> dict[str, Any]:
+        self._head(owner, story)
+        self.renderer.queue.cancel(owner, story, scenes)
         return {"jobs": self._jobs(owner, story)}
 
-    def follow(self, owner: str, story: str, pause: float = 0.1) -> Iterator[dict[str, Any]]:
+    def follow(self, owner: Line, story: Key, pause: float = 0.1) -> Iterator[dict[str, Any]]:
         """The jobs of a story at every change, until none is active."""
+        self._head(owner, story)
         wait, version = threading.Event(), -1
         while True:
-            active = any(job.active for job in self.renderer.queue.jobs(checked_owner(owner), story))
+            active = any(job.active for job in self.renderer.queue.jobs(owner, story))
             if self.renderer.queue.version != version:
                 version = self.renderer.queue.version
                 yield {"jobs": self._jobs(owner, story)}
@@ -259,21 +280,27 @@ class Studio:
 
     # --- trials ----------------------------------------------------------------------------------------------------
 
-    def what_if(self, owner: str, story: str, scene: str, without: Mapping[str, Any]) -> dict[str, Any]:
+    @checked
+    def what_if(self, owner: Line, story: Key, scene: Key, without: Mapping[str, Any]) -> dict[str, Any]:
         """Renders the chosen take's seed again without history, or without one word of an earlier scene."""
         board = self._head(owner, story).board
         if board.chosen(board.story.scene(scene)) is None:
             raise ThroughlineError("there is no take to compare with: render the scene first")
-        word = without.get("word")
-        if word is None:
+        wanted = parse(Without, dict(without))
+        if wanted.word is None:
             return self._try(owner, story, scene, [Trial(history=False)])
-        place = (int(word["start"]), int(word["end"]))
-        return self._try(owner, story, scene, [Trial(without=plan.word_ref(board.story.scene(word["scene"]), *place))])
+        past, start, end = board.story.scene(wanted.word.scene), wanted.word.start, wanted.word.end
+        if not past.prompt[start:end].strip() or end > len(past.prompt):
+            place = f"characters {start} to {end} of scene {past.id!r}"
+            raise ThroughlineError(f"{place} are no word: its prompt has {len(past.prompt)}")
+        return self._try(owner, story, scene, [Trial(without=plan.word_ref(past, start, end))])
 
+    @checked
     def sheet(
-        self, owner: str, story: str, scene: str, w1: Collection[float], w2: Collection[float], steps: int = 12
+        self, owner: Line, story: Key, scene: Key, w1: Sequence[Weight], w2: Sequence[Weight], steps: int = 12
     ) -> dict[str, Any]:
         """A short render for every pair of weights."""
+        self._head(owner, story).board.story.scene(scene)
         if not 1 <= len(w1) * len(w2) <= 36:
             raise ThroughlineError(f"a sheet of {len(w1)} x {len(w2)}: expected 1 to 36 cells")
         trials = [
@@ -283,39 +310,50 @@ class Studio:
         ]
         return self._try(owner, story, scene, trials)
 
-    def _try(self, owner: str, story: str, scene: str, trials: list[Trial]) -> dict[str, Any]:
+    def _try(self, owner: Line, story: Key, scene: Key, trials: list[Trial]) -> dict[str, Any]:
         return {"trials": [job.id for job in self.renderer.attempt(owner, story, scene, trials)]}
 
-    def trials(self, owner: str, ids: Collection[str]) -> dict[str, Any]:
+    @checked
+    def trials(self, owner: Line, ids: Sequence[Key]) -> dict[str, Any]:
         """How trials are doing, in the order of their ids."""
         return {"trials": [view.trial_view(self.renderer.queue.job(checked_owner(owner), job_id)) for job_id in ids]}
 
-    def cancel_trials(self, owner: str, story: str) -> dict[str, Any]:
-        self.renderer.queue.cancel(checked_owner(owner), story, kind="trial")
+    @checked
+    def cancel_trials(self, owner: Line, story: Key) -> dict[str, Any]:
+        self._head(owner, story)
+        self.renderer.queue.cancel(owner, story, kind="trial")
         return {}
 
     # --- files -----------------------------------------------------------------------------------------------------
 
-    def film(self, owner: str, story: str, format: str = "mp4") -> dict[str, Any]:
+    @checked
+    def film(self, owner: Line, story: Key, format: Line = "mp4") -> dict[str, Any]:
         """Writes an export of a story and gives where it is served: "mp4", "gif", "sheet.png", "sheet.pdf",
         "clips.zip" or "story.zip"."""
         board = self._head(owner, story).board
-        digest, suffix = exports.export(board, self.media, format)
+        try:
+            digest, suffix = exports.export(board, self.media, format)
+        except OSError as error:
+            raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
         name = re.sub(r"[^\w-]+", "-", board.story.title).strip("-") or "story"
         return {
             "url": view.media_url(digest, suffix, f"{name}.{format.rpartition('.')[2]}"),
             "name": f"{name}.{suffix}",
         }
 
-    def export_story(self, owner: str, story: str) -> dict[str, Any]:
+    @checked
+    def export_story(self, owner: Line, story: Key) -> dict[str, Any]:
         return self.film(owner, story, "story.zip")
 
-    def import_story(self, owner: str, data: str, name: str = "story.zip") -> dict[str, Any]:
+    @checked
+    def import_story(self, owner: Line, data: str, name: Line = "story.zip") -> dict[str, Any]:
         """A story archive, base64, as a new story."""
+        checked_owner(owner)
         with uploaded(data, name) as path:
-            return self._import(owner, path)
+            return self.import_file(owner, path)
 
-    def _import(self, owner: str, path: Path) -> dict[str, Any]:
+    def import_file(self, owner: Line, path: Path) -> dict[str, Any]:
+        """A story archive as a new story. Not for callers from outside: it reads files of this machine."""
         board, files = archive.read_archive(path)
         for (_, suffix), content in files.items():
             self.media.put(content, suffix)

@@ -6,15 +6,15 @@ the signatures and docstrings here.
 
 from __future__ import annotations
 
-import base64
 import inspect
 import json
+import reprlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ThroughlineError
 
+from .inputs import checked
 from .studio import Studio
 
 Json = dict[str, Any]
@@ -46,7 +46,7 @@ def edit_scene(studio: Studio, owner: str, story: str, scene: str, changes: str)
     try:
         wanted = json.loads(changes)
     except ValueError as error:
-        raise ThroughlineError(f"changes are {changes!r}: expected JSON ({error})") from None
+        raise ThroughlineError(f"changes are {reprlib.repr(changes)}: expected JSON ({error})") from None
     return studio.edit(owner, story, {"do": "edit_scene", "scene": scene, "changes": wanted})
 
 
@@ -79,7 +79,7 @@ def _override(studio: Studio, owner: str, story: str, do: str, scene: str, past:
     prompts = {found["id"]: found["prompt"] for found in studio.get_story(owner, story)["story"]["scenes"]}
     ref = {"scene": past, "text": word, "occurrence": 0}
     if word not in prompts.get(past, ""):
-        raise ThroughlineError(f"word {word!r} is not in scene {past!r}")
+        raise ThroughlineError(f"word {reprlib.repr(word)} is not in scene {reprlib.repr(past)}")
     return studio.edit(owner, story, {"do": do, "scene": scene, "word": ref})
 
 
@@ -103,10 +103,19 @@ def plan(studio: Studio, owner: str, story: str) -> Json:
 
 
 def render(studio: Studio, owner: str, story: str, scenes: list[str]) -> Iterator[Json]:
-    """Renders scenes, or with none named all that are stale, and tells how it goes until it is over."""
-    yield studio.render(owner, story, scenes or None)
-    yield from studio.follow(owner, story)
+    """Renders scenes, or with none named all that are stale, and tells how it goes until it is over. A caller that
+    goes away stops nothing: cancel does. Raises ThroughlineError at the end if a scene failed."""
+    yield {"plan": studio.render(owner, story, scenes or None)["plan"]}
+    jobs: Json = {}
+    for news in studio.follow(owner, story):
+        told = {scene: {**job, "preview": ""} for scene, job in news["jobs"].items()}  # pictures are for pages
+        if told != jobs:
+            jobs = told
+            yield {"jobs": jobs}
     yield {**studio.get_story(owner, story), **plan(studio, owner, story)}
+    failed = [f"scene {scene!r} failed: {job['error']}" for scene, job in jobs.items() if job["state"] == "failed"]
+    if failed:
+        raise ThroughlineError(failed[0])
 
 
 def cancel(studio: Studio, owner: str, story: str) -> Json:
@@ -120,10 +129,8 @@ def choose_take(studio: Studio, owner: str, story: str, scene: str, take: str) -
 
 
 def film(studio: Studio, owner: str, story: str, format: str = "mp4") -> Json:
-    """An export: mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip. PATH in the answer is the file."""
-    made = studio.film(owner, story, format)
-    digest, _, suffix = made["url"].removeprefix("media/").partition("?")[0].partition(".")
-    return {**made, "path": str(studio.media.path(digest, suffix))}
+    """An export: mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip. URL in the answer is where it is served."""
+    return studio.film(owner, story, format)
 
 
 def export_story(studio: Studio, owner: str, story: str) -> Json:
@@ -132,14 +139,12 @@ def export_story(studio: Studio, owner: str, story: str) -> Json:
 
 
 def import_story(studio: Studio, owner: str, archive: str) -> Json:
-    """A new story from an archive: the path of a file, or its content in base64."""
-    path = Path(archive) if len(archive) < 4096 else None
-    data = base64.b64encode(path.read_bytes()).decode() if path and path.is_file() else archive
-    return studio.import_story(owner, data)
+    """A new story from the content of an archive, in base64. A shell gives the path of the file instead."""
+    return studio.import_story(owner, archive)
 
 
 VERBS: dict[str, Callable[..., Any]] = {
-    verb.__name__: verb
+    verb.__name__: checked(verb)
     for verb in (new_story, list_stories, get_story, add_scene, edit_scene, move_scene, duplicate_scene, remove_scene,
                  pin_word, mute_word, undo, redo, plan, render, cancel, choose_take, film, export_story, import_story)
 }  # fmt: skip

@@ -24,7 +24,7 @@ def offer(studio: Studio) -> None:
 
 def _endpoint(studio: Studio, verb: Callable[..., Any]) -> Callable[..., Any]:
     """`verb` over this studio, with `owner` first. Errors reach the client as they are."""
-    streams = inspect.isgeneratorfunction(verb)
+    streams = inspect.isgeneratorfunction(inspect.unwrap(verb))
 
     def once(*arguments: Any) -> Any:
         with _told():

@@ -79,12 +79,13 @@ def build(studio: Studio) -> gr.Blocks:
 def answer(studio: Studio, message: Any) -> dict[str, Any]:
     """The reply to {"verb": one of VERBS, "owner": ..., and its arguments}. Errors are one line for the user."""
     try:
-        if not isinstance(message, dict) or message.get("verb") not in VERBS:
+        verb = message.get("verb") if isinstance(message, dict) else None
+        if not isinstance(verb, str) or verb not in VERBS:
             raise ThroughlineError("the page asked for something unknown: reload it")
         arguments = {name: value for name, value in message.items() if name != "verb"}
-        return {"ok": True, **getattr(studio, message["verb"])(**arguments)}
+        return {"ok": True, **getattr(studio, verb)(**arguments)}
     except ThroughlineError as error:
-        return {"ok": False, "error": str(error)}
+        return {"ok": False, "error": " ".join(str(error).split())}
     except Exception as error:  # the boundary to the browser, which is told no more than it needs
         log.exception("a request failed")
         return {"ok": False, "error": f"Something went wrong ({type(error).__name__}): try again"}
@@ -108,8 +109,10 @@ def serve_media(studio: Studio, request: Request) -> Response:
     """A file by its digest, which can't be guessed and never changes."""
     digest, _, suffix = request.path_params["name"].partition(".")
     try:
-        path = studio.media.path(digest, suffix)
+        path = studio.media.path(digest, suffix) if suffix in MEDIA_TYPES else None  # traces are not for browsers
     except ThroughlineError:
+        path = None
+    if path is None:
         return PlainTextResponse("not found", 404)
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     name = request.query_params.get("name")
