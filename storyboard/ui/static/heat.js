@@ -35,15 +35,19 @@ export function paintHeat(canvas, map) {
 
 /** {node, show(map, number)}: a picture with a map over it, how strongly it shows, and its clip if asked for. */
 export function makeLook() {
-  const picture = el('img', {alt: ''}), canvas = el('canvas', {class: 'heat', role: 'img'});
+  const picture = el('img', {alt: ''}), clip = el('video', {muted: true, loop: true, playsinline: true, hidden: true}), canvas = el('canvas', {class: 'heat', role: 'img'});
   const opacity = el('input', {type: 'range', min: 0, max: 100, step: 5, value: 80, 'aria-label': 'How strongly the heat map shows'});
   const play = makeButton('Play the clip', () => { playing = !playing; paint(); }, {kind: 'quiet small', 'aria-pressed': 'false'});
-  const node = el('div', {class: 'look'}, el('div', {class: 'frame'}, picture, canvas),
+  const node = el('div', {class: 'look'}, el('div', {class: 'frame'}, picture, clip, canvas),
     el('div', {class: 'controls'}, el('label', {class: 'opacity'}, el('span', {text: 'Heat map'}), opacity), play));
+  clip.muted = true;
   let map = null, playing = false;
 
   function paint() {
-    setSource(picture, playing ? map.preview : map.keyframe);
+    setSource(picture, map.keyframe);
+    setSource(clip, playing ? map.preview : '');
+    setHidden(clip, !playing);
+    if (playing) clip.play().catch(() => {});
     play.setAttribute('aria-pressed', String(playing));
     setText(play.lastChild, playing ? 'Show the keyframe' : 'Play the clip');
   }
@@ -56,6 +60,7 @@ export function makeLook() {
   function show(next, number) {
     if (next === map) return;
     map = next;
+    playing &&= Boolean(map.preview);
     setHidden(play, !map.preview);
     picture.alt = `Scene ${number}`;
     canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in scene ${number}`);

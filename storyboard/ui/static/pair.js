@@ -106,7 +106,7 @@ export function makePair({difference = false} = {}) {
   return {node, show, pause};
 }
 
-const GAIN = 4, RAMP = [[24, 20, 17], [122, 43, 25], [210, 77, 44], [255, 184, 92], [255, 246, 224]];
+const GAIN = 3, RAMP = [[24, 20, 17], [122, 43, 25], [210, 77, 44], [255, 184, 92], [255, 246, 224]];
 
 const COLOURS = Array.from({length: 256}, (_, value) => {
   const place = value / 255 * (RAMP.length - 1), low = Math.min(Math.floor(place), RAMP.length - 2), t = place - low;

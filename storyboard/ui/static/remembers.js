@@ -60,10 +60,9 @@ export function makeRemembers(store) {
     threshold.set(result.threshold);
     paintWords(own, result.prompt_pieces, piece => [piece.kept ? 'kept own' : 'plain', piece.kept ? ownReason(piece) : '']);
     setText(summary, summed(result.past));
-    const overrides = overridesOf(current);
     keyed(list, result.past, past => past.scene, () => makeCard().node, (element, past) => cards.get(element).paint(past, {
       map: start => maps.get(`${past.scene} ${start}`), chosen: chosen?.scene === past.scene ? chosen.start : null,
-      overrides, muted: current.muted_scenes.includes(past.scene),
+      how: piece => overruled(current, past, piece), muted: current.muted_scenes.includes(past.scene),
     }));
   }
 
@@ -76,9 +75,11 @@ export function makeRemembers(store) {
     chosen = chosen?.scene === scene && chosen.start === start ? null : {scene, start};
     draw();
   }
-  function overrule(scene, piece, how) {
-    const word = {scene, text: piece.text, occurrence: piece.occurrence};
-    edit({do: {[PINNED]: 'pin_word', [MUTED]: 'mute_word', filter: 'release_word'}[how], word});
+  function overrule(past, piece, how) {                  // all of it is one step of undo
+    const word = {scene: past.scene, text: piece.text, occurrence: piece.occurrence}, group = newId('overrule');
+    const other = refsOf(current, past, piece).filter(ref => how === 'filter' || !sameWord(ref, word));
+    for (const ref of other) edit({do: 'release_word', word: {scene: ref.scene, text: ref.text, occurrence: ref.occurrence}}, group);
+    if (how !== 'filter') edit({do: how === PINNED ? 'pin_word' : 'mute_word', word}, group);
   }
   return {node, paint, hide: tip.hide};
 }
@@ -91,12 +92,20 @@ function summed(pasts) {
     : `Remembers nothing of ${pasts.length === 1 ? 'the earlier scene' : `the ${pasts.length} earlier scenes`}`;
 }
 
-/** What the scene itself says about words, as it shows before the server has answered. */
-function overridesOf(scene) {
-  const key = word => `${word.scene} ${word.occurrence} ${word.text}`, found = new Map();
-  scene.pins.forEach(word => found.set(key(word), PINNED));
-  scene.mutes.forEach(word => found.set(key(word), MUTED));
-  return (past, piece) => found.get(key({...piece, scene: past})) || 'filter';
+const sameWord = (a, b) => a.scene === b.scene && a.text === b.text && a.occurrence === b.occurrence;
+
+/** The scene's pins and mutes that are about a word: of the word itself, or of its mention, which is kept or dropped whole. */
+function refsOf(scene, past, piece) {
+  const own = [...scene.pins, ...scene.mutes].filter(ref => ref.scene === past.scene);
+  if (!own.length) return own;
+  const mention = past.pieces.filter(other => other.content && (other === piece || other.mention === piece.mention));
+  return own.filter(ref => mention.some(word => sameWord(ref, {...word, scene: past.scene})) || (ref.text.includes(piece.text) && ref.text !== piece.text));
+}
+
+/** How a word is overruled, as the scene itself says it before the server has answered. A mute wins, as in the filter. */
+function overruled(scene, past, piece) {
+  const refs = piece.content ? refsOf(scene, past, piece) : [];
+  return refs.some(ref => scene.mutes.includes(ref)) ? MUTED : refs.length ? PINNED : 'filter';
 }
 
 // --- one past scene
@@ -117,7 +126,7 @@ function makePast({tip, select, inspector, mute, overrule}) {
   prompt.addEventListener('keydown', event => {
     const word = event.target.closest('[role=button].word'), how = {p: PINNED, m: MUTED, f: 'filter'}[event.key.toLowerCase()];
     if (!word) return;
-    if (how && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); overrule(past.scene, past.pieces[word.dataset.at], how); }
+    if (how && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); overrule(past, past.pieces[word.dataset.at], how); }
     else if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); word.click(); }
     else rove(prompt, word, event);
   });
@@ -131,11 +140,11 @@ function makePast({tip, select, inspector, mute, overrule}) {
     setAttr(forget.input, 'aria-label', `Forget scene ${past.number}`);
     setAttr(node, 'data-kept', past.kept && !view.muted);
     setAttr(node, 'data-muted', view.muted);
-    paintWords(prompt, past.pieces, each => kindOf(each, view.overrides(past.scene, each), view.muted), view);
+    paintWords(prompt, past.pieces, each => kindOf(each, view.how(each), view.muted), view);
     const piece = past.pieces.find(each => each.start === view.chosen && each.content);
     if (piece) {
       if (inspector.node.parentNode !== node) node.append(inspector.node);
-      inspector.paint(past, piece, view.overrides(past.scene, piece), view.map(piece.start));
+      inspector.paint(past, piece, view.how(piece), view.map(piece.start));
     } else if (inspector.node.parentNode === node) inspector.node.remove();
   }
   return {node, paint};
@@ -202,7 +211,7 @@ function makeInspector(overrule) {
   const name = el('b', {dir: 'auto'}), reason = el('p', {class: 'reason'}), look = makeLook();
   const hint = el('p', {class: 'explain', text: 'No heat map: the chosen take did not remember this word.'});
   const choice = makeChoice('This word', [['filter', 'Filter decides'], [PINNED, 'Pin'], [MUTED, 'Mute']],
-    how => overrule(past.scene, piece, how));
+    how => overrule(past, piece, how));
   const node = el('div', {class: 'inspector'}, el('div', {class: 'about'}, name, reason, choice.node, hint), look.node);
   let past = null, piece = null;
   function paint(nextPast, nextPiece, how, map) {

@@ -1,6 +1,7 @@
 // The w1 x w2 sheet: short renders of the scene with other guidance, each with its scores; a click takes its settings.
 import {counted, el, setAttr, setHidden, setSource, setText} from './dom.js';
-import {ask, decimal, makeButton} from './parts.js';
+import {decimal, makeButton} from './parts.js';
+import {cancelTrials, order, over} from './trials.js';
 
 const AXES = {
   w1: {label: 'Text guidance (w1)', offered: [0, 1, 2, 3, 4, 5, 6, 8, 10], chosen: [2, 4, 6]},
@@ -8,15 +9,14 @@ const AXES = {
 };
 const SCORES = [['prompt', 'prompt', 'How well it shows what the prompt says'], ['consistency', 'consist.', 'How well it agrees with what it remembers'],
   ['motion', 'motion', 'How much moves in it']];
-const LOOK_AGAIN = 500;                                  // milliseconds between two looks at a sheet that is being made
-const over = cell => cell.state === 'done' || cell.state === 'failed' || cell.state === 'cancelled';
+const MOST_CELLS = 36;
 
 /** {node, paint(scene)} */
 export function makeSheet(store) {
-  const sheets = new Map();                              // scene id -> {id, cells, failed}
+  const sheets = new Map();                              // scene id -> {cells}
   const [first, second] = Object.values(AXES).map(axis => makeAxis(axis, () => draw()));
   const start = makeButton('Render the sheet', render, {kind: 'primary'});
-  const stop = makeButton('Cancel', () => store.cancel([sheets.get(current.id).id]), {kind: 'quiet'});
+  const stop = makeButton('Cancel', () => cancelTrials(store), {kind: 'quiet'});
   const line = el('p', {class: 'line', role: 'status'});
   const grid = el('div', {class: 'grid-reach'}), legend = el('p', {class: 'explain', text: 'Each cell: how well it shows its prompt, how well it agrees with what it remembers, and how much moves. Choose a cell to take its settings.'});
   const node = el('section', {class: 'group sheet', 'aria-label': 'Guidance sheet'}, el('h3', {text: 'Guidance sheet'}),
@@ -25,25 +25,17 @@ export function makeSheet(store) {
   let current = null, busy = false;
 
   async function render() {
-    const scene = current.id, story = store.state.story.id, w1 = first.values(), w2 = second.values();
+    const scene = current.id, w1 = first.values(), w2 = second.values();
+    const cells = w2.flatMap(b => w1.map(a => ({w1: a, w2: b, state: 'queued'}))), sheet = {cells};
     busy = true;
     draw();
-    const reply = await ask(store, 'sheet', {scene, w1, w2});
-    busy = false;
-    if (reply) {
-      const cells = w2.flatMap(b => w1.map(a => ({w1: a, w2: b, state: 'queued'}))), sheet = {id: reply.id, story, cells, error: ''};
-      sheets.set(scene, sheet);
-      follow(sheet);
-    }
-    draw();
-  }
-  async function follow(sheet) {
-    while (!sheet.cells.every(over) && !sheet.error && store.state.story?.id === sheet.story) {
-      try { sheet.cells = (await store.call('sheet_state', {story: sheet.story, id: sheet.id, quiet: true})).cells; }
-      catch (error) { if (!error.lost) sheet.error = error.message; }
+    const ids = await order(store, 'sheet', {scene, w1, w2}, trials => {
+      sheet.cells = cells.map((cell, i) => ({...trials[i], w1: cell.w1, w2: cell.w2}));
       draw();
-      if (!sheet.cells.every(over)) await new Promise(wake => setTimeout(wake, LOOK_AGAIN));
-    }
+    });
+    busy = false;
+    if (ids) sheets.set(scene, sheet);
+    draw();
   }
   function paint(scene) {
     current = scene;
@@ -52,10 +44,10 @@ export function makeSheet(store) {
   function draw() {
     if (!current) return;
     const sheet = sheets.get(current.id), cells = sheet?.cells || [], done = cells.filter(over).length, count = first.values().length * second.values().length;
-    const active = cells.length > 0 && done < cells.length && !sheet.error;
-    setAttr(start, 'disabled', busy || active || !count || !current.prompt.trim());
+    const active = cells.length > 0 && done < cells.length, failed = cells.find(cell => cell.state === 'failed');
+    setAttr(start, 'disabled', busy || active || !count || count > MOST_CELLS || !current.prompt.trim());
     setHidden(stop, !active);
-    setText(line, sheet?.error ? `Failed: ${sheet.error}` : active ? `${done} of ${cells.length} rendered` : count ? counted(count, 'short render') : 'Choose a value of each');
+    setText(line, failed ? `Failed: ${failed.error}` : active ? `${done} of ${cells.length} rendered` : count > MOST_CELLS ? `${count} are too many: at most ${MOST_CELLS}` : count ? counted(count, 'short render') : 'Choose a value of each');
     setHidden(grid, !cells.length);
     setHidden(legend, !cells.length);
     if (cells.length) paintGrid(grid, cells, current.guidance, cell => store.edit({do: 'edit_scene', scene: current.id, changes: {guidance: {text: cell.w1, history: cell.w2}}}));
@@ -86,12 +78,12 @@ function paintGrid(box, cells, guidance, take) {
     box.dataset.key = key;
     box.replaceChildren(makeTable(w1, w2));
   }
-  const at = new Map(cells.map(cell => [`${cell.w1} ${cell.w2}`, cell]));
+  const most = Math.max(1e-6, ...cells.map(cell => cell.motion || 0)), at = new Map(cells.map(cell => [`${cell.w1} ${cell.w2}`, cell]));
   for (const button of box.querySelectorAll('button.cell')) {
     const cell = at.get(button.dataset.at);
     if (!cell) continue;
     button.onclick = () => take(cell);
-    paintCell(button, cell, cell.w1 === guidance.text && cell.w2 === guidance.history);
+    paintCell(button, cell, cell.w1 === guidance.text && cell.w2 === guidance.history, most);
   }
 }
 
@@ -108,7 +100,8 @@ function makeCell(at) {
     el('span', {class: 'scores'}, ...scores));
 }
 
-function paintCell(button, cell, now) {
+/** `most`: the strongest motion in the sheet, a mean change of pixels, to which the others compare. */
+function paintCell(button, cell, now, most) {
   setAttr(button, 'data-state', cell.state);
   setAttr(button, 'aria-current', now ? 'true' : null);
   setAttr(button, 'disabled', cell.state !== 'done');
@@ -116,7 +109,7 @@ function paintCell(button, cell, now) {
   setText(button.querySelector('.said'), {done: now ? 'in use' : '', queued: '…', running: '…', failed: 'failed', cancelled: 'cancelled'}[cell.state] ?? '');
   for (const score of button.querySelectorAll('.score')) {
     const value = cell[score.dataset.score], known = typeof value === 'number';
-    score.style.setProperty('--value', known ? Math.max(0, Math.min(1, value)) : 0);
+    score.style.setProperty('--value', known ? Math.max(0, Math.min(1, score.dataset.score === 'motion' ? value / most : value)) : 0);
     setText(score.lastChild, known ? value.toFixed(2) : '–');
   }
   const told = SCORES.map(([name]) => `${name} ${typeof cell[name] === 'number' ? cell[name].toFixed(2) : 'not known'}`).join(', ');

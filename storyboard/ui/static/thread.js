@@ -1,8 +1,10 @@
 // A small diagram of which scene feeds which, and by which words: a dot for each scene, an arc for each memory.
-import {el, setAttr} from './dom.js';
+import {counted, el, setAttr} from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const GAP = 34, EDGE = 22, BASE = 12, TALLEST = 62;      // pixels: between dots, beside them, under them, highest arc
+
+const MOST_TOLD = 4, MOST_NUMBERS = 8;                  // scenes that the sentence under it names
 
 function shape(tag, attributes) {
   const node = document.createElementNS(SVG, tag);
@@ -59,7 +61,7 @@ export function makeThread(store) {
     plane.style.width = `${width}px`;
     for (const [name, value] of Object.entries({width, height: height + BASE, viewBox: `0 0 ${width} ${height + BASE}`})) svg.setAttribute(name, value);
     arcs.replaceChildren(...edges.map(edge => makeArc(edge, story, height, farthest)));
-    dots.replaceChildren(...story.scenes.map((scene, i) => el('button', {type: 'button', class: 'dot', 'data-scene': scene.id, text: i + 1, 'aria-label': `Scene ${i + 1}`})));
+    dots.replaceChildren(...story.scenes.map((scene, i) => el('button', {type: 'button', class: 'dot', 'data-scene': scene.id, text: i + 1, 'data-digits': String(i + 1).length, 'aria-label': `Scene ${i + 1}`})));
   }
   function centre() {
     const dot = dots.querySelector('[aria-current]');
@@ -89,8 +91,11 @@ function tell(node, story, edges, selected) {
   const key = JSON.stringify([into, out]);
   if (node.dataset.key === key) return;
   node.dataset.key = key;
-  const parts = into.flatMap((edge, i) => [i ? '; ' : 'Remembers ', el('em', {text: edge.words.join(', '), dir: 'auto'}), ` of scene ${edge.a + 1}`]);
-  if (out.length) parts.push(into.length ? '. ' : '', `Remembered by scene ${out.map(edge => edge.b + 1).join(', ')}`);
+  const told = into.slice(-MOST_TOLD).reverse(), rest = into.length - told.length;
+  const parts = told.flatMap((edge, i) => [i ? '; ' : 'Remembers ', el('em', {text: edge.words.join(', '), dir: 'auto'}), ` of scene ${edge.a + 1}`]);
+  if (rest) parts.push(`; and words of ${counted(rest, 'scene')} before`);
+  if (out.length) parts.push(into.length ? '. ' : '', `Remembered by scene ${out.slice(0, MOST_NUMBERS).map(edge => edge.b + 1).join(', ')}`);
+  if (out.length > MOST_NUMBERS) parts.push(` and ${out.length - MOST_NUMBERS} more`);
   if (!parts.length) parts.push('Shares nothing with the other scenes');
   node.replaceChildren(...parts, '.');
 }

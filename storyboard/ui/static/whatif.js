@@ -1,11 +1,9 @@
 // The What if tab: the same take without its history or without one word, beside the chosen one; and the sheet under it.
-import {counted, el, setAttr, setHidden, setText} from './dom.js';
-import {ask, keyed, makeButton, makeEmpty, makeLatest, quoted} from './parts.js';
+import {el, setAttr, setHidden, setText} from './dom.js';
+import {keyed, makeButton, makeEmpty, makeLatest, quoted} from './parts.js';
 import {makePair} from './pair.js';
 import {makeSheet} from './sheet.js';
-
-const LOOK_AGAIN = 400;                                  // milliseconds between two looks at a trial that is being made
-const over = trial => trial.state === 'done' || trial.state === 'failed' || trial.state === 'cancelled';
+import {cancelTrials, order, over} from './trials.js';
 
 /** {node, paint(scene)} */
 export function makeWhatIf(store) {
@@ -28,27 +26,17 @@ export function makeWhatIf(store) {
     draw();
   });
   async function tryIt(without, label) {
-    const scene = current.id, {story} = store.state;
+    const scene = current.id, trial = {label, state: 'queued', against: current.chosen};
     busy = true;
     draw();
-    const reply = await ask(store, 'what_if', {scene, without});
+    const ids = await order(store, 'what_if', {scene, without}, ([now]) => { Object.assign(trial, now); draw(); });
     busy = false;
-    if (reply) {
-      const id = reply.trial ?? reply.id;
-      const trial = {id, label, story: story.id, state: 'queued', against: current.chosen};
+    if (ids) {
+      [trial.id] = ids;
       trials.set(scene, [...(trials.get(scene) || []), trial]);
-      chosen.set(scene, id);
-      follow(trial);
+      chosen.set(scene, trial.id);
     }
     draw();
-  }
-  async function follow(trial) {                         // goes on while another tab or scene is looked at
-    while (!over(trial) && store.state.story?.id === trial.story) {
-      const reply = await store.call('trial', {story: trial.story, id: trial.id, quiet: true}).catch(error => ({state: error.lost ? trial.state : 'failed', error: error.message}));
-      Object.assign(trial, reply);
-      draw();
-      if (!over(trial)) await new Promise(wake => setTimeout(wake, LOOK_AGAIN));
-    }
   }
 
   function paint(scene) {
@@ -82,13 +70,13 @@ export function makeWhatIf(store) {
   return {node, paint, hide: result.pause};
 }
 
-/** Kept words of a past scene; those with nothing but space between them are one. */
+/** Kept mentions of a past scene, each with the characters from its first word to its last. */
 function* phrases({scene, number, pieces}) {
   let found = null, gap = '';
-  for (const {text, start, end, kept} of pieces) {
+  for (const {text, start, end, kept, mention} of pieces) {
     if (!kept) { gap += text; continue; }
-    if (found && !gap.trim()) found = {...found, text: found.text + gap + text, end};
-    else { if (found) yield found; found = {scene, number, text, start, end}; }
+    if (found && found.mention === mention) found = {...found, text: found.text + gap + text, end};
+    else { if (found) yield found; found = {scene, number, mention, text, start, end}; }
     gap = '';
   }
   if (found) yield found;
@@ -99,10 +87,11 @@ function* phrases({scene, number, pieces}) {
 function makeResult(store, choose) {
   const pair = makePair({difference: true}), line = el('p', {class: 'line', role: 'status'});
   const bar = el('progress', {max: 1, value: 0, 'aria-label': 'Progress of the trial'});
-  const stop = makeButton('Cancel', () => store.cancel([trial.id]), {kind: 'quiet small'});
+  const stop = makeButton('Cancel', () => cancelTrials(store), {kind: 'quiet small'});
   const making = el('div', {class: 'making'}, el('div', {class: 'line'}, line, stop), bar);
   const earlier = el('div', {class: 'chips', role: 'group', 'aria-label': 'Trials'});
-  const node = el('div', {class: 'result'}, earlier, making, pair.node);
+  const caution = el('p', {class: 'explain', text: 'The chosen take is stale: part of the difference comes from what changed since.'});
+  const node = el('div', {class: 'result'}, earlier, making, pair.node, caution);
   let trial = null;
 
   function paint(scene, own, next) {
@@ -116,9 +105,9 @@ function makeResult(store, choose) {
     setHidden(making, Boolean(done));
     setHidden(stop, over(trial));
     setHidden(bar, over(trial));
-    const job = store.state.jobs[trial.id] || store.state.jobs[`trial:${trial.id}`] || {}, progress = {...trial, ...(over(trial) ? {} : job)};
-    bar.value = progress.total ? progress.step / progress.total : 0;
-    setText(line, saidOf(progress, take));
+    bar.value = trial.total ? trial.step / trial.total : 0;
+    setText(line, saidOf(trial, take));
+    setHidden(caution, !done || take.fresh);
     setHidden(pair.node, !done);
     if (!done) return pair.pause();
     pair.show({...take, label: 'As it is'}, {frames_per_second: take.frames_per_second, num_frames: take.num_frames, ...trial, label: trial.label[0].toUpperCase() + trial.label.slice(1)});
@@ -131,5 +120,5 @@ function saidOf(trial, take) {
   if (trial.state === 'cancelled') return 'Cancelled';
   if (trial.state === 'done') return take ? 'This trial has no clip.' : 'The take that it was compared with was deleted.';
   if (trial.state === 'running' && trial.total) return `Rendering ${trial.label}: step ${trial.step} of ${trial.total}`;
-  return trial.position > 1 ? `Queued, ${counted(trial.position - 1, 'render')} before it` : `Rendering ${trial.label}`;
+  return trial.state === 'queued' ? `Queued: ${trial.label}` : `Rendering ${trial.label}`;
 }

@@ -1,0 +1,29 @@
+// Trials: clips that are only looked at, made for a comparison or a sheet. They go on while something else is looked at.
+import {ask} from './parts.js';
+
+const LOOK_AGAIN = 400;                                  // milliseconds
+export const over = trial => trial.state === 'done' || trial.state === 'failed' || trial.state === 'cancelled';
+
+/** Orders trials by a verb; `tell(trials)` hears how they are doing until all are over. Gives their ids, or null after an error. */
+export async function order(store, verb, args, tell) {
+  const reply = await ask(store, verb, args);
+  if (!reply) return null;
+  follow(store, store.state.story.id, reply.trials, tell);
+  return reply.trials;
+}
+
+async function follow(store, story, ids, tell) {
+  let open = true;
+  while (open && store.state.story?.id === story) {
+    try {
+      const {trials} = await store.call('trials', {ids, quiet: true});
+      open = !trials.every(over);
+      tell(trials);
+    } catch (error) {
+      if (!error.lost) return tell(ids.map(id => ({id, state: 'failed', error: error.message})));
+    }
+    if (open) await new Promise(wake => setTimeout(wake, LOOK_AGAIN));
+  }
+}
+
+export const cancelTrials = store => ask(store, 'cancel_trials');
