@@ -1,12 +1,14 @@
 // One card of the strip: makes its nodes once and paints into them what changed.
 
-import {calm, el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource, setText} from './dom.js';
+import {calm, el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource,
+  setText} from './dom.js';
 
 const BADGES = {                                        // state -> icon, words
-  blank: ['pencil', 'No words yet'], new: ['render', 'Not rendered'], fresh: ['check', 'Fresh'], stale: ['stale', 'Stale'],
-  waiting: ['hourglass', 'Waiting'], queued: ['clock', 'Queued'], running: ['render', 'Rendering'], failed: ['fail', 'Failed'],
-  unknown: ['clock', '…'],
+  blank: ['pencil', 'No words yet'], new: ['render', 'Not rendered'], fresh: ['check', 'Fresh'],
+  stale: ['stale', 'Stale'], waiting: ['hourglass', 'Waiting'], queued: ['clock', 'Queued'],
+  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unknown: ['clock', '…'],
 };
+const OVERTAKEN = 'This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.';
 const MOST_CHARACTERS = 2000;
 let focuses = 0;                                        // every stay in a field is one step of undo
 
@@ -17,7 +19,8 @@ export class Card {
     this.view = {};
     this.text = makePrompt(store, id);
     this.badge = el('span', {class: 'badge'}, icon('clock'), el('span'));
-    this.lockSign = el('span', {class: 'badge lock-sign', title: 'Never rendered again until unlocked'}, icon('lock'), el('span', {text: 'Locked'}));
+    this.lockSign = el('span', {class: 'badge lock-sign', title: 'Never rendered again until unlocked'}, icon('lock'),
+      el('span', {text: 'Locked'}));
     this.number = el('b', {class: 'number'});
     this.grip = iconButton('grip', 'Drag', {class: 'icon-button grip'});
     this.shot = makeShot();
@@ -52,10 +55,12 @@ export class Card {
   label(state, {scene, index, total}) {
     const of = `scene ${index + 1}`, said = state === 'running' ? 'rendering' : BADGES[state][1].toLowerCase();
     const words = scene.prompt ? `: ${scene.prompt.slice(0, 120)}` : '';
-    setAttr(this.article, 'aria-label', `Scene ${index + 1} of ${total}, ${said}${scene.locked ? ', locked' : ''}${words}`);
+    setAttr(this.article, 'aria-label',
+      `Scene ${index + 1} of ${total}, ${said}${scene.locked ? ', locked' : ''}${words}`);
     setAttr(this.text.area, 'aria-label', `Prompt of ${of}`);
     setAttr(this.shot.node, 'aria-label', `Details of ${of}`);
-    for (const [button, does] of [[this.grip, 'Drag to move'], [this.insert, 'Add a scene before'], [this.tools.copy, 'Duplicate'],
+    for (const [button, does] of [
+      [this.grip, 'Drag to move'], [this.insert, 'Add a scene before'], [this.tools.copy, 'Duplicate'],
       [this.tools.remove, 'Delete'], [this.tools.more, 'More for'], [this.tools.details, 'Details of'],
       [this.tools.lock, scene.locked ? 'Unlock' : 'Lock']]) {
       setAttr(button, 'aria-label', `${does} ${of}`);
@@ -73,11 +78,14 @@ export function stateOf({scene, standing, job}) {
 
 function paintBadge(badge, state, {job, standing, numbers}) {
   const [shape, words] = BADGES[state] || BADGES.unknown;
-  const more = {queued: () => job.position ? ` #${job.position}` : '', running: () => job.total ? ` ${job.step}/${job.total}` : '',
+  const more = {
+    queued: () => job.position ? ` #${job.position}` : '',
+    running: () => job.total ? ` ${job.step}/${job.total}` : '',
     waiting: () => standing ? ` for ${numbers(standing.waits_for)}` : ''}[state];
   setIcon(badge.firstChild, shape);
   setText(badge.lastChild, words + (more ? more() : ''));
-  setAttr(badge, 'title', standing && ['stale', 'waiting'].includes(state) ? standing.reasons.map(plain).join('\n') : null);
+  const told = standing && ['stale', 'waiting'].includes(state);
+  setAttr(badge, 'title', told ? standing.reasons.map(plain).join('\n') : null);
 }
 
 // --- the picture ---
@@ -118,7 +126,7 @@ function makePrompt(store, id) {
   area.addEventListener('focus', () => { focus = ++focuses; });
   area.addEventListener('input', () => {
     grow();
-    if (overtaken) store.notify('This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.');
+    if (overtaken) store.notify(OVERTAKEN);
     overtaken = false;
     store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${focus}`);
   });
@@ -150,22 +158,26 @@ function paintNote(note, text) {
 }
 
 const sentence = text => text && text[0].toUpperCase() + text.slice(1);
-const unseenWords = words => words?.length ? `The model has never seen ${words.map(word => `*${word}*`).join(', ')} and will guess.` : '';
+const starred = words => words.map(word => `*${word}*`);
+const unseenWords = words => words?.length ? `The model has never seen ${starred(words).join(', ')} and will guess.`
+  : '';
 
 function paintMemory(node, memories, numbers) {
   const text = memories.filter(memory => memory.words.length)
-    .map(memory => `${memory.words.map(word => `*${word}*`).join(' ')} of ${numbers([memory.scene])}`).join(', ');
+    .map(memory => `${starred(memory.words).join(' ')} of ${numbers([memory.scene])}`).join(', ');
   setHidden(node, !text);
   if (node.marked === text) return;
   node.marked = text;
-  node.lastChild.replaceChildren('Remembers ', ...marked(text).map(part => part.tagName === 'EM' ? el('mark', {text: part.textContent}) : part));
+  const parts = marked(text).map(part => part.tagName === 'EM' ? el('mark', {text: part.textContent}) : part);
+  node.lastChild.replaceChildren('Remembers ', ...parts);
 }
 
 // --- the buttons ---
 
 function makeTools() {
   const tool = (name, act) => iconButton(name, act, {'data-act': act});
-  const render = el('button', {type: 'button', class: 'button render', 'data-act': 'render'}, icon('render'), el('span'));
+  const render = el('button', {type: 'button', class: 'button render', 'data-act': 'render'}, icon('render'),
+    el('span'));
   const [details, lock, copy, remove, more] = [['settings', 'details'], ['unlock', 'lock'], ['copy', 'duplicate'],
     ['trash', 'remove'], ['more', 'more']].map(([name, act]) => tool(name, act));
   details.classList.add('details');
@@ -175,7 +187,8 @@ function makeTools() {
 }
 
 function paintTools({render, lock}, state, {scene, index}) {
-  const busy = state === 'queued' || state === 'running', words = busy ? 'Cancel' : state === 'fresh' ? 'New take' : 'Render';
+  const busy = state === 'queued' || state === 'running';
+  const words = busy ? 'Cancel' : state === 'fresh' ? 'New take' : 'Render';
   setText(render.lastChild, words);
   setIcon(render.firstChild, busy ? 'stop' : 'render');
   setAttr(render, 'data-act', busy ? 'cancel' : 'render');

@@ -3,7 +3,8 @@
 const SHAPES = {
   add: 'M12 5v14M5 12h14',
   back: 'M15 5l-7 7 7 7',
-  book: 'M4 5.5A1.5 1.5 0 0 1 5.5 4H11v16H5.5A1.5 1.5 0 0 1 4 18.5zM20 5.5A1.5 1.5 0 0 0 18.5 4H13v16h5.5a1.5 1.5 0 0 0 1.5-1.5z',
+  book: 'M4 5.5A1.5 1.5 0 0 1 5.5 4H11v16H5.5A1.5 1.5 0 0 1 4 18.5zM20 5.5A1.5 1.5 0 0 0 18.5 4H13v16h5.5'
+    + 'a1.5 1.5 0 0 0 1.5-1.5z',
   bottom: 'M6 9l6 6 6-6',
   check: 'M5 12.5l4.5 4.5L19 7.5',
   clock: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 8v4.5l3 1.8',
@@ -40,8 +41,8 @@ export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name === 'text') node.textContent = value;
-    else if (name === 'on') for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? '' : value);
+    else if (name === 'on') Object.entries(value).forEach(pair => node.addEventListener(...pair));
+    else if ((value ?? false) !== false) node.setAttribute(name, value === true ? '' : value);
   }
   node.append(...children.filter(child => child !== null && child !== undefined));
   return node;
@@ -63,26 +64,29 @@ export function setIcon(svg, name) {
 
 // A button of one icon, named for screen readers and by a tooltip.
 export function iconButton(name, label, attributes = {}) {
-  return el('button', {type: 'button', class: 'icon-button', 'aria-label': label, title: label, ...attributes}, icon(name));
+  return el('button', {type: 'button', class: 'icon-button', 'aria-label': label, title: label, ...attributes},
+    icon(name));
 }
 
 // A button of words, with an icon before them if one is named.
 export function textButton(label, attributes = {}, iconName = '') {
-  return el('button', {type: 'button', class: 'button', ...attributes}, iconName ? icon(iconName) : null, el('span', {text: label}));
+  return el('button', {type: 'button', class: 'button', ...attributes}, iconName ? icon(iconName) : null,
+    el('span', {text: label}));
 }
 
 // The setters write only what differs, so that painting again what is there costs no layout.
 export const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 export const setHidden = (node, hidden) => { if (node.hidden !== hidden) node.hidden = hidden; };
 export function setAttr(node, name, value) {
-  if (value === null || value === undefined || value === false) { if (node.hasAttribute(name)) node.removeAttribute(name); }
+  if ((value ?? false) === false) { if (node.hasAttribute(name)) node.removeAttribute(name); }
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 export const setSource = (image, url) => setAttr(image, 'src', url || null);
 
 // Text with *words* between asterisks in italics, as nodes.
 export function marked(text) {
-  return text.split(/\*([^*]+)\*/).map((part, i) => i % 2 ? el('em', {text: part, dir: 'auto'}) : document.createTextNode(part));
+  return text.split(/\*([^*]+)\*/).map((part, i) => i % 2 ? el('em', {text: part, dir: 'auto'})
+    : document.createTextNode(part));
 }
 export const plain = text => text.replace(/\*([^*]+)\*/g, '$1');
 export function setMarked(node, text) {
@@ -127,7 +131,8 @@ export function makeMenu() {
   return menu;
 }
 
-export const isTyping = target => Boolean(target.closest?.('input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]'));
+const TYPED = 'input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]';
+export const isTyping = target => Boolean(target.closest?.(TYPED));
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 export const narrow = () => matchMedia('(max-width: 899px)').matches;
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;

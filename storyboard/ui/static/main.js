@@ -17,7 +17,8 @@ export async function mount(element, server) {
   await Promise.all(['board.css', 'panel.css'].map(addStyle));
   const store = new Store(server), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store)};
   const show = name => { dialogs[name].dispatchEvent(new Event('opening')); dialogs[name].showModal(); };
-  const side = makeSide(store), toasts = makeToasts(element, store), spoken = el('p', {class: 'spoken', role: 'status'});
+  const side = makeSide(element, store), toasts = makeToasts(element, store);
+  const spoken = el('p', {class: 'spoken', role: 'status'});
   store.say = text => setText(spoken, text);
   element.classList.add('tl');
   element.append(makeTopbar(store, show), el('div', {class: 'desk'}, makeStrip(store, show), side), makePlanbar(store),
@@ -52,8 +53,9 @@ function addStyle(name) {
 }
 
 // The panel, beside the strip or, on a narrow screen, a sheet from below.
-function makeSide(store) {
-  const close = iconButton('bottom', 'Close the panel', {class: 'icon-button sheet-close', on: {click: () => store.closeSheet()}});
+function makeSide(element, store) {
+  const close = iconButton('bottom', 'Close the panel', {class: 'icon-button sheet-close',
+    on: {click: () => store.closeSheet()}});
   const side = el('aside', {class: 'side', 'aria-label': 'The chosen scene'}, close, makePanel(store));
   side.addEventListener('keydown', event => { if (event.key === 'Escape') store.closeSheet(); });
   store.on(() => {
@@ -61,8 +63,9 @@ function makeSide(store) {
     setHidden(side, !story?.scenes.length);
     setAttr(side, 'data-open', String(sheet));
     if (!narrow() || sheet === before) return;
+    const card = element.querySelector(`.slot[data-id="${selected}"] .card`);
     if (sheet) close.focus({preventScroll: true});
-    else if (side.contains(document.activeElement)) document.querySelector(`.slot[data-id="${selected}"] .card`)?.focus();
+    else if (side.contains(document.activeElement)) card?.focus();
   });
   return side;
 }
@@ -70,8 +73,12 @@ function makeSide(store) {
 function makeToasts(element, store) {
   const box = el('div', {class: 'toasts', role: 'region', 'aria-label': 'Messages', popover: 'manual'});
   store.toast = (message, {undo = null, kind = '', until = ''} = {}) => {
-    const drop = () => { toast.remove(); if (!box.childElementCount && box.matches(':popover-open')) box.hidePopover(); };
-    const toast = el('div', {class: 'toast', 'data-kind': kind, 'data-until': until, role: kind === 'error' ? 'alert' : 'status'},
+    const drop = () => {
+      toast.remove();
+      if (!box.childElementCount && box.matches(':popover-open')) box.hidePopover();
+    };
+    const role = kind === 'error' ? 'alert' : 'status';
+    const toast = el('div', {class: 'toast', 'data-kind': kind, 'data-until': until, role},
       el('span', {text: message, dir: 'auto'}),
       undo && el('button', {type: 'button', class: 'toast-undo', text: 'Undo', on: {click: () => { drop(); undo(); }}}),
       iconButton('close', 'Dismiss', {on: {click: drop}}));
@@ -97,7 +104,8 @@ function addKeys(store, show) {
   document.addEventListener('keydown', event => {
     const {story} = store.state, key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey;
     if (!story || event.defaultPrevented || isTyping(event.target) || document.querySelector('dialog[open]')) return;
-    const backward = command && key === 'z' && !event.shiftKey, forward = command && (key === 'y' || key === 'z' && event.shiftKey);
+    const backward = command && key === 'z' && !event.shiftKey;
+    const forward = command && (key === 'y' || key === 'z' && event.shiftKey);
     if (backward && (story.can_undo || store.saving)) store.undo();
     else if (forward && story.can_redo) store.redo();
     else if (event.key === '?') show('help');

@@ -1,22 +1,26 @@
 // The line at the foot of the page: what a render would do and about how long it takes, or how far it is.
 
-import {counted, duration, el, icon, iconButton, makeMenu, openMenu, setAttr, setHidden, setMarked, setText} from './dom.js';
+import {counted, duration, el, icon, iconButton, makeMenu, openMenu, setAttr, setHidden, setMarked,
+  setText} from './dom.js';
 import {sceneOf} from './edits.js';
 
 const MOST_NAMED = 6, MOST_REASONS = 2;
 
 export function makePlanbar(store) {
-  const line = el('p', {class: 'plan-line', dir: 'auto'}), progress = el('progress', {class: 'plan-progress', max: 1, value: 0, 'aria-label': 'Rendering'});
+  const line = el('p', {class: 'plan-line', dir: 'auto'});
+  const progress = el('progress', {class: 'plan-progress', max: 1, value: 0, 'aria-label': 'Rendering'});
   const words = el('span'), menu = makeMenu();
-  const render = el('button', {type: 'button', class: 'button primary', on: {click: () => store.render()}}, icon('render'), words);
+  const render = el('button', {type: 'button', class: 'button primary', on: {click: () => store.render()}},
+    icon('render'), words);
   const more = iconButton('bottom', 'More ways to render', {class: 'button primary split', 'aria-haspopup': 'menu',
     on: {click: () => openMenu(menu, more, choices(store))}});
   const cancel = el('button', {type: 'button', class: 'button', text: 'Cancel', on: {click: () => store.cancel()}});
-  const bar = el('footer', {class: 'planbar', 'aria-label': 'Plan'}, progress, line, el('div', {class: 'plan-acts'}, cancel,
-    el('div', {class: 'split-box'}, render, more)), menu);
+  const bar = el('footer', {class: 'planbar', 'aria-label': 'Plan'}, progress, line,
+    el('div', {class: 'plan-acts'}, cancel, el('div', {class: 'split-box'}, render, more)), menu);
   const batch = new Batch();
   store.on(() => {
-    const {story, standing, jobs} = store.state, steps = standing?.plan.steps.filter(step => !active(jobs[step.scene])) || [];
+    const {story, standing, jobs} = store.state;
+    const steps = standing?.plan.steps.filter(step => !active(jobs[step.scene])) || [];
     batch.follow(jobs);
     setAttr(bar, 'data-busy', String(batch.busy));
     setMarked(line, batch.busy ? batch.line(story) : planLine(story, standing));
@@ -33,7 +37,8 @@ const active = job => job?.state === 'queued' || job?.state === 'running';
 
 function choices(store) {
   const {story, selected} = store.state, number = story.scenes.findIndex(scene => scene.id === selected) + 1;
-  const all = story.scenes.filter(scene => scene.prompt.trim() && !scene.locked).map(scene => scene.id), chosen = sceneOf(story, selected);
+  const all = story.scenes.filter(scene => scene.prompt.trim() && !scene.locked).map(scene => scene.id);
+  const chosen = sceneOf(story, selected);
   return [
     {label: 'Render all again, as new takes', icon: 'stale', disabled: !all.length, act: () => store.render(all, true)},
     {label: number ? `New take of scene ${number}` : 'New take of the chosen scene', icon: 'render',
@@ -49,7 +54,8 @@ function planLine(story, standing) {
   if (!standing) return 'Looking at what depends on what…';
   const {steps, seconds, blocked} = standing.plan, notes = blocked.length ? ` ${blocked.map(sentence).join(' ')}` : '';
   if (!steps.length) return restLine(story, standing) + notes;
-  const named = steps.slice(0, MOST_NAMED).map((step, i) => stepWords(step, i, standing.scenes[step.scene]?.state, steps.length));
+  const state = step => standing.scenes[step.scene]?.state;
+  const named = steps.slice(0, MOST_NAMED).map((step, i) => stepWords(step, i, state(step), steps.length));
   const others = steps.length > MOST_NAMED ? ` and ${steps.length - MOST_NAMED} more` : '';
   const time = seconds === null || seconds === undefined ? '' : `, about ${duration(seconds)}`;
   return `Render ${counted(steps.length, 'scene')}: ${named.join(', ')}${others}${time}.${notes}`;
@@ -103,7 +109,8 @@ class Batch {
     const job = this.running, count = this.scenes.size;
     if (!job) {
       const ahead = Math.min(...Object.values(this.jobs).filter(active).map(other => other.position || 1)) - 1;
-      return ahead > 0 ? `Waiting in line: ${counted(ahead, 'scene')} of others first.` : `Starting ${counted(count, 'scene')}…`;
+      return ahead > 0 ? `Waiting in line: ${counted(ahead, 'scene')} of others first.`
+        : `Starting ${counted(count, 'scene')}…`;
     }
     const step = job.total ? `, step ${job.step} of ${job.total}` : '';
     return `Scene ${Math.min(this.done + 1, count)} of ${count}${step}${this.left()}`;

@@ -15,7 +15,8 @@ export function makeReorder(list, move) {
     const handle = grip || shot, slot = event.target.closest('.slot');
     if (!handle || !slot || event.button || drag) return;
     if (grip) event.preventDefault();                   // no selecting of text
-    drag = {slot, handle, pointer: event.pointerId, fromX: event.clientX, fromY: event.clientY, x: event.clientX, y: event.clientY,
+    const x = event.clientX, y = event.clientY;
+    drag = {slot, handle, pointer: event.pointerId, fromX: x, fromY: y, x, y,
       finger: event.pointerType === 'touch'};
     handle.setPointerCapture(event.pointerId);
   }
@@ -31,7 +32,8 @@ export function makeReorder(list, move) {
     const shot = drag.slot.querySelector('.shot'), width = Math.min(shot.offsetWidth, 200);
     Object.assign(drag, {width, height: width * shot.offsetHeight / shot.offsetWidth});
     ghost.style.width = `${width}px`;
-    ghost.replaceChildren(shot.cloneNode(true), el('b', {class: 'number', text: drag.slot.querySelector('.number').textContent}));
+    const number = drag.slot.querySelector('.number').cloneNode(true);
+    ghost.replaceChildren(shot.cloneNode(true), number);
     drag.slot.classList.add('dragging');
     document.documentElement.classList.add('tl-dragging');
     setHidden(ghost, false);
@@ -45,8 +47,9 @@ export function makeReorder(list, move) {
     if (by) scrollBy(0, by);
     if (by || !drag.slots) measure();
     const {x, y} = drag, place = nearest(drag, x, y + scrollY);
-    const [aside, below] = drag.finger ? [-drag.width / 2, -drag.height - 28] : [12, 12]; // a finger hides what is under it
-    ghost.style.transform = `translate(${x + aside}px, ${y + below}px)`;
+    const [aside, below] = drag.finger ? [-drag.width / 2, -drag.height - 28] : [12, 12]; // not under the finger
+    const left = inside(x + aside, innerWidth - drag.width), top = inside(y + below, innerHeight - drag.height);
+    ghost.style.transform = `translate(${left}px, ${top}px)`;
     drag.index = place.index;
     Object.assign(bar.style, {width: `${place.width}px`, height: `${place.height}px`,
       transform: `translate(${place.x}px, ${place.y - scrollY}px)`});
@@ -94,6 +97,8 @@ export function makeReorder(list, move) {
   return [ghost, bar];
 }
 
+const inside = (place, last) => Math.max(8, Math.min(place, last - 8));
+
 export const columnsOf = list => getComputedStyle(list).gridTemplateColumns.split(' ').length;
 
 function speed(y) {                                     // pixels to scroll now: more, the closer to an edge
@@ -104,12 +109,15 @@ function speed(y) {                                     // pixels to scroll now:
 
 // Where the card would go if let go at (x, y), and the bar that shows it.
 function nearest({slots, boxes, columns, slot}, x, y) {
-  const away = box => Math.hypot(Math.max(box.left - x, 0, x - box.right), 3 * Math.max(box.top - y, 0, y - box.bottom));
+  const outside = (low, value, high) => Math.max(low - value, 0, value - high);
+  const away = box => Math.hypot(outside(box.left, x, box.right), 3 * outside(box.top, y, box.bottom));
   let best = 0;
   boxes.forEach((box, i) => { if (away(box) < away(boxes[best])) best = i; });
   const box = boxes[best], side = columns > 1, half = 8;
   const after = side ? x > (box.left + box.right) / 2 : y > (box.top + box.bottom) / 2;
   const from = slots.indexOf(slot), gap = best + (after ? 1 : 0), index = gap > from ? gap - 1 : gap;
-  if (side) return {index, x: (after ? box.right + half : box.left - half) - 2, y: box.top, width: 4, height: box.bottom - box.top};
-  return {index, x: box.left, y: (after ? box.bottom + half : box.top - half) - 2, width: box.right - box.left, height: 4};
+  const [width, height] = side ? [4, box.bottom - box.top] : [box.right - box.left, 4];
+  const edge = (low, high) => (after ? high + half : low - half) - 2;
+  const [left, top] = side ? [edge(box.left, box.right), box.top] : [box.left, edge(box.top, box.bottom)];
+  return {index, width, height, x: left, y: top};
 }

@@ -16,13 +16,18 @@ class Shelf {
     this.stories = el('ul', {class: 'shelf-list'});
     this.samples = el('ul', {class: 'shelf-list'});
     this.none = el('p', {class: 'hint', text: 'None yet.'});
-    this.samplesBox = el('section', {'aria-label': 'Samples', hidden: true}, el('h3', {text: 'Samples, rendered already'}), this.samples);
-    this.file = el('input', {type: 'file', accept: '.zip,application/zip', hidden: true, on: {change: () => this.importFile(this.file)}});
+    this.samplesBox = el('section', {'aria-label': 'Samples', hidden: true},
+      el('h3', {text: 'Samples, rendered already'}), this.samples);
+    this.file = el('input', {type: 'file', accept: '.zip,application/zip', hidden: true,
+      on: {change: () => this.importFile(this.file)}});
     this.form = this.makeForm();
-    const importing = textButton('Import an archive', {class: 'button', on: {click: () => this.file.click()}}, 'import');
-    this.making = textButton('New story', {class: 'button primary', 'aria-expanded': 'false', on: {click: () => this.toggle()}}, 'add');
-    this.dialog = makeDialog('Stories', 'shelf', el('div', {class: 'shelf-acts'}, this.making, importing, this.file), this.form,
-      el('section', {'aria-label': 'Your stories'}, el('h3', {text: 'Yours'}), this.none, this.stories), this.samplesBox);
+    const importing = textButton('Import an archive', {class: 'button', on: {click: () => this.file.click()}},
+      'import');
+    this.making = textButton('New story', {class: 'button primary', 'aria-expanded': 'false',
+      on: {click: () => this.toggle()}}, 'add');
+    const own = el('section', {'aria-label': 'Your stories'}, el('h3', {text: 'Yours'}), this.none, this.stories);
+    this.dialog = makeDialog('Stories', 'shelf',
+      el('div', {class: 'shelf-acts'}, this.making, importing, this.file), this.form, own, this.samplesBox);
     this.dialog.addEventListener('opening', () => { this.toggle(false); this.load(); });
   }
 
@@ -39,13 +44,15 @@ class Shelf {
   makeForm() {
     const title = el('input', {type: 'text', name: 'title', maxlength: 200, placeholder: 'Untitled', dir: 'auto'});
     const prompts = el('textarea', {name: 'prompts', rows: 5, dir: 'auto',
-      placeholder: 'One scene a line, as many as you like:\nA girl in a red coat waits at the station.\nThe girl boards a train.'});
+      placeholder: 'One scene a line:\nA girl in a red coat waits at the station.\nThe girl boards a train.'});
     const form = el('form', {class: 'shelf-form', hidden: true}, el('label', {}, el('span', {text: 'Title'}), title),
-      el('label', {}, el('span', {text: 'Scenes'}), prompts), el('button', {type: 'submit', class: 'button primary', text: 'Start'}));
+      el('label', {}, el('span', {text: 'Scenes'}), prompts),
+      el('button', {type: 'submit', class: 'button primary', text: 'Start'}));
     form.addEventListener('submit', event => {
       event.preventDefault();
       const lines = prompts.value.split('\n').map(line => line.trim()).filter(Boolean);
-      this.go(this.store.call('new_story', {title: title.value.trim() || 'Untitled', prompts: lines})).then(done => { if (done) form.reset(); });
+      const reply = this.store.call('new_story', {title: title.value.trim() || 'Untitled', prompts: lines});
+      this.go(reply).then(done => { if (done) form.reset(); });
     });
     return form;
   }
@@ -87,7 +94,8 @@ class Shelf {
 
   makeOpener(title, about, poster, click) {
     const picture = poster ? el('img', {src: poster, alt: '', loading: 'lazy'}) : icon('film');
-    return el('button', {type: 'button', class: 'shelf-open', on: {click}}, el('span', {class: 'shelf-poster'}, picture),
+    return el('button', {type: 'button', class: 'shelf-open', on: {click}},
+      el('span', {class: 'shelf-poster'}, picture),
       el('b', {text: title, dir: 'auto'}), el('span', {class: 'hint', text: about}));
   }
 
@@ -124,7 +132,11 @@ class Shelf {
     const [file] = input.files;
     input.value = '';
     if (!file) return;
-    if (file.size > MOST_BYTES) return void this.store.notify(`${file.name} has ${Math.round(file.size / 1e6)} MB: expected at most 20.`, {kind: 'error'});
+    if (file.size > MOST_BYTES) {
+      const size = Math.round(file.size / 1e6);
+      this.store.notify(`${file.name} has ${size} MB: expected at most 20.`, {kind: 'error'});
+      return;
+    }
     await this.go(this.store.call('import_story', {data: await base64(file), name: file.name}));
   }
 }

@@ -55,7 +55,8 @@ export class Store {
     try {
       reply = await (SLOW.has(verb) ? this.server.call(message) : within(PATIENCE, this.server.call(message)));
     } catch { reply = null; }
-    if (!reply || typeof reply !== 'object') throw Object.assign(new Error('The server does not answer.'), {lost: true});
+    if (!reply || typeof reply !== 'object') throw Object.assign(new Error('The server does not answer.'),
+      {lost: true});
     if (!this.state.online) { this.state.online = true; this.state.problem = ''; this.changed(); }
     if (!reply.ok) throw new Error(reply.error || 'The server refused without a reason.');
     return reply;
@@ -157,7 +158,7 @@ export class Store {
     this.queue.shift();
     this.retries = 0;
     if (reply.story) {
-      const {rev} = reply.story;                        // those that wait saw this edit, unless someone else's came between
+      const {rev} = reply.story;                        // those that wait saw this edit, unless another came between
       for (const other of this.queue) if (other.base === rev - 1) other.base = rev;
       this.accept(reply.story);
     }
@@ -329,7 +330,8 @@ function sharing(before, next) {
   })};
 }
 
-const within = (limit, promise) => Promise.race([promise, new Promise((_, fail) => setTimeout(() => fail(new Error('late')), limit))]);
+const late = limit => new Promise((_, fail) => setTimeout(() => fail(new Error('late')), limit));
+const within = (limit, promise) => Promise.race([promise, late(limit)]);
 
 // localStorage may be forbidden (a frame with third-party storage blocked): then things last as long as the page.
 function keep(key, value) { try { localStorage.setItem(key, value); } catch { /* lasts as long as the page */ } }

@@ -17,12 +17,13 @@ class Strip {
     this.said = {};                                     // the jobs' states that were announced
     this.menu = makeMenu();
     this.list = el('ol', {class: 'cards', 'aria-label': 'Scenes', hidden: true});
-    this.last = el('li', {class: 'slot-add'}, textButton('Add a scene', {class: 'button add-last', 'data-act': 'add'}, 'add'));
+    this.last = el('li', {class: 'slot-add'},
+      textButton('Add a scene', {class: 'button add-last', 'data-act': 'add'}, 'add'));
     this.empty = makeEmpty(show);
     this.list.append(this.last);
     this.loading = el('p', {class: 'loading', text: 'Opening the story…'});
-    this.node = el('section', {class: 'strip', 'aria-label': 'Storyboard'}, this.loading, this.empty, this.list, this.menu,
-      ...makeReorder(this.list, (id, index) => this.move(id, index)));
+    this.node = el('section', {class: 'strip', 'aria-label': 'Storyboard'},
+      this.loading, this.empty, this.list, this.menu, ...makeReorder(this.list, (id, index) => this.move(id, index)));
     this.node.addEventListener('click', event => this.click(event));
     this.node.addEventListener('keydown', event => this.key(event));
     this.node.addEventListener('focusin', event => this.focused(event));
@@ -59,10 +60,10 @@ class Strip {
 
   // Brings the cards into the story's order. One that did not move is not touched, and focus stays where it is.
   arrange(scenes) {
-    const wanted = scenes.map(scene => scene.id), now = [...this.cards.keys()].filter(id => this.cards.get(id).node.isConnected);
+    const wanted = scenes.map(scene => scene.id);
     const shown = [...this.list.querySelectorAll(':scope > .slot')].map(slot => slot.dataset.id);
     if (wanted.length === shown.length && wanted.every((id, i) => id === shown[i])) return;
-    const glide = now.length && !calm() ? this.where() : null, focus = focusWithin(this.list);
+    const glide = shown.length && !calm() ? this.where() : null, focus = focusWithin(this.list);
     const there = new Set(wanted);
     for (const [id, card] of this.cards) if (!there.has(id)) { card.node.remove(); this.cards.delete(id); }
     for (const id of wanted) if (!this.cards.has(id)) this.cards.set(id, new Card(this.store, id));
@@ -92,14 +93,18 @@ class Strip {
     for (const [id, card] of this.cards) {
       const from = before.get(id), to = after.get(id);
       if (!seen(from) || !seen(to) || (from.left === to.left && from.top === to.top)) continue;
-      card.node.animate([{transform: `translate(${from.left - to.left}px, ${from.top - to.top}px)`}, {transform: 'none'}],
+      card.node.animate([{transform: `translate(${from.left - to.left}px, ${from.top - to.top}px)`},
+        {transform: 'none'}],
         {duration: 180, easing: 'cubic-bezier(.2, .7, .2, 1)'});
     }
   }
 
   roving(selected) {                                    // one stop for Tab among the cards themselves
     const home = this.cards.has(selected) ? selected : this.scenes[0]?.id;
-    for (const [id, card] of this.cards) if (card.article.tabIndex !== (id === home ? 0 : -1)) card.article.tabIndex = id === home ? 0 : -1;
+    for (const [id, {article}] of this.cards) {
+      const index = id === home ? 0 : -1;
+      if (article.tabIndex !== index) article.tabIndex = index;
+    }
   }
 
   attend() {                                            // the focus that an edit asked for
@@ -169,9 +174,11 @@ class Strip {
   }
 
   openMore(id, index, button) {
-    const last = this.scenes.length - 1, item = (label, shape, act, disabled = false) => ({label, icon: shape, act, disabled});
+    const last = this.scenes.length - 1;
+    const item = (label, shape, act, disabled = false) => ({label, icon: shape, act, disabled});
     openMenu(this.menu, button, [
-      item('Add a scene before', 'add', () => this.add(index)), item('Add a scene after', 'add', () => this.add(index + 1)),
+      item('Add a scene before', 'add', () => this.add(index)),
+      item('Add a scene after', 'add', () => this.add(index + 1)),
       item('Move earlier', 'earlier', () => this.move(id, index - 1), index === 0),
       item('Move later', 'later', () => this.move(id, index + 1), index === last),
       item('Move to the start', 'earlier', () => this.move(id, 0), index === 0),
@@ -195,7 +202,8 @@ class Strip {
   key(event) {
     const slot = event.target.closest('.slot');
     if (!slot) return;
-    const id = slot.dataset.id, card = this.cards.get(id), typing = isTyping(event.target), command = event.ctrlKey || event.metaKey;
+    const {id} = slot.dataset, card = this.cards.get(id);
+    const typing = isTyping(event.target), command = event.ctrlKey || event.metaKey;
     if (event.key === 'Enter' && command) this.render(id);
     else if (typing) { if (event.key !== 'Escape') return; card.article.focus(); }
     else if (event.altKey) { if (!this.shift(event, id)) return; }
@@ -242,7 +250,8 @@ function focusWithin(list) {
 
 function makeEmpty(show) {
   return el('div', {class: 'empty', hidden: true}, makeLogo(), el('h2', {text: 'An empty board'}),
-    el('p', {text: 'Write one scene after another. What an earlier scene showed comes back when a later one names it again.'}),
-    el('div', {class: 'empty-acts'}, textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
+    el('p', {text: 'Write one scene after another. What one showed comes back when a later one names it again.'}),
+    el('div', {class: 'empty-acts'},
+      textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
       textButton('Look at a sample', {class: 'button', on: {click: () => show('shelf')}}, 'book')));
 }

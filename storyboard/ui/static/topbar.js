@@ -32,8 +32,8 @@ function paintTurn(button, word, possible, label) {
 }
 
 function makeTitle(store) {
-  const input = el('input', {class: 'title', type: 'text', size: 1, maxlength: 200, 'aria-label': 'Title of the story', dir: 'auto',
-    placeholder: 'Untitled', disabled: true, autocomplete: 'off', spellcheck: 'false'});
+  const input = el('input', {class: 'title', type: 'text', size: 1, maxlength: 200, 'aria-label': 'Title of the story',
+    dir: 'auto', placeholder: 'Untitled', disabled: true, autocomplete: 'off', spellcheck: 'false'});
   const node = el('div', {class: 'title-box'}, input);
   let focus = 0;
   const grow = () => setAttr(node, 'data-text', input.value || input.placeholder);
@@ -77,7 +77,8 @@ export function makeLogo() {
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
     return node;
   };
-  const svg = make('svg', {viewBox: '0 0 84 32', class: 'logo', 'aria-hidden': 'true'}), frames = make('g', {class: 'frames'});
+  const svg = make('svg', {viewBox: '0 0 84 32', class: 'logo', 'aria-hidden': 'true'});
+  const frames = make('g', {class: 'frames'});
   for (const x of [2, 31, 60]) frames.append(make('rect', {x, y: 7, width: 22, height: 18, rx: 3}));
   svg.append(frames, make('path', {class: 'thread', d: 'M0 21 C 8 8, 16 10, 24 17 S 40 24, 50 15 S 70 10, 84 17'}));
   return svg;
