@@ -140,7 +140,7 @@ function makePast({tip, select, inspector, mute, overrule}) {
     setAttr(forget.input, 'aria-label', `Forget scene ${past.number}`);
     setAttr(node, 'data-kept', past.kept && !view.muted);
     setAttr(node, 'data-muted', view.muted);
-    paintWords(prompt, past.pieces, each => kindOf(each, view.how(each), view.muted), view);
+    paintWords(prompt, past.pieces, each => kindOf(each, view.how(each), view.muted, past), view);
     const piece = past.pieces.find(each => each.start === view.chosen && each.content);
     if (piece) {
       if (inspector.node.parentNode !== node) node.append(inspector.node);
@@ -151,18 +151,26 @@ function makePast({tip, select, inspector, mute, overrule}) {
 }
 
 /** How a word looks, and why in words. */
-function kindOf(piece, how, sceneMuted) {
+function kindOf(piece, how, sceneMuted, past) {
   if (!piece.reason) return ['plain', ''];
   if (!piece.content) return ['plain', 'A function word: never remembered'];
   if (sceneMuted) return ['dropped', 'Dropped: the whole scene is forgotten'];
   if (how === PINNED) return ['kept pinned', 'Kept: you pinned it'];
   if (how === MUTED) return ['muted', 'Dropped: you muted it'];
-  return [piece.kept ? 'kept' : 'dropped', describe(piece)];
+  return [piece.kept ? 'kept' : 'dropped', describe(piece, past)];
 }
 
-function describe({kept, reason, matched, score}) {
-  const match = matched ? `, matches ${quoted(matched)}` : '', similarity = score === null || score === undefined ? '' : ` · similarity ${score.toFixed(2)}`;
-  return `${kept ? 'Kept' : 'Dropped'}: ${reason}${match}${similarity}`;
+/** Why a word was kept or dropped. Its mention is kept or dropped whole, for the sake of its closest word. */
+function describe(piece, past) {
+  const {kept, reason, matched, score} = piece, closest = closestOf(piece, past);
+  if (kept && closest !== piece) return `Kept with ${quoted(closest.text)}: ${closest.reason}`;
+  const match = matched ? `, matches ${quoted(matched)}` : '', told = /\d/.test(reason) || typeof score !== 'number';
+  return `${kept ? 'Kept' : 'Dropped'}: ${reason}${match}${told ? '' : ` · similarity ${score.toFixed(2)}`}`;
+}
+
+function closestOf(piece, past) {
+  const mention = past.pieces.filter(other => other.content && other.mention === piece.mention && typeof other.score === 'number');
+  return mention.reduce((best, other) => (other.score > best.score ? other : best), piece);
 }
 
 /** Writes a prompt word by word. Elements stay as long as the words are the same; only their marks change. */
@@ -218,7 +226,7 @@ function makeInspector(overrule) {
     past = nextPast;
     piece = nextPiece;
     setText(name, quoted(piece.text));
-    setText(reason, how === 'filter' ? describe(piece) : kindOf(piece, how, false)[1]);
+    setText(reason, how === 'filter' ? describe(piece, past) : kindOf(piece, how, false, past)[1]);
     choice.set(how);
     setHidden(look.node, !map);
     setHidden(hint, Boolean(map));

@@ -90,7 +90,7 @@ function paintGrid(box, cells, guidance, take) {
 function makeTable(w1, w2) {
   const head = el('tr', {}, el('td', {}), ...w1.map(a => el('th', {scope: 'col', text: `w1 ${decimal(a)}`})));
   const rows = w2.map(b => el('tr', {}, el('th', {scope: 'row', text: `w2 ${decimal(b)}`}), ...w1.map(a => el('td', {}, makeCell(`${a} ${b}`)))));
-  return el('table', {class: 'cells'}, el('thead', {}, head), el('tbody', {}, ...rows));
+  return el('table', {class: 'cells', style: `--columns: ${w1.length}`}, el('thead', {}, head), el('tbody', {}, ...rows));
 }
 
 function makeCell(at) {
