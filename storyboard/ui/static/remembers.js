@@ -12,12 +12,12 @@ export function makeRemembers(store) {
   const empty = makeEmpty('The first scene remembers nothing', 'Scenes after it remember what their words share with the prompts before them.');
   const own = el('p', {class: 'own words', dir: 'auto'});
   const summary = el('p', {class: 'summary', role: 'status'});
-  const list = el('div', {class: 'pasts'});
+  const list = el('div', {class: 'pasts'}), aside = el('p', {class: 'explain', text: 'It shows a clip of your own, which remembers nothing. A render would remember this:'});
   const threshold = makeSlider({label: 'Similarity needed to be kept', min: 0, max: 1, step: 0.01, show: value => value.toFixed(2),
     live: value => load(current.id, value), send: (value, group) => edit({do: 'edit_scene', changes: {threshold: value}}, group)});
   const standard = makeButton('Default', () => edit({do: 'edit_scene', changes: {threshold: null}}), {kind: 'quiet small'});
   const bar = el('div', {class: 'threshold'}, threshold.node, standard);
-  const body = el('div', {class: 'memory'}, bar, own, summary, list, makeLegend());
+  const body = el('div', {class: 'memory'}, bar, own, aside, summary, list, makeLegend());
   const node = el('div', {class: 'remembers'}, thread.node, empty.node, body, tip.node);
   const cards = new WeakMap(), inspector = makeInspector(overrule);
   let current = null, result = null, loaded = '', maps = new Map(), mapped = '', chosen = null; // chosen: {scene, start} of a word
@@ -50,6 +50,7 @@ export function makeRemembers(store) {
     else if (!scene.prompt.trim()) empty.say('This scene has no prompt yet', 'What it remembers depends on its words. Write them on its card.');
     else if (needs !== loaded || other) { loaded = needs; load(scene.id); }
     if (of !== mapped || other) { mapped = of; if (scene.chosen) loadMaps(scene.id); else maps = new Map(); }
+    setHidden(aside, scene.takes.find(take => take.id === scene.chosen)?.source !== 'imported');
     setAttr(standard, 'disabled', scene.threshold === null);
     draw();
   }

@@ -40,7 +40,7 @@ function makeMaking(store, current) {
     const step = store.state.standing?.plan.steps.find(other => other.scene === scene.id);
     for (const button of [first, second]) setHidden(button, Boolean(active));
     setHidden(stop, !active);
-    first.disabled = scene.locked || !scene.prompt.trim();
+    first.disabled = Boolean(whyNot(scene));
     second.disabled = first.disabled || !scene.takes.length;
     bar.classList.toggle('idle', !active);
     bar.value = job?.total && active ? job.step / job.total : 0;
@@ -50,7 +50,13 @@ function makeMaking(store, current) {
   return {node, paint};
 }
 
-const whyNot = scene => (scene.locked ? 'Locked: unlock it to render it again.' : scene.prompt.trim() ? '' : 'Write a prompt on its card to render it.');
+function whyNot(scene) {
+  if (scene.locked) return 'Locked: unlock it to render it again.';
+  if (!scene.prompt.trim()) return 'Write a prompt on its card to render it.';
+  const own = scene.takes.find(take => take.id === scene.chosen)?.source === 'imported';
+  return own ? 'It shows a clip of your own. To render it, choose another take or delete that one.' : '';
+}
+
 const said = job => ({
   queued: job.position > 1 ? `Queued, ${counted(job.position - 1, 'scene')} before it` : 'Queued, next in line',
   running: job.total ? `Step ${job.step} of ${job.total}` : 'Starting',

@@ -1,5 +1,5 @@
 // The Takes tab: the shelf of a scene's takes. Choose one, delete one, or compare two that play in step.
-import {counted, el, setAttr, setHidden, setSource, setText} from './dom.js';
+import {calm, counted, el, setAttr, setHidden, setSource, setText} from './dom.js';
 import {ago, keyed, makeButton, makeEmpty, makeIconButton, setLabel} from './parts.js';
 import {makePair} from './pair.js';
 
@@ -58,7 +58,7 @@ function makeTake(id, {choose, remove, mark}) {
 function paintTake(item, take, {number, chosen, compared}) {
   const pick = item.querySelector('.pick'), on = take.id === chosen, marked = compared.includes(take.id);
   const imported = take.source === 'imported';
-  setSource(item.querySelector('img'), take.preview);
+  setSource(item.querySelector('img'), calm() ? take.keyframe : take.preview);
   setAttr(item, 'data-chosen', on);
   setAttr(pick, 'aria-pressed', String(on));
   setAttr(pick, 'aria-label', `Take ${number}${on ? ', chosen' : ': choose it'}`);
