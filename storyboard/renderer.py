@@ -6,9 +6,9 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ThroughlineError
 
@@ -17,13 +17,14 @@ from .jobs import Job, Made, Queue
 from .library import Library
 from .making import Maker, Trial
 from .media import Media
+from .pairs import Pairs
 from .plan import Plan, Standing
 from .rows import Head
 from .story import Scene, Story, Take, cache_key
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
-    from pipeline.text_filter import TextFilter
+    from pipeline.text_filter import FilterResult, TextFilter
 
 MOST_STANDINGS = 100  # stories
 STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
@@ -41,6 +42,7 @@ class Renderer:
         self.library, self.media, self.model, self._load = library, media, model, load
         self._maker: Maker | None = None
         self._filter: TextFilter | None = None
+        self.pairs = Pairs(self._kept)
         self._loading, self._assessing = threading.Lock(), threading.Lock()
         self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
         self.queue = Queue(self._work, lambda job: self.library.end_job(job.saved))
@@ -69,6 +71,9 @@ class Renderer:
                 self._filter = self._filter or TextFilter.from_backbone()
         return self._filter
 
+    def _kept(self, past_prompts: Sequence[str], prompt: str, **settings: Any) -> FilterResult:
+        return self.filter(past_prompts, prompt, **settings)
+
     @property
     def maker(self) -> Maker:
         """Loaded when first asked for."""
@@ -89,7 +94,7 @@ class Renderer:
         with self._assessing:
             known = self._standings.get(story)
             if known is None or known[0] != head.rev:
-                known = self._standings[story] = (head.rev, plan.standings(head.board, self.filter, self.model))
+                known = self._standings[story] = (head.rev, plan.standings(head.board, self.pairs, self.model))
             self._standings.move_to_end(story)
             while len(self._standings) > MOST_STANDINGS:
                 self._standings.popitem(last=False)

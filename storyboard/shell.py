@@ -63,8 +63,8 @@ def run(options: argparse.Namespace) -> None:
     from . import verbs
 
     name = RENAMED.get(options.command, options.command).replace("-", "_")
+    arguments = {p.name: getattr(options, p.name) for p in verbs.parameters(verbs.VERBS[name])}
     verb: Callable[..., Any] = _import if name == "import_story" else verbs.VERBS[name]
-    arguments = {p.name: getattr(options, p.name) for p in verbs.parameters(verb)}
     with closing(_studio(options.model)) as studio:
         owner = options.owner or own_secret(studio.folder)
         try:

@@ -169,7 +169,7 @@ class Studio:
         return self._shown(self.library.redo(checked_owner(owner), story, self._settle))
 
     def _settle(self, board: Board) -> Board:
-        return plan.settle(board, self.renderer.filter, self.renderer.model)
+        return plan.settle(board, self.renderer.pairs, self.renderer.model)
 
     @checked
     def keyframe(self, owner: Line, story: Key, scene: Key, take: Key, index: int) -> dict[str, Any]:
@@ -316,7 +316,8 @@ class Studio:
     @checked
     def trials(self, owner: Line, ids: Sequence[Key]) -> dict[str, Any]:
         """How trials are doing, in the order of their ids."""
-        return {"trials": [view.trial_view(self.renderer.queue.job(checked_owner(owner), job_id)) for job_id in ids]}
+        checked_owner(owner)
+        return {"trials": [view.trial_view(self.renderer.queue.job(owner, job_id)) for job_id in ids]}
 
     @checked
     def cancel_trials(self, owner: Line, story: Key) -> dict[str, Any]:

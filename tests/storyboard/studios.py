@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,21 @@ def wait_for(holds: Callable[[], Any]) -> None:
 
 def open_studio(pipeline: Any, folder: Path, **options: Any) -> Studio:
     return Studio(lambda: pipeline, folder, MODEL, **options)
+
+
+@contextmanager
+def served(studio: Studio) -> Iterator[str]:
+    """The page on a free port of this machine: its address."""
+    import socket
+
+    from storyboard.ui import page
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = page.build(studio)
+    app.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **page.options(studio))
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        app.close(verbose=False)

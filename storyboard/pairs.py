@@ -1,0 +1,85 @@
+"""The text filter for many scenes at once: it is asked about every pair of prompts once, not at every edit.
+
+What it keeps of a past prompt depends on that prompt, the present one and the settings alone (design, section 1), so
+after an edit only the pairs of the scene that was edited are new.
+
+Imports neither torch nor gradio: the filter is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pipeline.errors import ThroughlineError
+
+from .plan import Filter, Place
+
+MOST_PAIRS = 50_000  # about 300 bytes each: a story of 300 scenes
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one past prompt, and the words of the present one that it matches."""
+
+    words: tuple[Any, ...] = ()
+    current: tuple[Any, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        return bool(self.words)
+
+
+@dataclass(frozen=True)
+class Result:
+    """As much of a `FilterResult` as `plan` looks at: the kept words alone."""
+
+    scenes: tuple[Kept, ...]
+    current: tuple[Any, ...]
+
+
+class Pairs:
+    """Like the filter, for `plan.standings` and `plan.settle`. Safe for threads."""
+
+    def __init__(self, filter: Filter) -> None:
+        self._filter = filter
+        self._of_pair = lru_cache(maxsize=MOST_PAIRS)(self._ask)
+
+    def __call__(
+        self, past_prompts: Sequence[str], prompt: str, *, threshold: float | None = None,
+        pins: Sequence[Any] = (), mutes: Sequence[Any] = (), muted_scenes: Sequence[int] = (),
+    ) -> Any:  # fmt: skip
+        """Raises ThroughlineError as the filter does."""
+        settings: dict[str, Any] = {"threshold": threshold, "pins": pins, "mutes": mutes, "muted_scenes": muted_scenes}
+        if not past_prompts:
+            return self._filter([], prompt, **settings)
+        try:
+            scenes = tuple(
+                self._of_pair(past, prompt, threshold, _of(pins, index), _of(mutes, index), index in muted_scenes)
+                for index, past in enumerate(past_prompts)
+            )
+        except ThroughlineError:
+            return self._filter(past_prompts, prompt, **settings)  # its message counts scenes as they are
+        current = {word.start: word for scene in scenes for word in scene.current}
+        return Result(scenes, tuple(current[start] for start in sorted(current)))
+
+    def _ask(
+        self,
+        past: str,
+        prompt: str,
+        threshold: float | None,
+        pins: tuple[Any, ...],
+        mutes: tuple[Any, ...],
+        muted: bool,
+    ) -> Kept:
+        result = self._filter(
+            [past], prompt, threshold=threshold, pins=pins, mutes=mutes, muted_scenes=[0] if muted else []
+        )
+        kept = (tuple(word for word in words if word.kept) for words in (result.scenes[0].words, result.current))
+        return Kept(*kept)
+
+
+def _of(places: Sequence[Any], scene: int) -> tuple[Place, ...]:
+    return tuple(Place(0, place.start, place.end) for place in places if place.scene == scene)
