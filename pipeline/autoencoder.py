@@ -21,7 +21,8 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
     (PCA of patches of 4 x p x p pixels, `pipeline.training.vae`). The first frame is a patch of its own, repeated in
     time, as in CogVideoX's causal autoencoder. `scaling_factor` is one number for all components, so that their
     falling spectrum stays: coarse comes before fine in denoising. `latents_std` are the spreads of the scaled
-    components, by which the denoiser is preconditioned (`guidance.Preconditioning`). `sharpener`, if
+    components and `latents_motion_std` those of their deviations from a clip's mean over time, by which the denoiser
+    is preconditioned (`guidance.Preconditioning`). `sharpener`, if
     `sharpen_channels` > 0, is a convolutional decoder that is added to the linear one and restores what the cut
     spectrum blurred.
 
@@ -37,6 +38,7 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
         temporal_compression_ratio: int = 4,
         scaling_factor: float = 1.0,
         latents_std: list[float] | None = None,
+        latents_motion_std: list[float] | None = None,
         sharpen_channels: int = 0,
     ) -> None:
         super().__init__()

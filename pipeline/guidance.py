@@ -74,17 +74,22 @@ class Preconditioning:
     x = c z - o F(in z), hence v = (α z - x) / σ = skip z + out F(in z), with z = α x + σ ε. The simple denoiser is
     Wiener's for a spread of TRUST s: fine components are nearly always zero, so it lets them through only where they
     stand well above the noise, and the network need not carry noise from its input to its output to cancel it.
+
+    What a clip's latents have in common over time and how each deviates from that are denoised apart, by the spreads s
+    and m: most of a picture stands still, and an error that changes from latent to latent is seen as flicker.
+
     std: float (C), the spreads s, or None for a network that predicts v outright, as pretrained ones do.
+    motion_std: float (C), the spreads m of deviations from a clip's mean over time; None for no such distinction.
     """
 
     TRUST: ClassVar[float] = 0.25
 
     std: Tensor | None
+    motion_std: Tensor | None = None
 
-    def coefficients(self, alpha_bar: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(in, skip, out), each (B, 1, C, 1, 1), at ᾱ = α² (B)."""
-        assert self.std is not None
-        variance = self.std.square()[None, :]
+    def coefficients(self, alpha_bar: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(in, skip, out), each (B, 1, C, 1, 1), at ᾱ = α² (B), for latents of spread `std` (C)."""
+        variance = std.square()[None, :]
         a = alpha_bar.float().clamp(max=1 - 1e-5)[:, None]
         alpha, sigma = a.sqrt(), (1 - a).sqrt()
         trusted = self.TRUST**2 * variance
@@ -97,9 +102,20 @@ class Preconditioning:
         """v for noisy latents z (B, f, C, h, w); `network` is F."""
         if self.std is None:
             return network(z)
-        into, skip, out = self.coefficients(alpha_bar)
-        return skip * z + out * network(into * z).float()
+        into, skip, out = self.coefficients(alpha_bar, self.std.to(z.device))
+        predicted = network(into * z).float()
+        if self.motion_std is None:
+            return skip * z + out * predicted
+        _, skip_motion, out_motion = self.coefficients(alpha_bar, self.motion_std.to(z.device))
+        still, still_predicted = z.mean(1, keepdim=True), predicted.mean(1, keepdim=True)
+        v = skip * still + out * still_predicted
+        return v + skip_motion * (z - still) + out_motion * (predicted - still_predicted)
 
 
-def make_preconditioning(latents_std: list[float] | None) -> Preconditioning:
-    return Preconditioning(None if latents_std is None else torch.tensor(latents_std))
+def make_preconditioning(
+    latents_std: list[float] | None, latents_motion_std: list[float] | None = None
+) -> Preconditioning:
+    """From what the configuration of an autoencoder says."""
+    return Preconditioning(
+        *(None if spreads is None else torch.tensor(spreads) for spreads in (latents_std, latents_motion_std))
+    )

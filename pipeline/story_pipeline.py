@@ -105,7 +105,8 @@ class StoryPipeline(DiffusionPipeline):
         )  # fmt: skip
         self.text = TextEncoder(text_encoder, tokenizer, max_tokens=transformer.config.max_text_seq_length)
         self.filter = TextFilter.from_backbone()
-        self.precondition = make_preconditioning(getattr(vae.config, "latents_std", None))
+        spreads = (getattr(vae.config, name, None) for name in ("latents_std", "latents_motion_std"))
+        self.precondition = make_preconditioning(*spreads)
         self.frames_per_second = 8
         self.autocast = True  # denoise in bfloat16 on processors that have it
 

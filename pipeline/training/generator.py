@@ -81,7 +81,8 @@ def make_losses(
     data: ExtractorData, batch_size: int,
 ) -> Callable[[torch.Generator], Losses]:  # fmt: skip
     pictures = PictureBookSet(folder)
-    scheduler, precondition = new_scheduler(), make_preconditioning(vae.config.latents_std)
+    scheduler = new_scheduler()
+    precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
     nothing = empty_text()
     centre = data.features[0, ::50].float().mean((0, 1))
     extractor.requires_grad_(False)

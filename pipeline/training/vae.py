@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..autoencoder import AutoencoderLinearVideo
+from ..autoencoder import AutoencoderLinearVideo, scaled_latents
 from ..picturebook import renderer, world
 
 
@@ -36,7 +36,17 @@ def fit_linear(frames: np.ndarray, latent_channels: int = 128, patch_size: int =
     vae.requires_grad_(False)
     scale = float(spectrum.mean().rsqrt())
     vae.register_to_config(scaling_factor=scale, latents_std=(spectrum.sqrt() * scale).tolist())
+    vae.register_to_config(latents_motion_std=motion_std(vae, frames))
     return vae
+
+
+@torch.no_grad()
+def motion_std(vae: AutoencoderLinearVideo, frames: np.ndarray) -> list[float]:
+    """Spread of every scaled component about its mean over the time of a clip, of clips uint8 (N, F, H, W, 3)."""
+    parts = [scaled_latents(vae, to_video(part)) for part in np.array_split(frames, max(1, len(frames) // 64))]
+    latents = torch.cat(parts)
+    deviation = latents - latents.mean(1, keepdim=True)
+    return deviation.square().mean((0, 1, 3, 4)).sqrt().tolist()
 
 
 def _patches(video: Tensor, vae: AutoencoderLinearVideo) -> Tensor:

@@ -76,7 +76,7 @@ def test_preconditioning_reads_and_asks_for_unit_variance(alpha_bar: float) -> N
     x = x * torch.tensor(std)[:, None, None]
     a = torch.tensor([alpha_bar])
     z, v = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
-    into, skip, out = make_preconditioning(std).coefficients(a)
+    into, skip, out = make_preconditioning(std).coefficients(a, torch.tensor(std))
     wanted = (v - skip * z) / out
     for channels in ((into * z).var((0, 1)), wanted.var((0, 1))):
         torch.testing.assert_close(channels.flatten(), torch.ones(3), rtol=0.05, atol=0)
@@ -91,6 +91,26 @@ def test_a_silent_network_leaves_noisy_fine_components_at_zero() -> None:
         v = make_preconditioning([0.3])(torch.zeros_like, z, a)
         x = a.sqrt() * z - (1 - a).sqrt() * v
         assert x.item() == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("alpha_bar", [0.05, 0.5, 0.95])
+def test_what_stands_still_and_what_moves_are_asked_for_apart(alpha_bar: float) -> None:
+    still, motion, generator = [2.0, 0.5], [0.3, 0.2], torch.Generator().manual_seed(0)
+    x, noise = torch.randn(2, 2, 5, 2, 50, 50, generator=generator)
+    moving = x - x.mean(1, keepdim=True)
+    clean = x.mean(1, keepdim=True) * torch.tensor(still)[:, None, None] + moving * torch.tensor(motion)[:, None, None]
+    a = torch.full((2,), alpha_bar)
+    alpha, sigma = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+    z = alpha * clean + sigma * noise
+    apart = make_preconditioning(still, motion)
+    silent = apart(torch.zeros_like, z, a)
+    for spreads, part in ((still, lambda y: y.mean(1, keepdim=True)), (motion, lambda y: y - y.mean(1, keepdim=True))):
+        alone = make_preconditioning(spreads)(torch.zeros_like, part(z), a)
+        torch.testing.assert_close(part(silent), alone.expand_as(part(silent)))
+    estimate = alpha * z - sigma * silent
+    flicker = (estimate - estimate.mean(1, keepdim=True)).std()
+    together = alpha * z - sigma * make_preconditioning(still)(torch.zeros_like, z, a)
+    assert flicker <= (together - together.mean(1, keepdim=True)).std()
 
 
 def test_without_spreads_preconditioning_steps_aside() -> None:

@@ -82,6 +82,8 @@ def test_the_linear_autoencoder_is_orthonormal_and_scaled(fitted) -> None:
     assert latents.square().mean().item() == pytest.approx(1.0, rel=0.05)
     spread = latents.movedim(2, 0).flatten(1).std(1)
     assert torch.allclose(spread, torch.tensor(vae.config.latents_std), rtol=0.1, atol=0.02)
+    motion = torch.tensor(vae.config.latents_motion_std)
+    assert (motion < spread + 0.02).all() and motion[0] < 0.3 * spread[0]  # most of a picture stands still
 
 
 def test_more_components_rebuild_better(fitted) -> None:
