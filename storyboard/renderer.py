@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.text_filter import FilterResult, TextFilter
 
 MOST_STANDINGS = 100  # stories
+PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
 STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 
 
@@ -45,10 +47,16 @@ class Renderer:
         self.pairs = Pairs(self._kept)
         self._loading, self._assessing = threading.Lock(), threading.Lock()
         self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
+        self._soon = ThreadPoolExecutor(1, thread_name_prefix="standings")
         self.queue = Queue(self._work, lambda job: self.library.end_job(job.saved))
         cut_short = self.library.jobs() if resume else []
         jobs = [Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id) for cut in cut_short]
         self.queue.submit(jobs, most=len(jobs))
+
+    def close(self) -> None:
+        """Stops rendering after the present step."""
+        self.queue.close()
+        self._soon.shutdown(cancel_futures=True)
 
     # --- the models ------------------------------------------------------------------------------------------------
 
@@ -99,6 +107,14 @@ class Renderer:
             while len(self._standings) > MOST_STANDINGS:
                 self._standings.popitem(last=False)
             return known[1]
+
+    def standings_soon(self, head: Head, patience: float = PATIENCE) -> Mapping[str, Standing] | None:
+        """`standings` if they are there within so many seconds, else None: they are worked out meanwhile, ask again.
+        A long story that is opened for the first time takes some seconds, in which callers must not pile up."""
+        try:
+            return self.known(head) or self._soon.submit(self.standings, head).result(patience)
+        except TimeoutError:
+            return None
 
     def known(self, head: Head) -> Mapping[str, Standing] | None:
         """How scenes stand if that is worked out already."""

@@ -72,7 +72,7 @@ class Studio:
 
     def close(self) -> None:
         """Stops rendering after the present step and closes the store."""
-        self.renderer.queue.close()
+        self.renderer.close()
         self.library.close()
 
     # --- stories ---------------------------------------------------------------------------------------------------
@@ -210,12 +210,13 @@ class Studio:
 
     @checked
     def poll(self, owner: Line, story: Key, rev: int = -1, seen: int = -1) -> dict[str, Any]:
-        """What is new since revision `rev` of the story and `seen` of its standing; jobs always."""
+        """What is new since revision `rev` of the story and `seen` of its standing; jobs always. The standing of a long
+        story may come with a later poll."""
         head = self._head(owner, story)
         news: dict[str, Any] = {"jobs": self._jobs(owner, story), "seen": seen}
-        if head.rev != seen and self.renderer.ready:
-            found, todo = self.renderer.standings(head), self.renderer.plan(head)
-            news["standing"] = view.standing_view(head, found, todo, self._unfamiliar(head))
+        found = self.renderer.standings_soon(head) if head.rev != seen and self.renderer.ready else None
+        if found is not None:
+            news["standing"] = view.standing_view(head, found, self.renderer.plan(head), self._unfamiliar(head))
             news["seen"] = head.rev
         if head.rev != rev or (news["seen"] != seen and self.renderer.known(head)):
             news["story"] = view.story_view(head, self.renderer.known(head))

@@ -1,46 +1,56 @@
-"""What the page takes from its form, and how the app says no, without a browser."""
+"""How the app starts and says no, without a browser."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import app
-from pipeline.errors import ThroughlineError
-from storyboard.ui.form import DEFAULTS, EXAMPLE, MOST_SCENES, read_form
-
-
-def filled(**changes: Any) -> list[Any]:
-    names = ("text", "w1", "w2", "steps", "seed", "negative", "threshold")
-    return list((dict(zip(names, DEFAULTS, strict=True)) | changes).values())
-
-
-def test_the_form_as_it_comes_is_the_example() -> None:
-    order = read_form(filled())
-    assert order.prompts == EXAMPLE
-    assert order.scene_settings(1).seed == 1
-
-
-def test_blank_lines_are_no_scenes() -> None:
-    assert read_form(filled(text="\n A cat runs. \n\n  \nA dog runs.\n")).prompts == ("A cat runs.", "A dog runs.")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"text": " \n "}, "no prompt"),
-        ({"text": None}, "no prompt"),
-        ({"text": "A cat.\n" * (MOST_SCENES + 1)}, f"at most {MOST_SCENES}"),
-        ({"seed": None}, "seed is empty"),
-        ({"seed": -3}, "seed is -3"),
-    ],
-)
-def test_what_can_be_no_film_is_said_in_one_line(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ThroughlineError, match=message) as caught:
-        read_form(filled(**changes))
-    assert "\n" not in str(caught.value)
+from pipeline import backbones
+from storyboard.studio import Studio
+from storyboard.ui import page
 
 
 def test_an_unknown_model_ends_the_app(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["--model", "no such model"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "no such model" in error and error.count("\n") == 1
+
+
+def test_a_home_that_is_no_folder_ends_the_app(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("THROUGHLINE_HOME", str(tmp_path / "file"))
+    assert app.main(["--model", str(tiny_folder)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and str(tmp_path / "file") in error and error.count("\n") == 1
+
+
+def test_the_app_closes_its_studio_whatever_happens(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed: list[Studio] = []
+    close = Studio.close
+
+    def taken(*_: Any, **__: Any) -> None:
+        raise OSError("Cannot find empty port in range: 7860-7860")
+
+    def noted(studio: Studio) -> None:
+        closed.append(studio)
+        close(studio)
+
+    monkeypatch.setenv("THROUGHLINE_HOME", str(tmp_path))
+    monkeypatch.setattr("gradio.Blocks.launch", taken)
+    monkeypatch.setattr(Studio, "close", noted)
+    monkeypatch.setattr("storyboard.renderer.Renderer.warm_up", lambda _: None)
+    assert app.main(["--model", str(tiny_folder), "--port", "7860"]) == 2
+    assert "empty port" in capsys.readouterr().err
+    (studio,) = closed
+    assert studio.folder == tmp_path and studio.renderer.model == backbones.digest(tiny_folder)
+
+
+def test_every_stylesheet_and_script_of_the_page_is_there() -> None:
+    for name in ("board.css", "panel.css", "main.js"):
+        assert (page.STATIC / name).is_file()
+        assert name == "main.js" or f"throughline/{name}" in page.HEAD

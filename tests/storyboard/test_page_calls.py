@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from storyboard import plan
 from storyboard.inputs import SHAPES
 from storyboard.studio import OPS, Studio
 from storyboard.ui import page
 
-from .studios import ME, TEN, YOU, Desk, Watched, open_studio
+from .studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
 
 VALUES: dict[str, Any] = {  # right for each argument, but for ids, which `right` puts in
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
@@ -194,6 +196,24 @@ def test_standings_wait_for_the_filter(pipeline, tmp_path: Path) -> None:
     assert not studio.renderer.ready, "looking at a story loads nothing"
     _ = studio.renderer.filter
     assert "standing" in ask(desk, "poll", rev=news["story"]["rev"], seen=news["seen"])
+    studio.close()
+
+
+def test_a_poll_does_not_wait_for_long_standings(pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = open_studio(pipeline, tmp_path)
+    desk, go, standings = Desk.new(studio, TEN[0]), threading.Event(), plan.standings
+
+    def slow(*arguments: Any) -> Any:
+        assert go.wait(SECONDS)
+        return standings(*arguments)
+
+    _ = studio.renderer.filter
+    monkeypatch.setattr(studio.renderer.standings_soon.__func__, "__defaults__", (0.01,))
+    monkeypatch.setattr(plan, "standings", slow)
+    news = ask(desk, "poll")
+    assert "standing" not in news and news["seen"] == -1 and news["story"]
+    go.set()
+    wait_for(lambda: "standing" in ask(desk, "poll", rev=desk.rev, seen=-1))
     studio.close()
 
 
