@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("stage", choices=[*STAGES, "all"])
     parser.add_argument("--out", type=Path, default=Path("runs/picturebook"), help="folder of checkpoints and results")
     parser.add_argument("--assets", type=Path, default=Path("assets/picturebook"), help="where export puts the models")
-    parser.add_argument("--shards", type=int, default=48, help="shards of 1000 clips in the training set")
+    parser.add_argument("--shards", type=int, default=28, help="shards of 1000 clips in the training set")
     parser.add_argument("--steps", type=int, default=None, help="steps of a training stage, instead of its recipe's")
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)

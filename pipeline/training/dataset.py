@@ -22,7 +22,7 @@ class PictureBookSet:
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder, self.shards = folder, open_shards(folder)[:limit]
         if not self.shards:
-            raise FileNotFoundError(f"no training set in {str(folder)!r}: run python -m pipeline.training cache")
+            raise FileNotFoundError(f"no training set in {str(folder)!r}: run python -m pipeline.training vae")
         self.scenes = [s for shard in self.shards for seed in shard.seeds for s in world.training_story(seed).scenes]
         self.captions = [text for shard in self.shards for text in shard.captions]
 

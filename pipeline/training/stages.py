@@ -46,7 +46,7 @@ class Workshop:
 
     out: Path
     assets: Path
-    shards: int = 48
+    shards: int = 28
     overrides: dict = field(default_factory=dict)  # fields of Recipe
 
     def recipe(self, recipe: Recipe) -> Recipe:
