@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 
@@ -40,7 +41,8 @@ def serve(model: str, port: int | None) -> None:
     studio = Studio(lambda: backbones.load(model), home(), backbones.digest(folder), samples, vocabulary.read(folder))
     try:
         studio.renderer.warm_up()
-        build(studio).launch(server_port=port, **options(studio))
+        mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed
+        build(studio).launch(server_port=port, mcp_server=mcp, **options(studio))
     finally:
         studio.close()
 
