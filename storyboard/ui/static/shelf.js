@@ -79,7 +79,7 @@ class Shelf {
   makeStory(story) {
     const {store} = this, present = story.id === store.state.story?.id, title = story.title || 'Untitled';
     const act = (shape, label, click) => iconButton(shape, `${label} ${title}`, {on: {click}});
-    return el('li', {class: 'shelf-item', 'aria-current': present ? 'true' : null},
+    return el('li', {class: 'shelf-item', 'data-id': story.id, 'aria-current': present ? 'true' : null},
       this.makeOpener(title, `${counted(story.scenes, 'scene')} · ${ago(story.updated)}`, story.poster,
         () => present ? this.dialog.close() : this.go(store.call('get_story', {story: story.id}))),
       el('div', {class: 'shelf-tools'}, act('copy', 'Duplicate', () => this.duplicate(story)),

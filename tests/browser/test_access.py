@@ -1,0 +1,232 @@
+"""By keyboard alone; a name for every control; dark mode; 390 pixels."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab, until
+
+NAMED = {
+    "button", "textbox", "slider", "checkbox", "switch", "radio", "combobox", "tab", "link", "menuitem", "spinbutton",
+    "dialog", "tabpanel", "img", "image", "progressbar",
+}  # fmt: skip
+SCREENS = ("scene", "remembers", "takes", "whatif", "film", "shelf", "help", "menu")
+
+
+def bring(page: Page, screen: str) -> None:
+    """Opens a screen of the page."""
+    if screen == "film":
+        page.get_by_role("button", name="Film").first.click()
+        page.get_by_role("button", name="Pause the film").click()
+    elif screen == "shelf":
+        page.get_by_role("button", name="Stories").click()
+        page.get_by_role("button", name="New story").click()
+    elif screen == "help":
+        page.get_by_role("button", name="Keys").click()
+    elif screen == "menu":
+        card(page, 2).locator("[data-act=more]").click()
+    else:
+        details(page, 3)
+        panel = tab(page, screen)
+        if screen == "remembers":
+            panel.locator("[role=button].word", has_text=re.compile("^Mia$")).click()
+            expect(panel.locator(".heat")).to_be_visible()
+
+
+def details(page: Page, number: int) -> None:
+    """Brings the panel up for a scene, wide or narrow."""
+    if page.locator(".side").get_attribute("data-open") != "true":
+        card(page, number).locator(".shot").click()
+    expect(page.locator(".panel h2")).to_have_text(f"Scene {number}")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_control_has_a_name(guest: Visitor, page: Page, screen: str) -> None:
+    bring(page, screen)
+    session = guest.context.new_cdp_session(page)
+    session.send("Accessibility.enable")
+    nodes: list[dict[str, Any]] = session.send("Accessibility.getFullAXTree")["nodes"]
+    controls = [node for node in nodes if not node.get("ignored") and node["role"]["value"] in NAMED]
+    assert len(controls) > 40 or screen in ("film", "shelf", "help"), len(controls)
+    nameless = [
+        session.send("DOM.describeNode", {"backendNodeId": node["backendDOMNodeId"]})["node"].get("attributes")
+        for node in controls
+        if not str(node.get("name", {}).get("value", "")).strip() and node["role"]["value"] not in ("img", "image")
+    ]
+    assert not nameless, nameless
+    session.detach()
+    page.keyboard.press("Escape")
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Goes on with Tab until the focus is there."""
+    for _ in range(80):
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def test_a_story_is_made_by_keyboard_alone(visitor: Visitor) -> None:
+    visitor.new_story(title="Keys")
+    page = visitor.page
+    page.goto(visitor.server.url)
+    ready(page)
+    tab_to(page, ".empty .primary")
+    press(page, "Enter")
+    page.keyboard.type(CAST[0])
+    press(page, "Escape")
+    expect(card(page, 1)).to_be_focused()
+    tab_to(page, ".add-last")
+    press(page, "Enter")
+    page.keyboard.type(CAST[1])
+    press(page, "Escape", "Home")
+    expect(card(page, 1)).to_be_focused()
+    press(page, "ArrowRight")
+    expect(card(page, 2)).to_be_focused()
+    press(page, "Alt+ArrowLeft")
+    expect_prompts(page, CAST[1], CAST[0])
+    expect(card(page, 1)).to_be_focused()
+    press(page, "Enter")
+    expect(card(page, 1).locator(".prompt")).to_be_focused()
+    press(page, "Escape", "Delete")
+    expect_prompts(page, CAST[0])
+    press(page, "Control+z", "Control+z")
+    expect_prompts(page, CAST[0], CAST[1])
+    press(page, "Control+Shift+z")
+    expect_prompts(page, CAST[1], CAST[0])
+    saved(page)
+
+
+def test_a_scene_is_set_and_rendered_by_keyboard_alone(guest: Visitor) -> None:
+    story = guest.new_story(CAST[0], **FEW)
+    page = guest.open(story)
+    card(page, 1).focus()
+    tab_to(page, ".panel [role=tab][aria-selected=true]")
+    press(page, "ArrowRight")
+    expect(page.locator(".panel [data-tab=remembers]")).to_be_focused()
+    expect(page.locator(".panel [data-tab=remembers]")).to_have_attribute("aria-selected", "true")
+    press(page, "Home")
+    tab_to(page, ".panel .making .primary")
+    press(page, "Enter")
+    expect(card(page, 1)).to_have_attribute("data-state", "fresh")
+    expect(page.locator(".spoken")).to_have_text("Scene 1 is rendered")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    press(page, "Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+FOCUS = """() => {
+  const style = getComputedStyle(document.activeElement);
+  return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1 || style.boxShadow !== 'none';
+}"""
+
+
+def test_the_focus_is_always_seen(page: Page) -> None:
+    card(page, 1).focus()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        where = page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+        assert where.startswith("<body") or page.evaluate(FOCUS), where
+
+
+# --- looks ---
+
+CONTRAST = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const parse = colour => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].map(value => value / 255);
+  };
+  const over = (top, under) => [0, 1, 2].map(i => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
+  const light = ([r, g, b]) => [r, g, b].map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = node => {
+    const layers = [];
+    for (let at = node; at; at = at.parentElement) {
+      const style = getComputedStyle(at);
+      if (style.backgroundImage !== 'none') return null;
+      layers.push(parse(style.backgroundColor));
+      if (layers.at(-1)[3] === 1) break;
+    }
+    return layers.reverse().reduce((under, top) => over(top, under), [1, 1, 1, 1]);
+  };
+  const bad = [], walker = document.createTreeWalker(document.querySelector('.tl'), NodeFilter.SHOW_TEXT);
+  let count = 0;
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !node.checkVisibility({opacityProperty: true})) continue;
+    if (node.closest(':disabled, [inert], .spoken, .shot, .screen, .frame')) continue;
+    const under = ground(node);
+    if (!under) continue;
+    const ink = over(parse(getComputedStyle(node).color), under);
+    const [high, low] = [light(ink), light(under)].sort((a, b) => b - a), ratio = (high + 0.05) / (low + 0.05);
+    count++;
+    if (ratio < 4.5) bad.push([ratio.toFixed(2), node.className, walker.currentNode.data.slice(0, 40)]);
+  }
+  return {count, bad};
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_text_can_be_read(guest: Visitor, archive: str, theme: str) -> None:
+    story = guest.rendered(archive)
+    guest.edit(story["id"], "edit_scene", scene=story["scenes"][0]["id"], changes={"prompt": "A zorblax is running."})
+    page = guest.open(story, f"?__theme={theme}")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 200) == (theme == "dark")
+    for screen in ("scene", "remembers", "takes", "whatif", "film", "shelf"):
+        bring(page, screen)
+        found = page.evaluate(CONTRAST)
+        assert found["count"] > 60 and not found["bad"], (screen, found)
+        if screen in ("film", "shelf"):
+            page.keyboard.press("Escape")
+
+
+SMALL = """selector => [...document.querySelectorAll(selector)].filter(node => node.checkVisibility()).map(node => {
+  const {width, height} = node.getBoundingClientRect();
+  return [width, height, node.className, node.getAttribute('aria-label')];
+}).filter(([width, height]) => width > 0 && (width < 43.5 || height < 43.5))"""
+
+
+def test_390_pixels_are_enough(finger: Visitor, archive: str) -> None:
+    page = finger.open(finger.rendered(archive))
+    for screen in ("strip", *SCREENS):
+        if screen != "strip":
+            bring(page, screen)
+        wide = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('.tl').scrollWidth]")
+        assert max(wide) <= 390, (screen, wide)
+        if screen == "strip":
+            targets = ".strip button, .strip textarea, .planbar button, .topbar button, .topbar input"
+            assert not page.evaluate(SMALL, targets)
+        if screen in ("film", "shelf", "help", "menu"):
+            page.keyboard.press("Escape")
+        elif screen != "strip":
+            page.get_by_role("button", name="Close the panel").click()
+            expect(page.locator(".side")).to_have_attribute("data-open", "false")
+
+
+def test_a_phone_does_what_it_should(finger: Visitor, archive: str) -> None:
+    story = finger.rendered(archive)
+    page = finger.open(story)
+    details(page, 3)
+    expect(page.locator(".side")).to_have_attribute("data-open", "true")
+    panel = tab(page, "remembers")
+    word = panel.locator("[role=button].word", has_text=re.compile("^Mia$"))
+    word.tap()
+    panel.locator(".inspector").get_by_role("radio", name="Mute").tap()
+    until(lambda: finger.story(story["id"])["scenes"][2]["mutes"])
+    page.get_by_role("button", name="Close the panel").tap()
+    expect(card(page, 3)).to_have_attribute("data-state", "stale")
+    card(page, 3).get_by_role("button", name="Render: scene 3").tap()
+    expect(card(page, 3)).to_have_attribute("data-state", "fresh")

@@ -1,0 +1,176 @@
+"""The film: it plays with scene marks, seams and captions, and every export is what it says."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from .visitor import CAST, Visitor, card, expect_prompts, saved, until
+
+
+def film(page: Page) -> Locator:
+    page.get_by_role("button", name="Film").first.click()
+    dialog = page.get_by_role("dialog", name="Film")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def close(dialog: Locator) -> None:
+    dialog.get_by_role("button", name="Close", exact=True).click()
+    expect(dialog).to_be_hidden()
+
+
+def place(dialog: Locator) -> float:
+    return float(dialog.get_by_role("slider", name="Place in the film").input_value())
+
+
+def test_it_plays_all_takes_in_order_with_marks(page: Page) -> None:
+    dialog = film(page)
+    marks = dialog.locator(".marks button")
+    expect(marks.locator("b")).to_have_text(["1", "2", "3", "4", "5"])
+    expect(dialog.get_by_role("button", name="Pause the film")).to_be_visible()  # it plays by itself
+    for number in range(1, 6):
+        expect(dialog.locator(".marks [aria-current] b")).to_have_text(str(number))
+    expect(dialog.get_by_role("button", name="Play the film")).to_be_visible()
+    total = float(dialog.get_by_role("slider", name="Place in the film").get_attribute("max") or 0)
+    assert abs(total - 5 * 9 / 8) < 0.1 and abs(place(dialog) - total) < 0.1
+    close(dialog)
+
+
+def test_marks_and_the_bar_go_to_a_scene(page: Page) -> None:
+    dialog = film(page)
+    dialog.get_by_role("button", name="Pause the film").click()
+    dialog.locator(".marks").get_by_role("button", name=re.compile("^Scene 4:")).click()
+    expect(dialog.locator(".marks [aria-current] b")).to_have_text("4")
+    shown = dialog.locator("video:not([hidden])")
+    expect(shown).to_have_count(1)
+    source = shown.get_attribute("src")
+    dialog.get_by_role("button", name="The scene before").click()
+    expect(dialog.locator(".marks [aria-current] b")).to_have_text("3")
+    assert dialog.locator("video:not([hidden])").get_attribute("src") != source
+    dialog.get_by_role("slider", name="Place in the film").fill("0.2")
+    expect(dialog.locator(".marks [aria-current] b")).to_have_text("1")
+    close(dialog)
+
+
+def test_seams_change_the_film_and_last(guest: Visitor, page: Page) -> None:
+    dialog = film(page)
+    dialog.get_by_role("button", name="Pause the film").click()
+    bar = dialog.get_by_role("slider", name="Place in the film")
+    whole = float(bar.get_attribute("max") or 0)
+    dialog.get_by_role("combobox", name="Seam between scenes 1 and 2").select_option("Cross-fade")
+    until(lambda: float(bar.get_attribute("max") or 0) < whole - 0.3)
+    dialog.get_by_role("combobox", name="Seam between scenes 2 and 3").select_option("Dip to black")
+    bar.fill("0.9")  # in the middle of the cross-fade: two clips show
+    expect(dialog.locator("video:not([hidden])")).to_have_count(2)
+    start = 2 * 9 / 8 - 0.5
+    bar.fill(f"{start:.2f}")
+    expect(dialog.locator(".black")).to_have_css("opacity", re.compile(r"^(1|0\.9)"))
+    lasts = dialog.locator(".seams li").first.get_by_role("slider", name="Lasts")
+    lasts.fill("0.2")
+    lasts.blur()
+    until(lambda: guest.story(guest.opened[-1])["scenes"][1]["seam"] == {"kind": "cross-fade", "seconds": 0.2})
+    saved(page)
+    page.reload()
+    dialog = film(page)
+    expect(dialog.get_by_role("combobox", name="Seam between scenes 1 and 2")).to_have_value("cross-fade")
+    expect(dialog.get_by_role("combobox", name="Seam between scenes 2 and 3")).to_have_value("dip to black")
+    close(dialog)
+
+
+def test_captions_are_the_prompts(page: Page) -> None:
+    dialog = film(page)
+    dialog.get_by_role("button", name="Pause the film").click()
+    expect(dialog.locator(".caption")).to_be_hidden()
+    dialog.get_by_text("Captions", exact=True).click()
+    dialog.get_by_role("slider", name="Place in the film").fill("0.2")
+    expect(dialog.locator(".caption")).to_have_text(CAST[0])
+    dialog.locator(".marks").get_by_role("button", name=re.compile("^Scene 2:")).click()
+    expect(dialog.locator(".caption")).to_have_text(CAST[1])
+    close(dialog)
+    page.get_by_role("button", name="Undo: story settings").click()
+    dialog = film(page)
+    expect(dialog.get_by_role("switch", name="Captions")).not_to_be_checked()
+    close(dialog)
+
+
+def test_scenes_without_a_take_are_left_out(guest: Visitor, page: Page) -> None:
+    card(page, 1).get_by_role("button", name="Duplicate scene 1").click()
+    dialog = film(page)
+    expect(dialog.locator(".missing")).to_have_text("1 scene without a take is left out.")
+    expect(dialog.locator(".marks b")).to_have_text(["1", "3", "4", "5", "6"])
+    close(dialog)
+    dialog = film(guest.open(guest.new_story("A")))
+    expect(dialog).to_contain_text("Render at least one scene.")
+    expect(dialog.locator(".film-body")).to_be_hidden()
+    close(dialog)
+
+
+# --- exports ---
+
+
+def mp4(content: bytes) -> bool:
+    return content[4:8] == b"ftyp" and b"avc1" in content
+
+
+def gif(content: bytes) -> bool:
+    image = Image.open(io.BytesIO(content))
+    return image.format == "GIF" and getattr(image, "n_frames", 1) == 45
+
+
+def png(content: bytes) -> bool:
+    image = Image.open(io.BytesIO(content))
+    return image.format == "PNG" and image.width > 400 and len(image.convert("RGB").getcolors(1 << 24) or ()) > 500
+
+
+def pdf(content: bytes) -> bool:
+    return content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF")
+
+
+def clips(content: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".mp4")]
+        return len(names) == 5 and all(mp4(archive.read(name)) for name in names)
+
+
+def story(content: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return "story.json" in archive.namelist() and archive.testzip() is None
+
+
+EXPORTS: dict[str, Any] = {
+    "mp4": mp4, "gif": gif, "sheet.png": png, "sheet.pdf": pdf, "clips.zip": clips, "story.zip": story,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("format", EXPORTS)
+def test_every_export_is_what_it_says(page: Page, format: str) -> None:
+    dialog = film(page)
+    with page.expect_download() as coming:
+        dialog.locator(f"[data-format='{format}']").click()
+    name = coming.value.suggested_filename
+    assert name.endswith("." + format.rpartition(".")[2]), name
+    assert EXPORTS[format](Path(coming.value.path()).read_bytes())
+    expect(dialog.locator(".exports [role=status]")).to_have_text(f"{name} is ready.")
+    close(dialog)
+
+
+def test_an_archive_imports_again(page: Page) -> None:
+    dialog = film(page)
+    with page.expect_download() as coming:
+        dialog.locator("[data-format='story.zip']").click()
+    close(dialog)
+    page.get_by_role("button", name="Stories").click()
+    shelf = page.get_by_role("dialog", name="Stories")
+    with page.expect_file_chooser() as chooser:
+        shelf.get_by_role("button", name="Import an archive").click()
+    chooser.value.set_files(coming.value.path())
+    expect(shelf).to_be_hidden()
+    expect_prompts(page, *CAST)
+    for number in range(1, 6):
+        expect(card(page, number)).to_have_attribute("data-state", "fresh")

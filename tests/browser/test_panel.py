@@ -1,0 +1,233 @@
+"""The Scene tab: every control makes its edit, and the edit outlasts a reload."""
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from .visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
+
+Find = Callable[[Locator], Locator]
+
+
+def slider(name: str) -> Find:
+    return lambda panel: panel.get_by_role("slider", name=name, exact=True)
+
+
+def press(find: Find, key: str, times: int = 1) -> Callable[[Locator], None]:
+    def act(panel: Locator) -> None:
+        find(panel).focus()
+        for _ in range(times):
+            find(panel).press(key)
+        find(panel).blur()
+
+    return act
+
+
+def write(find: Find, text: str) -> Callable[[Locator], None]:
+    def act(panel: Locator) -> None:
+        find(panel).fill(text)
+        find(panel).blur()
+
+    return act
+
+
+def choose(find: Find) -> Callable[[Locator], None]:
+    return lambda panel: find(panel).check()
+
+
+def seed(panel: Locator) -> Locator:
+    return panel.get_by_role("spinbutton", name="Seed")
+
+
+def negative(panel: Locator) -> Locator:
+    return panel.get_by_role("textbox", name="Negative prompt")
+
+
+def radio(name: str) -> Find:
+    return lambda panel: panel.get_by_role("radio", name=name, exact=True)
+
+
+def lock(panel: Locator) -> Locator:
+    return panel.get_by_role("switch", name="Lock this scene")
+
+
+def value(find: Find, wanted: str) -> Callable[[Locator], None]:
+    return lambda panel: expect(find(panel)).to_have_value(wanted)
+
+
+def checked(find: Find) -> Callable[[Locator], None]:
+    return lambda panel: expect(find(panel)).to_be_checked()
+
+
+CONTROLS: dict[str, tuple[Callable[[Locator], None], dict[str, Any], Callable[[Locator], None]]] = {
+    "text guidance": (
+        press(slider("Text guidance"), "ArrowRight", 5), {"text": 4.5}, value(slider("Text guidance"), "4.5")),
+    "history guidance": (
+        press(slider("History guidance"), "Home"), {"history": 0}, value(slider("History guidance"), "0")),
+    "window start": (
+        press(slider("Guidance starts at"), "ArrowRight", 2), {"start": 0.1},
+        value(slider("Guidance starts at"), "10")),
+    "window end": (
+        press(slider("Guidance ends at"), "ArrowLeft", 2), {"end": 0.9}, value(slider("Guidance ends at"), "90")),
+    "schedule": (choose(radio("Cosine")), {"schedule": "cosine"}, checked(radio("Cosine"))),
+    "steps": (press(slider("Steps"), "ArrowRight", 3), {"steps": 7}, value(slider("Steps"), "7")),
+    "length": (press(slider("Length"), "ArrowRight"), {"num_frames": 13}, value(slider("Length"), "3")),
+    "seed": (write(seed, "77"), {"seed": 77}, value(seed, "77")),
+    "a new seed each time": (choose(radio("A new one")), {"new_seed": True}, checked(radio("A new one"))),
+    "negative prompt": (write(negative, "rain"), {"negative_prompt": "rain"}, value(negative, "rain")),
+    "lock": (choose(lock), {"locked": True}, checked(lock)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_every_control_makes_its_edit(guest: Visitor, name: str) -> None:
+    act, wanted, shown = CONTROLS[name]
+    story = guest.new_story(CAST[0], **FEW)
+    page = guest.open(story)
+    act(tab(page, "scene", 1))
+
+    def edited() -> bool:
+        (scene,) = guest.story(story["id"])["scenes"]
+        flat = {**scene, **scene["guidance"]}
+        return all(flat[field] == value for field, value in wanted.items())
+
+    until(edited)
+    saved(page)
+    guest.reload()
+    shown(tab(page, "scene", 1))
+    page.get_by_role("button", name=re.compile("^Undo")).first.click()
+    until(lambda: not edited())
+
+
+def test_a_drag_of_a_slider_is_one_step_of_undo(guest: Visitor) -> None:
+    story = guest.new_story(CAST[0], **FEW)
+    page = guest.open(story)
+    handle = slider("Text guidance")(tab(page, "scene", 1))
+    box = handle.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.5, 0.6, 0.7, 0.8):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.up()
+    until(lambda: guest.story(story["id"])["scenes"][0]["guidance"]["text"] > 7)
+    saved(page)
+    page.get_by_role("button", name=re.compile("^Undo")).first.click()
+    expect(handle).to_have_value("4")
+
+
+def test_drawing_another_seed(guest: Visitor) -> None:
+    page = guest.open(guest.new_story(CAST[0], **FEW))
+    panel = tab(page, "scene", 1)
+    panel.get_by_role("button", name="Draw another seed").click()
+    expect(seed(panel)).not_to_have_value("0")
+
+
+# --- keyframe, regenerating, takes ---
+
+
+def test_the_keyframe_is_chosen_by_scrubbing(page: Page) -> None:
+    panel = tab(page, "scene", 1)
+    frame = panel.get_by_role("slider", name="Frame of the clip")
+    expect(panel.locator(".told")).to_have_text("Later scenes remember this frame.")
+    before = int(frame.input_value())
+    frame.focus()
+    frame.press("End")
+    expect(panel.locator(".place")).to_have_text("9 / 9")
+    expect(panel.locator(".told")).to_have_text(f"Later scenes remember frame {before + 1}.")
+    panel.get_by_role("button", name="Remember the scene by this frame").click()
+    expect(panel.locator(".told")).to_have_text("Later scenes remember this frame.")
+    expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
+    expect(card(page, 3).locator(".why")).to_have_text("Mia in a red coat of scene 1 changed")
+    page.reload()
+    ready(page)
+    expect(tab(page, "scene", 1).locator(".place")).to_have_text("9 / 9")
+
+
+def test_the_viewer_plays(page: Page) -> None:
+    panel = tab(page, "scene", 2)
+    panel.get_by_role("button", name="Play", exact=True).click()
+    video = panel.locator(".screen video")
+    until(lambda: video.evaluate("video => !video.paused && video.currentTime > 0"))
+    panel.get_by_role("button", name="Pause", exact=True).click()
+    until(lambda: video.evaluate("video => video.paused"))
+
+
+def test_regenerating_gives_another_take_of_another_seed(page: Page) -> None:
+    panel = tab(page, "scene", 2)
+    panel.get_by_role("button", name="Another take").click()
+    shelf = tab(page, "takes")
+    expect(shelf.locator(".take")).to_have_count(2)
+    expect(shelf.locator(".take").first.locator("b")).to_have_text("Take 2")
+    expect(shelf.locator(".take[data-chosen=true] b")).to_have_text("Take 2")
+    seeds = [re.search(r"seed (\d+)", text) for text in shelf.locator(".facts").all_text_contents()]
+    assert seeds[0] and seeds[1] and seeds[0][1] != seeds[1][1]
+
+
+def test_takes_are_chosen_compared_and_deleted(page: Page) -> None:
+    tab(page, "scene", 1).get_by_role("button", name="Another take").click()
+    shelf = tab(page, "takes")
+    expect(shelf.locator(".take")).to_have_count(2)
+    expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
+    shelf.get_by_role("button", name="Take 1: choose it").click()
+    expect(shelf.locator(".take[data-chosen=true] b")).to_have_text("Take 1")
+    expect(card(page, 3).locator(".badge").first).to_have_text("Fresh")
+    for number in (1, 2):
+        shelf.get_by_role("button", name=f"Compare take {number}").click()
+    halves = shelf.locator(".compare .half")
+    expect(halves.locator("figcaption")).to_have_text([re.compile("Take 1"), re.compile("Take 2")])
+    in_step(shelf.locator(".compare"))
+    shelf.get_by_role("button", name="Delete take 2").click()
+    expect(shelf.locator(".take")).to_have_count(1)
+    expect(shelf.locator(".compare")).to_be_hidden()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(shelf.locator(".take")).to_have_count(2)
+
+
+def in_step(pair: Locator) -> None:
+    """Both clips play at the same place, and stop at the same frame."""
+    place = "videos => videos.map(video => video.currentTime)"
+    clips = pair.locator("video")
+    until(lambda: min(clips.evaluate_all(place)) > 0)
+    pair.get_by_role("button", name="Pause both").click()
+    pair.get_by_role("slider", name="Frame").fill("5")
+    expect(pair.locator(".place")).to_have_text(re.compile("^6 / "))
+    until(lambda: len(set(clips.evaluate_all(place))) == 1)
+    pair.get_by_role("button", name="One frame on").click()
+    expect(pair.locator(".place")).to_have_text(re.compile("^7 / "))
+    first, second = clips.evaluate_all(place)
+    assert abs(first - second) < 0.02
+
+
+# --- a clip of one's own ---
+
+
+def test_an_imported_clip_becomes_history(guest: Visitor, page: Page) -> None:
+    source = card(page, 2).locator(".shot img").evaluate("image => image.src")
+    assert source
+    story = guest.story(guest.opened[-1])
+    clip = base64.b64decode(guest.download(story["scenes"][1]["takes"][0]["clip"]))
+    panel = tab(page, "scene", 1)
+    file = {"name": "mine.mp4", "mimeType": "video/mp4", "buffer": clip}
+    panel.locator("input[type=file]").set_input_files(files=[file])
+    expect(page.locator(".toast", has_text="mine.mp4 is this scene now")).to_be_visible()
+    expect(tab(page, "takes").locator(".take[data-chosen=true] .facts")).to_contain_text("your clip")
+    expect(card(page, 1).locator(".badge").first).to_have_text("Fresh")
+    expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
+    expect(card(page, 3).locator(".memory")).to_contain_text("Mia")
+
+
+def test_what_is_no_clip_is_refused_with_what_to_do(page: Page) -> None:
+    panel = tab(page, "scene", 1)
+    for name, kind, told in (
+        ("notes.txt", "text/plain", "notes.txt is not a video: choose an MP4, WebM, MOV or GIF file."),
+        ("broken.mp4", "video/mp4", "broken.mp4"),
+    ):
+        file = {"name": name, "mimeType": kind, "buffer": b"nothing of the kind"}
+        panel.locator("input[type=file]").set_input_files(files=[file])
+        expect(page.locator(".toast[data-kind=error]", has_text=told)).to_be_visible()
+    expect(tab(page, "takes").locator(".take")).to_have_count(1)

@@ -1,0 +1,194 @@
+"""Remembers: what a scene keeps of its past and why, overruling it, the threshold, heat maps, the diagram."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from .visitor import CAST, Visitor, card, saved, tab, until
+
+
+def word(memory: Locator, scene: int, text: str) -> Locator:
+    """A word of a past scene."""
+    past = memory.locator(".past", has=memory.page.get_by_text(f"Scene {scene}", exact=True))
+    return past.locator("[role=button].word").filter(has_text=re.compile(f"^{text}$"))
+
+
+def kind(memory: Locator, scene: int, text: str, wanted: str) -> None:
+    expect(word(memory, scene, text).first).to_have_class(re.compile(rf"\b{wanted}\b"))
+
+
+def tip(page: Page) -> Locator:
+    return page.get_by_role("tooltip")
+
+
+def test_every_past_prompt_is_there_with_its_marks(page: Page) -> None:
+    memory = tab(page, "remembers", 5)
+    expect(memory.locator(".past p.words")).to_have_text(list(CAST[:4]))
+    expect(memory.locator(".past .thumb img")).to_have_count(4)
+    for scene, text in ((1, "Mia"), (1, "coat"), (2, "robot"), (2, "desert")):
+        kind(memory, scene, text, "kept")
+    for scene, text in ((1, "playground"), (3, "snow")):
+        kind(memory, scene, text, "dropped")
+    expect(memory.locator(".summary")).to_have_text(re.compile(r"Remembers \d+ words of 4 of 4 earlier scenes"))
+    strength_of = "words => words.map(word => word.style.getPropertyValue('--score'))"
+    strengths = memory.locator(".past .word.kept").evaluate_all(strength_of)
+    assert all(0 <= float(strength) <= 1 for strength in strengths)
+
+
+def test_why_by_hover_and_by_keyboard(page: Page) -> None:
+    memory = tab(page, "remembers", 3)
+    word(memory, 1, "Mia").hover()
+    expect(tip(page)).to_have_text(re.compile("^Kept: .*“Mia”"))
+    word(memory, 1, "playground").hover()
+    expect(tip(page)).to_have_text(re.compile("^Dropped: "))
+    memory.locator(".own").hover()
+    expect(tip(page)).to_be_hidden()
+    first = word(memory, 1, "Mia")
+    first.press("Tab")  # the focus is a keyboard's from now on
+    page.keyboard.press("Shift+Tab")
+    expect(first).to_be_focused()
+    expect(tip(page)).to_have_text(re.compile("^Kept: "))
+    expect(first).to_have_attribute("aria-describedby", re.compile("word-tip"))
+    page.keyboard.press("ArrowRight")
+    expect(word(memory, 1, "red")).to_be_focused()
+    expect(tip(page)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(tip(page)).to_be_hidden()
+
+
+def test_a_word_is_pinned_and_left_to_the_filter_again(page: Page) -> None:
+    memory = tab(page, "remembers", 3)
+    kind(memory, 1, "playground", "dropped")
+    word(memory, 1, "playground").click()
+    inspector = memory.locator(".inspector")
+    expect(inspector.locator("b")).to_have_text("“playground”")
+    inspector.get_by_role("radio", name="Pin").check()
+    kind(memory, 1, "playground", "pinned")
+    expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
+    expect(card(page, 3).locator(".memory")).to_contain_text("playground")
+    saved(page)
+    page.reload()
+    memory = tab(page, "remembers", 3)
+    kind(memory, 1, "playground", "pinned")
+    word(memory, 1, "playground").click()
+    memory.locator(".inspector").get_by_role("radio", name="Filter decides").check()
+    kind(memory, 1, "playground", "dropped")
+    expect(card(page, 3).locator(".badge").first).to_have_text("Fresh")
+
+
+def test_a_word_is_muted_by_click_and_by_key(page: Page) -> None:
+    memory = tab(page, "remembers", 3)
+    word(memory, 1, "Mia").click()
+    memory.locator(".inspector").get_by_role("radio", name="Mute").check()
+    kind(memory, 1, "Mia", "muted")
+    expect(memory.locator(".summary")).to_have_text("Remembers nothing of the 2 earlier scenes")
+    page.get_by_role("button", name="Undo: mute").click()
+    kind(memory, 1, "Mia", "kept")
+    word(memory, 1, "Mia").focus()
+    page.keyboard.press("m")
+    kind(memory, 1, "Mia", "muted")
+    page.keyboard.press("f")
+    kind(memory, 1, "Mia", "kept")
+    page.keyboard.press("p")
+    kind(memory, 1, "Mia", "pinned")
+
+
+def test_a_whole_scene_is_forgotten(page: Page) -> None:
+    memory = tab(page, "remembers", 3)
+    memory.get_by_text("Forget").first.click()
+    expect(memory.locator(".past[data-muted=true]")).to_have_count(1)
+    expect(memory.locator(".summary")).to_have_text("Remembers nothing of the 2 earlier scenes")
+    expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
+    saved(page)
+    page.reload()
+    memory = tab(page, "remembers", 3)
+    expect(memory.get_by_role("switch", name="Forget scene 1")).to_be_checked()
+    memory.get_by_text("Forget").first.click()
+    expect(card(page, 3).locator(".badge").first).to_have_text("Fresh")
+
+
+MOVE = """async ([slider, value]) => {
+  const marks = () => [...document.querySelectorAll('.past .word')].map(word => word.className).join();
+  const before = marks(), start = performance.now();
+  slider.value = value;
+  slider.dispatchEvent(new Event('input', {bubbles: true}));
+  while (marks() === before) {
+    if (performance.now() - start > 5000) return null;
+    await new Promise(done => requestAnimationFrame(done));
+  }
+  return performance.now() - start;
+}"""
+
+
+def test_the_threshold_marks_while_it_moves(guest: Visitor, page: Page) -> None:
+    story = guest.opened[-1]
+    memory = tab(page, "remembers", 5)
+    kind(memory, 1, "Mia", "kept")
+    slider = memory.get_by_role("slider", name="Similarity needed to be kept")
+    times: list[Any] = [page.evaluate(MOVE, [slider.element_handle(), value]) for value in (0, 1, 0, 1, 0, 1, 0)]
+    assert all(times), times
+    assert sorted(times)[len(times) // 2] < 100, times
+    until(lambda: guest.story(story)["scenes"][4]["threshold"] == 0)
+    assert not guest.jobs(story), "nothing was rendered for it"
+    kind(memory, 1, "playground", "kept")
+    saved(page)
+    page.reload()
+    memory = tab(page, "remembers", 5)
+    expect(memory.get_by_role("slider", name="Similarity needed to be kept")).to_have_value("0")
+    memory.get_by_role("button", name="Default").click()
+    kind(memory, 1, "playground", "dropped")
+
+
+LIT = """canvas => {
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const values = new Set();
+  for (let i = 0; i < data.length; i += 4) values.add(data[i]);
+  return values.size;
+}"""
+
+
+def test_the_heat_map_of_a_kept_word(page: Page) -> None:
+    memory = tab(page, "remembers", 3)
+    expect(word(memory, 1, "Mia")).to_have_attribute("data-map", "true")
+    word(memory, 1, "Mia").click()
+    look = memory.locator(".look")
+    canvas, picture = look.get_by_role("img", name="Where “Mia” was looked at in scene 1"), look.locator("img")
+    expect(canvas).to_be_visible()
+    assert canvas.evaluate(LIT) > 8, "a map is no even colour"
+    assert picture.get_attribute("src") == memory.locator(".past .thumb img").first.get_attribute("src")
+    boxes = [canvas.bounding_box(), picture.bounding_box()]
+    assert boxes[0] == boxes[1], "it lies over the picture"
+    look.get_by_role("slider", name="How strongly the heat map shows").fill("30")
+    expect(canvas).to_have_css("opacity", "0.3")
+    look.get_by_role("button", name="Play the clip").click()
+    until(lambda: look.locator("video").evaluate("video => !video.paused && video.currentTime > 0"))
+    expect(canvas).to_be_visible()
+    look.get_by_role("button", name="Show the keyframe").click()
+    expect(look.locator("video")).to_be_hidden()
+
+
+def test_a_word_without_a_map_says_so(page: Page) -> None:
+    memory = tab(page, "remembers", 3)
+    word(memory, 1, "playground").click()
+    expect(memory.locator(".inspector")).to_contain_text("No heat map")
+    expect(memory.locator(".look")).to_be_hidden()
+
+
+def test_the_diagram_says_who_feeds_whom(page: Page) -> None:
+    memory = tab(page, "remembers", 3)
+    diagram = memory.get_by_role("navigation", name="Which scene feeds which")
+    expect(diagram.locator(".dot")).to_have_count(5)
+    expect(diagram.locator(".feeds")).to_have_text("Remembers Mia in a red coat of scene 1. Remembered by scene 5.")
+    expect(diagram.locator(".arc[data-side=in] title")).to_have_text("Scene 3 remembers Mia in a red coat of scene 1")
+    diagram.get_by_role("button", name="Scene 4").click()
+    expect(page.locator(".panel h2")).to_have_text("Scene 4")
+    expect(diagram.locator(".feeds")).to_contain_text("robot of scene 2")
+    expect(card(page, 2)).to_have_attribute("data-feeds", "true")
+
+
+def test_scenes_with_nothing_to_remember_say_so(guest: Visitor) -> None:
+    page = guest.open(guest.new_story(CAST[0], ""))
+    memory = tab(page, "remembers", 1)
+    expect(memory.locator(".nothing .title")).to_have_text("Nothing to remember yet")
+    expect(tab(page, "remembers", 2).locator(".nothing .title")).to_have_text("This scene has no prompt yet")

@@ -1,0 +1,43 @@
+"""Every panel at three widths, light and dark, for people to look at."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from .test_access import bring
+from .visitor import CAST, Visitor, card, tab
+
+SIZES = {1440: 900, 1024: 768, 390: 844}
+PANELS = ("scene", "remembers", "takes", "whatif", "film", "shelf")
+STILL = "document.querySelectorAll('video').forEach(video => video.pause())"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", SIZES)
+def test_screenshots(guest: Visitor, archive: str, screenshots: Path, width: int, theme: str) -> None:
+    story = guest.rendered(archive)
+    first, *_, last = (scene["id"] for scene in story["scenes"])
+    guest.edit(story["id"], "edit_story", changes={"title": "Mia and the robot", "captions": True})
+    guest.edit(story["id"], "edit_scene", scene=last, changes={"prompt": CAST[4].replace("waving", "dancing")})
+    guest.render(story["id"], [first], again=True)
+    page = guest.page
+    page.set_viewport_size({"width": width, "height": SIZES[width]})
+    guest.open(story, f"?__theme={theme}")
+    expect(card(page, 5)).to_have_attribute("data-state", "stale")
+    page.screenshot(path=screenshots / f"strip-{width}-{theme}.png")
+    for panel in PANELS:
+        bring(page, panel)
+        if panel == "takes" and width > 390:
+            shelf = tab(page, "takes", 1)
+            for button in shelf.get_by_role("button", name="Compare").all():
+                button.click()
+        if panel == "whatif":
+            tab(page, "whatif", 3 if width > 390 else 0).get_by_role("button", name="Without any history").click()
+            expect(page.locator(".result .pair")).to_be_visible()
+        page.evaluate(STILL)
+        page.screenshot(path=screenshots / f"{panel}-{width}-{theme}.png")
+        if panel in ("film", "shelf"):
+            page.keyboard.press("Escape")
+        elif width < 900:
+            page.get_by_role("button", name="Close the panel").click()

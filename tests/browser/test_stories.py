@@ -1,0 +1,139 @@
+"""The shelf of stories: new, duplicate, delete, import, export, samples; two windows on one story."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from .visitor import CAST, Visitor, card, expect_prompts, ready, saved, until
+
+SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "stories"
+
+
+def shelf(page: Page) -> Locator:
+    page.get_by_role("button", name="Stories").click()
+    dialog = page.get_by_role("dialog", name="Stories")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def own(dialog: Locator) -> Locator:
+    return dialog.get_by_role("region", name="Your stories").locator(".shelf-item")
+
+
+def test_the_first_visit_shows_a_story(visitor: Visitor) -> None:
+    visitor.page.goto(visitor.server.url)
+    if any(SAMPLES.glob("*.zip")):
+        expect(card(visitor.page, 1)).to_have_attribute("data-state", "fresh")
+    else:
+        expect(visitor.page.get_by_role("heading", name="An empty board")).to_be_visible()
+
+
+def test_a_new_story_from_lines(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    dialog = shelf(page)
+    dialog.get_by_role("button", name="New story").click()
+    dialog.get_by_label("Title").fill("Two friends")
+    dialog.get_by_label("Scenes").fill(f"{CAST[0]}\n\n  {CAST[1]}  \n")
+    dialog.get_by_role("button", name="Start").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("textbox", name="Title of the story")).to_have_value("Two friends")
+    expect(page).to_have_title("Two friends · Throughline")
+    expect_prompts(page, *CAST[:2])
+    page.reload()
+    expect_prompts(page, *CAST[:2])
+
+
+def test_the_title_is_edited_in_place(guest: Visitor) -> None:
+    story = guest.new_story("A", title="Before")
+    page = guest.open(story)
+    title = page.get_by_role("textbox", name="Title of the story")
+    title.fill("After")
+    title.press("Enter")
+    saved(page)
+    expect(own(shelf(page)).first.locator("b")).to_have_text("After")
+    page.keyboard.press("Escape")
+    assert guest.story(story["id"])["title"] == "After"
+
+
+def test_pictures_duplicates_and_deleting(guest: Visitor, page: Page) -> None:
+    dialog = shelf(page)
+    count = own(dialog).count()
+    mine = own(dialog).first
+    until(lambda: mine.locator("img").evaluate("image => image.naturalWidth > 0"))
+    expect(mine).to_contain_text("5 scenes")
+    mine.get_by_role("button", name=re.compile("^Duplicate")).click()
+    expect(own(dialog)).to_have_count(count + 1)
+    expect(own(dialog).first.locator("b")).to_have_text("Test (copy)")
+    own(dialog).first.locator(".shelf-open").click()
+    expect(page.get_by_role("textbox", name="Title of the story")).to_have_value("Test (copy)")
+    expect(card(page, 5)).to_have_attribute("data-state", "fresh")
+    dialog = shelf(page)
+    own(dialog).first.get_by_role("button", name="Delete Test (copy)").click()
+    expect(own(dialog)).to_have_count(count)
+    dialog.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(own(dialog)).to_have_count(count + 1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("textbox", name="Title of the story")).to_have_value("Test (copy)")
+
+
+def test_export_from_the_shelf_and_refused_archives(page: Page) -> None:
+    dialog = shelf(page)
+    with page.expect_download() as coming:
+        own(dialog).first.get_by_role("button", name=re.compile("^Export")).click()
+    assert coming.value.suggested_filename.endswith(".zip")
+    file = {"name": "no.zip", "mimeType": "application/zip", "buffer": b"no archive"}
+    dialog.locator("input[type=file]").set_input_files(files=[file])
+    expect(dialog.locator(".toast[data-kind=error]")).to_contain_text("no.zip")
+    page.keyboard.press("Escape")
+
+
+@pytest.mark.skipif(not any(SAMPLES.glob("*.zip")), reason="no sample stories yet")
+def test_samples_open_already_rendered(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    dialog = shelf(page)
+    dialog.get_by_role("region", name="Samples").locator(".shelf-open").first.click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".slot").nth(1)).to_be_visible()
+    expect(page.locator(".plan-line")).to_have_text("Every scene is fresh.")
+
+
+# --- two windows on one story ---
+
+
+def test_edits_of_two_windows_meet(visitor: Visitor) -> None:
+    story = visitor.new_story(*CAST[:3])
+    one = visitor.open(story)
+    other = visitor.new_page()
+    other.goto(visitor.server.url)
+    ready(other)
+    expect_prompts(other, *CAST[:3])
+    card(one, 1).locator(".prompt").fill("One.")
+    card(other, 2).locator(".prompt").fill("Two.")
+    for page in (one, other):
+        page.keyboard.press("Escape")
+        expect_prompts(page, "One.", "Two.", CAST[2])
+    assert one.locator(".toast").count() == other.locator(".toast").count() == 0
+
+
+def test_neither_of_two_windows_loses_an_edit_silently(visitor: Visitor) -> None:
+    story = visitor.new_story(CAST[0])
+    one = visitor.open(story)
+    other = visitor.new_page()
+    other.goto(visitor.server.url)
+    ready(other)
+    mine, theirs = (card(page, 1).locator(".prompt") for page in (one, other))
+    mine.focus()
+    theirs.fill("Theirs.")
+    theirs.press("Escape")
+    saved(other)
+    mine.press("End")
+    mine.press_sequentially(" Mine.")
+    expect(one.locator(".toast").first).to_contain_text(re.compile("in another window"))
+    mine.press("Escape")
+    saved(one)
+    expect(theirs).to_have_value(CAST[0] + " Mine.")
+    one.get_by_role("button", name=re.compile("^Undo")).first.click()
+    expect(mine).to_have_value("Theirs.")
+    expect(theirs).to_have_value("Theirs.")

@@ -1,0 +1,253 @@
+"""The strip: cards and what they say, writing in place, adding, duplicating, deleting."""
+
+import re
+
+import pytest
+from playwright.sync_api import CDPSession, Page, expect
+
+from .visitor import CAST, FEW, LONG, Visitor, card, expect_prompts, ready, saved, until
+
+
+def badge(page: Page, number: int, words: str) -> None:
+    expect(card(page, number).locator(".badge").first).to_have_text(words)
+
+
+def test_cards_show_number_preview_prompt_and_badge(page: Page) -> None:
+    expect_prompts(page, *CAST)
+    for number in range(1, len(CAST) + 1):
+        expect(card(page, number).locator(".number")).to_have_text(str(number))
+        badge(page, number, "Fresh")
+        image = card(page, number).locator(".shot img")
+        image.scroll_into_view_if_needed()
+        until(lambda image=image: image.evaluate("image => image.complete && image.naturalWidth > 0"))
+    expect(card(page, 3).locator(".memory")).to_contain_text("Remembers Mia in a red coat of 1")
+
+
+def test_previews_move_and_loop(page: Page) -> None:
+    source = card(page, 1).locator(".shot img").evaluate("image => image.src")
+    reply = page.request.get(source)
+    assert reply.headers["content-type"] == "image/webp"
+    body = reply.body()
+    start = body.index(b"ANIM") + 8  # size, then background (4 bytes), then how often it plays; 0 is for ever
+    assert int.from_bytes(body[start + 4 : start + 6], "little") == 0 and body.count(b"ANMF") > 1
+
+
+def test_writing_in_place_is_saved_and_outlasts_a_reload(guest: Visitor) -> None:
+    story = guest.new_story(*CAST)
+    page = guest.open(story)
+    box = card(page, 2).locator(".prompt")
+    box.click()
+    box.press("End")
+    box.press_sequentially(" It rains.")
+    expect(page.locator(".saved")).to_have_text("Saved")
+    assert guest.story(story["id"])["scenes"][1]["prompt"] == CAST[1] + " It rains."
+    expect(box).to_be_focused()
+    page.reload()
+    expect(card(page, 2).locator(".prompt")).to_have_value(CAST[1] + " It rains.")
+
+
+def test_what_is_typed_in_one_go_is_one_step_of_undo(guest: Visitor) -> None:
+    page = guest.open(guest.new_story(*CAST[:2]))
+    box = card(page, 1).locator(".prompt")
+    box.fill("A cat.")
+    box.press("End")
+    box.press_sequentially(" Asleep.", delay=60)
+    box.press("Escape")
+    saved(page)
+    page.keyboard.press("Control+z")
+    expect_prompts(page, *CAST[:2])
+    page.keyboard.press("Control+Shift+z")
+    expect_prompts(page, "A cat. Asleep.", CAST[1])
+
+
+def test_a_box_grows_with_its_words(guest: Visitor) -> None:
+    page = guest.open(guest.new_story(CAST[0]))
+    box = card(page, 1).locator(".prompt")
+    box.fill(" ".join(CAST))
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight + 1"), "no words are hidden"
+
+
+# --- badges ---
+
+
+def test_badges_of_what_was_never_rendered(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("", *CAST[:1]))
+    badge(page, 1, "No words yet")
+    badge(page, 2, "Not rendered")
+    expect(card(page, 1).locator(".render")).to_be_disabled()
+
+
+def test_badges_stale_waiting_and_locked(page: Page) -> None:
+    box = card(page, 1).locator(".prompt")
+    box.fill(CAST[0].replace("red", "blue"))
+    box.press("Escape")
+    badge(page, 1, "Stale")
+    expect(card(page, 1).locator(".why")).to_contain_text("prompt")
+    badge(page, 2, "Fresh")
+    until(lambda: card(page, 3).get_attribute("data-state") in ("stale", "waiting"))
+    expect(card(page, 3).locator(".why")).to_contain_text("scene 1")
+    card(page, 2).get_by_role("button", name="Lock scene 2").click()
+    expect(card(page, 2).locator(".lock-sign")).to_be_visible()
+    expect(card(page, 2).locator(".render")).to_be_disabled()
+    card(page, 2).get_by_role("button", name="Unlock scene 2").click()
+    expect(card(page, 2).locator(".lock-sign")).to_be_hidden()
+    page.get_by_role("button", name="Undo").click()
+    expect(card(page, 2).locator(".lock-sign")).to_be_visible()
+
+
+def test_a_scene_waits_for_one_that_will_change(guest: Visitor, archive: str) -> None:
+    story = guest.rendered(archive)
+    first = story["scenes"][0]["id"]
+    guest.edit(story["id"], "edit_scene", scene=first, changes={"negative_prompt": "snow"})
+    page = guest.open(story)
+    badge(page, 1, "Stale")
+    badge(page, 3, "Waiting for 1")
+    expect(card(page, 3).locator(".why")).to_have_text("Waits for scene 1")
+
+
+def test_badges_queued_and_rendering(guest: Visitor) -> None:
+    page = guest.open(guest.new_story(*CAST[:2], **LONG))
+    page.get_by_role("button", name="Render 2 scenes").click()
+    expect(card(page, 1).locator(".badge").first).to_have_text(re.compile(r"Rendering \d+/400"))
+    badge(page, 2, "Queued #1")
+    card(page, 2).get_by_role("button", name="Cancel: scene 2").click()
+    badge(page, 2, "Not rendered")
+    card(page, 1).get_by_role("button", name="Cancel: scene 1").click()
+    badge(page, 1, "Not rendered")
+
+
+def test_badge_failed_and_why(guest: Visitor) -> None:
+    story = guest.new_story(CAST[0], **FEW)
+    guest.edit(story["id"], "edit_story", changes={"width": 100})
+    page = guest.open(story)
+    card(page, 1).get_by_role("button", name="Render: scene 1").click()
+    badge(page, 1, "Failed")
+    expect(card(page, 1).locator(".failed")).to_have_text("width is 100: expected a multiple of 24 from 48 to 480")
+
+
+# --- adding, duplicating, deleting ---
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_add_before_any_scene(guest: Visitor, place: int) -> None:
+    page = guest.open(guest.new_story("A", "B", "C"))
+    slot = page.locator(".slot").nth(place)
+    slot.hover()
+    slot.get_by_role("button", name=f"Add a scene before scene {place + 1}").click()
+    expect(card(page, place + 1).locator(".prompt")).to_be_focused()
+    page.keyboard.type("New")
+    saved(page)
+    wanted = ["A", "B", "C"]
+    wanted.insert(place, "New")
+    page.reload()
+    expect_prompts(page, *wanted)
+
+
+def test_add_at_the_end_after_and_first(guest: Visitor) -> None:
+    page = guest.open(guest.new_story())
+    page.get_by_role("button", name="Write the first scene").click()
+    page.keyboard.type("A")
+    page.get_by_role("button", name="Add a scene", exact=True).click()
+    expect(card(page, 2).locator(".prompt")).to_be_focused()
+    page.keyboard.type("C")
+    card(page, 1).get_by_role("button", name="More for scene 1").click()
+    page.get_by_role("menuitem", name="Add a scene after").click()
+    expect(card(page, 2).locator(".prompt")).to_be_focused()
+    page.keyboard.type("B")
+    expect_prompts(page, "A", "B", "C")
+    saved(page)
+    page.reload()
+    expect_prompts(page, "A", "B", "C")
+
+
+def test_duplicate(page: Page) -> None:
+    card(page, 2).get_by_role("button", name="Duplicate scene 2").click()
+    expect_prompts(page, *CAST[:2], *CAST[1:])
+    badge(page, 3, "Not rendered")
+    expect(card(page, 3)).to_be_focused()
+
+
+def test_delete_and_undo(page: Page) -> None:
+    takes = [image.get_attribute("src") for image in page.locator(".shot img").all()]
+    card(page, 3).get_by_role("button", name="Delete scene 3").click()
+    expect_prompts(page, *CAST[:2], *CAST[3:])
+    saved(page)
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect_prompts(page, *CAST)
+    expect(page.locator(".toast")).to_have_count(0)
+    assert [image.get_attribute("src") for image in page.locator(".shot img").all()] == takes
+    page.reload()
+    expect_prompts(page, *CAST)
+
+
+def test_the_offer_to_undo_is_about_the_last_edit_alone(page: Page) -> None:
+    card(page, 3).get_by_role("button", name="Delete scene 3").click()
+    expect(page.locator(".toast-undo")).to_be_visible()
+    card(page, 1).get_by_role("button", name="Lock scene 1").click()
+    expect(page.locator(".toast-undo")).to_have_count(0)
+
+
+def test_deleting_all_leaves_an_empty_board(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    card(page, 1).get_by_role("button", name="Delete scene 1").click()
+    expect(page.get_by_role("heading", name="An empty board")).to_be_visible()
+    expect(page.locator(".plan-line")).to_have_text("Nothing to render yet.")
+    page.get_by_role("button", name="Undo").first.click()
+    expect_prompts(page, "A")
+
+
+def test_undo_goes_back_over_a_restart_of_the_page(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    for text in ("B", "C"):
+        card(page, 1).locator(".prompt").fill(text)
+        card(page, 1).locator(".prompt").press("Escape")
+        saved(page)
+    page.reload()
+    ready(page)
+    for text in ("B", "A"):
+        page.get_by_role("button", name="Undo: prompt").click()
+        expect_prompts(page, text)
+    for text in ("B", "C"):
+        page.get_by_role("button", name="Redo: prompt").click()
+        expect_prompts(page, text)
+
+
+# --- a hundred scenes ---
+
+SCROLL = """async () => {
+  const goal = document.documentElement.scrollHeight - innerHeight, start = performance.now();
+  let frames = 0;
+  await new Promise(done => {
+    const frame = now => {
+      const share = Math.min(1, (now - start) / 1500);
+      frames += 1;
+      scrollTo(0, goal * share);
+      share < 1 ? requestAnimationFrame(frame) : done();
+    };
+    requestAnimationFrame(frame);
+  });
+  return {frames, goal};
+}"""
+FRAME = 1 / 60  # seconds
+
+
+def test_a_hundred_scenes_scroll_smoothly(guest: Visitor, archive: str) -> None:
+    story = guest.rendered(archive)
+    prompts = [f"{CAST[k % 5]} Part {k}." for k in range(100)]
+    for number, prompt in enumerate(prompts[5:], 5):
+        guest.edit(story["id"], "add_scene", index=number, fields={"prompt": prompt})
+    page = guest.open(story)
+    expect(page.locator(".slot")).to_have_count(100)
+    session = guest.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})  # work of the page, however busy the machine is
+    before = work(session)
+    result = page.evaluate(SCROLL)
+    spent = (work(session) - before) / result["frames"]
+    assert result["goal"] > 3000 and result["frames"] > 5, result
+    assert spent < FRAME, f"{1000 * spent:.1f} ms of work for a frame"
+
+
+def work(session: CDPSession) -> float:
+    """Seconds that the page's thread has worked so far."""
+    metrics = {entry["name"]: entry["value"] for entry in session.send("Performance.getMetrics")["metrics"]}
+    return float(metrics["TaskDuration"])

@@ -1,0 +1,104 @@
+"""What if: the same seed without history or without a word, what differs; the sheet of guidance weights."""
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from .test_panel import in_step
+from .visitor import Visitor, card, tab, until
+
+LIGHT = """canvas => {
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let most = 0;
+  for (let i = 0; i < data.length; i += 4) most = Math.max(most, data[i]);
+  return most;
+}"""
+
+
+def result(panel: Locator, label: str) -> Locator:
+    """A trial beside the take, once it is rendered."""
+    found = panel.locator(".result .pair")
+    expect(found.locator("figcaption").nth(1)).to_have_text(label)
+    expect(found).to_be_visible()
+    expect(found.locator("figcaption").first).to_have_text("As it is")
+    return found
+
+
+def test_without_history(guest: Visitor, page: Page) -> None:
+    panel = tab(page, "whatif", 3)
+    panel.get_by_role("button", name="Without any history").click()
+    pair = result(panel, "Without any history")
+    in_step(pair)
+    expect(pair.locator("figcaption").nth(2)).to_have_text(re.compile(r"Difference (?!0\.0%)\d+\.\d%"))
+    difference = pair.get_by_role("img", name=re.compile("What differs"))
+    expect(difference).to_be_visible()
+    before = until(lambda: difference.evaluate(LIGHT))
+    pair.get_by_role("slider", name="Amplify the difference").fill("12")
+    assert before <= difference.evaluate(LIGHT) <= 255
+    expect(tab(page, "takes").locator(".take")).to_have_count(1)  # a trial is no take
+    assert not guest.jobs(guest.opened[-1])
+
+
+def test_without_one_word_and_back_to_an_earlier_trial(page: Page) -> None:
+    panel = tab(page, "whatif", 5)
+    chips = panel.get_by_role("group", name="Without a word").get_by_role("button")
+    expect(chips.first).to_be_visible()
+    names = [chip.get_attribute("aria-label") for chip in chips.all()]
+    assert "Without “Mia in a red coat” of scene 1" in names and "Without “desert” of scene 2" in names, names
+    panel.get_by_role("button", name="Without “Mia in a red coat” of scene 1").click()
+    result(panel, "Without “Mia in a red coat” of scene 1")
+    panel.get_by_role("button", name="Without any history").click()
+    result(panel, "Without any history")
+    trials = panel.get_by_role("group", name="Trials")
+    trials.get_by_role("button", name="without “Mia in a red coat” of scene 1").click()
+    result(panel, "Without “Mia in a red coat” of scene 1")
+    tab(page, "whatif", 2)
+    result(tab(page, "whatif", 5), "Without “Mia in a red coat” of scene 1")
+
+
+def test_a_scene_without_a_take_or_a_past_says_so(guest: Visitor, page: Page) -> None:
+    panel = tab(page, "whatif", 1)
+    expect(panel.get_by_role("button", name="Without any history")).to_be_disabled()
+    expect(panel).to_contain_text("This scene remembers nothing, so there is nothing to take away.")
+    card(page, 1).get_by_role("button", name="Duplicate scene 1").click()
+    expect(tab(page, "whatif", 2)).to_contain_text("Render the scene first.")
+
+
+def pick(panel: Locator, axis: str, *values: str) -> None:
+    """Leaves exactly these values of a weight chosen."""
+    for chip in panel.get_by_role("group", name=axis).get_by_role("button").all():
+        on = chip.get_attribute("aria-pressed") == "true"
+        if on != (chip.inner_text() in values):
+            chip.click()
+
+
+def test_the_sheet_and_taking_a_cells_settings(guest: Visitor, page: Page) -> None:
+    panel = tab(page, "whatif", 3)
+    pick(panel, "Text guidance (w1)", "2", "6")
+    pick(panel, "History guidance (w2)", "0")
+    panel.get_by_role("button", name="Render the sheet").click()
+    cells = panel.locator("button.cell")
+    expect(cells).to_have_count(2)
+    expect(panel.locator("button.cell:enabled")).to_have_count(2, timeout=60_000)
+    for cell in cells.all():
+        label = cell.get_attribute("aria-label") or ""
+        assert re.search(r"prompt \d\.\d\d, consistency \d\.\d\d, motion \d\.\d\d", label), label
+        until(lambda cell=cell: cell.locator("img").evaluate("image => image.naturalWidth > 0"))
+    expect(panel.locator("th[scope=col]")).to_have_text(["w1 2", "w1 6"])
+    panel.get_by_role("button", name="Text guidance 6, history guidance 0").click()
+    expect(cells.nth(1)).to_have_attribute("aria-current", "true")
+    until(lambda: guest.story(guest.opened[-1])["scenes"][2]["guidance"]["text"] == 6)
+    settings = tab(page, "scene")
+    expect(settings.get_by_role("slider", name="Text guidance")).to_have_value("6")
+    expect(settings.get_by_role("slider", name="History guidance")).to_have_value("0")
+    expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
+
+
+def test_a_sheet_can_be_cancelled(guest: Visitor, page: Page) -> None:
+    panel = tab(page, "whatif", 3)
+    panel.get_by_role("button", name="Render the sheet").click()
+    sheet = panel.get_by_role("region", name="Guidance sheet")
+    sheet.get_by_role("button", name="Cancel").click()
+    expect(sheet.get_by_role("button", name="Cancel")).to_be_hidden()
+    expect(sheet.locator("button.cell[data-state=cancelled]").first).to_be_visible()
+    expect(sheet.get_by_role("button", name="Render the sheet")).to_be_enabled()
