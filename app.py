@@ -8,6 +8,8 @@ import os
 import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # type: ignore[import-not-found]  # noqa: F401  before anything looks for a GPU
 
 from pipeline import backbones, vocabulary
 from pipeline.errors import ThroughlineError
