@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Download, Locator, Page, expect
 
 from .visitor import CAST, Visitor, card, expect_prompts, saved, until
 
@@ -23,6 +23,14 @@ def film(page: Page) -> Locator:
 def close(dialog: Locator) -> None:
     dialog.get_by_role("button", name="Close", exact=True).click()
     expect(dialog).to_be_hidden()
+
+
+def save(dialog: Locator, format: str) -> Download:
+    """What a button of the film gives."""
+    dialog.get_by_role("button", name="Pause the film").click()  # playing costs what writing needs
+    with dialog.page.expect_download(timeout=60_000) as coming:
+        dialog.locator(f"[data-format='{format}']").click()
+    return coming.value
 
 
 def place(dialog: Locator) -> float:
@@ -151,25 +159,23 @@ EXPORTS: dict[str, Any] = {
 @pytest.mark.parametrize("format", EXPORTS)
 def test_every_export_is_what_it_says(page: Page, format: str) -> None:
     dialog = film(page)
-    with page.expect_download() as coming:
-        dialog.locator(f"[data-format='{format}']").click()
-    name = coming.value.suggested_filename
+    download = save(dialog, format)
+    name = download.suggested_filename
     assert name.endswith("." + format.rpartition(".")[2]), name
-    assert EXPORTS[format](Path(coming.value.path()).read_bytes())
+    assert EXPORTS[format](Path(download.path()).read_bytes())
     expect(dialog.locator(".exports [role=status]")).to_have_text(f"{name} is ready.")
     close(dialog)
 
 
 def test_an_archive_imports_again(page: Page) -> None:
     dialog = film(page)
-    with page.expect_download() as coming:
-        dialog.locator("[data-format='story.zip']").click()
+    download = save(dialog, "story.zip")
     close(dialog)
     page.get_by_role("button", name="Stories").click()
     shelf = page.get_by_role("dialog", name="Stories")
     with page.expect_file_chooser() as chooser:
         shelf.get_by_role("button", name="Import an archive").click()
-    chooser.value.set_files(coming.value.path())
+    chooser.value.set_files(download.path())
     expect(shelf).to_be_hidden()
     expect_prompts(page, *CAST)
     for number in range(1, 6):

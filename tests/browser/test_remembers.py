@@ -42,7 +42,7 @@ def test_why_by_hover_and_by_keyboard(page: Page) -> None:
     expect(tip(page)).to_have_text(re.compile("^Kept: .*“Mia”"))
     word(memory, 1, "playground").hover()
     expect(tip(page)).to_have_text(re.compile("^Dropped: "))
-    memory.locator(".own").hover()
+    memory.locator("p.own").hover()
     expect(tip(page)).to_be_hidden()
     first = word(memory, 1, "Mia")
     first.press("Tab")  # the focus is a keyboard's from now on

@@ -6,11 +6,15 @@ import pytest
 from playwright.sync_api import expect
 
 from .test_access import bring
-from .visitor import CAST, Visitor, card, tab
+from .visitor import CAST, Visitor, card, tab, until
 
 SIZES = {1440: 900, 1024: 768, 390: 844}
 PANELS = ("scene", "remembers", "takes", "whatif", "film", "shelf")
-STILL = "document.querySelectorAll('video').forEach(video => video.pause())"
+STILL = """() => {
+  const seen = [...document.querySelectorAll('video')].filter(video => video.checkVisibility() && video.src);
+  seen.forEach(video => video.pause());
+  return seen.every(video => video.readyState >= 2 && !video.seeking);
+}"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -35,7 +39,7 @@ def test_screenshots(guest: Visitor, archive: str, screenshots: Path, width: int
         if panel == "whatif":
             tab(page, "whatif", 3 if width > 390 else 0).get_by_role("button", name="Without any history").click()
             expect(page.locator(".result .pair")).to_be_visible()
-        page.evaluate(STILL)
+        until(lambda: page.evaluate(STILL))
         page.screenshot(path=screenshots / f"{panel}-{width}-{theme}.png")
         if panel in ("film", "shelf"):
             page.keyboard.press("Escape")

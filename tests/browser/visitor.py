@@ -120,6 +120,7 @@ class Visitor:
         if query or self.page.url == "about:blank":  # the page opens the story that was changed last
             self.page.goto(self.server.url + query)
             ready(self.page)
+        self.page.evaluate("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
         self.page.get_by_role("button", name="Stories").click()
         item = self.page.locator(f".shelf-item[data-id='{story['id']}']")
         item.locator(".shelf-open").click()

@@ -137,9 +137,9 @@ export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches
 export const narrow = () => matchMedia('(max-width: 899px)').matches;
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-// Seconds in words.
+// Seconds in words, after "about".
 export function duration(seconds) {
-  if (seconds < 1) return 'under a second';
+  if (seconds < 1.5) return 'a second';
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;

@@ -63,6 +63,7 @@ function makeSide(element, store) {
     setHidden(side, !story?.scenes.length);
     setAttr(side, 'data-open', String(sheet));
     if (!narrow() || sheet === before) return;
+    if (sheet) side.scrollTop = 0;
     const card = element.querySelector(`.slot[data-id="${selected}"] .card`);
     if (sheet) close.focus({preventScroll: true});
     else if (side.contains(document.activeElement)) card?.focus();
