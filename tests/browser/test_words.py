@@ -6,6 +6,7 @@ from playwright.sync_api import Page, Route, expect
 
 from .visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab
 
+ROAD = re.compile("/component_server")  # on which the page calls the server
 HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>${window.hacked=1}{{window.hacked=1}}"
 
 
@@ -26,13 +27,12 @@ def test_emoji_and_other_scripts(guest: Visitor) -> None:
     expect_prompts(page, *words)
     memory = tab(page, "remembers", 2)
     expect(memory.locator(".past p.words")).to_have_text(words[0])
-    mia = memory.locator("[role=button].word", has_text=re.compile("^Mia$"))
-    expect(mia).to_have_class(re.compile("kept"))
-    mia.focus()
-    page.keyboard.press("m")
-    expect(mia).to_have_class(re.compile("muted"))
+    coat = memory.locator("[role=button].word", has_text=re.compile("^coat$"))
+    coat.focus()
+    page.keyboard.press("p")
+    expect(coat).to_have_class(re.compile("pinned"))
     saved(page)
-    assert guest.story(story["id"])["scenes"][1]["mutes"][0]["text"] == "Mia"
+    assert guest.story(story["id"])["scenes"][1]["pins"][0]["text"] == "coat"
     box = card(page, 1).locator(".prompt")
     box.press("End")
     box.press_sequentially(" 🌊🌊")
@@ -105,7 +105,7 @@ def test_an_edit_waits_for_the_server(visitor: Visitor) -> None:
     expect(page.locator(".saved")).to_have_text("Not saved: the server does not answer, retrying")
     card(page, 2).get_by_role("button", name="Duplicate scene 2").click()
     expect_prompts(page, "Not lost.", CAST[1], CAST[1])
-    page.unroute("**/component_server*")
+    page.unroute(ROAD)
     saved(page)
     assert [scene["prompt"] for scene in visitor.story(story["id"])["scenes"]] == ["Not lost.", CAST[1], CAST[1]]
     visitor.reload()
@@ -116,7 +116,7 @@ def cut(page: Page) -> None:
     def drop(route: Route) -> None:
         route.abort("connectionrefused")
 
-    page.route("**/component_server*", drop)
+    page.route(ROAD, drop)
 
 
 def test_a_lost_server_is_found_again(visitor: Visitor) -> None:
@@ -124,7 +124,7 @@ def test_a_lost_server_is_found_again(visitor: Visitor) -> None:
     page = visitor.open(visitor.new_story("A"))
     cut(page)
     expect(page.locator(".saved")).to_have_text("No connection, retrying")
-    page.unroute("**/component_server*")
+    page.unroute(ROAD)
     expect(page.locator(".saved")).to_have_text("Saved")
     ready(page)
 
@@ -135,6 +135,6 @@ def test_a_page_that_opens_before_its_server_says_so(visitor: Visitor) -> None:
     cut(visitor.page)
     visitor.page.goto(visitor.server.url)
     expect(visitor.page.locator(".toast")).to_have_text("The server does not answer. Trying again.")
-    visitor.page.unroute("**/component_server*")
+    visitor.page.unroute(ROAD)
     ready(visitor.page)
     expect_prompts(visitor.page, "A")

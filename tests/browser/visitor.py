@@ -23,7 +23,7 @@ CAST = (
 FEW = {"steps": 4, "num_frames": 9}  # of a scene: as little as can be rendered and still moves
 LONG = {"steps": 400, "num_frames": 17}  # longer than a test looks at it
 HARMLESS = ("AbortError", "Connection errored out")  # Chromium's own; streams cut by a reload
-PATIENCE = 8_000  # milliseconds: how long anything on a page may take to come true
+PATIENCE = 20_000  # milliseconds: how long anything on a page may take to come true
 SECONDS = 30  # for what goes on behind it
 PAUSE = 0.05  # seconds between two looks
 
@@ -160,10 +160,6 @@ def saved(page: Page) -> None:
 def card(page: Page, number: int) -> Locator:
     """The card of a scene, from 1."""
     return page.locator(".slot").nth(number - 1).locator(".card")
-
-
-def prompts(page: Page) -> list[str]:
-    return [box.input_value() for box in page.locator(".cards .prompt").all()]
 
 
 def expect_prompts(page: Page, *wanted: str) -> None:
