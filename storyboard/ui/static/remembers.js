@@ -180,7 +180,7 @@ function paintWords(line, pieces, kindOf, view = null) {
   if (line.words !== text) {
     line.words = text;
     line.replaceChildren(...pieces.map((piece, at) => makeWord(piece, at, view)));
-    const first = line.querySelector('[role=button].word');
+    const first = line.querySelector('[role=button]');
     if (first) first.tabIndex = 0;                       // one stop for Tab; the arrow keys go from word to word
   }
   pieces.forEach((piece, at) => {
