@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import os
 import sys
+import threading
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
 if os.environ.get("SPACES_ZERO_GPU"):
@@ -43,6 +44,7 @@ def serve(model: str, port: int | None) -> None:
     studio = Studio(lambda: backbones.load(model), home(), backbones.digest(folder), samples, vocabulary.read(folder))
     try:
         studio.renderer.warm_up()
+        threading.Thread(target=studio.tidy, name="tidier", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed
         build(studio).launch(server_port=port, mcp_server=mcp, **options(studio))
     finally:

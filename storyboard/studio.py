@@ -30,6 +30,8 @@ from .story import Board, Story, parse
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
 
+KEPT_SECONDS = 7 * 24 * 3600.0  # files that nothing refers to
+
 OPS: dict[str, tuple[Callable[..., Story], str]] = {  # what `edit` can do, and what undo calls it
     "edit_story": (edits.edit_story, "story settings"),
     "add_scene": (edits.add_scene, "new scene"),
@@ -69,6 +71,11 @@ class Studio:
         self.folder, self._samples, self._vocabulary = folder, samples, vocabulary
         self.library, self.media = Library(folder), Media(folder / "media")
         self.renderer = Renderer(self.library, self.media, load, model, resume)
+
+    def tidy(self) -> int:
+        """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, once
+        they are a week old. Gives how many bytes."""
+        return self.media.collect(self.library.referred(), KEPT_SECONDS)
 
     def close(self) -> None:
         """Stops rendering after the present step and closes the store."""
