@@ -23,7 +23,7 @@ class Guidance:
     """
 
     text: float = 4.0  # w1; 1 does without the negative prompt
-    history: float = 2.0  # w2; 0 does without the branch that has no history
+    history: float = 4.0  # w2; 0 does without the branch that has no history
     start: float = 0.0  # guided from this share of the steps ...
     end: float = 1.0  # ... to this one; outside the window only ε(z, H, P⁺) is computed
     schedule: str = "constant"  # "cosine": both weights rise from none to full over the steps (dynamic guidance)

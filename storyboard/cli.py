@@ -116,7 +116,7 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_sampling_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--guidance-scale", type=number(0, 30), metavar="W1", help="weight of the text (default: 4)")
-    group.add_argument("--history-scale", type=number(0, 30), metavar="W2", help="weight of the history (default: 2)")
+    group.add_argument("--history-scale", type=number(0, 30), metavar="W2", help="weight of the history (default: 4)")
     group.add_argument(
         "--dynamic-guidance", action="store_true", help="let both weights rise over the steps, by a cosine"
     )

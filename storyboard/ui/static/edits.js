@@ -58,7 +58,7 @@ function inserted(story, place, scene) {
 }
 
 const DEFAULTS = {
-  prompt: '', negative_prompt: '', guidance: {text: 4, history: 2, start: 0, end: 1, schedule: 'constant'}, seed: 0,
+  prompt: '', negative_prompt: '', guidance: {text: 4, history: 4, start: 0, end: 1, schedule: 'constant'}, seed: 0,
   new_seed: false, steps: 24, num_frames: 17, threshold: null, pins: [], mutes: [], muted_scenes: [], locked: false,
   seam: {kind: 'cut', seconds: 0.5}, chosen: null, takes: [], keyframe: null,
 };

@@ -69,7 +69,7 @@ const said = job => ({
 function makeGuidance(change) {
   const weight = name => (value, group) => change({guidance: {[name]: value}}, group);
   const text = makeSlider({label: 'Text guidance', help: 'How closely it follows its own prompt (w1)', min: 0, max: 10, step: 0.1, show: decimal, send: weight('text')});
-  const history = makeSlider({label: 'History guidance', help: 'How closely it follows what it remembers (w2)', min: 0, max: 5, step: 0.1, show: decimal, send: weight('history')});
+  const history = makeSlider({label: 'History guidance', help: 'How closely it follows what it remembers (w2)', min: 0, max: 10, step: 0.1, show: decimal, send: weight('history')});
   const range = makeWindow((start, end, group) => change({guidance: {start, end}}, group));
   const schedule = makeChoice('Schedule', [['constant', 'Constant'], ['cosine', 'Cosine']], value => change({guidance: {schedule: value}}));
   const node = el('section', {class: 'group', 'aria-label': 'Guidance'}, el('h3', {text: 'Guidance'}), text.node, history.node, range.node, schedule.node);
