@@ -5,7 +5,7 @@ import {cancelTrials, order, over} from './trials.js';
 
 const AXES = {
   w1: {label: 'Text guidance (w1)', offered: [0, 1, 2, 3, 4, 5, 6, 8, 10], chosen: [2, 4, 6]},
-  w2: {label: 'History guidance (w2)', offered: [0, 0.5, 1, 1.5, 2, 3, 4, 5], chosen: [0, 1, 2, 4]},
+  w2: {label: 'History guidance (w2)', offered: [0, 0.5, 1, 2, 3, 4, 6, 8], chosen: [0, 2, 4, 6]},
 };
 const SCORES = [['prompt', 'prompt', 'How well it shows what the prompt says'], ['consistency', 'consist.', 'How well it agrees with what it remembers'],
   ['motion', 'motion', 'How much moves in it']];
