@@ -5,6 +5,7 @@ import inspect
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -310,5 +311,6 @@ def test_the_page_can_be_built(desk: Desk) -> None:
     blocks = page.build(desk.studio)
     (component,) = [block for block in blocks.blocks.values() if isinstance(block, page.Application)]
     (call_server,) = component.server_fns if hasattr(component, "server_fns") else component.server_functions
-    reply = asyncio.run(call_server({"verb": "stories", "owner": ME}))
+    with ThreadPoolExecutor(1) as thread:  # of its own: a browser test may have left an event loop in this one
+        reply = thread.submit(lambda: asyncio.run(call_server({"verb": "stories", "owner": ME}))).result()
     assert reply["ok"] and component.preprocess("x") is None is component.postprocess("x")
