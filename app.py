@@ -35,6 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def logins() -> list[tuple[str, str]]:
+    """Who may log in, by THROUGHLINE_AUTH: "name:password,name:password"; nobody needs to without it.
+
+    Raises ThroughlineError for anything else.
+    """
+    pairs = [entry.partition(":") for entry in os.environ.get("THROUGHLINE_AUTH", "").split(",") if entry.strip()]
+    if not all(name.strip() and password for name, _, password in pairs):
+        raise ThroughlineError("THROUGHLINE_AUTH is not a list of names and passwords: expected name:password,...")
+    return [(name.strip(), password) for name, _, password in pairs]
+
+
 def serve(model: str, port: int | None) -> None:
     """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
     from storyboard.ui.page import build, options
@@ -46,7 +57,7 @@ def serve(model: str, port: int | None) -> None:
         studio.renderer.warm_up()
         threading.Thread(target=studio.tidy, name="tidier", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed
-        build(studio).launch(server_port=port, mcp_server=mcp, **options(studio))
+        build(studio).launch(server_port=port, mcp_server=mcp, auth=logins() or None, **options(studio))
     finally:
         studio.close()
 

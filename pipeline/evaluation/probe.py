@@ -116,7 +116,8 @@ def load_image_encoder(name: str) -> CLIPVisionModelWithProjection:
     folder = folder / "image_encoder" if (folder / "image_encoder").is_dir() else folder
     if not (folder / "config.json").is_file():
         raise ThroughlineError(f"model is {name!r}: expected 'picturebook' or the folder of an image encoder")
-    return CLIPVisionModelWithProjection.from_pretrained(folder, use_safetensors=True, local_files_only=True).eval()
+    model = CLIPVisionModelWithProjection.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    return model.float().eval()  # it ships in half precision
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import app
 from pipeline import backbones
+from pipeline.errors import ThroughlineError
 from storyboard.studio import Studio
 from storyboard.ui import page
 
@@ -54,3 +56,32 @@ def test_every_stylesheet_and_script_of_the_page_is_there() -> None:
     for name in ("board.css", "panel.css", "main.js"):
         assert (page.STATIC / name).is_file()
         assert name == "main.js" or f"throughline/{name}" in page.HEAD
+
+
+def test_logins_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("THROUGHLINE_AUTH", raising=False)
+    assert app.logins() == []
+    monkeypatch.setenv("THROUGHLINE_AUTH", "mia:red:coat, tom:hat")
+    assert app.logins() == [("mia", "red:coat"), ("tom", "hat")]
+    monkeypatch.setenv("THROUGHLINE_AUTH", "mia")
+    with pytest.raises(ThroughlineError, match="name:password"):
+        app.logins()
+
+
+def test_without_a_login_nothing_answers(pipeline, tmp_path: Path) -> None:
+    studio = Studio(lambda: pipeline, tmp_path, "m" * 64)
+    blocks = page.build(studio)
+    try:
+        options = {**page.options(studio), "prevent_thread_lock": True, "quiet": True, "auth": [("mia", "secret")]}
+        _, address, _ = blocks.launch(server_name="127.0.0.1", **options)
+        (component,) = [block for block in blocks.blocks.values() if isinstance(block, page.Application)]
+        call = {"component_id": component._id, "fn_name": "call", "session_hash": "x", "data": {"verb": "stories"}}
+        answers = [
+            httpx.post(f"{address}gradio_api/component_server", json=call),
+            httpx.get(f"{address}config"),
+            httpx.post(f"{address}gradio_api/call/list_stories", json={"data": ["a" * 32]}),
+        ]
+        assert [answer.status_code for answer in answers] == [401] * 3
+    finally:
+        blocks.close()
+        studio.close()
