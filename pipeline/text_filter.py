@@ -21,8 +21,6 @@ from pipeline.language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
 from pipeline.language.mentions import Analysis
 from pipeline.text_encoder import TextEncoder, TextEncoding
 
-MOST_PAIRS = 130_000  # of prompts whose match is kept, about 1 KB each: all of a story of 500 scenes
-
 
 @dataclass(frozen=True)
 class WordKey:
@@ -137,7 +135,6 @@ class TextFilter:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.reader = PromptReader(encoder)
-        self._match = lru_cache(maxsize=MOST_PAIRS)(self._fresh_match)
 
     @classmethod
     def from_backbone(cls, name: str = "picturebook") -> "TextFilter":
@@ -170,9 +167,6 @@ class TextFilter:
         )
         return FilterResult(prompt, threshold, scenes, _current_words(current.analysis, scenes))
 
-    def _fresh_match(self, past: str, prompt: str, threshold: float) -> matching.Match:
-        return matching.match(self.reader.read(past), self.reader.read(prompt), threshold)
-
     def _scene(
         self,
         index: int,
@@ -183,7 +177,7 @@ class TextFilter:
         muted: bool,
     ) -> FilteredScene:
         past = self.reader.read(text)
-        match = self._match(text, current.analysis.text, threshold)
+        match = matching.match(past, current, threshold)
         verdicts = list(match.verdicts)
         for keys, decide in zip(overrides, (_pinned, _muted), strict=True):
             for m in _selected(past.analysis, [key for key in keys if key.scene == index]):
