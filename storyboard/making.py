@@ -51,7 +51,6 @@ class Past:
     """The history of a scene, ready for the pipeline."""
 
     scenes: tuple[HistoryScene, ...]
-    ids: tuple[str, ...]  # of the same scenes in the story
     pins: tuple[Any, ...]
     mutes: tuple[Any, ...]
 
@@ -98,12 +97,11 @@ class Maker:
     def _past(self, board: Board, scene: Scene, conditioning: Conditioning | None, without: WordRef | None) -> Past:
         """Only scenes that contribute and have a keyframe; the others would change nothing."""
         memories = [m for m in (conditioning.memories if conditioning else ()) if m.keyframe]
-        ids = tuple(memory.scene for memory in memories)
-        past = [board.story.scene(other) for other in ids]
+        past = [board.story.scene(memory.scene) for memory in memories]
         mutes = (*scene.mutes, without) if without else scene.mutes
         return Past(
             tuple(self._encode(memory.prompt, memory.keyframe) for memory in memories if memory.keyframe),
-            ids, tuple(plan.places(scene.pins, past)), tuple(plan.places(mutes, past)),
+            tuple(plan.places(scene.pins, past)), tuple(plan.places(mutes, past)),
         )  # fmt: skip
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
@@ -149,10 +147,10 @@ def _gpu_seconds(prompt: str, past: Sequence[Any], guidance: Any, settings: dict
     return float(10 + 1.5 * settings["steps"] * work)
 
 
-def keep_frames(media: Media, frames: np.ndarray, rate: float, keyframe: int | None = None) -> dict[str, Any]:
+def keep_frames(media: Media, frames: np.ndarray, rate: float) -> dict[str, Any]:
     """Writes clip, preview and keyframe of frames, uint8 (F, H, W, 3), and gives the fields of a take about them."""
     count, height, width, _ = frames.shape
-    index = count // 2 if keyframe is None else keyframe
+    index = count // 2
     with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
         path = Path(folder) / "clip.mp4"
         video.write_video(path, frames, rate, good_scale(width))

@@ -7,7 +7,7 @@ judgement.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -55,14 +55,10 @@ def _same(mentions: Sequence[Mention], current: Sequence[Word]) -> list[tuple[Se
 
 def _look(pipeline: StoryPipeline, scene: HistoryScene, words: Sequence[Word]) -> Tensor:
     """φ of a keyframe where words look, (v)."""
-    tokens = list(kept_tokens([_kept(word) for word in words], scene.text))
+    tokens = list(kept_tokens([replace(word, kept=True) for word in words], scene.text))
     _, attention = pipeline.extractor.look(scene.text.hidden[tokens].float(), scene.patches.float())
     look: Tensor = attention.mean(0).cpu() @ scene.patches
     return look
-
-
-def _kept(word: Word) -> Word:
-    return Word(word.text, word.start, word.end, word.score, True, word.reason, word.matched, word.mention)
 
 
 def _agreement(pipeline: StoryPipeline, frames: np.ndarray, text: TextEncoding) -> float:
