@@ -1,4 +1,5 @@
-"""The store on disk: stories with every revision they ever had, their takes, jobs and past render timings.
+"""The store on disk: stories with every revision they ever had, their takes, jobs, past render timings and
+which file holds which encoding.
 
 A change is one transaction, synced before the method returns: what was acknowledged is saved.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,25 @@ class Library:
         for (doc,) in self._database.rows("SELECT doc FROM revisions"):
             found |= digests_in(unpack(doc))  # one at a time: unpacked they take ten times the memory
         return found
+
+    # --- encodings ---------------------------------------------------------------------------------------------------
+
+    def encoding(self, model: str, prompt: str, keyframe: str) -> str | None:
+        """Digest of the file that holds a past scene as a model encoded it; None if there is none."""
+        query = "SELECT digest FROM encodings WHERE model = ? AND prompt = ? AND keyframe = ?"
+        return next((digest for (digest,) in self._database.rows(query, model, prompt, keyframe)), None)
+
+    def add_encoding(self, model: str, prompt: str, keyframe: str, digest: str) -> None:
+        with self._database.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO encodings VALUES (?, ?, ?, ?)", (model, prompt, keyframe, digest))
+
+    def keep_encodings(self, model: str, keyframes: Collection[str]) -> set[str]:
+        """Forgets the encodings by other models and those of other keyframes; gives the digests of the rest."""
+        rows = self._database.rows("SELECT rowid, model, keyframe, digest FROM encodings")
+        live = {number: digest for number, by, of, digest in rows if by == model and of in keyframes}
+        with self._database.transaction() as db:
+            db.executemany("DELETE FROM encodings WHERE rowid = ?", [(row[0],) for row in rows if row[0] not in live])
+        return set(live.values())
 
     # --- how a change is made ----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from PIL import Image
 from pipeline.errors import ThroughlineError
 
 from . import plan, preview, video
+from .encodings import Encodings
 from .film import good_scale
 from .hosting import on_gpu
 from .jobs import Made
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
     from pipeline.history import HistoryScene
     from pipeline.story_pipeline import Clip, Step, StoryPipeline, Trace
 
-KEPT_ENCODINGS = 512  # of keyframes, about 80 KB each
+KEPT_ENCODINGS = 512  # in memory, about 80 KB each
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Past:
 
 
 class Maker:
-    """Renders scenes with one pipeline. Encodings of past keyframes are kept: none is made twice in a session."""
+    """Renders scenes with one pipeline. Past scenes are encoded once: all are in files, the last in memory."""
 
-    def __init__(self, pipeline: StoryPipeline, media: Media) -> None:
-        self.pipeline, self.media = pipeline, media
+    def __init__(self, pipeline: StoryPipeline, media: Media, encodings: Encodings) -> None:
+        self.pipeline, self.media, self.encodings = pipeline, media, encodings
         self._generate = on_gpu(self._generate_here, _gpu_seconds)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
 
@@ -108,11 +109,17 @@ class Maker:
         key = (prompt, keyframe)
         if key not in self._encoded:
             picture = np.asarray(Image.open(self.media.path(keyframe, "png")).convert("RGB"))
-            self._encoded[key] = self.pipeline.encode_scene(prompt, picture[None])
+            kept = self.encodings.read(prompt, keyframe, picture)
+            self._encoded[key] = kept or self._encode_anew(prompt, keyframe, picture)
         self._encoded.move_to_end(key)
         while len(self._encoded) > KEPT_ENCODINGS:
             self._encoded.popitem(last=False)
         return self._encoded[key]
+
+    def _encode_anew(self, prompt: str, keyframe: str, picture: np.ndarray) -> HistoryScene:
+        scene = self.pipeline.encode_scene(prompt, picture[None])
+        self.encodings.keep(scene, keyframe)
+        return scene
 
     def tried(self, board: Board, scene: Scene, conditioning: Conditioning, clip: Clip) -> dict[str, Any]:
         """What a trial shows: its files and scores. The consistency is with all that the scene would remember, whatever

@@ -1,4 +1,4 @@
-"""Content-addressed files: clips, previews, keyframes and traces, each named by the SHA-256 of what it holds.
+"""Content-addressed files: clips, previews, keyframes, traces, encodings, each named by the SHA-256 of what it holds.
 
 A file is there whole or not at all: it is written under a temporary name, synced and renamed, and its folder is synced.
 Nothing changes a file afterwards. Only `collect` deletes.
@@ -8,6 +8,7 @@ Imports neither torch nor gradio.
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 import re
@@ -55,6 +56,14 @@ class Media:
             raise ThroughlineError(f"file {digest[:12]}….{suffix} is missing from {self.folder}")
         return path
 
+    def read(self, digest: str, suffix: str) -> bytes | None:
+        """What a file holds; None if it is not there or is not what its name says."""
+        try:
+            data = self._place(digest, suffix).read_bytes()
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == digest else None
+
     def collect(self, keep: Collection[str], older_than_seconds: float) -> int:
         """Deletes what has none of the digests `keep` and was last put longer ago than that; returns how many bytes.
         The age protects what was put but is not referred to yet: give more than the longest render takes."""
@@ -92,7 +101,7 @@ class Media:
     def _publish(self, part: Path, place: Path) -> None:
         _make_folder(place.parent)
         with self._lock:
-            if place.is_file() and place.stat().st_size == part.stat().st_size:
+            if place.is_file() and filecmp.cmp(part, place, shallow=False):
                 os.utime(place)  # young again: something is about to refer to it
                 return
             part.replace(place)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ThroughlineError
 
 from . import edits, plan
+from .encodings import Encodings
 from .jobs import Job, Made, Queue
 from .library import Library
 from .making import Maker, Trial
@@ -87,7 +88,9 @@ class Renderer:
         """Loaded when first asked for."""
         if self._maker is None:
             with self._loading:
-                self._maker = self._maker or Maker(self._load(), self.media)
+                self._maker = self._maker or Maker(
+                    self._load(), self.media, Encodings(self.library, self.media, self.model)
+                )
         return self._maker
 
     @property

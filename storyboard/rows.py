@@ -33,6 +33,10 @@ MIGRATIONS: Migrations = (
         " remembers INTEGER NOT NULL, work REAL NOT NULL, seconds REAL NOT NULL)",
         "CREATE INDEX timings_of_model ON timings (model, device, remembers)",
     ),
+    (
+        "CREATE TABLE encodings (model TEXT NOT NULL, prompt TEXT NOT NULL, keyframe TEXT NOT NULL,"
+        " digest TEXT NOT NULL, PRIMARY KEY (model, prompt, keyframe))",
+    ),
 )
 _DIGEST = re.compile(r'"([0-9a-f]{64})"')
 

@@ -73,9 +73,10 @@ class Studio:
         self.renderer = Renderer(self.library, self.media, load, model, resume)
 
     def tidy(self) -> int:
-        """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, once
-        they are a week old. Gives how many bytes."""
-        return self.media.collect(self.library.referred(), KEPT_SECONDS)
+        """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
+        encodings by another model or of such files, once they are a week old. Gives how many bytes."""
+        referred = self.library.referred()
+        return self.media.collect(referred | self.library.keep_encodings(self.renderer.model, referred), KEPT_SECONDS)
 
     def close(self) -> None:
         """Stops rendering after the present step and closes the store."""

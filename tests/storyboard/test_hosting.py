@@ -18,12 +18,16 @@ FORKED = """
 import multiprocessing, pickle, sys
 import numpy as np
 from pipeline.guidance import Guidance
+from storyboard.encodings import Encodings
+from storyboard.library import Library
 from storyboard.making import Maker
 from storyboard.media import Media
 from tests.tiny import tiny_pipeline
 from pathlib import Path
 
-maker = Maker(tiny_pipeline(), Media(Path(sys.argv[1])))
+folder = Path(sys.argv[1])
+media = Media(folder / "media")
+maker = Maker(tiny_pipeline(), media, Encodings(Library(folder), media, "f" * 64))
 past = [maker.pipeline.encode_scene("A cat runs on the beach.", np.full((1, 48, 72, 3), 90, np.uint8))]
 settings = {"height": 48, "width": 72, "num_frames": 5, "steps": 2, "seed": 3}
 arguments = pickle.dumps(("The cat walks on the beach.", past, Guidance(), settings))

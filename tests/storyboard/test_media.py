@@ -78,6 +78,17 @@ def test_a_torn_file_is_mended_by_putting_it_again(media: Media) -> None:
     assert media.path(digest, "webp").read_bytes() == b"whole"
 
 
+def test_what_is_read_is_what_was_put_or_nothing(media: Media) -> None:
+    digest = media.put(b"whole", "npz")
+    assert media.read(digest, "npz") == b"whole"
+    assert media.read("a" * 64, "npz") is None
+    for damaged in (b"who", b"whale", b""):
+        media.path(digest, "npz").write_bytes(damaged)
+        assert media.read(digest, "npz") is None
+        assert media.put(b"whole", "npz") == digest
+        assert media.read(digest, "npz") == b"whole"
+
+
 def test_collect_deletes_what_is_old_and_not_kept(media: Media) -> None:
     kept, old, young, again = (media.put(name, "png") for name in (b"kept", b"old", b"young", b"again"))
     for digest in (kept, old, again):
