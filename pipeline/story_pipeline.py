@@ -47,6 +47,16 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
+class Shot:
+    """A scene whose past is worked out, ready to be denoised. The filter's settings have no part in it any more."""
+
+    prompt: str
+    memory: Memory
+    guidance: Guidance = field(default_factory=Guidance)
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, eq=False)
 class Step:
     """Progress: step `index` of `total` (from 1) is done; `preview` is the present estimate of the clip."""
 
@@ -87,7 +97,7 @@ class _Stopwatch:
 class StoryPipeline(DiffusionPipeline):
     """Generates a scene from its prompt and from what earlier scenes established (design, section 1).
 
-    Does not cover: several clips at once; models whose text is not encoded by `text_encoder` alone.
+    Does not cover: models whose text is not encoded by `text_encoder` alone.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->extractor->decoupler->transformer->vae"
@@ -210,30 +220,49 @@ class StoryPipeline(DiffusionPipeline):
         memory = remember(history, result, self.text.encode(prompt), self.extractor, self.decoupler)
         watch.lap("history")
         norms = list[dict[str, float]]()
-        for index, latents in enumerate(self._denoise(prompt, memory, guidance, options, norms), 1):
+        for index, [(latents, norm)] in enumerate(self._denoise([Shot(prompt, memory, guidance, options)]), 1):
+            norms.append(norm)
             yield Step(index, options.steps, self._decode(latents, sharpen=False))
         watch.lap("denoise")
         frames = self._decode(latents, sharpen=True)
         watch.lap("decode")
         yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
 
-    def _denoise(
-        self, prompt: str, memory: Memory, guidance: Guidance, options: Settings, norms: list[dict[str, float]]
-    ) -> Iterator[Tensor]:
-        """Yields the estimate of the clean latents, (1, f, C, h, w), after every step."""
-        generator = torch.Generator().manual_seed(options.seed)
-        z = torch.randn(self._latent_shape(options), generator=generator).to(self.transformer.device)
-        predict = self._predictor(prompt, memory, options)
-        timesteps = trailing_timesteps(options.steps, self.scheduler.config.num_train_timesteps)
+    @torch.no_grad()
+    def render(self, shots: Sequence[Shot]) -> list[np.ndarray]:
+        """The frames of several shots, denoised as one batch without previews; each uint8 (F, H, W, 3).
+
+        A shot's result is that of the shot alone up to rounding, whatever it is batched with. Raises ThroughlineError
+        for what `generate` can't do, and for shots that differ in size, length or steps.
+        """
+        for shot in shots:
+            self.check(shot.prompt, shot.settings)
+        alike = {(s.height, s.width, s.num_frames, s.steps) for s in (shot.settings for shot in shots)}
+        if len(alike) != 1:
+            raise ThroughlineError(f"shots have {len(alike)} shapes (height, width, frames, steps): expected one")
+        for step in self._denoise(shots):
+            outcome = step
+        return [self._decode(latents, sharpen=True) for latents, _ in outcome]
+
+    def _denoise(self, shots: Sequence[Shot]) -> Iterator[list[tuple[Tensor, dict[str, float]]]]:
+        """Yields after every step, of each shot, the estimate of the clean latents, (1, f, C, h, w), and the norms."""
+        generators = [torch.Generator().manual_seed(shot.settings.seed) for shot in shots]
+        shape, steps = self._latent_shape(shots[0].settings), shots[0].settings.steps
+        noisy = [torch.randn(shape, generator=generator).to(self.transformer.device) for generator in generators]
+        predict = self._predictor(shots)
+        timesteps = trailing_timesteps(steps, self.scheduler.config.num_train_timesteps)
         alpha_bars = [self.scheduler.alphas_cumprod[t].float() for t in timesteps] + [torch.tensor(1.0)]
         for index, t in enumerate(timesteps):
-            w1, w2 = guidance.weights(index, len(timesteps))
-            names = branches(w1, w2, memory.tokens is not None)
-            predictions = predict(z, t, alpha_bars[index], names)
-            norms.append({"text": w1, "history": w2} | _norms(predictions))
-            v = guide(predictions, w1, w2)
-            z, clean = ddim_step(v, z, alpha_bars[index], alpha_bars[index + 1], options.eta, generator)
-            yield clean
+            weights = [shot.guidance.weights(index, steps) for shot in shots]
+            names = [branches(*w, shot.memory.tokens is not None) for w, shot in zip(weights, shots, strict=True)]
+            predictions, outcome = predict(noisy, t, alpha_bars[index], names), []
+            for i, (shot, (w1, w2)) in enumerate(zip(shots, weights, strict=True)):
+                v = guide(predictions[i], w1, w2)
+                noisy[i], clean = ddim_step(
+                    v, noisy[i], alpha_bars[index], alpha_bars[index + 1], shot.settings.eta, generators[i]
+                )
+                outcome.append((clean, {"text": w1, "history": w2} | _norms(predictions[i])))
+            yield outcome
 
     def _latent_shape(self, options: Settings) -> tuple[int, ...]:
         config = self.vae.config
@@ -247,23 +276,25 @@ class StoryPipeline(DiffusionPipeline):
         )
 
     def _predictor(
-        self, prompt: str, memory: Memory, options: Settings
-    ) -> Callable[[Tensor, int, Tensor, tuple[str, ...]], dict[str, Tensor]]:
-        """The function (z, t, ᾱ, branches) -> v of each branch; the branches run as one batch."""
+        self, shots: Sequence[Shot]
+    ) -> Callable[[list[Tensor], int, Tensor, list[tuple[str, ...]]], list[dict[str, Tensor]]]:
+        """The function (z, t, ᾱ, branches) -> v of each branch, of each shot; all branches run as one batch."""
         device, dtype = self.transformer.device, self.transformer.dtype
-        words = {"full": prompt, "forgetful": prompt, "negative": options.negative_prompt}
-        encoded = {name: self.text.encode(text).hidden.to(device, dtype) for name, text in words.items()}
 
-        def predict(z: Tensor, t: int, alpha_bar: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-            text = torch.nn.utils.rnn.pad_sequence([encoded[name] for name in names], batch_first=True)
-            lengths = torch.tensor([len(encoded[name]) for name in names], device=device)
-            mask = torch.arange(text.shape[1], device=device) < lengths[:, None]
-            history = history_mask = None
-            if memory.tokens is not None and names != ("forgetful",):
-                history = memory.tokens.to(device, dtype).repeat(len(names), 1, 1)
-                remembers = torch.tensor([name != "forgetful" for name in names], device=device)
-                history_mask = remembers[:, None].expand(-1, history.shape[1])
-            times = torch.full((len(names),), t, device=device)
+        def encoded(text: str) -> Tensor:
+            return self.text.encode(text).hidden.to(device, dtype)
+
+        words = [(encoded(shot.prompt), encoded(shot.settings.negative_prompt)) for shot in shots]
+        pasts = [None if (x := shot.memory.tokens) is None else x[0].to(device, dtype) for shot in shots]
+
+        def predict(
+            noisy: list[Tensor], t: int, alpha_bar: Tensor, names: list[tuple[str, ...]]
+        ) -> list[dict[str, Tensor]]:
+            rows = [(i, name) for i, own in enumerate(names) for name in own]
+            text, mask = _padded([words[i][name == "negative"] for i, name in rows])
+            remembered = [None if name == "forgetful" else pasts[i] for i, name in rows]
+            history, history_mask = _padded_history(remembered)
+            times = torch.full((len(rows),), t, device=device)
 
             def network(x: Tensor) -> Tensor:
                 with _fast_on_cpu(device, self.autocast):
@@ -271,8 +302,9 @@ class StoryPipeline(DiffusionPipeline):
                         x.to(dtype), text, times, text_mask=mask, history=history, history_mask=history_mask
                     ).sample
 
-            v = self.precondition(network, z.expand(len(names), -1, -1, -1, -1), alpha_bar[None].to(device))
-            return dict(zip(names, v.float().split(1), strict=True))
+            z = torch.cat([noisy[i] for i, _ in rows])
+            v = iter(self.precondition(network, z, alpha_bar[None].to(device)).float().split(1))
+            return [{name: next(v) for name in own} for own in names]
 
         return predict
 
@@ -287,6 +319,19 @@ def _fast_on_cpu(device: torch.device, wanted: bool) -> torch.autocast:
     """bfloat16 where the processor has instructions for it (two to three times faster); elsewhere nothing."""
     has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     return torch.autocast("cpu", torch.bfloat16, enabled=wanted and device.type == "cpu" and has_bf16)
+
+
+def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows (n_i, d) as one tensor (B, n, d), and bool (B, n), True where there is a token."""
+    lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
+    padded = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    return padded, torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
+
+
+def _padded_history(rows: Sequence[Tensor | None]) -> tuple[Tensor | None, Tensor | None]:
+    """As `_padded`; None for a row that remembers nothing, and for all if none remembers."""
+    some = next((row for row in rows if row is not None), None)
+    return (None, None) if some is None else _padded([some[:0] if row is None else row for row in rows])
 
 
 def _norms(predictions: dict[str, Tensor]) -> dict[str, float]:
