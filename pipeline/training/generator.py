@@ -2,8 +2,10 @@
 
 Text, history and single past scenes are dropped at random, so that every branch of the guidance is in distribution;
 half of the remembered keyframes are blurred and noisy, as generated ones are. Latents that show an actor count more:
-actors are small and have most of the looks. A third loss aligns a hidden layer with φ of the true keyframe
-(representation alignment, Yu et al. 2024), which brings memory and layout early.
+actors are small and have most of the looks. Another loss aligns a hidden layer with φ of the true keyframe
+(representation alignment, Yu et al. 2024), which brings memory and layout early; and one compares φ of a frame of the
+estimated clean clip with φ of the true one (a perceptual loss on diffusion, Lin and Yang 2024), which makes figures
+commit to a look instead of blending several.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import torch
 import torch.nn.functional as F
 from diffusers import CogVideoXDDIMScheduler
 from torch import Tensor, nn
+from transformers import CLIPVisionModelWithProjection
 
 from ..autoencoder import AutoencoderLinearVideo
 from ..decoupler import Decoupler, cross_covariance
 from ..feature_extractor import FeatureExtractor
 from ..guidance import Preconditioning, make_preconditioning
+from ..image_encoder import patch_features, to_pixels
 from ..transformer import StoryTransformer3DModel
 from .dataset import MAX_TOKENS, PictureBookSet
 from .extractor import ExtractorData, recollect
@@ -31,6 +35,7 @@ ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history
 RECIPE = Recipe("generator", 7200, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
 DECOUPLING_WEIGHT, ALIGNMENT_WEIGHT, ALIGNMENT_LAYER = 0.02, 0.5, 2
+PERCEPTION_WEIGHT = 2.0
 ACTOR_WEIGHT = 4.0  # of a latent that is all actor, against 1 for one without
 KEYFRAME_LATENT = 2  # frames 5 to 8 of 17
 
@@ -77,15 +82,17 @@ class GeneratorTrainer(nn.Module):
 
 
 def make_losses(
-    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo, folder: Path,
-    data: ExtractorData, batch_size: int,
+    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo,
+    image_encoder: CLIPVisionModelWithProjection, folder: Path, data: ExtractorData, batch_size: int,
 ) -> Callable[[torch.Generator], Losses]:  # fmt: skip
+    """Losses of a batch; the extractor, the autoencoder and the image encoder are frozen."""
     pictures = PictureBookSet(folder)
     scheduler = new_scheduler()
     precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
     nothing = empty_text()
     centre = data.features[0, ::50].float().mean((0, 1))
-    extractor.requires_grad_(False)
+    for frozen in (extractor, vae, image_encoder):
+        frozen.requires_grad_(False)
 
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(pictures), (batch_size,), generator=generator)
@@ -101,14 +108,19 @@ def make_losses(
                 trainer, extractor, data, rows, use, variant, silent, nothing
             )
             alpha_bar = scheduler.alphas_cumprod[t].float()
-            squares = _v_errors(trainer, precondition, clean, noise, t, alpha_bar, text, mask, history, matched)
+            squares, estimate = _estimates(
+                trainer, precondition, clean, noise, t, alpha_bar, text, mask, history, matched
+            )
             alignment = trainer.alignment(data.features[0, rows].float() - centre)
-        weights, remembers = latent_weights(pictures.actor_coverage(rows)), matched.any(1)
+            weights, remembers = latent_weights(pictures.actor_coverage(rows)), matched.any(1)
+            frames = torch.randint(1, clean.shape[1], (batch_size,), generator=generator)
+            apart = perception(image_encoder, vae, estimate, clean, weights, frames)
         error = (squares * weights).mean((1, 2, 3))
-        loss = error.mean()
-        return {"loss": loss + ALIGNMENT_WEIGHT * alignment + DECOUPLING_WEIGHT * decoupling, "v": squares.mean(),
-                "with_history": error[remembers].mean(), "without": error[~remembers].mean(), "alignment": alignment,
-                "decoupling": decoupling}  # fmt: skip
+        seen = (apart * alpha_bar).mean()
+        loss = error.mean() + ALIGNMENT_WEIGHT * alignment + DECOUPLING_WEIGHT * decoupling + PERCEPTION_WEIGHT * seen
+        return {"loss": loss, "v": squares.mean(), "with_history": error[remembers].mean(),
+                "without": error[~remembers].mean(), "alignment": alignment, "decoupling": decoupling,
+                "perception": seen}  # fmt: skip
 
     return losses
 
@@ -141,20 +153,46 @@ def latent_weights(actors: Tensor) -> Tensor:
     return weights / weights.mean((1, 2, 3), keepdim=True)
 
 
-def _v_errors(
+def _estimates(
     trainer: GeneratorTrainer, precondition: Preconditioning, clean: Tensor, noise: Tensor, t: Tensor, alpha_bar:
-    Tensor,
-    text: Tensor, mask: Tensor, history: Tensor, matched: Tensor,
-) -> Tensor:  # fmt: skip
-    """Squared error of v = α ε - σ x, the mean over channels, (B, f, h, w)."""
+    Tensor, text: Tensor, mask: Tensor, history: Tensor, matched: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Squared error of v = α ε - σ x, the mean over channels, (B, f, h, w); and the clean latents that v implies."""
     a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha_bar, 1 - alpha_bar))
     trainer.hidden.clear()
 
     def network(z: Tensor) -> Tensor:
         return trainer.transformer(z, text, t, text_mask=mask, history=history, history_mask=matched).sample
 
-    predicted = precondition(network, a * clean + s * noise, alpha_bar)
-    return (predicted - (a * noise - s * clean)).square().mean(2)
+    z = a * clean + s * noise
+    predicted = precondition(network, z, alpha_bar)
+    return (predicted - (a * noise - s * clean)).square().mean(2), a * z - s * predicted
+
+
+def perception(
+    image_encoder: CLIPVisionModelWithProjection, vae: AutoencoderLinearVideo, estimate: Tensor, clean: Tensor,
+    weights: Tensor, frames: Tensor,
+) -> Tensor:  # fmt: skip
+    """1 - cosine between φ of estimated and of clean latents (B, f, C, h, w), each decoded at the last frame of latent
+    frame `frames` (B); the mean over patches, weighted as the latents there, weights (B, f, h, w). Gives (B)."""
+    rows = torch.arange(len(frames))
+
+    def features(latents: Tensor) -> Tensor:
+        pictures = last_frame(vae, latents[rows, frames].float() / vae.config.scaling_factor)
+        return patch_features(image_encoder, to_pixels(pictures, image_encoder.config.image_size)).float()
+
+    with torch.no_grad():
+        target = features(clean)
+    apart = 1 - F.cosine_similarity(features(estimate), target, dim=-1)
+    near = F.interpolate(weights[rows, frames][:, None], (GRID, GRID), mode="nearest").flatten(1)
+    return (apart * near).sum(1) / near.sum(1)
+
+
+def last_frame(vae: AutoencoderLinearVideo, latents: Tensor) -> Tensor:
+    """The last frame that unscaled latents (B, C, h, w) decode to without sharpening, (B, H, W, 3) in 0..255."""
+    x = F.conv_transpose2d(latents, vae.encoder.weight[:, :, -1], stride=vae.encoder.stride[1:])
+    x = x + vae.mean[:, -1].repeat(1, *latents.shape[2:])
+    return (x.clamp(-1, 1).movedim(1, -1) + 1) * 127.5
 
 
 def empty_text() -> Tensor:

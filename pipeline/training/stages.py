@@ -135,7 +135,7 @@ def train_generator(workshop: Workshop) -> None:
     torch.manual_seed(0)
     trainer = generator.GeneratorTrainer(model, autoencoder, vision.config.hidden_size)
     size = workshop.recipe(generator.RECIPE).batch_size
-    losses = generator.make_losses(trainer, model, autoencoder, workshop.cache, data, size)
+    losses = generator.make_losses(trainer, model, autoencoder, vision, workshop.cache, data, size)
     run(workshop, generator.RECIPE, trainer, losses)
     trainer.decoupler.save_pretrained(workshop.out / "decoupler")
     trainer.transformer.save_pretrained(workshop.out / "transformer")

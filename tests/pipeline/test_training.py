@@ -147,7 +147,8 @@ def test_memory_keeps_who_comes_back(little_set: Path) -> None:
 
 def test_extractor_and_generator_learn_and_the_frozen_stays_frozen(little_set: Path, fitted, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    data = extractor.load_data(little_set, small_vision_model(64, 1).eval())
+    vision = small_vision_model(64, 1).eval()
+    data = extractor.load_data(little_set, vision)
     model = FeatureExtractor(image_dim=64, dim=32, num_layers=1, num_heads=2)
     target = extractor.TargetTrainer(model)
     recipe = Recipe("target", 8, 3e-3, 16, warmup=1, adam_names=("heads",))
@@ -162,10 +163,33 @@ def test_extractor_and_generator_learn_and_the_frozen_stays_frozen(little_set: P
 
     before = {k: v.clone() for k, v in model.state_dict().items()}
     trainer = generator.GeneratorTrainer(model, fitted[0], 64)
-    losses = generator.make_losses(trainer, model, fitted[0], little_set, data, 4)
+    losses = generator.make_losses(trainer, model, fitted[0], vision, little_set, data, 4)
     values = [n["v"] for _, n in train(Recipe("generator", 3, 1e-3, 4, warmup=1), trainer, losses, tmp_path)]
     assert all(np.isfinite(values))
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_the_last_frame_of_a_latent_is_that_of_the_decoded_clip(fitted) -> None:
+    model, clips = fitted
+    latents = scaled_latents(model, to_video(clips[:2]))
+    decoded = model.decode(latents.transpose(1, 2) / model.config.scaling_factor).sample
+    frame = generator.last_frame(model, latents[:, 2] / model.config.scaling_factor)
+    expected = (decoded[:, :, 8].clamp(-1, 1).movedim(1, -1) + 1) * 127.5
+    torch.testing.assert_close(frame, expected, atol=1e-3, rtol=0)
+
+
+def test_perception_is_none_for_the_truth_and_grows_with_the_error(fitted) -> None:
+    model, clips = fitted
+    torch.manual_seed(0)
+    vision = small_vision_model(64, 1).eval()
+    clean = scaled_latents(model, to_video(clips[:2]))
+    weights, frames = torch.ones(clean.shape[0], clean.shape[1], *clean.shape[3:]), torch.tensor([1, 4])
+    near, far = (
+        generator.perception(vision, model, clean + error * torch.randn_like(clean), clean, weights, frames)
+        for error in (0.02, 0.5)
+    )
+    same = generator.perception(vision, model, clean, clean, weights, frames)
+    assert same.abs().max() < 1e-6 and (10 * near < far).all() and near.min() > 1e-5
 
 
 def test_effective_rank_tells_a_collapse() -> None:
