@@ -1,4 +1,5 @@
-"""The HTTP API: every verb of `storyboard.verbs` as an endpoint for gradio_client. Everything else is private."""
+"""The HTTP API: every verb of `storyboard.verbs` as an endpoint for gradio_client, and as a tool over MCP where that is
+served. Everything else is private."""
 
 from __future__ import annotations
 
@@ -12,6 +13,23 @@ import gradio.events
 from pipeline.errors import ThroughlineError
 from storyboard import verbs
 from storyboard.studio import Studio
+
+ARGUMENTS = {  # what they are, for the callers of tools, who see no source
+    "owner": "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories",
+    "title": "Name of the story",
+    "prompts": "One prompt a scene, in order",
+    "story": "Id of a story",
+    "scene": "Id of a scene",
+    "scenes": "Ids of scenes; an empty list for all that are stale",
+    "prompt": "What the scene shows, in a sentence",
+    "index": "A place among the scenes, from 0",
+    "changes": "JSON object of the settings to change",
+    "past": "Id of an earlier scene",
+    "word": "A word or several, as written in the earlier scene's prompt",
+    "take": "Id of a take of the scene",
+    "format": "mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip",
+    "archive": "Content of a story archive (zip), in base64",
+}
 
 
 def offer(studio: Studio) -> None:
@@ -40,6 +58,8 @@ def _endpoint(studio: Studio, verb: Callable[..., Any]) -> Callable[..., Any]:
     endpoint.__signature__ = signature
     endpoint.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()} | {"return": dict}
     endpoint.__name__ = verb.__name__
+    told = "".join(f"    {name}: {ARGUMENTS[name]}\n" for name in signature.parameters)
+    endpoint.__doc__ = f"{inspect.getdoc(verb)}\n\nArgs:\n{told}"  # where Gradio looks for them
     return endpoint  # type: ignore[no-any-return]
 
 

@@ -156,7 +156,7 @@ def open_studio(pipeline: Any, folder: Path, **options: Any) -> Studio:
 
 
 @contextmanager
-def served(studio: Studio) -> Iterator[str]:
+def served(studio: Studio, **options: Any) -> Iterator[str]:
     """The page on a free port of this machine: its address."""
     import socket
 
@@ -166,7 +166,8 @@ def served(studio: Studio) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     app = page.build(studio)
-    app.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **page.options(studio))
+    own = {"server_name": "127.0.0.1", "server_port": port, "prevent_thread_lock": True, "quiet": True}
+    app.launch(**own, **page.options(studio), **options)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

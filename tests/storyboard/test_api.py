@@ -1,5 +1,7 @@
 """The HTTP API as gradio_client sees it: every verb, progress while a story is rendered, and nothing else."""
 
+import ast
+import asyncio
 import base64
 import json
 import threading
@@ -9,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio.utils import get_function_description
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from storyboard import verbs
 from storyboard.studio import Studio
+from storyboard.ui import page
 
 from .studios import ME, TEN, YOU, Watched, open_studio, served, small
 
@@ -56,6 +60,42 @@ def test_only_the_verbs_are_offered(client: Client) -> None:
         told = offered["named_endpoints"][f"/{name}"]
         assert [p["parameter_name"] for p in told["parameters"]] == ["owner", *(p.name for p in verbs.parameters(verb))]
         assert told["description"].strip().startswith((verb.__doc__ or "").split(".")[0])
+
+
+def test_every_argument_is_described_to_the_callers_of_tools(studio: Studio) -> None:
+    for function in page.build(studio).fns.values():
+        if function.api_visibility == "public":
+            described = get_function_description(function.fn)[1]
+            assert described and all(described.values()), (function.api_name, described)
+
+
+def test_agents_can_use_the_verbs_as_tools(studio: Studio) -> None:
+    pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
+    told = asyncio.run(use_tools(studio))
+    assert told["tools"] == set(verbs.VERBS)
+    assert [scene["prompt"] for scene in told["story"]["scenes"]] == [TEN[0], TEN[1]]
+    assert "does not exist" in told["error"]
+
+
+async def use_tools(studio: Studio) -> dict[str, Any]:
+    """What a client of the Model Context Protocol gets: the names of the tools, a story, and an error."""
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    with served(studio, mcp_server=True) as address:
+        async with (
+            streamable_http_client(f"{address}/gradio_api/mcp/") as (reading, writing, _),
+            ClientSession(reading, writing) as session,
+        ):
+
+            async def use(tool: str, **arguments: Any) -> str:
+                return str((await session.call_tool(tool, {"owner": ME, **arguments})).content[0].text)  # type: ignore[union-attr]
+
+            await session.initialize()
+            tools = {tool.name for tool in (await session.list_tools()).tools}
+            story = ast.literal_eval(await use("new_story", title="Film", prompts=[TEN[0]]))["story"]["id"]
+            changed = ast.literal_eval(await use("add_scene", story=story, prompt=TEN[1]))
+            return {"tools": tools, **changed, "error": await use("get_story", story="nothing")}
 
 
 def test_every_verb_works(client: Client, studio: Studio) -> None:

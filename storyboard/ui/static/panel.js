@@ -13,7 +13,7 @@ const STATES = {blank: 'no prompt yet', new: 'not rendered yet', fresh: 'fresh',
 export function makePanel(store) {
   const title = el('h2', {}), state = el('span', {class: 'state'}), reasons = el('p', {class: 'reasons'});
   const nothing = makeEmpty('No scene chosen', 'Choose a scene to see its settings, what it remembers, and its takes.');
-  const tabs = TABS.map(([name, label, make]) => makeTab(name, label, make(store), () => store.select(store.state.selected, {open: store.state.sheet, tab: name})));
+  const tabs = TABS.map(([name, label, make]) => makeTab(name, label, make(store), () => choose(name)));
   const row = el('div', {class: 'tabs', role: 'tablist', 'aria-label': 'Panels of the scene'}, ...tabs.map(tab => tab.button));
   const body = el('div', {class: 'panel-body'}, ...tabs.map(tab => tab.body));
   const head = el('header', {class: 'panel-head'}, el('div', {class: 'line'}, title, state), reasons);
@@ -45,6 +45,11 @@ export function makePanel(store) {
     turn(TABS.some(([name]) => name === tab) ? tab : 'scene');
     tabs.find(each => each.name === open).content.paint(scene, jobs[scene.id]);
   }
+  // A tab begins at its top, also the one that is open. What scrolls is the box that the page puts the panel into.
+  function choose(name) {
+    store.select(store.state.selected, {open: store.state.sheet, tab: name});
+    if (node.parentElement) node.parentElement.scrollTop = 0;
+  }
   function turn(name) {
     if (name === open) return;
     tabs.forEach(tab => {
@@ -55,7 +60,6 @@ export function makePanel(store) {
       setHidden(tab.body, !on);
     });
     open = name;
-    if (node.parentElement) node.parentElement.scrollTop = 0; // what scrolls is the box that the page puts the panel into
   }
   store.on(paint);
   paint();
