@@ -5,6 +5,7 @@ Letters: B batch, L text tokens, H history tokens, N video tokens, d width, t wi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBloc
 from torch import Tensor, nn
 
 Rotary = tuple[Tensor, Tensor] | None
+KeysValues = tuple[Tensor, Tensor]  # of one block, each (1, heads, R, e): the reference patches that video may look at
+Witness = Callable[[Tensor, Tensor, Tensor], None]  # told queries, keys and values of every block, (B, heads, L + N, e)
 
 
 class HistoryStream(nn.Module):
@@ -87,16 +90,17 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         use_rotary_positional_embeddings: bool = False,
         use_learned_positional_embeddings: bool = False,
         patch_bias: bool = True,
-        history_dim: int = 192,
+        history_dim: int = 192,  # 0 for a model without history tokens, such as a stock checkpoint
         history_gate: float = 0.0,
     ) -> None:
         stock = {k: v for k, v in locals().items() if k not in ("self", "history_dim", "history_gate") and k[0] != "_"}
         super().__init__(**stock)
         dim = num_attention_heads * attention_head_dim
-        self.history_proj = nn.Linear(history_dim, dim)
-        self.history_streams = nn.ModuleList(
-            HistoryStream(dim, time_embed_dim, num_attention_heads, history_gate) for _ in range(num_layers)
-        )
+        if history_dim:
+            self.history_proj = nn.Linear(history_dim, dim)
+            self.history_streams = nn.ModuleList(
+                HistoryStream(dim, time_embed_dim, num_attention_heads, history_gate) for _ in range(num_layers)
+            )
 
     def forward(
         self,
@@ -112,16 +116,22 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         text_mask: Tensor | None = None,  # bool (B, L), True where there is a token
         history: Tensor | None = None,  # (B, H, history_dim)
         history_mask: Tensor | None = None,  # bool (B, H)
+        references: Sequence[KeysValues] | None = None,  # one a block (`pipeline.reference`)
+        witness: Witness | None = None,
     ) -> Transformer2DModelOutput | tuple[Tensor]:
         """The model's prediction for the latents, (B, f, C, h, w); without history and text_mask, the stock forward."""
-        if history is None and text_mask is None and self._stock_length(encoder_hidden_states):
+        own = (history, text_mask, references, witness)
+        if all(value is None for value in own) and self._stock_length(encoder_hidden_states):
             return super().forward(hidden_states, encoder_hidden_states, timestep, timestep_cond, ofs, image_rotary_emb,
                                    attention_kwargs, return_dict)  # fmt: skip
         time = self._time_embedding(timestep, timestep_cond, ofs, hidden_states.dtype)
         text, video = self._embed(encoder_hidden_states, hidden_states)
         past = self.history_proj(history) if history is not None else None
-        for block, stream in zip(self.transformer_blocks, self.history_streams, strict=True):
-            args: tuple[Any, ...] = (block, stream, text, past, video, time, image_rotary_emb, text_mask, history_mask)
+        nothing = [None] * len(self.transformer_blocks)
+        streams, seen = self.history_streams if past is not None else nothing, references or nothing
+        for block, stream, reference in zip(self.transformer_blocks, streams, seen, strict=True):
+            args: tuple[Any, ...] = (block, stream, text, past, video, time, image_rotary_emb, text_mask, history_mask,
+                                     reference, witness)  # fmt: skip
             if torch.is_grad_enabled() and self.gradient_checkpointing:
                 text, past, video = torch.utils.checkpoint.checkpoint(_story_block, *args, use_reentrant=False)
             else:
@@ -161,26 +171,27 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
 
 
 def _story_block(
-    block: CogVideoXBlock, stream: HistoryStream, text: Tensor, past: Tensor | None, video: Tensor, time: Tensor,
-    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None,
+    block: CogVideoXBlock, stream: HistoryStream | None, text: Tensor, past: Tensor | None, video: Tensor, time: Tensor,
+    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None, reference: KeysValues | None = None,
+    witness: Witness | None = None,
 ) -> tuple[Tensor, Tensor | None, Tensor]:  # fmt: skip
     """CogVideoXBlock.forward with masks and a third stream."""
     length = text.shape[1]
     norm_video, norm_text, gate_video, gate_text = block.norm1(video, text, time)
     joint = torch.cat([norm_text, norm_video], dim=1)
-    if past is not None:
+    if past is not None and stream is not None:
         modulation = stream.modulation(time)[:, None].chunk(6, dim=-1)
         norm_past = stream.norm1(past) * (1 + modulation[1]) + modulation[0]
         joint, past_attended = _joint_attention(
-            block.attn1, stream, joint, length, norm_past, rotary, text_mask, past_mask
+            block.attn1, stream, joint, length, norm_past, rotary, text_mask, past_mask, reference, witness
         )
         past = past + modulation[2] * past_attended
     else:
-        joint, _ = _joint_attention(block.attn1, stream, joint, length, None, rotary, text_mask, None)
+        joint, _ = _joint_attention(block.attn1, None, joint, length, None, rotary, text_mask, None, reference, witness)
     text, video = text + gate_text * joint[:, :length], video + gate_video * joint[:, length:]
     norm_video, norm_text, gate_video, gate_text = block.norm2(video, text, time)
     parts = [norm_text, norm_video]
-    if past is not None:
+    if past is not None and stream is not None:
         parts.append(stream.norm2(past) * (1 + modulation[4]) + modulation[3])
     fed = block.ff(torch.cat(parts, dim=1))
     end = length + video.shape[1]
@@ -189,18 +200,24 @@ def _story_block(
 
 
 def _joint_attention(
-    attention: Attention, stream: HistoryStream, joint: Tensor, length: int, past: Tensor | None,
-    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None,
+    attention: Attention, stream: HistoryStream | None, joint: Tensor, length: int, past: Tensor | None,
+    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None, reference: KeysValues | None,
+    witness: Witness | None,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """Text and video attend to themselves as in CogVideoX, plus, gated, to history; history attends to itself and
-    the text."""
+    the text. Video, not text, also attends to reference patches, in the same softmax."""
     q, k, v = _heads(attention, joint)
     if rotary is not None:
         q = torch.cat([q[:, :, :length], apply_rotary_emb(q[:, :, length:], rotary)], dim=2)
         k = torch.cat([k[:, :, :length], apply_rotary_emb(k[:, :, length:], rotary)], dim=2)
     keys = None if text_mask is None else F.pad(text_mask, (0, joint.shape[1] - length), value=True)[:, None, None]
-    attended = attend(q, k, v, keys)
-    if past is None:
+    if witness is not None:
+        witness(q, k, v)
+    if reference is None:
+        attended = attend(q, k, v, keys)
+    else:
+        attended = _attend_with(reference, q, k, v, keys, length)
+    if past is None or stream is None:
         return _merge(attention, attended), None
     past_q, past_k, past_v = _heads(attention, past)
     seen = None if past_mask is None else past_mask[:, None, None]
@@ -215,6 +232,18 @@ def _joint_attention(
         own_mask = torch.cat([texts, pasts], dim=1)[:, None, None]
     own = attend(past_q, torch.cat([k[:, :, :length], past_k], 2), torch.cat([v[:, :, :length], past_v], 2), own_mask)
     return _merge(attention, attended), _merge(attention, own)
+
+
+def _attend_with(reference: KeysValues, q: Tensor, k: Tensor, v: Tensor, keys: Tensor | None, length: int) -> Tensor:
+    """Queries of text see text and video; queries of video also see the patches of `reference`."""
+    text = attend(q[:, :, :length], k, v, keys)
+    k, v = (
+        torch.cat([own, other.expand(len(own), -1, -1, -1)], dim=2)
+        for own, other in zip((k, v), reference, strict=True)
+    )
+    if keys is not None:
+        keys = F.pad(keys, (0, reference[0].shape[2]), value=True)
+    return torch.cat([text, attend(q[:, :, length:], k, v, keys)], dim=2)
 
 
 def _heads(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
