@@ -24,7 +24,7 @@ from .making import Trial, imported_take, keep_picture, read_frames
 from .media import Media
 from .plan import Standing
 from .renderer import Renderer
-from .rows import Head
+from .rows import Head, summary
 from .story import Board, Story, parse
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Studio:
     ) -> None:  # fmt: skip
         self.folder, self._samples, self._vocabulary = folder, samples, vocabulary
         self.library, self.media = Library(folder), Media(folder / "media")
+        self._on_shelf: dict[str, dict[str, Any]] = {}  # samples by name
         self.renderer = Renderer(self.library, self.media, load, model, resume)
 
     def tidy(self) -> int:
@@ -113,13 +114,26 @@ class Studio:
 
     @checked
     def samples(self, owner: Line) -> dict[str, Any]:
-        return {"samples": [path.stem for path in sorted(self._samples.glob("*.zip"))] if self._samples else []}
+        return {"samples": [self._sample(path) for path in self._sample_files()]}
+
+    def _sample_files(self) -> list[Path]:
+        return sorted(self._samples.glob("*.zip")) if self._samples else []
+
+    def _sample(self, path: Path) -> dict[str, Any]:
+        """How a sample stands on the shelf; read once."""
+        if path.stem not in self._on_shelf:
+            board, files = archive.read_archive(path)
+            title, scenes, poster, _ = summary(board)
+            picture = view.media_url(self.media.put(files[poster, "png"], "png"), "png") if poster else None
+            self._on_shelf[path.stem] = {"name": path.stem, "title": title, "scenes": scenes, "poster": picture}
+        return self._on_shelf[path.stem]
 
     @checked
     def open_sample(self, owner: Line, name: Line) -> dict[str, Any]:
-        if name not in self.samples(owner)["samples"] or self._samples is None:
-            raise ThroughlineError(f"sample {name!r} does not exist")
-        return self.import_file(owner, self._samples / f"{name}.zip")
+        for path in self._sample_files():
+            if path.stem == name:
+                return self.import_file(owner, path)
+        raise ThroughlineError(f"sample {name!r} does not exist")
 
     @checked
     def get_story(self, owner: Line, story: Key) -> dict[str, Any]:

@@ -219,6 +219,23 @@ def test_390_pixels_are_enough(finger: Visitor, archive: str) -> None:
             expect(page.locator(".side")).to_have_attribute("data-open", "false")
 
 
+UNCOVERED = """node => {
+  const {left, top, height} = node.getBoundingClientRect();
+  return node.contains(document.elementFromPoint(left + 8, top + height / 2));
+}"""
+
+
+def test_a_tab_of_the_sheet_begins_with_the_heading_of_the_scene(finger: Visitor, archive: str) -> None:
+    page = finger.open(finger.rendered(archive))
+    details(page, 3)
+    heading, side = page.locator(".panel h2"), page.locator(".side")
+    for name in ("scene", "remembers", "whatif", "scene", "scene"):
+        tab(page, name)
+        until(lambda: heading.evaluate(UNCOVERED))
+        side.evaluate("side => { side.scrollTop = 300; }")
+        until(lambda: not heading.evaluate(UNCOVERED))
+
+
 def test_a_phone_does_what_it_should(finger: Visitor, archive: str) -> None:
     story = finger.rendered(archive)
     page = finger.open(story)

@@ -93,7 +93,11 @@ def test_export_from_the_shelf_and_refused_archives(page: Page) -> None:
 def test_samples_open_already_rendered(guest: Visitor) -> None:
     page = guest.open(guest.new_story("A"))
     dialog = shelf(page)
-    dialog.get_by_role("region", name="Samples").locator(".shelf-open").first.click()
+    samples = dialog.get_by_role("region", name="Samples").locator(".shelf-open")
+    for sample in samples.all():
+        until(lambda sample=sample: sample.locator("img").evaluate("image => image.naturalWidth") > 0)
+        expect(sample).to_contain_text(re.compile(r"\d scenes"))
+    samples.first.click()
     expect(dialog).to_be_hidden()
     expect(page.locator(".slot").nth(1)).to_be_visible()
     expect(page.locator(".plan-line")).to_have_text("Every scene is fresh.")

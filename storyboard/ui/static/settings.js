@@ -44,11 +44,13 @@ function makeMaking(store, current) {
     second.disabled = first.disabled || !scene.takes.length;
     bar.classList.toggle('idle', !active);
     bar.value = job?.total && active ? job.step / job.total : 0;
-    setText(line, whyNot(scene) || (job ? said(job) : '') || (step?.seconds ? `About ${duration(step.seconds)}` : ''));
+    setText(line, whyNot(scene) || (job ? said(job) : '') || (step?.seconds ? `About ${duration(step.seconds)}` : '') || (step ? '' : rest(scene)));
     line.dataset.state = job?.state || '';
   }
   return {node, paint};
 }
+
+const rest = scene => scene.takes.some(take => take.id === scene.chosen && take.fresh) ? 'Fresh: another take draws a new seed.' : '';
 
 function whyNot(scene) {
   if (scene.locked) return 'Locked: unlock it to render it again.';

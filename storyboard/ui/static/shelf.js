@@ -32,9 +32,10 @@ class Shelf {
   }
 
   async load() {
-    const [{stories}, {samples}] = await Promise.all([this.store.call('stories'), this.store.call('samples')]);
+    const {stories} = await this.store.call('stories');
     setHidden(this.none, stories.length > 0);
     this.stories.replaceChildren(...stories.map(story => this.makeStory(story)));
+    const {samples} = await this.store.call('samples');
     this.samples.replaceChildren(...samples.map(sample => this.makeSample(sample)));
     setHidden(this.samplesBox, !samples.length);
   }
@@ -86,9 +87,8 @@ class Shelf {
         act('export', 'Export', () => this.exportFile(story)), act('trash', 'Delete', () => this.remove(story))));
   }
 
-  makeSample(name) {
-    const title = name.replace(/[-_]+/g, ' ').replace(/^./, first => first.toUpperCase());
-    return el('li', {class: 'shelf-item'}, this.makeOpener(title, 'Opens as a story of your own', null,
+  makeSample({name, title, scenes, poster}) {
+    return el('li', {class: 'shelf-item'}, this.makeOpener(title, `${counted(scenes, 'scene')} · opens as your own`, poster,
       () => this.go(this.store.call('open_sample', {name}))));
   }
 

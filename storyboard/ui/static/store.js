@@ -263,7 +263,7 @@ export class Store {
     const {stories} = await this.call('stories', {quiet: true});
     if (stories.length) return this.open(stories[0].id);
     const {samples} = await this.call('samples', {quiet: true});
-    const reply = samples.length ? await this.call('open_sample', {name: samples[0]})
+    const reply = samples.length ? await this.call('open_sample', {name: samples[0].name})
       : await this.call('new_story', {title: 'Untitled', prompts: []});
     await this.open(reply.story);
   }

@@ -64,7 +64,7 @@ function paintTake(item, take, {number, chosen, compared}) {
   setAttr(pick, 'aria-label', `Take ${number}${on ? ', chosen' : ': choose it'}`);
   setText(item.querySelector('b'), `Take ${number}`);
   const length = `${(take.num_frames / take.frames_per_second).toFixed(1)} s`;
-  setText(item.querySelector('.facts'), (imported ? ['your clip', length] : [`seed ${take.seed}`, counted(take.steps, 'step'), length]).concat(ago(take.created)).join(' · '));
+  setText(item.querySelector('.facts'), (imported ? ['your clip', length] : [`seed ${take.seed}`, counted(take.steps, 'step'), length]).concat(ago(take.created)).map(fact => fact.replace(/ /g, '\u00a0')).join('\u00a0· '));
   setText(item.querySelector('.note'), take.note || '');
   const state = item.querySelector('.freshness');
   setText(state, imported ? '' : take.fresh ? 'fresh' : 'stale');

@@ -9,7 +9,7 @@ import {cancelTrials, order, over} from './trials.js';
 export function makeWhatIf(store) {
   const trials = new Map();                              // scene id -> its trials, oldest first
   const empty = makeEmpty('', '');
-  const history = makeButton('Without any history', () => tryIt({history: true}, 'without any history'));
+  const history = makeButton('Without any history', () => tryIt({history: true}, 'without any history'), {kind: 'chip'});
   const words = el('div', {class: 'chips', role: 'group', 'aria-label': 'Without a word'});
   const note = el('p', {class: 'explain'});
   const result = makeResult(store, trial => { chosen.set(current.id, trial.id); draw(); }), sheet = makeSheet(store), chosen = new Map();
