@@ -3,7 +3,7 @@
 #   make test      run every test                                make test ARGS="tests/pipeline -k filter"
 #   make lint      ruff and mypy
 #   make train     all models of assets/picturebook/, from nothing
-#   make bench     the story benchmark                           make bench PROTOCOL=long STORIES=200
+#   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ARGS="--ablation-stories 20"
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -11,8 +11,8 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 ARGS ?=
-PROTOCOL ?= abba
-STORIES ?= 100
+PROTOCOL ?= both
+STORIES ?= 200
 SEED ?= 0
 
 .PHONY: setup run test lint format train bench clean
@@ -39,10 +39,8 @@ format: $(VENV)/installed-dev
 train: setup
 	$(BIN)/python -m pipeline.training all $(ARGS)
 
-bench: setup
-	mkdir -p runs
-	$(BIN)/python -m pipeline.evaluation --protocol $(PROTOCOL) --stories $(STORIES) --seed $(SEED) \
-		--json runs/bench-$(PROTOCOL).json $(ARGS)
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m pipeline.evaluation --protocol $(PROTOCOL) --stories $(STORIES) --seed $(SEED) $(ARGS)
 
 clean:
 	rm -rf $(VENV) artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,91 +6,138 @@ import argparse
 import io
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from .. import backbones
 from ..guidance import Guidance
-from ..story_pipeline import DEFAULT_STEPS, StoryPipeline
-from . import benchmark, report
+from ..story_pipeline import DEFAULT_STEPS
+from . import crew, report
 from .accuracy import reader_accuracy
-from .chance import PROTOCOLS
-from .command import Parser, new_file, run, whole
-from .reader import ClipReader
-from .systems import Film, Options
+from .benchmark import HeldOut, StoryScore
+from .command import Parser, run, whole
+from .filming import BATCH
+from .localiser import localiser_accuracy, localiser_folder
+from .reader import reader_folder
+from .results import Results, sources_digest
+from .sheet import Block, chosen, contact_sheet, title_of
+from .summary import ranking, summary
+from .systems import ABBA, LONG, MAIN, SYSTEMS, Options, measured_on
 
 DEFAULTS = {field.name: field.default for field in fields(Guidance)}
-SETTINGS = ("protocol", "stories", "seed", "model", "steps", "guidance_scale", "history_scale")
-SHEET_STORIES = 8
+PROTOCOLS = {"both": (ABBA, LONG), ABBA: (ABBA,), LONG: (LONG,)}
+SHEET_COLUMNS = {ABBA: 2, LONG: 1}
 
 
 def parser() -> argparse.ArgumentParser:
     p = Parser(
-        "python -m pipeline.evaluation", description="The story benchmark, on stories that were never trained on."
-    )
-    p.add_argument("--protocol", choices=sorted(PROTOCOLS), default="abba", help="A, B, B, A; or 8 to 12 scenes")
-    p.add_argument("--stories", type=whole(1, 10_000), default=100, help="how many (%(default)s)")
+        "python -m pipeline.evaluation", description="The story benchmark, on stories that were never trained on. "
+        "A run that was killed goes on where it was.",
+    )  # fmt: skip
+    p.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of tables, plots and scores")
+    p.add_argument("--protocol", choices=PROTOCOLS, default="both", help="A, B, B, A; 8 to 12 scenes; (%(default)s)")
+    p.add_argument("--stories", type=whole(1, 10_000), default=200, help="of each protocol (%(default)s)")
+    p.add_argument("--ablation-stories", type=whole(0, 10_000), metavar="N",
+                   help="of these the first N by the ablations too (a quarter)")  # fmt: skip
     p.add_argument("--seed", type=whole(0, 2**31), default=0, help="which stories (%(default)s)")
-    p.add_argument("--json", type=new_file, required=True, metavar="FILE", help="where the figures go")
-    p.add_argument("--markdown", type=new_file, metavar="FILE", help="where the table goes")
-    p.add_argument("--sheet", type=new_file, metavar="FILE.png", help="keyframes of the first stories")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--reader", type=Path, help="folder of the reader, if it is not the one that ships")
+    p.add_argument("--localiser", type=Path, help="folder of the localiser, if it is not the one that ships")
     p.add_argument("--steps", type=whole(1, 1000), default=DEFAULT_STEPS, help="of denoising (%(default)s)")
     p.add_argument("--guidance-scale", type=float, default=DEFAULTS["text"], help="w1, on the text (%(default)s)")
     p.add_argument("--history-scale", type=float, default=DEFAULTS["history"], help="w2, on the history (%(default)s)")
+    p.add_argument("--processes", type=whole(1, 256), default=crew.available_cores(), help="(one a core)")
+    p.add_argument("--batch", type=whole(1, 256), default=BATCH, help="scenes at once (%(default)s)")
+    p.add_argument("--no-plots", action="store_true", help="tables and contact sheets only")
     return p
 
 
 def main(a: argparse.Namespace) -> None:
     started = time.perf_counter()
-    options = Options(Guidance(a.guidance_scale, a.history_scale), a.steps)
-    reader = ClipReader.load(a.reader)
-    pipeline = backbones.load(a.model)
-    pipeline.set_progress_bar_config(disable=True)
-    accuracy = reader_accuracy(reader, a.seed)
-    print(f"The reader on held-out rendered clips:\n{report.accuracy_lines(accuracy)}\n", flush=True)
-    scores, films = score_stories(a, pipeline, reader, options)
-    table = benchmark.summary(scores)
-    outcome = {
-        **table,
-        **benchmark.extras(scores, a.protocol),
-        "settings": {name: getattr(a, name) for name in SETTINGS},
-        "reader_accuracy": accuracy,
-        "seconds": time.perf_counter() - started,
+    brief = brief_of(a)
+    judge = crew.judge_of(brief)
+    accuracy = {
+        "reader": reader_accuracy(judge.reader, a.seed),
+        "localiser": localiser_accuracy(judge.localiser, a.seed),
     }
-    write(a, outcome, report.markdown(table), films)
-    print(report.markdown(table), end="")
+    for name, shares in accuracy.items():
+        print(f"The {name} on held-out rendered clips:\n{report.accuracy_lines(shares)}\n", flush=True)
+    brief.results.open()
+    film(brief, wanted(a), a.processes)
+    scores = {protocol: scores_of(a, brief.results, protocol) for protocol in PROTOCOLS[a.protocol]}
+    outcome = {
+        "protocols": {protocol: summary(protocol, list(own.values())) for protocol, own in scores.items()},
+        "accuracy": accuracy,
+        "settings": brief.results.settings,
+        "cost": cost_of(a, brief.results) | {"seconds": time.perf_counter() - started, "processes": a.processes},
+    }
+    write(a, brief.results, outcome, scores)
+    print(report.markdown(outcome), end="")
 
 
-def score_stories(
-    a: argparse.Namespace, pipeline: StoryPipeline, reader: ClipReader, options: Options
-) -> tuple[list[benchmark.StoryScore], list[dict[str, Film]]]:
-    """All scores, and the films of the first stories; with a progress bar."""
-    scores, films = [], []
-    total = 2 * benchmark.count_scenes(a.protocol, a.stories, a.seed)
-    with tqdm(total=total, unit="scene", desc=a.protocol, file=sys.stderr) as bar:
-        for index in range(a.stories):
-            story = benchmark.held_out_story(a.protocol, index, a.seed)
-            args = (story, a.protocol, benchmark.domain(a.seed), options, bar.update)
-            score, made = benchmark.score_story(pipeline, reader, *args)
-            scores.append(score)
-            films += [made] * (index < SHEET_STORIES)
-    return scores, films
+def brief_of(a: argparse.Namespace) -> crew.Brief:
+    options = Options(Guidance(a.guidance_scale, a.history_scale), a.steps)
+    settings = {
+        "model": backbones.digest(backbones.find(a.model)),
+        "reader": backbones.digest(a.reader or reader_folder()),
+        "localiser": backbones.digest(a.localiser or localiser_folder()),
+        "sources": sources_digest(),
+        "seed": a.seed, "steps": a.steps, "guidance_scale": a.guidance_scale, "history_scale": a.history_scale,
+    }  # fmt: skip
+    return crew.Brief(a.model, a.reader, a.localiser, options, Results(a.out / "stories", settings), a.batch)
 
 
-def write(a: argparse.Namespace, outcome: dict, table: str, films: list[dict[str, Film]]) -> None:
-    files = {a.json: report.to_json(outcome)}
-    if a.markdown:
-        files[a.markdown] = table.encode()
-    if a.sheet:
-        picture = io.BytesIO()
-        Image.fromarray(benchmark.contact_sheet(films)).save(picture, "PNG")
-        files[a.sheet] = picture.getvalue()
-    report.write_all(files)
+def wanted(a: argparse.Namespace) -> list[tuple[HeldOut, tuple[str, ...]]]:
+    """Every story with the systems that film it."""
+    ablated = a.stories // 4 if a.ablation_stories is None else a.ablation_stories
+    return [
+        (HeldOut(protocol, index, a.seed), measured_on(protocol, SYSTEMS if index < ablated else MAIN))
+        for protocol in PROTOCOLS[a.protocol]
+        for index in range(a.stories)
+    ]
+
+
+def film(brief: crew.Brief, stories: Sequence[tuple[HeldOut, tuple[str, ...]]], processes: int) -> None:
+    """Films and scores what is lacking, with a progress bar."""
+    jobs = crew.plan(brief.results, stories, crew.AT_ONCE)
+    with tqdm(total=sum(len(job.stories) for job in jobs), unit="story", file=sys.stderr) as bar:
+        for job in crew.work(brief, jobs, min(processes, max(1, len(jobs)))):
+            bar.update(len(job.stories))
+
+
+def scores_of(a: argparse.Namespace, results: Results, protocol: str) -> dict[int, StoryScore]:
+    return {index: results.score(protocol, index) for index in range(a.stories)}
+
+
+def cost_of(a: argparse.Namespace, results: Results) -> dict[str, float]:
+    """Of all stories of the benchmark, whichever run filmed them."""
+    costs = [results.cost(story.protocol, story.index) for story, _ in wanted(a)]
+    return {"clips": sum(clips for clips, _ in costs), "process_seconds": sum(seconds for _, seconds in costs)}
+
+
+def write(a: argparse.Namespace, results: Results, outcome: dict, scores: dict[str, dict[int, StoryScore]]) -> None:
+    files = {"benchmark.json": report.to_json(outcome), "benchmark.md": report.markdown(outcome).encode()}
+    for protocol, own in scores.items():
+        files[f"stories-{protocol}.png"] = sheet_of(a, results, protocol, own)
+    if not a.no_plots:
+        from .plots import all_plots
+
+        files |= all_plots(outcome)
+    report.write_all({a.out / name: data for name, data in files.items()})
+
+
+def sheet_of(a: argparse.Namespace, results: Results, protocol: str, scores: dict[int, StoryScore]) -> bytes:
+    blocks = []
+    for group, indices in chosen(ranking(scores)).items():
+        for index in indices:
+            strip, prompts = results.strip(protocol, index), HeldOut(protocol, index, a.seed).script.prompts
+            blocks.append(Block(title_of(group, index, scores[index]), strip, prompts))
+    data = io.BytesIO()
+    contact_sheet(blocks, SHEET_COLUMNS[protocol]).save(data, "PNG")
+    return data.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,25 +1,26 @@
-"""The story benchmark: held-out stories, a film of each by every system, and what the reader finds in it."""
+"""The story benchmark: held-out stories, films of them by every system, and what the reader finds in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
+from ..history import HistoryScene
 from ..picturebook import renderer
-from ..picturebook.captions import story_captions
+from ..picturebook.captions import Caption, story_captions
+from ..picturebook.renderer import RenderedClip
 from ..picturebook.world import Story
-from ..story_pipeline import StoryPipeline
 from . import measures
 from .chance import PROTOCOLS, chance_tallies
-from .measures import MEASURES
-from .pointing import chance_tally, pointing_tally, pointings
-from .reader import ClipReader
-from .statistics import Estimate, Tally, estimate
-from .systems import Film, Options, frozen_frame, noise_seeds, nothing, with_history, without_history
-
-SYSTEMS = ("ours", "no_history", "frozen_frame", "ceiling", "chance")
+from .filming import Filming, Script, Take
+from .localiser import Localiser
+from .pointing import Pointed, chance_tally, pointing_tally, pointings
+from .reader import ClipReader, Reading
+from .statistics import Tally
+from .systems import SYSTEMS, Film, frozen_frame, keyframes, noise_seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,27 +31,44 @@ class FilmScore:
     gaps: dict[int, Tally] = field(default_factory=dict)
 
 
+StoryScore = dict[str, FilmScore]  # of every system and control
+
+
 @dataclass(frozen=True, eq=False)
-class StoryScore:
-    """One story: the score of every system."""
+class Judge:
+    """The two networks that look at clips. Both were trained on rendered clips alone."""
 
-    scores: dict[str, FilmScore]
-    pointing_actor: Tally
-    pointing_place: Tally
-
-
-def held_out_story(protocol: str, index: int, seed: int) -> Story:
-    """Story `index` of the benchmark of `seed`; its domain is shared with no training story."""
-    return PROTOCOLS[protocol](index, domain(seed))
+    reader: ClipReader
+    localiser: Localiser
 
 
-def domain(seed: int) -> str:
-    return f"bench/{seed}"
+@dataclass(frozen=True)
+class HeldOut:
+    """Story `index` of the benchmark of a seed; its domain is shared with no training story."""
+
+    protocol: str
+    index: int
+    seed: int
+
+    @property
+    def domain(self) -> str:
+        return f"bench/{self.seed}"
+
+    @property
+    def story(self) -> Story:
+        return PROTOCOLS[self.protocol](self.index, self.domain)
+
+    @property
+    def captions(self) -> list[Caption]:
+        return story_captions(self.story, plain=True, domain=self.domain)
+
+    @property
+    def script(self) -> Script:
+        return Script(tuple(c.text for c in self.captions), tuple(noise_seeds(self.story, self.domain)))
 
 
-def score_film(story: Story, film: Film, rendered: Film, reader: ClipReader, since: int = 0) -> FilmScore:
+def score_film(story: Story, film: Film, rendered: Film, readings: Sequence[Reading], since: int = 0) -> FilmScore:
     """All measures but pointing. `since`: the first scene that counts in measures of single scenes."""
-    readings = reader.read(film)
     energies, true_energies = ([measures.motion_energy(clip) for clip in clips] for clips in (film, rendered))
     tallies = {
         "actor": measures.actor_tally(story, readings),
@@ -64,79 +82,71 @@ def score_film(story: Story, film: Film, rendered: Film, reader: ClipReader, sin
 
 
 def score_story(
-    pipeline: StoryPipeline, reader: ClipReader, story: Story, protocol: str, domain: str, options: Options,
-    advance: Callable[[], None] = nothing,
-) -> tuple[StoryScore, dict[str, Film]]:  # fmt: skip
-    """Makes the films of one story and scores them; `advance` is called twice a scene. Chance has no film."""
-    captions = story_captions(story, plain=True, domain=domain)
-    prompts, seeds = [caption.text for caption in captions], noise_seeds(story, domain)
+    filming: Filming, judge: Judge, held_out: HeldOut, takes: Mapping[str, Sequence[Take]]
+) -> StoryScore:  # fmt: skip
+    """The films of one story, by the names of their systems, and its controls, scored. Chance has no film."""
+    story = held_out.story
     clips = [renderer.render(scene) for scene in story.scenes]
-    ours = with_history(pipeline, prompts, seeds, options, advance)
-    films = {
-        "ours": [clip.frames for clip in ours],
-        "no_history": without_history(pipeline, prompts, seeds, options, ours, advance),
-        "frozen_frame": frozen_frame(ours[0].frames, len(prompts)),
-        "ceiling": [clip.frames for clip in clips],
-    }
-    since = {"frozen_frame": 1}
+    rendered = [clip.frames for clip in clips]
+    films = {name: [take.frames for take in own] for name, own in takes.items()}
+    first = next(iter(films.values()))[0]
+    films |= {"frozen_frame": frozen_frame(first, len(rendered)), "ceiling": rendered}
+    readings = {name: judge.reader.read(film) for name, film in films.items()}
     scores = {
-        name: score_film(story, film, films["ceiling"], reader, since.get(name, 0)) for name, film in films.items()
+        name: score_film(story, film, rendered, readings[name], int(name == "frozen_frame"))
+        for name, film in films.items()
     }
-    scores["chance"] = FilmScore(chance_tallies(story, protocol))
-    pointed = pointings(pipeline, captions, clips)
-    scores["ours"].tallies["pointing"] = pointing_tally(pointed)
-    scores["chance"].tallies["pointing"] = chance_tally(pointed)
-    return StoryScore(scores, pointing_tally(pointed, "actor"), pointing_tally(pointed, "place")), films
+    scores["chance"] = FilmScore(chance_tallies(story, held_out.protocol))
+    if "ours" in takes:
+        _score_pointing(scores, filming, judge, held_out, clips, (takes["ours"], readings["ours"]))
+    return scores
 
 
-Table = dict[str, dict[str, Estimate]]  # system, measure
+def _score_pointing(
+    scores: StoryScore, filming: Filming, judge: Judge, held_out: HeldOut, clips: Sequence[RenderedClip],
+    ours: tuple[Sequence[Take], Sequence[Reading]],
+) -> None:  # fmt: skip
+    """Pointing on rendered keyframes (true masks) and on generated ones (the localiser's); of the ceiling the second is
+    the localiser's on rendered keyframes, where the first says what it should be."""
+    prompts = held_out.script.prompts
+    past = [filming.pipeline.encode_scene(text, clip.frames) for text, clip in zip(prompts, clips, strict=True)]
+    true = [clip.masks[len(clip.masks) // 2] for clip in clips if clip.masks is not None]
+    found = judge.localiser.masks(keyframes([clip.frames for clip in clips]))
+    on_rendered = _all_pointings(filming, held_out, past, true)
+    scores["ours"].tallies["pointing"] = pointing_tally(on_rendered)
+    scores["ours"].tallies["pointing_actor"] = pointing_tally(on_rendered, "actor")
+    scores["ours"].tallies["pointing_place"] = pointing_tally(on_rendered, "place")
+    scores["chance"].tallies["pointing"] = chance_tally(on_rendered)
+    scores["ceiling"].tallies["pointing_generated"] = pointing_tally(_all_pointings(filming, held_out, past, found))
+    on_generated = generated_pointings(filming, judge, held_out, *ours)
+    scores["ours"].tallies["pointing_generated"] = pointing_tally(on_generated)
+    scores["chance"].tallies["pointing_generated"] = chance_tally(on_generated)
 
 
-def summary(scores: Sequence[StoryScore]) -> Table:
-    """Every measure of every system over all stories."""
-    return {system: {measure: _estimate(scores, system, measure) for measure in MEASURES} for system in SYSTEMS}
+def _all_pointings(
+    filming: Filming, held_out: HeldOut, past: Sequence[HistoryScene], masks: Sequence[np.ndarray]
+) -> list[Pointed]:
+    return list(chain(*pointings(filming.pipeline, held_out.captions, past, masks)))
 
 
-def _estimate(scores: Iterable[StoryScore], system: str, measure: str) -> Estimate:
-    return estimate(score.scores[system].tallies.get(measure, Tally()) for score in scores)
+def generated_pointings(
+    filming: Filming, judge: Judge, held_out: HeldOut, takes: Sequence[Take], readings: Sequence[Reading]
+) -> list[Pointed]:
+    """On the scenes of a film, with masks of the localiser; as everywhere, actors count only where they are there."""
+    past = [take.scene for take in takes]
+    masks = judge.localiser.masks([scene.keyframe for scene in past])
+    scenes = pointings(filming.pipeline, held_out.captions, past, masks)
+    return [
+        pointed
+        for own, reading in zip(scenes, readings, strict=True)
+        for pointed in own
+        if reading.sure or pointed.label == "place"
+    ]
 
 
-def extras(scores: Sequence[StoryScore], protocol: str) -> dict:
-    """Pointing of actors and of places, and the gap curves of a long protocol."""
-    return {
-        "pointing_actor": estimate(score.pointing_actor for score in scores),
-        "pointing_place": estimate(score.pointing_place for score in scores),
-        "gap_curve": gap_curves(scores) if protocol == "long" else {},
-    }
-
-
-def gap_curves(scores: Sequence[StoryScore]) -> dict[str, dict[int, Estimate]]:
-    """Actor agreement with its last appearance, by the number of scenes since then; one curve a system."""
-    curves = {}
-    for system in SYSTEMS[:-1]:
-        gaps = [score.scores[system].gaps for score in scores]
-        curves[system] = {
-            gap: estimate(g[gap] for g in gaps if gap in g) for gap in sorted({k for g in gaps for k in g})
-        }
-    return curves
-
-
-def count_scenes(protocol: str, stories: int, seed: int) -> int:
-    return sum(len(held_out_story(protocol, index, seed).scenes) for index in range(stories))
-
-
-def contact_sheet(stories: Sequence[dict[str, Film]], margin: int = 4) -> np.ndarray:
-    """Keyframes, uint8 (H, W, 3): a block a story; rows are rendered, ours and no history, columns scenes."""
-    columns = max(len(films["ours"]) for films in stories)
-    blocks = []
-    for films in stories:
-        for name in ("ceiling", "ours", "no_history"):
-            row = [_framed(clip[len(clip) // 2], margin) for clip in films[name]]
-            row += [np.full_like(row[0], 255)] * (columns - len(row))
-            blocks.append(np.concatenate(row, axis=1))
-        blocks.append(np.full((3 * margin, blocks[-1].shape[1], 3), 255, np.uint8))
-    return np.concatenate(blocks)
-
-
-def _framed(picture: np.ndarray, margin: int) -> np.ndarray:
-    return np.pad(picture, ((0, margin), (0, margin), (0, 0)), constant_values=255)
+def score_stories(
+    filming: Filming, judge: Judge, stories: Sequence[HeldOut], names: Sequence[str]
+) -> list[tuple[StoryScore, dict[str, list[Take]]]]:
+    """Films and scores of a few stories by the named systems."""
+    films = filming.films([story.script for story in stories], {name: SYSTEMS[name] for name in names})
+    return [(score_story(filming, judge, story, takes), takes) for story, takes in zip(stories, films, strict=True)]

@@ -16,7 +16,7 @@ from ..picturebook.world import ACTOR_SLOTS, BOYS, GIRLS, PLACE_SLOTS, Actor, Pl
 from .reader import Reading
 from .statistics import Tally, total
 
-MEASURES = ("actor", "place", "cross_talk", "prompt", "presence", "motion", "pointing")
+MEASURES = ("actor", "place", "cross_talk", "prompt", "presence", "motion", "pointing", "pointing_generated")
 
 
 def unsaid_slots(actor: Actor) -> tuple[str, ...]:

@@ -1,21 +1,20 @@
 """Whether the words that are kept look at what they speak of.
 
-Generated keyframes have no true masks, so this is measured on rendered ones: the filter and the cross-attention run
-over the rendered history of the same stories.
+The filter and the cross-attention run over past keyframes, and the peak of every kept mention's map is looked up in a
+mask: in the true one where the keyframes are rendered, in the localiser's where they are generated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..history import AttentionMap, remember
+from ..history import AttentionMap, HistoryScene, remember
 from ..picturebook.captions import Caption
-from ..picturebook.renderer import RenderedClip
 from ..story_pipeline import StoryPipeline
 from ..text_filter import Mention
 from .statistics import Tally, total
@@ -30,27 +29,26 @@ class Pointed:
     chance: float  # the share of all patches that would have counted
 
 
-def pointings(pipeline: StoryPipeline, captions: Sequence[Caption], clips: Sequence[RenderedClip]) -> list[Pointed]:
-    """All kept mentions of the past of every scene of a story; `clips` are rendered with masks."""
-    prompts = [caption.text for caption in captions]
-    past = [pipeline.encode_scene(prompt, clip.frames) for prompt, clip in zip(prompts, clips, strict=True)]
-    found = []
-    for i in range(1, len(prompts)):
-        result = pipeline.filter(prompts[:i], prompts[i])
+def pointings(
+    pipeline: StoryPipeline, captions: Sequence[Caption], past: Sequence[HistoryScene], masks: Sequence[np.ndarray]
+) -> list[list[Pointed]]:
+    """Of every scene of a story, all mentions of it that later scenes keep; `masks` label the pixels of keyframes."""
+    found = [list[Pointed]() for _ in past]
+    for i in range(1, len(past)):
+        result = pipeline.filter([scene.prompt for scene in past[:i]], past[i].prompt)
         memory = remember(past[:i], result, past[i].text, pipeline.extractor, pipeline.decoupler)
         for scene in result.scenes:
             for mention in scene.kept_mentions:
                 maps = [m for m in memory.maps if m.scene == scene.index and m.word.mention == mention.index]
-                found += list(_pointed(captions[scene.index], clips[scene.index], mention, maps))
+                found[scene.index] += _pointed(captions[scene.index], masks[scene.index], mention, maps)
     return found
 
 
-def _pointed(caption: Caption, clip: RenderedClip, mention: Mention, maps: list[AttentionMap]) -> Iterator[Pointed]:
+def _pointed(caption: Caption, mask: np.ndarray, mention: Mention, maps: list[AttentionMap]) -> Iterator[Pointed]:
     label = spoken_of(caption, mention)
     if label and maps:
-        assert clip.masks is not None, "the clip was rendered without masks"
         attention = np.mean([m.map for m in maps], axis=0)
-        inside = entity_patches(clip.masks[len(clip.masks) // 2], label, attention.shape)
+        inside = entity_patches(mask, label, attention.shape)
         yield Pointed(label, bool(inside.flat[attention.argmax()]), float(inside.mean()))
 
 
@@ -69,9 +67,9 @@ def entity_patches(mask: np.ndarray, label: str, grid: tuple[int, int]) -> np.nd
     return F.adaptive_avg_pool2d(covered, grid)[0].numpy() >= 0.5
 
 
-def pointing_tally(pointed: Sequence[Pointed], kind: str = "") -> Tally:
+def pointing_tally(pointed: Iterable[Pointed], kind: str = "") -> Tally:
     return total(Tally(p.hit, 1) for p in pointed if p.label.startswith(kind))
 
 
-def chance_tally(pointed: Sequence[Pointed]) -> Tally:
+def chance_tally(pointed: Iterable[Pointed]) -> Tally:
     return total(Tally(p.chance, 1) for p in pointed)

@@ -1,4 +1,4 @@
-"""The outcome of a benchmark as JSON, as a Markdown table, and as files that appear whole or not at all."""
+"""The outcome of a benchmark as JSON, as Markdown tables, and as files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,29 +7,75 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from .benchmark import SYSTEMS, Table
 from .measures import MEASURES
 from .statistics import Estimate
+from .summary import Table
+from .systems import ABBA, LONG, TITLES
 
-TITLES = {"actor": "actor", "place": "place", "cross_talk": "cross-talk", "prompt": "prompt", "presence": "presence",
-          "motion": "motion", "pointing": "pointing"}  # fmt: skip
+HEADINGS = {"cross_talk": "cross-talk", "pointing_generated": "pointing, generated"}
+PROTOCOL_TITLES = {ABBA: "ABBA", LONG: "Long stories"}
 
 
 def cell(value: Estimate) -> str:
     return "–" if value.mean is None else f"{value.mean:.2f} ({value.low:.2f}–{value.high:.2f})"
 
 
-def markdown(table: Table) -> str:
+def systems_table(table: Table) -> str:
     """Systems down, measures across; 95% intervals in brackets."""
-    lines = ["| | " + " | ".join(TITLES[m] for m in MEASURES) + " |", "|---" * (len(MEASURES) + 1) + "|"]
-    for system in SYSTEMS:
-        cells = (cell(table[system][measure]) for measure in MEASURES)
-        lines.append(f"| {system.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    lines = ["| | stories | " + " | ".join(HEADINGS.get(m, m) for m in MEASURES) + " |"]
+    lines.append("|---" * (len(MEASURES) + 2) + "|")
+    for system, row in table.items():
+        stories = max(value.n for value in row.values())
+        lines.append(f"| {TITLES[system]} | {stories} | " + " | ".join(cell(row[m]) for m in MEASURES) + " |")
     return "\n".join(lines) + "\n"
 
 
+def gap_table(curves: Mapping[str, Mapping[int, Estimate]]) -> str:
+    """Systems down, gaps across."""
+    gaps = sorted({gap for curve in curves.values() for gap in curve})
+    lines = ["| scenes since | " + " | ".join(map(str, gaps)) + " |", "|---" * (len(gaps) + 1) + "|"]
+    for system, curve in curves.items():
+        cells = (cell(curve[gap]) if gap in curve else "–" for gap in gaps)
+        lines.append(f"| {TITLES[system]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def comparisons_table(comparisons: Mapping[str, Estimate]) -> str:
+    lines = ["| | | stories |", "|---|---|---|"]
+    lines += [f"| {name} | {_compared(name, value)} | {value.n} |" for name, value in comparisons.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _compared(name: str, value: Estimate) -> str:
+    """A difference with its sign; a ratio without."""
+    if " minus " not in name:
+        return cell(value)
+    return f"{value.mean:+.2f} ({value.low:+.2f} to {value.high:+.2f})"
+
+
+def markdown(outcome: Mapping) -> str:
+    """All tables of both protocols."""
+    parts = []
+    for protocol, figures in outcome["protocols"].items():
+        parts += [f"### {PROTOCOL_TITLES[protocol]}, {figures['stories']} stories\n", systems_table(figures["systems"])]
+        if figures["gap_curve"]:
+            parts += ["Actor agreement by the number of scenes since the last appearance:\n"]
+            parts += [gap_table(figures["gap_curve"])]
+        if figures["comparisons"]:
+            parts += ["Paired, of the same stories:\n", comparisons_table(figures["comparisons"])]
+    return "\n".join([*parts, cost_line(outcome["cost"]) + "\n"])
+
+
+def cost_line(cost: Mapping[str, float]) -> str:
+    minutes = cost["process_seconds"] / 60
+    return (
+        f"{cost['clips']:.0f} clips in {minutes:.1f} minutes of one process ({minutes / 2:.1f} with two); "
+        f"this run took {cost['seconds'] / 60:.1f} minutes with {cost['processes']}."
+    )
+
+
 def accuracy_lines(accuracy: Mapping[str, float]) -> str:
-    """The reader on held-out rendered clips, one fact a line."""
+    """A network on held-out rendered clips, one fact a line."""
     width = max(map(len, accuracy))
     return "\n".join(f"  {name:<{width}}  {share:.3f}" for name, share in accuracy.items())
 

@@ -1,25 +1,19 @@
-"""The story benchmark: systems whose score is known beforehand, chance against draws, the command end to end."""
+"""The story benchmark: statistics, systems whose score is known beforehand, chance against draws, pointing."""
 
-import json
 import random
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
-from pipeline.evaluation import __main__ as command
-from pipeline.evaluation import benchmark, measures, pointing, report, systems
+from pipeline.evaluation import measures, pointing, systems
+from pipeline.evaluation.benchmark import HeldOut, score_film
 from pipeline.evaluation.chance import chance_tallies, kind_shares
-from pipeline.evaluation.command import run
-from pipeline.evaluation.measures import MEASURES
-from pipeline.evaluation.reader import ClipReader, Reading
-from pipeline.evaluation.statistics import Estimate, Tally, estimate, total
+from pipeline.evaluation.reader import Reading
+from pipeline.evaluation.statistics import Tally, difference, estimate, ratio, total
 from pipeline.picturebook import renderer, world
 from pipeline.picturebook.captions import story_captions
-from tests.tiny import save_tiny, tiny_pipeline
+from tests.tiny import tiny_pipeline
 
 STORIES = 40
 
@@ -35,7 +29,7 @@ def true_readings(story: world.Story) -> list[Reading]:
 
 
 def stories(protocol: str = "abba", count: int = STORIES) -> list[world.Story]:
-    return [benchmark.held_out_story(protocol, index, seed=5) for index in range(count)]
+    return [HeldOut(protocol, index, seed=5).story for index in range(count)]
 
 
 def share(tallies: list[Tally]) -> float:
@@ -82,6 +76,29 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert 88 <= covered <= 100
 
 
+def test_a_paired_difference_cancels_what_the_stories_have_in_common() -> None:
+    rng = np.random.default_rng(1)
+    easy = rng.integers(0, 9, 60)  # stories differ a lot; the first system is better by one in ten of all of them
+    pairs = [(Tally(float(hits) + 1, 10), Tally(float(hits), 10)) for hits in easy]
+    paired, alone = difference(pairs), estimate(a for a, _ in pairs)
+    assert (paired.mean, paired.low, paired.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert alone.high - alone.low > 0.1  # type: ignore[operator]
+
+
+def test_a_difference_counts_stories_that_one_side_alone_counts_in() -> None:
+    pairs = [(Tally(1, 1), Tally()), (Tally(0, 1), Tally(1, 2)), (Tally(), Tally())]
+    value = difference(pairs)
+    assert (value.mean, value.n) == (0.5 - 0.5, 2)
+    assert value.low is not None and value.high is not None and value.low <= 0 <= value.high
+
+
+def test_a_ratio_of_shares() -> None:
+    pairs = [(Tally(3, 4), Tally(4, 4)), (Tally(3, 4), Tally(4, 4))]
+    assert ratio(pairs).mean == pytest.approx(0.75) == ratio(pairs).low
+    assert ratio([(Tally(1, 1), Tally(0, 1))]).mean is None
+    assert ratio([]).n == 0
+
+
 # Systems whose score is known
 
 
@@ -111,7 +128,7 @@ def test_a_system_that_swaps_the_actors_is_all_cross_talk() -> None:
 
 def test_rendered_clips_score_the_ceiling(rendered) -> None:
     story, film = rendered
-    score = benchmark.score_film(story, film, film, KeyframeReader(story, film))
+    score = score_film(story, film, film, KeyframeReader(story, film).read(film))
     shares = {name: tally.hits / tally.counted for name, tally in score.tallies.items()}
     assert shares == {"actor": 1, "place": 1, "cross_talk": 0, "prompt": 1, "presence": 1, "motion": 1}
 
@@ -120,7 +137,7 @@ def test_a_frozen_frame_agrees_but_does_not_move_and_shows_the_wrong_thing(rende
     story, film = rendered
     frozen = systems.frozen_frame(film[0], len(film))
     assert np.array_equal(frozen[0], film[0])
-    score = benchmark.score_film(story, frozen, film, KeyframeReader(story, film), since=1)
+    score = score_film(story, frozen, film, KeyframeReader(story, film).read(frozen), since=1)
     assert score.tallies["actor"] == Tally(score.tallies["actor"].counted, score.tallies["actor"].counted)
     assert score.tallies["motion"].hits == 0 < score.tallies["motion"].counted
     assert score.tallies["cross_talk"].counted == 0
@@ -220,127 +237,32 @@ def test_a_mention_is_looked_for_in_its_own_mask() -> None:
 def test_pointing_of_a_pipeline_that_never_learnt_it() -> None:
     pipeline, story = tiny_pipeline(), stories(count=1)[0]
     captions = story_captions(story, plain=True, domain="bench/5")
-    pointed = pointing.pointings(pipeline, captions, [renderer.render(scene) for scene in story.scenes])
+    clips = [renderer.render(scene) for scene in story.scenes]
+    past = [pipeline.encode_scene(c.text, clip.frames) for c, clip in zip(captions, clips, strict=True)]
+    by_scene = pointing.pointings(pipeline, captions, past, [clip.masks[8] for clip in clips])
+    assert [bool(own) for own in by_scene] == [True, True, bool(by_scene[2]), False], "nothing looks at the last scene"
+    pointed = [p for own in by_scene for p in own]
     assert {p.label for p in pointed} >= {"actor 0", "place"}
     assert all(0 <= p.chance <= 1 for p in pointed)
     by_label = [pointing.pointing_tally(pointed, kind) for kind in ("actor", "action", "place")]
     assert total(by_label) == pointing.pointing_tally(pointed)
 
 
-# Systems
+def test_no_map_points_at_an_actor_that_no_mask_shows() -> None:
+    pipeline, story = tiny_pipeline(), stories(count=1)[0]
+    captions = story_captions(story, plain=True, domain="bench/5")
+    past = [pipeline.encode_scene(c.text, np.zeros((1, 96, 144, 3), np.uint8)) for c in captions]
+    found = [
+        p for own in pointing.pointings(pipeline, captions, past, [np.zeros((96, 144), np.uint8)] * 4) for p in own
+    ]
+    assert {p.hit for p in found if p.label == "place"} == {True}
+    assert {p.hit for p in found if p.label == "actor 0"} == {False}
 
 
-class CountingPipeline:
-    """Gives clips of one colour, and says that scene 3 and later keep something of the past."""
-
-    def __init__(self) -> None:
-        self.histories: list[int] = []
-
-    def __call__(self, prompt, history, guidance, *, steps, seed):
-        self.histories.append(len(history))
-        frames = np.full((17, 96, 144, 3), len(self.histories), np.uint8)
-        result = SimpleNamespace(contributing=(0,) if len(history) > 1 else ())
-        trace = SimpleNamespace(filter=result)
-        return SimpleNamespace(frames=frames, trace=trace)
-
-    def encode_scene(self, prompt, frames):
-        return prompt
-
-
-def test_only_scenes_that_remember_are_made_again_without_history() -> None:
-    pipeline, options, scenes = CountingPipeline(), systems.Options(), []
-    prompts, seeds = ["one", "two", "three", "four"], [1, 2, 3, 4]
-    ours = systems.with_history(pipeline, prompts, seeds, options, lambda: scenes.append("ours"))
-    assert pipeline.histories == [0, 1, 2, 3]
-    film = systems.without_history(pipeline, prompts, seeds, options, ours, lambda: scenes.append("none"))
-    assert pipeline.histories[4:] == [0, 0]
-    assert [int(clip[0, 0, 0, 0]) for clip in film] == [1, 2, 5, 6]
-    assert scenes == ["ours"] * 4 + ["none"] * 4
+# Held-out stories
 
 
 def test_stories_of_different_seeds_and_of_training_differ() -> None:
-    drawn = [benchmark.held_out_story("abba", index, seed) for index in range(20) for seed in (0, 1)]
+    drawn = [HeldOut("abba", index, seed).story for index in range(20) for seed in (0, 1)]
     assert len(set(drawn)) == len(drawn)
     assert not {story.scenes[0] for story in drawn} & {world.training_story(seed).scenes[0] for seed in range(20)}
-
-
-# The command
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    return save_tiny(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("reader")
-    torch.manual_seed(0)
-    ClipReader().save_pretrained(folder)
-    return folder
-
-
-def bench(*arguments: object) -> int:
-    return run(command.parser(), command.main, [str(argument) for argument in arguments])
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::UserWarning:diffusers")
-def test_the_command_writes_every_measure_and_the_same_twice(tmp_path: Path, model: Path, reader: Path, capsys) -> None:
-    given = ("--stories", 1, "--seed", 2, "--model", model, "--reader", reader, "--steps", 1)
-    assert (
-        bench(*given, "--json", tmp_path / "a.json", "--markdown", tmp_path / "a.md", "--sheet", tmp_path / "a.png")
-        == 0
-    )
-    printed = capsys.readouterr().out
-    assert bench(*given, "--json", tmp_path / "b.json") == 0
-    first, second = (json.loads((tmp_path / name).read_text()) for name in ("a.json", "b.json"))
-    assert {k: v for k, v in first.items() if k != "seconds"} == {k: v for k, v in second.items() if k != "seconds"}
-    for system in benchmark.SYSTEMS:
-        assert set(first[system]) == set(MEASURES)
-        assert all(set(value) == {"mean", "low", "high", "n"} for value in first[system].values())
-    assert first["ceiling"]["motion"]["mean"] == 1 and first["frozen_frame"]["motion"]["mean"] == 0
-    assert first["ours"]["pointing"]["n"] == 1 and first["no_history"]["pointing"]["mean"] is None
-    assert set(first) >= {"settings", "reader_accuracy", "seconds"}
-    assert printed.startswith("The reader on held-out rendered clips:")
-    assert printed.endswith((tmp_path / "a.md").read_text())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.md", "a.png", "b.json"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--stories", "0"], "'0'"),
-        (["--seed", "x"], "'x'"),
-        (["--protocol", "baab"], "'baab'"),
-        (["--guidance-scale", "nan"], "nan"),
-        (["--history-scale", "-1"], "-1"),
-        (["--model", "nosuch"], "'nosuch'"),
-        (["--reader", "nosuch"], "'nosuch'"),
-        (["--markdown", "nosuch/table.md"], "'nosuch/table.md'"),
-    ],
-)
-def test_bad_arguments_take_one_line(arguments, named, tmp_path: Path, reader: Path, capsys) -> None:
-    standard = [] if "--reader" in arguments else ["--reader", str(reader)]
-    try:
-        code = bench("--json", tmp_path / "out.json", *standard, *arguments)
-    except SystemExit as exit_:
-        code = exit_.code
-    error = capsys.readouterr().err.strip()
-    assert code == 2
-    assert named in error and len(error.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_all_files_are_written_or_none(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
-        report.write_all({tmp_path / "table.md": b"table", tmp_path / "nosuch" / "figures.json": b"figures"})
-    assert not list(tmp_path.iterdir())
-
-
-def test_markdown_has_a_row_a_system() -> None:
-    table = {name: dict.fromkeys(MEASURES, Estimate(0.5, 0.25, 0.75, 4)) for name in benchmark.SYSTEMS}
-    table["chance"]["motion"] = Estimate(None, None, None, 0)
-    lines = report.markdown(table).splitlines()
-    assert len(lines) == 2 + len(benchmark.SYSTEMS)
-    assert lines[-1].count("0.50 (0.25–0.75)") == 6 and "| – |" in lines[-1]
