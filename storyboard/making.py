@@ -10,7 +10,7 @@ import json
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
     from pipeline.guidance import Guidance as PipelineGuidance
     from pipeline.history import HistoryScene
     from pipeline.story_pipeline import Clip, Step, StoryPipeline, Trace
+
+    from .meter import Scores
 
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
 
@@ -121,17 +123,17 @@ class Maker:
         self.encodings.keep(scene, keyframe)
         return scene
 
-    def tried(self, board: Board, scene: Scene, conditioning: Conditioning, clip: Clip) -> dict[str, Any]:
-        """What a trial shows: its files and scores. The consistency is with all that the scene would remember, whatever
-        the trial remembered."""
-        from .meter import measure
-
+    def tried(
+        self, board: Board, scene: Scene, conditioning: Conditioning, clip: Clip, score: Callable[..., Scores]
+    ) -> dict[str, Any]:
+        """What a trial shows: its files and, by `Meter.scores`, its scores. The consistency is with all that the scene
+        would remember, whatever the trial remembered."""
         past = self._past(board, scene, conditioning, None)
         prompts = [other.prompt for other in past.scenes]
         result = self.pipeline.filter(
             prompts, scene.prompt, threshold=scene.threshold, pins=past.pins, mutes=past.mutes
         )
-        scores = measure(self.pipeline, clip.frames, scene.prompt, result, past.scenes)
+        scores = score(clip.frames, scene.prompt, result, past.scenes)
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
         return {"scores": scores, **files}
 

@@ -19,6 +19,7 @@ from .jobs import Job, Made, Queue
 from .library import Library
 from .making import Maker, Trial
 from .media import Media
+from .meter import Meter
 from .pairs import Pairs
 from .plan import Plan, Standing
 from .rows import Head
@@ -46,6 +47,7 @@ class Renderer:
         self._maker: Maker | None = None
         self._filter: TextFilter | None = None
         self.pairs = Pairs(self._kept)
+        self.meter = Meter(lambda: self.maker.pipeline, media, media.folder.parent / "meter")
         self._loading, self._assessing = threading.Lock(), threading.Lock()
         self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
         self._soon = ThreadPoolExecutor(1, thread_name_prefix="standings")
@@ -58,6 +60,7 @@ class Renderer:
         """Stops rendering after the present step."""
         self.queue.close()
         self._soon.shutdown(cancel_futures=True)
+        self.meter.close()
 
     # --- the models ------------------------------------------------------------------------------------------------
 
@@ -195,7 +198,7 @@ class Renderer:
         take, maker = head.board.chosen(scene), self.maker
         seed = take.seed if take and take.seed is not None else scene.seed
         clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
-        yield Made(result=maker.tried(head.board, scene, conditioning, clip))
+        yield Made(result=maker.tried(head.board, scene, conditioning, clip, self.meter.scores))
 
 
 def _is_wanted(then: Scene, now: Scene) -> bool:

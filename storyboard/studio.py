@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ class Studio:
     def tidy(self) -> int:
         """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
         encodings by another model or of such files, once they are a week old. Gives how many bytes."""
+        self.renderer.meter.tidy()
         referred = self.library.referred()
         return self.media.collect(referred | self.library.keep_encodings(self.renderer.model, referred), KEPT_SECONDS)
 
@@ -269,6 +271,13 @@ class Studio:
         board = self._head(owner, story).board
         take = board.chosen(board.story.scene(scene))
         return {"maps": view.maps_view(board, take, self.media) if take and take.trace else []}
+
+    @checked
+    def meter(self, owner: Line, story: Key, patience: float | None = 2.0) -> dict[str, Any]:
+        """What the continuity meter says about the chosen takes: as much as is measured within `patience` seconds, all
+        of it for None."""
+        head = self._head(owner, story)
+        return {"rev": head.rev, "meter": asdict(self.renderer.meter.report(head.board, self.renderer.pairs, patience))}
 
     # --- rendering -------------------------------------------------------------------------------------------------
 

@@ -102,6 +102,12 @@ def plan(studio: Studio, owner: str, story: str) -> Json:
     return {"scenes": scenes, **studio.plan(owner, story)}
 
 
+def meter(studio: Studio, owner: str, story: str) -> Json:
+    """The continuity meter: of every recurring mention how alike it looks to the first and the last time it was seen,
+    whether the scenes show their prompts and move, and what to look at again."""
+    return studio.meter(owner, story, None)
+
+
 def render(studio: Studio, owner: str, story: str, scenes: list[str]) -> Iterator[Json]:
     """Renders scenes, or with none named all that are stale, and tells how it goes until it is over. A caller that
     goes away stops nothing: cancel does. Raises ThroughlineError at the end if a scene failed."""
@@ -146,7 +152,8 @@ def import_story(studio: Studio, owner: str, archive: str) -> Json:
 VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: checked(verb)
     for verb in (new_story, list_stories, get_story, add_scene, edit_scene, move_scene, duplicate_scene, remove_scene,
-                 pin_word, mute_word, undo, redo, plan, render, cancel, choose_take, film, export_story, import_story)
+                 pin_word, mute_word, undo, redo, plan, meter, render, cancel, choose_take, film, export_story,
+                 import_story)
 }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ VERBS = frozenset(
     [
         "stories", "new_story", "duplicate_story", "delete_story", "restore_story", "samples", "open_sample",
         "get_story", "edit", "undo", "redo", "keyframe", "import_clip", "plan", "poll", "remembers", "maps", "render",
-        "cancel",
+        "cancel", "meter",
         "what_if", "sheet", "trials", "cancel_trials", "film", "export_story", "import_story",
     ]
 )  # fmt: skip
