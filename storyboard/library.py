@@ -11,22 +11,20 @@ Imports neither torch nor gradio.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import ThroughlineError
 
 from . import edits
 from .database import Database
+from .ledger import Ledger
 from .rows import (
     MIGRATIONS,
     Head,
-    Job,
     Revision,
     StoryEntry,
     digests_in,
@@ -38,9 +36,8 @@ from .rows import (
     write_revision,
     write_take,
 )
-from .story import Board, Scene, Story, Take, new_id
+from .story import Board, Scene, Story, Take
 
-MOST_TIMINGS = 20
 MOST_OPEN = 100  # stories in memory
 MOST_PAST = 2000  # stories as they were, in memory, for `edited`
 
@@ -62,6 +59,7 @@ class _Step:
     present: Revision
     ends_redo: bool = False
     take: Take | None = None
+    ended: str = ""  # a job that this ends
 
 
 def _as_it_is(board: Board) -> Board:
@@ -83,6 +81,7 @@ class Library:
         except OSError as error:
             raise ThroughlineError(f"folder {folder} can't be made: {error.strerror}") from error
         self._database = Database(folder / "library.sqlite3", MIGRATIONS)
+        self.ledger = Ledger(self._database, folder / "holders")
         self._records: OrderedDict[str, _Record] = OrderedDict()  # by story id, the last changed at the end
         self._past: OrderedDict[tuple[str, int], Story] = OrderedDict()  # by story id and rev
 
@@ -92,6 +91,7 @@ class Library:
         return self._database.notice
 
     def close(self) -> None:
+        self.ledger.close()
         self._database.close()
 
     # --- stories -----------------------------------------------------------------------------------------------------
@@ -168,11 +168,14 @@ class Library:
         """Takes an undo back; otherwise like `undo`."""
         return self._move(owner, story_id, 1, settle)
 
-    def add_take(self, owner: str, story_id: str, take: Take, choose: bool | Callable[[Scene], bool] = True) -> Head:
+    def add_take(
+        self, owner: str, story_id: str, take: Take, choose: bool | Callable[[Scene], bool] = True, job: str = ""
+    ) -> Head:
         """Puts a take on the shelf, also if its scene or its story was deleted meanwhile: undo brings both back. If its
         scene is there it is chosen in the present revision, which is no step of undo; others stay as they are.
 
         choose: whether to, or a pure function of the scene as it is now (was it locked, was another take chosen?).
+        job: what made it, which ends with the same commit: no crash makes a take twice.
         Raises ThroughlineError if another take has this id; the same take again changes nothing.
         """
 
@@ -185,7 +188,7 @@ class Library:
             scene = next((scene for scene in story.scenes if scene.id == take.scene), None)
             if scene and (choose(scene) if callable(choose) else choose):
                 story = edits.choose_take(story, scene.id, take.id)
-            return _Step(replace(record.present, story=story), take=take)
+            return _Step(replace(record.present, story=story), take=take, ended=job)
 
         return self._change(owner, story_id, step, deleted_too=True)
 
@@ -196,42 +199,7 @@ class Library:
         then = self._past.get((story_id, since_rev), now)
         return set(_differences(then, now))
 
-    # --- jobs and timings --------------------------------------------------------------------------------------------
-
-    def add_job(self, owner: str, story_id: str, scene_id: str, content: dict[str, Any]) -> Job:
-        """Notes a render, so that it is known after a crash. content: what JSON holds."""
-        self._record(owner, story_id)
-        job = Job(new_id(), owner, story_id, scene_id, content)
-        with self._database.transaction() as db:
-            row = (job.id, story_id, scene_id, json.dumps(content, allow_nan=False))
-            db.execute("INSERT INTO jobs (id, story, scene, content) VALUES (?, ?, ?, ?)", row)
-        return job
-
-    def end_job(self, job_id: str) -> None:
-        """Forgets a job: it is done, failed or cancelled."""
-        with self._database.transaction() as db:
-            db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
-
-    def jobs(self) -> list[Job]:
-        """The jobs of all owners that have not ended, oldest first. For the queue alone, when it starts."""
-        query = "SELECT jobs.id, owner, story, scene, content FROM jobs JOIN stories ON stories.id = story"
-        rows = self._database.rows(f"{query} WHERE deleted IS NULL ORDER BY number")
-        return [Job(job, owner, story, scene, json.loads(content)) for job, owner, story, scene, content in rows]
-
-    def add_timing(self, model: str, device: str, remembers: bool, work: float, seconds: float) -> None:
-        """Notes how long a render took. work: in any unit that its time grows with."""
-        kind = (model, device, remembers)
-        with self._database.transaction() as db:
-            row = (*kind, work, seconds)
-            db.execute("INSERT INTO timings (model, device, remembers, work, seconds) VALUES (?, ?, ?, ?, ?)", row)
-            where = "model = ? AND device = ? AND remembers = ?"
-            latest = f"SELECT number FROM timings WHERE {where} ORDER BY number DESC LIMIT {MOST_TIMINGS}"
-            db.execute(f"DELETE FROM timings WHERE {where} AND number NOT IN ({latest})", kind * 2)
-
-    def timings(self, model: str, device: str, remembers: bool) -> list[tuple[float, float]]:
-        """(work, seconds) of the latest 20 renders of that kind, oldest first."""
-        query = "SELECT work, seconds FROM timings WHERE model = ? AND device = ? AND remembers = ? ORDER BY number"
-        return self._database.rows(query, model, device, remembers)
+    # --- what is referred to ------------------------------------------------------------------------------------------
 
     def referred(self) -> set[str]:
         """Every digest that any revision, take or job names, those of deleted stories included: what
@@ -294,6 +262,8 @@ class Library:
                 write_revision(db, step.present)
                 if step.take:
                     write_take(db, story.id, step.take)
+                if step.ended:
+                    db.execute("DELETE FROM jobs WHERE id = ?", (step.ended,))
                 head = read_head(db, board, record.head.rev + 1, step.present)
             self._remember(replace(record, present=step.present, head=head))
             return head

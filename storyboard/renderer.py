@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
+import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +18,8 @@ from pipeline.errors import ThroughlineError
 
 from . import edits, plan
 from .encodings import Encodings
-from .jobs import Job, Made, Queue
+from .jobs import CLOSING_SECONDS, LIMITS, Job, Limits, Made, Queue
+from .ledger import job_of
 from .library import Library
 from .making import Maker, Trial
 from .media import Media
@@ -31,18 +35,20 @@ if TYPE_CHECKING:
 
 MOST_STANDINGS = 100  # stories
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
+MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
 STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 
 
 class Renderer:
     """Renders scenes of all stories, one after the other. model: digest of the weights that `load` loads.
 
-    resume: whether to start what a crash or a restart cut short. Of several processes over one library one should.
+    resume: whether to start what processes had in line that live no more, after a crash or a restart.
     """
 
     def __init__(
-        self, library: Library, media: Media, load: Callable[[], StoryPipeline], model: str, resume: bool = True
-    ) -> None:
+        self, library: Library, media: Media, load: Callable[[], StoryPipeline], model: str, resume: bool = True,
+        limits: Limits = LIMITS,
+    ) -> None:  # fmt: skip
         self.library, self.media, self.model, self._load = library, media, model, load
         self._maker: Maker | None = None
         self._filter: TextFilter | None = None
@@ -51,15 +57,32 @@ class Renderer:
         self._loading, self._assessing = threading.Lock(), threading.Lock()
         self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
         self._soon = ThreadPoolExecutor(1, thread_name_prefix="standings")
-        self.queue = Queue(self._work, lambda job: self.library.end_job(job.saved))
-        cut_short = self.library.jobs() if resume else []
-        jobs = [Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id) for cut in cut_short]
-        self.queue.submit(jobs, most=len(jobs))
+        self._submitting = threading.Lock()
+        self.queue = Queue(self._work, self._ended, limits, free_memory)
+        if resume:
+            self._resume()
 
-    def close(self) -> None:
-        """Stops rendering after the present step."""
-        self.queue.close()
-        self._soon.shutdown(cancel_futures=True)
+    def _resume(self) -> None:
+        """Puts in line what was cut short; a scene that ended the process again and again is not begun once more."""
+        for cut in self.library.ledger.adopt():
+            job = Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id)
+            if cut.attempts < MOST_ATTEMPTS:
+                self.queue.submit([job], checked=False)
+            else:
+                times = f"{cut.attempts} times while this scene was rendered"
+                self.queue.refuse(job, f"The program ended {times}: it is not begun again unless you ask for it.")
+
+    def _ended(self, job: Job) -> None:
+        if job.saved:
+            self.library.ledger.end([job.saved])
+
+    def close(self, patience: float = CLOSING_SECONDS) -> None:
+        """Stops rendering after the present step, or leaves it behind after so many seconds. What was in line is
+        begun again by the next process that resumes."""
+        for job in self.queue.close(patience):
+            if job.saved:
+                self.library.ledger.put_back(job.saved)
+        self._soon.shutdown(wait=False, cancel_futures=True)
         self.meter.close()
 
     # --- the models ------------------------------------------------------------------------------------------------
@@ -135,7 +158,7 @@ class Renderer:
 
     def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
         """Seconds, by the median of the last renders on this device."""
-        rates = sorted(s / work for work, s in self.library.timings(self.model, self.device, remembers))
+        rates = sorted(s / work for work, s in self.library.ledger.timings(self.model, self.device, remembers))
         return rates[len(rates) // 2] * _work_of(scene, story) if rates else None
 
     def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool) -> Plan:
@@ -145,14 +168,13 @@ class Renderer:
         todo = self.plan(head, scenes)
         story = head.board.story.id
         orders = [Job(owner, story, step.scene, order=_why(step.scene, scenes, again)) for step in todo.steps]
-        for order in self.queue.missing(orders):
-            self.queue.clear(owner, story, order.scene)
-            saved = self.library.add_job(owner, story, order.scene, {"why": order.order})
-            try:
-                self.queue.submit([replace(order, saved=saved.id)])
-            except ThroughlineError:  # the line is too long: nor is it to be started after a restart
-                self.library.end_job(saved.id)
-                raise
+        with self._submitting:  # so that nobody else puts the same in line meanwhile
+            orders = self.queue.missing(orders)
+            self.queue.check_room(orders)
+            saved = [job_of(owner, story, order.scene, {"why": order.order}) for order in orders]
+            self.library.ledger.add(saved)
+            self.queue.clear(owner, story, {order.scene for order in orders})
+            self.queue.submit([replace(order, saved=job.id) for order, job in zip(orders, saved, strict=True)], False)
         return todo
 
     def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
@@ -165,6 +187,7 @@ class Renderer:
         return self._make_take(job) if job.kind == "scene" else self._make_trial(job)
 
     def _make_take(self, job: Job) -> Generator[Made, None, None]:
+        self.library.ledger.begin(job.saved)
         head = self.library.head(job.owner, job.story)
         if not any(scene.id == job.scene for scene in head.board.story.scenes):
             return
@@ -180,9 +203,10 @@ class Renderer:
         clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, standing.conditioning, seed, seconds)
-        self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now))
+        self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now), job.saved)
         work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
-        self.library.add_timing(self.model, self.device, remembers, work, seconds)
+        with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
+            self.library.ledger.add_timing(self.model, self.device, remembers, work, seconds)
 
     def _same_take(self, head: Head, scene: Scene, key: str) -> Take | None:
         return next((take for take in head.board.takes(scene.id) if take.key() == key), None)
@@ -199,6 +223,14 @@ class Renderer:
         seed = take.seed if take and take.seed is not None else scene.seed
         clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
         yield Made(result=maker.tried(head.board, scene, conditioning, clip, self.meter.scores))
+
+
+def free_memory() -> None:
+    """Gives back what a render that did not end held, on the device too."""
+    gc.collect()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _is_wanted(then: Scene, now: Scene) -> bool:

@@ -37,6 +37,11 @@ MIGRATIONS: Migrations = (
         "CREATE TABLE encodings (model TEXT NOT NULL, prompt TEXT NOT NULL, keyframe TEXT NOT NULL,"
         " digest TEXT NOT NULL, PRIMARY KEY (model, prompt, keyframe))",
     ),
+    (
+        "ALTER TABLE jobs ADD COLUMN holder TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE damaged (story TEXT NOT NULL, number INTEGER NOT NULL, doc BLOB, found REAL NOT NULL)",
+    ),
 )
 _DIGEST = re.compile(r'"([0-9a-f]{64})"')
 
@@ -73,6 +78,7 @@ class Job:
     story: str
     scene: str
     content: dict[str, Any]  # what the queue needs to start it again
+    attempts: int = 0  # how often it was begun
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard import jobs
-from storyboard.jobs import Job, Made, Queue
+from storyboard.jobs import Job, Limits, Made, Queue
 
 SECONDS = 30.0  # until a test gives up
 
@@ -17,6 +17,7 @@ SECONDS = 30.0  # until a test gives up
 class Bench:
     """A queue whose work goes on one step whenever a test lets it; scene names say what happens in them."""
 
+    limits: Limits = jobs.LIMITS
     began: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -24,7 +25,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.steps = threading.Semaphore(0)
         self.changed = threading.Condition()
-        self.queue = Queue(self.work, self.end)
+        self.queue = Queue(self.work, self.end, self.limits)
 
     def work(self, job: Job) -> Generator[Made, None, None]:
         self.note(self.began, job.scene)
@@ -179,13 +180,106 @@ def test_what_was_cancelled_is_over_even_if_the_queue_closes_then() -> None:
     assert bench.ended == ["a"]
 
 
-def test_the_line_has_an_end(bench: Bench) -> None:
-    bench.submit("a")
+@pytest.fixture
+def short() -> Iterator[Bench]:
+    """A queue whose limits are reached soon."""
+    bench = Bench(Limits(waiting=3, own_waiting=2, job_seconds=0.0, step_seconds=30.0))
+    yield bench
+    bench.go(1000)
+    bench.queue.close()
+
+
+def test_the_line_has_an_end_for_each_and_for_all(short: Bench) -> None:
+    short.submit("a")
+    short.wait(lambda: short.began == ["a"])
+    short.submit("b", "c")
+    with pytest.raises(ThroughlineError, match="2 of your scenes are waiting"):
+        short.submit("d")
+    short.submit("d", owner="you")
+    with pytest.raises(ThroughlineError, match=r"^3 scenes are waiting"):
+        short.submit("e", owner="they")
+    assert short.states() == {"a": "running", "b": "queued", "c": "queued"}
+    assert jobs.LIMITS.own_waiting < jobs.LIMITS.waiting < jobs.KEPT_JOBS
+
+
+def test_a_job_that_takes_too_long_is_stopped(short: Bench) -> None:
+    short.submit("a")
+    short.go(1)
+    short.wait(lambda: short.ended == ["a"])
+    (job,) = short.queue.jobs("me", "story")
+    assert (job.state, job.error) == ("failed", "the render took longer than 0 s: it was stopped")
+    assert short.closed == ["a"]
+
+
+def test_owners_take_turns(bench: Bench) -> None:
+    bench.submit("a", "b", "c")
     bench.wait(lambda: bench.began == ["a"])
-    bench.queue.submit([Job("me", "story", "b"), Job("me", "story", "c")], most=2)
-    with pytest.raises(ThroughlineError, match="2 scenes are waiting"):
-        bench.queue.submit([Job("me", "story", "d")], most=2)
-    assert "d" not in bench.states() and jobs.WAITING_JOBS < jobs.KEPT_JOBS
+    last = bench.submit("x", "y", owner="you") + bench.submit("z", owner="they")
+    assert [bench.queue.positions()[job.id] for job in last] == [1, 4, 2]
+    bench.go(18)
+    bench.wait(lambda: len(bench.ended) == 6)
+    assert bench.began == ["a", "x", "z", "b", "y", "c"]
+
+
+def test_who_comes_back_does_not_jump_the_line(bench: Bench) -> None:
+    bench.submit("a", "b")
+    bench.submit("x", owner="you")
+    bench.go(6)
+    bench.wait(lambda: bench.ended == ["a", "x"] and bench.began[-1] == "b")
+    bench.submit("c")
+    bench.submit("y", owner="you")
+    bench.go(9)
+    bench.wait(lambda: len(bench.ended) == 5)
+    assert bench.began == ["a", "x", "b", "y", "c"]
+
+
+def test_a_stuck_job_is_given_up_and_the_line_goes_on() -> None:
+    bench = Bench(Limits(step_seconds=0.05, left_behind=1))
+    (stuck,) = bench.submit("stuck")
+    bench.wait(lambda: bench.ended == ["stuck"])
+    job = bench.queue.job("me", stuck.id)
+    assert (job.state, job.error) == ("failed", "The render was stuck for 0.05 s: it was given up")
+    assert bench.queue.state() == {"waiting": 0, "running": 0, "stuck": 1, "working": False}, "it needs a restart"
+    bench.queue.limits = Limits()
+    bench.submit("b")
+    bench.wait(lambda: bench.began == ["stuck", "b"])
+    bench.go(1000)
+    bench.wait(lambda: bench.ended == ["stuck", "b"] and bench.closed[0:1] and "stuck" in bench.closed)
+    assert bench.queue.job("me", stuck.id).state == "failed", "what comes back late changes nothing"
+    bench.queue.close()
+
+
+def test_a_queue_closes_in_time_whatever_its_job_does() -> None:
+    bench = Bench()
+    (job,) = bench.submit("a")
+    bench.wait(lambda: bench.began == ["a"])
+    assert [cut.scene for cut in bench.queue.close(patience=0.01)] == ["a"]
+    assert bench.ended == [] and bench.queue.job("me", job.id).active
+    bench.go(1000)
+
+
+def test_what_can_not_be_made_is_shown_as_failed(bench: Bench) -> None:
+    bench.queue.refuse(Job("me", "story", "a"), "three times")
+    (job,) = bench.queue.jobs("me", "story")
+    assert (job.state, job.error) == ("failed", "three times") and bench.ended == ["a"] and bench.began == []
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried"), RuntimeError("can't allocate memory: you")]
+)
+def test_no_memory_is_told_and_what_was_held_is_given_back(error: Exception) -> None:
+    freed: list[int] = []
+
+    def work(job: Job) -> Generator[Made, None, None]:
+        yield Made(1, 2)
+        raise error
+
+    over = threading.Event()
+    queue = Queue(work, lambda job: over.set(), tidy_up=lambda: freed.append(1))
+    (job,) = queue.submit([Job("me", "story", "a")])
+    assert over.wait(SECONDS) and freed == [1]
+    assert queue.job("me", job.id).error == "There was not enough memory: try fewer frames or a smaller picture."
+    queue.close()
 
 
 def test_old_jobs_are_forgotten_but_never_those_in_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +313,5 @@ def test_clearing_forgets_how_jobs_ended(bench: Bench) -> None:
     bench.submit("a", "b")
     bench.wait(lambda: bench.began == ["a"])
     bench.queue.cancel("me", "story", ["b"])
-    bench.queue.clear("me", "story", "a")
-    bench.queue.clear("me", "story", "b")
+    bench.queue.clear("me", "story", ["a", "b"])
     assert bench.states() == {"a": "running"}

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard import edits
+from storyboard.ledger import job_of
 from storyboard.library import Library
 from storyboard.story import Board, new_id
 
@@ -104,7 +105,7 @@ def test_another_owner_can_do_nothing(library: Library) -> None:
         lambda: library.redo(YOU, story.id),
         lambda: library.add_take(YOU, story.id, take_of(story.scenes[0].id)),
         lambda: library.edited(YOU, story.id, 1),
-        lambda: library.add_job(YOU, story.id, story.scenes[0].id, {}),
+        lambda: library.ledger.add([job_of(YOU, story.id, story.scenes[0].id, {})]),
         lambda: library.delete(YOU, story.id),
         lambda: library.restore(YOU, story.id),
     ]
@@ -112,7 +113,7 @@ def test_another_owner_can_do_nothing(library: Library) -> None:
         with pytest.raises(ThroughlineError, match=f"story '{story.id}' does not exist"):
             attempt()
     assert library.stories(YOU) == []
-    assert library.jobs() == []
+    assert library.ledger.jobs() == []
     assert seen(library.head(ME, story.id)) == before
 
 
@@ -275,22 +276,23 @@ def test_edited_names_the_fields_that_changed(library: Library) -> None:
 def test_jobs_are_known_until_they_end(tmp_path: Path) -> None:
     with closing(Library(tmp_path)) as library:
         story = new(library, "a cat", "a dog")
-        first, second = (library.add_job(ME, story.id, scene.id, {"seed": 2**52}) for scene in story.scenes)
+        first, second = jobs = [job_of(ME, story.id, scene.id, {"seed": 2**52}) for scene in story.scenes]
+        library.ledger.add(jobs)
     with closing(Library(tmp_path)) as library:
-        assert library.jobs() == [first, second]
-        library.end_job(first.id)
-        assert library.jobs() == [second]
+        assert library.ledger.jobs() == [first, second]
+        library.ledger.end([first.id])
+        assert library.ledger.jobs() == [second]
         library.delete(ME, story.id)
-        assert library.jobs() == []
+        assert library.ledger.jobs() == []
 
 
 def test_timings_are_the_latest_of_their_kind(library: Library) -> None:
     for number in range(30):
-        library.add_timing("picturebook", "cpu", True, number, number / 2)
-    library.add_timing("picturebook", "cpu", False, 7, 8)
-    assert library.timings("picturebook", "cpu", True) == [(number, number / 2) for number in range(10, 30)]
-    assert library.timings("picturebook", "cpu", False) == [(7, 8)]
-    assert library.timings("picturebook", "cuda", True) == []
+        library.ledger.add_timing("picturebook", "cpu", True, number, number / 2)
+    library.ledger.add_timing("picturebook", "cpu", False, 7, 8)
+    assert library.ledger.timings("picturebook", "cpu", True) == [(number, number / 2) for number in range(10, 30)]
+    assert library.ledger.timings("picturebook", "cpu", False) == [(7, 8)]
+    assert library.ledger.timings("picturebook", "cuda", True) == []
 
 
 def test_referred_names_every_digest_that_any_revision_or_take_or_job_holds(library: Library) -> None:
@@ -301,6 +303,6 @@ def test_referred_names_every_digest_that_any_revision_or_take_or_job_holds(libr
     library.edit(ME, story.id, lambda story: edits.remove_take(story, scene, take.id))
     library.undo(ME, story.id)
     library.undo(ME, story.id)
-    library.add_job(ME, story.id, scene, {"previous": "d" * 64})
+    library.ledger.add([job_of(ME, story.id, scene, {"previous": "d" * 64})])
     library.delete(ME, story.id)
     assert library.referred() == {letter * 64 for letter in "abcd"}

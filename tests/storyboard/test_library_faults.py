@@ -127,7 +127,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(ThroughlineError, match="version 99, from a newer Throughline"):
         Library(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["library.sqlite3"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["library.sqlite3"]
 
 
 KILLED = """

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ThroughlineError
+from storyboard.ledger import job_of
 from storyboard.studio import Studio, home
 
 from .studios import ME, TEN, YOU, Desk, Watched, open_studio, wait_for
@@ -353,11 +354,11 @@ def test_what_a_restart_cut_short_is_in_line_again(pipeline, tmp_path: Path) -> 
 def test_a_studio_that_does_not_resume_leaves_jobs_to_another(pipeline, tmp_path: Path) -> None:
     first = open_studio(pipeline, tmp_path)
     desk = Desk.new(first, TEN[0])
-    first.library.add_job(ME, desk.story, desk.ids[0], {"why": "stale"})
+    first.library.ledger.add([job_of(ME, desk.story, desk.ids[0], {"why": "stale"})])
     first.close()
     watched = Watched(pipeline)
     shell = open_studio(watched, tmp_path, resume=False)
-    assert shell.renderer.queue.positions() == {} and len(shell.library.jobs()) == 1
+    assert shell.renderer.queue.positions() == {} and len(shell.library.ledger.jobs()) == 1
     shell.close()
     assert watched.prompts == []
 
