@@ -47,6 +47,8 @@ class Trial:
     text_weight: float | None = None  # w1, w2 and steps instead of the scene's
     history_weight: float | None = None
     steps: int | None = None
+    against: str = ""  # id of the take that it is compared with
+    sheet: str = ""  # name of the sheet of which it is a cell
 
 
 @dataclass(frozen=True, eq=False)

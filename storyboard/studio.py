@@ -26,7 +26,7 @@ from .media import Media
 from .plan import Standing
 from .renderer import Renderer
 from .rows import Head, summary
-from .story import Board, Story, parse
+from .story import Board, Story, new_id, parse
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -316,16 +316,18 @@ class Studio:
     def what_if(self, owner: Line, story: Key, scene: Key, without: Mapping[str, Any]) -> dict[str, Any]:
         """Renders the chosen take's seed again without history, or without one word of an earlier scene."""
         board = self._head(owner, story).board
-        if board.chosen(board.story.scene(scene)) is None:
+        take = board.chosen(board.story.scene(scene))
+        if take is None:
             raise ThroughlineError("there is no take to compare with: render the scene first")
         wanted = parse(Without, dict(without))
         if wanted.word is None:
-            return self._try(owner, story, scene, [Trial(history=False)])
+            return self._try(owner, story, scene, [Trial(history=False, against=take.id)])
         past, start, end = board.story.scene(wanted.word.scene), wanted.word.start, wanted.word.end
         if not past.prompt[start:end].strip() or end > len(past.prompt):
             place = f"characters {start} to {end} of scene {past.id!r}"
             raise ThroughlineError(f"{place} are no word: its prompt has {len(past.prompt)}")
-        return self._try(owner, story, scene, [Trial(without=plan.word_ref(past, start, end))])
+        word = plan.word_ref(past, start, end)
+        return self._try(owner, story, scene, [Trial(without=word, against=take.id)])
 
     @checked
     def sheet(
@@ -335,11 +337,8 @@ class Studio:
         self._head(owner, story).board.story.scene(scene)
         if not 1 <= len(w1) * len(w2) <= 36:
             raise ThroughlineError(f"a sheet of {len(w1)} x {len(w2)}: expected 1 to 36 cells")
-        trials = [
-            Trial(text_weight=float(a), history_weight=float(b), steps=min(max(int(steps), 4), 50))
-            for b in w2
-            for a in w1
-        ]
+        same = {"steps": min(max(int(steps), 4), 50), "sheet": new_id()}
+        trials = [Trial(text_weight=float(a), history_weight=float(b), **same) for b in w2 for a in w1]
         return self._try(owner, story, scene, trials)
 
     def _try(self, owner: Line, story: Key, scene: Key, trials: list[Trial]) -> dict[str, Any]:
@@ -352,9 +351,17 @@ class Studio:
         return {"trials": [view.trial_view(self.renderer.queue.job(owner, job_id)) for job_id in ids]}
 
     @checked
-    def cancel_trials(self, owner: Line, story: Key) -> dict[str, Any]:
+    def trials_of(self, owner: Line, story: Key, scene: Key) -> dict[str, Any]:
+        """The trials of a scene since the app was started, oldest first."""
         self._head(owner, story)
-        self.renderer.queue.cancel(owner, story, kind="trial")
+        jobs = [job for job in self.renderer.queue.jobs(owner, story) if job.kind == "trial" and job.scene == scene]
+        return {"trials": [view.trial_view(job) for job in jobs]}
+
+    @checked
+    def cancel_trials(self, owner: Line, story: Key, ids: Sequence[Key] | None = None) -> dict[str, Any]:
+        """Cancels these trials of a story, or all."""
+        self._head(owner, story)
+        self.renderer.queue.cancel(owner, story, kind="trial", ids=ids)
         return {}
 
     # --- files -----------------------------------------------------------------------------------------------------

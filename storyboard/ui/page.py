@@ -29,7 +29,7 @@ VERBS = frozenset(
         "stories", "new_story", "duplicate_story", "delete_story", "restore_story", "samples", "open_sample",
         "get_story", "edit", "undo", "redo", "keyframe", "import_clip", "plan", "poll", "remembers", "maps", "render",
         "cancel", "meter",
-        "what_if", "sheet", "trials", "cancel_trials", "film", "export_story", "import_story",
+        "what_if", "sheet", "trials", "trials_of", "cancel_trials", "film", "export_story", "import_story",
     ]
 )  # fmt: skip
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
@@ -95,14 +95,11 @@ def options(studio: Studio) -> dict[str, Any]:
     """What `launch` needs."""
     return {
         "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
-        "footer_links": ["api"], "enable_monitoring": False, "head": HEAD,
+        "footer_links": ["api"], "enable_monitoring": False,
         "app_kwargs": {"routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
                                   Route("/media/{name}", lambda request: serve_media(studio, request))]},
         "_frontend": False,  # no request to ourselves at the start, which fails behind a proxy or on a busy machine
     }  # fmt: skip
-
-
-HEAD = "".join(f'<link rel="stylesheet" href="throughline/{name}.css">' for name in ("board", "panel"))
 
 
 def serve_media(studio: Studio, request: Request) -> Response:

@@ -94,11 +94,33 @@ def test_the_sheet_and_taking_a_cells_settings(guest: Visitor, page: Page) -> No
     expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
 
 
+def test_trials_are_there_after_a_reload(guest: Visitor, page: Page) -> None:
+    panel = tab(page, "whatif", 5)
+    panel.get_by_role("button", name="Without “desert” of scene 2").click()
+    result(panel, "Without “desert” of scene 2")
+    pick(panel, "Text guidance (w1)", "2", "6")
+    pick(panel, "History guidance (w2)", "0")
+    panel.get_by_role("button", name="Render the sheet").click()
+    expect(panel.locator("button.cell")).to_have_count(2)
+    guest.reload()
+    panel = tab(page, "whatif", 5)
+    result(panel, "Without “desert” of scene 2")
+    expect(panel.locator("th[scope=col]")).to_have_text(["w1 2", "w1 6"])
+    expect(panel.locator("button.cell:enabled")).to_have_count(2, timeout=60_000)
+    guest.call("duplicate_story", story=guest.opened[-1])
+    copy = guest.call("stories")["stories"][0]
+    panel = tab(guest.open(guest.story(copy["id"])), "whatif", 5)
+    expect(panel.get_by_role("button", name="Without “desert” of scene 2")).to_be_enabled()
+    expect(panel.locator(".result")).to_be_hidden()
+
+
 def test_a_sheet_can_be_cancelled(guest: Visitor, page: Page) -> None:
     panel = tab(page, "whatif", 3)
     panel.get_by_role("button", name="Render the sheet").click()
+    panel.get_by_role("button", name="Without any history").click()
     sheet = panel.get_by_role("region", name="Guidance sheet")
     sheet.get_by_role("button", name="Cancel", exact=True).click()
     expect(sheet.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
     expect(sheet.locator("button.cell[data-state=cancelled]").first).to_be_visible()
     expect(sheet.get_by_role("button", name="Render the sheet")).to_be_enabled()
+    result(panel, "Without any history")  # which was not cancelled

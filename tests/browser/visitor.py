@@ -23,8 +23,8 @@ CAST = (
 FEW = {"steps": 4, "num_frames": 9}  # of a scene: as little as can be rendered and still moves
 LONG = {"steps": 400, "num_frames": 17}  # longer than a test looks at it
 HARMLESS = ("AbortError", "Connection errored out")  # Chromium's own; streams cut by a reload
-PATIENCE = 20_000  # milliseconds: how long anything on a page may take to come true
-SECONDS = 30  # for what goes on behind it
+PATIENCE = 60_000  # milliseconds: how long anything on a page may take to come true
+SECONDS = 120  # for what goes on behind it
 PAUSE = 0.05  # seconds between two looks
 
 

@@ -1,7 +1,7 @@
 // The w1 x w2 sheet: short renders of the scene with other guidance, each with its scores; a click takes its settings.
 import {counted, el, setAttr, setHidden, setSource, setText} from './dom.js';
 import {decimal, makeButton} from './parts.js';
-import {cancelTrials, order, over} from './trials.js';
+import {cancelTrials, follow, order, over} from './trials.js';
 
 const AXES = {
   w1: {label: 'Text guidance (w1)', offered: [0, 1, 2, 3, 4, 5, 6, 8, 10], chosen: [2, 4, 6]},
@@ -11,12 +11,12 @@ const SCORES = [['prompt', 'prompt', 'How well it shows what the prompt says'], 
   ['motion', 'motion', 'How much moves in it']];
 const MOST_CELLS = 36;
 
-/** {node, paint(scene)} */
+/** {node, paint(scene), recall(scene, cells), forget()} */
 export function makeSheet(store) {
-  const sheets = new Map();                              // scene id -> {cells}
+  const sheets = new Map();                              // scene id -> {cells, ids}
   const [first, second] = Object.values(AXES).map(axis => makeAxis(axis, () => draw()));
   const start = makeButton('Render the sheet', render, {kind: 'primary'});
-  const stop = makeButton('Cancel', () => cancelTrials(store), {kind: 'quiet'});
+  const stop = makeButton('Cancel', () => cancelTrials(store, sheets.get(current.id).ids), {kind: 'quiet'});
   const line = el('p', {class: 'line', role: 'status'});
   const grid = el('div', {class: 'grid-reach'}), legend = el('p', {class: 'explain', text: 'Each cell: how well it shows its prompt, how well it agrees with what it remembers, and how much moves. Choose a cell to take its settings.'});
   const node = el('section', {class: 'group sheet', 'aria-label': 'Guidance sheet'}, el('h3', {text: 'Guidance sheet'}),
@@ -34,7 +34,15 @@ export function makeSheet(store) {
       draw();
     });
     busy = false;
-    if (ids) sheets.set(scene, sheet);
+    if (ids) sheets.set(scene, Object.assign(sheet, {ids}));
+    draw();
+  }
+  /** Shows the cells of a sheet that was ordered on an earlier visit. */
+  function recall(scene, cells) {
+    if (!cells.length || sheets.has(scene)) return;
+    const sheet = {cells, ids: cells.map(cell => cell.id)};
+    sheets.set(scene, sheet);
+    if (!cells.every(over)) follow(store, sheet.ids, trials => { sheet.cells = trials; draw(); });
     draw();
   }
   function paint(scene) {
@@ -52,7 +60,7 @@ export function makeSheet(store) {
     setHidden(legend, !cells.length);
     if (cells.length) paintGrid(grid, cells, current.guidance, cell => store.edit({do: 'edit_scene', scene: current.id, changes: {guidance: {text: cell.w1, history: cell.w2}}}));
   }
-  return {node, paint};
+  return {node, paint, recall, forget: () => sheets.clear()};
 }
 
 /** Values of one weight to try, as buttons that are on or off. */

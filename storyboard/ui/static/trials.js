@@ -8,11 +8,19 @@ export const over = trial => trial.state === 'done' || trial.state === 'failed' 
 export async function order(store, verb, args, tell) {
   const reply = await ask(store, verb, args);
   if (!reply) return null;
-  follow(store, store.state.story.id, reply.trials, tell);
+  follow(store, reply.trials, tell);
   return reply.trials;
 }
 
-async function follow(store, story, ids, tell) {
+/** The trials of a scene that the server knows, oldest first: those of an earlier visit too. */
+export async function recall(store, scene) {
+  const reply = await store.call('trials_of', {story: store.state.story.id, scene, quiet: true}).catch(() => null);
+  return reply ? reply.trials : [];
+}
+
+/** Tells how trials are doing until all are over, or another story is looked at. */
+export async function follow(store, ids, tell) {
+  const story = store.state.story.id;
   let open = true;
   while (open && store.state.story?.id === story) {
     try {
@@ -26,4 +34,4 @@ async function follow(store, story, ids, tell) {
   }
 }
 
-export const cancelTrials = store => ask(store, 'cancel_trials');
+export const cancelTrials = (store, ids) => ask(store, 'cancel_trials', {ids});

@@ -3,11 +3,11 @@ import {el, setAttr, setHidden, setText} from './dom.js';
 import {keyed, makeButton, makeEmpty, makeLatest, quoted} from './parts.js';
 import {makePair} from './pair.js';
 import {makeSheet} from './sheet.js';
-import {cancelTrials, order, over} from './trials.js';
+import {cancelTrials, follow, order, over, recall} from './trials.js';
 
 /** {node, paint(scene)} */
 export function makeWhatIf(store) {
-  const trials = new Map();                              // scene id -> its trials, oldest first
+  const trials = new Map(), recalled = new Set();        // scene id -> its trials, oldest first; those whose trials the server told
   const empty = makeEmpty('', '');
   const history = makeButton('Without any history', () => tryIt({history: true}, 'without any history'), {kind: 'chip'});
   const words = el('div', {class: 'chips', role: 'group', 'aria-label': 'Without a word'});
@@ -17,7 +17,7 @@ export function makeWhatIf(store) {
     el('p', {class: 'explain', text: 'Renders the chosen take again from the same seed, without what you take away, and shows both in step.'}),
     el('div', {class: 'asking'}, history, words), note, result.node);
   const node = el('div', {class: 'whatif'}, empty.node, asking, sheet.node);
-  let current = null, loaded = '', kept = [], busy = false;
+  let current = null, loaded = '', kept = [], busy = false, story = '';
 
   const load = makeLatest(async id => {
     const reply = await store.call('remembers', {story: store.state.story.id, scene: id, threshold: null, quiet: true}).catch(() => null);
@@ -39,7 +39,24 @@ export function makeWhatIf(store) {
     draw();
   }
 
+  async function bringBack(scene) {
+    const from = story, found = await recall(store, scene), last = found.findLast(trial => trial.sheet)?.sheet;
+    if (story !== from) return;
+    const here = trials.get(scene) || [], before = found.filter(trial => !trial.sheet && !here.some(({id}) => id === trial.id));
+    before.forEach(trial => { trial.label = labelOf(trial, store.state.story); });
+    trials.set(scene, [...before, ...here]);
+    before.filter(trial => !over(trial)).forEach(trial => follow(store, [trial.id], ([now]) => { Object.assign(trial, now); draw(); }));
+    sheet.recall(scene, found.filter(trial => last && trial.sheet === last));
+    draw();
+  }
+
   function paint(scene) {
+    if (store.state.story.id !== story) {                // scenes of a copied story have the ids of its original
+      story = store.state.story.id;
+      [trials, chosen, recalled].forEach(each => each.clear());
+      sheet.forget();
+    }
+    if (!recalled.has(scene.id)) { recalled.add(scene.id); bringBack(scene.id); }
     if (scene.id !== current?.id) kept = [];
     current = scene;
     const key = `${store.state.story.rev} ${scene.id}`, take = scene.takes.find(other => other.id === scene.chosen);
@@ -70,6 +87,11 @@ export function makeWhatIf(store) {
   return {node, paint, hide: result.pause};
 }
 
+function labelOf({without}, story) {
+  const number = story.scenes.findIndex(scene => scene.id === without?.scene) + 1;
+  return without ? `without ${quoted(without.text)} of ${number ? `scene ${number}` : 'a scene that is gone'}` : 'without any history';
+}
+
 /** Kept mentions of a past scene, each with the characters from its first word to its last. */
 function* phrases({scene, number, pieces}) {
   let found = null, gap = '';
@@ -87,7 +109,7 @@ function* phrases({scene, number, pieces}) {
 function makeResult(store, choose) {
   const pair = makePair({difference: true}), line = el('p', {class: 'line', role: 'status'});
   const bar = el('progress', {max: 1, value: 0, 'aria-label': 'Progress of the trial'});
-  const stop = makeButton('Cancel', () => cancelTrials(store), {kind: 'quiet small'});
+  const stop = makeButton('Cancel', () => cancelTrials(store, [trial.id]), {kind: 'quiet small'});
   const making = el('div', {class: 'making'}, el('div', {class: 'line'}, line, stop), bar);
   const earlier = el('div', {class: 'chips', role: 'group', 'aria-label': 'Trials'});
   const caution = el('p', {class: 'explain', text: 'The chosen take is stale: part of the difference comes from what changed since.'});
