@@ -70,8 +70,8 @@ class Studio:
         vocabulary: frozenset[str] = frozenset(), resume: bool = True,
     ) -> None:  # fmt: skip
         self.folder, self._samples, self._vocabulary = folder, samples, vocabulary
-        self.library, self.media = Library(folder), Media(folder / "media")
         self._on_shelf: dict[str, dict[str, Any]] = {}  # samples by name
+        self.library, self.media = Library(folder), Media(folder / "media")
         self.renderer = Renderer(self.library, self.media, load, model, resume)
 
     def tidy(self) -> int:
