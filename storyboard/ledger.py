@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pipeline.errors import ThroughlineError
 
 from .database import Database
-from .rows import Job
+from .rows import SavedJob
 from .story import new_id
 
 MOST_TIMINGS = 20
@@ -44,7 +44,7 @@ class Ledger:
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def add(self, jobs: Sequence[Job]) -> None:
+    def add(self, jobs: Sequence[SavedJob]) -> None:
         """Notes renders, so that they are known after a crash: all of them, or none."""
         with self._database.transaction() as db:
             for job in jobs:
@@ -72,17 +72,17 @@ class Ledger:
         with self._database.transaction() as db:
             db.executemany("DELETE FROM jobs WHERE id = ?", [(job_id,) for job_id in job_ids])
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[SavedJob]:
         """The jobs of all owners and processes that have not ended, oldest first."""
         return self._read("")
 
-    def adopt(self) -> list[Job]:
+    def adopt(self) -> list[SavedJob]:
         """Takes over what processes hold that live no more; gives it, oldest first."""
         holders = self._database.rows("SELECT DISTINCT holder FROM jobs WHERE holder <> ?", self._name)
         found = {job.id for (holder,) in holders for job in self._taken_from(holder)}
         return [job for job in self.jobs() if job.id in found]
 
-    def _taken_from(self, holder: str) -> list[Job]:
+    def _taken_from(self, holder: str) -> list[SavedJob]:
         lock = self._lock_of(holder or "nobody")  # jobs of a library from before there were holders
         try:
             lock.acquire(timeout=0)
@@ -96,10 +96,10 @@ class Ledger:
         finally:
             self._let_go(holder or "nobody", lock)
 
-    def _read(self, condition: str, *values: str) -> list[Job]:
+    def _read(self, condition: str, *values: str) -> list[SavedJob]:
         query = "SELECT jobs.id, owner, story, scene, content, attempts FROM jobs JOIN stories ON stories.id = story"
         rows = self._database.rows(f"{query} WHERE deleted IS NULL {condition} ORDER BY number", *values)
-        return [Job(job, owner, story, scene, json.loads(content), tried)
+        return [SavedJob(job, owner, story, scene, json.loads(content), tried)
                 for job, owner, story, scene, content, tried in rows]  # fmt: skip
 
     def _lock_of(self, name: str) -> FileLock:
@@ -128,6 +128,6 @@ class Ledger:
         return found
 
 
-def job_of(owner: str, story: str, scene: str, content: dict[str, Any]) -> Job:
+def job_of(owner: str, story: str, scene: str, content: dict[str, Any]) -> SavedJob:
     """A new job. content: what JSON holds."""
-    return Job(new_id(), owner, story, scene, content)
+    return SavedJob(new_id(), owner, story, scene, content)

@@ -70,7 +70,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Job:
+class SavedJob:
     """A render that was asked for and has not ended."""
 
     id: str

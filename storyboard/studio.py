@@ -337,7 +337,7 @@ class Studio:
         self._head(owner, story).board.story.scene(scene)
         if not 1 <= len(w1) * len(w2) <= 36:
             raise ThroughlineError(f"a sheet of {len(w1)} x {len(w2)}: expected 1 to 36 cells")
-        same = {"steps": min(max(int(steps), 4), 50), "sheet": new_id()}
+        same: dict[str, Any] = {"steps": min(max(int(steps), 4), 50), "sheet": new_id()}
         trials = [Trial(text_weight=float(a), history_weight=float(b), **same) for b in w2 for a in w1]
         return self._try(owner, story, scene, trials)
 
