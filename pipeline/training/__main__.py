@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..backbones import find_device
 from ..errors import ThroughlineError
 from . import stages
 
@@ -34,10 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=None, help="steps of a training stage, instead of its recipe's")
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default=None, help="where the networks train; without it a GPU if there is one")
     options = parser.parse_args(arguments)
     overrides = {k: v for k, v in (("steps", options.steps), ("batch_size", options.batch_size)) if v is not None}
-    workshop = stages.Workshop(options.out, options.assets, options.shards, overrides | {"seed": options.seed})
     try:
+        device = find_device(options.device)
+        recipes = overrides | {"seed": options.seed}
+        workshop = stages.Workshop(options.out, options.assets, options.shards, recipes, device)
         for name in STAGES if options.stage == "all" else [options.stage]:
             STAGES[name](workshop)
     except ThroughlineError as error:

@@ -9,7 +9,7 @@ against row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ..feature_extractor import FeatureExtractor
 from ..image_encoder import patch_features, to_pixels
 from .dataset import PictureBookSet
 from .image_encoder import FactHeads, disturb
-from .loop import Losses, Recipe
+from .loop import Losses, Recipe, device_of, half_precision
 from .memory import SCENES, MemorySet, memory_of
 from .truth import ACTOR_FACTS, PLACE_FACTS
 
@@ -60,7 +60,7 @@ def _cached_features(folder: Path, model: CLIPVisionModelWithProjection, data: P
     """`encode_keyframes`, from a file named after the weights and the number of keyframes if it is there."""
     digest = hashlib.sha256()
     for parameter in model.parameters():
-        digest.update(parameter.detach().numpy().tobytes())
+        digest.update(parameter.detach().cpu().numpy().tobytes())
     path = folder / f"features-{digest.hexdigest()[:12]}-{len(data)}.npy"
     if not path.exists():
         temporary = path.with_suffix(".tmp.npy")
@@ -72,12 +72,12 @@ def _cached_features(folder: Path, model: CLIPVisionModelWithProjection, data: P
 @torch.no_grad()
 def encode_keyframes(model: CLIPVisionModelWithProjection, keyframes: Tensor) -> Tensor:
     """φ of clean and of disturbed keyframes, float16 (2, N, P, v)."""
-    parts, generator = [], torch.Generator().manual_seed(0)
-    with torch.autocast("cpu", torch.bfloat16):
+    parts, generator, device = [], torch.Generator().manual_seed(0), device_of(model)
+    with half_precision(device):
         for batch in keyframes.split(100):
-            pixels = to_pixels(batch, model.config.image_size)
+            pixels = to_pixels(batch.to(device), model.config.image_size)
             both = torch.stack([pixels, disturb(pixels, generator)])
-            parts.append(patch_features(model, both.flatten(0, 1)).half().unflatten(0, (2, -1)))
+            parts.append(patch_features(model, both.flatten(0, 1)).half().unflatten(0, (2, -1)).cpu())
     return torch.cat(parts, dim=1)
 
 
@@ -91,21 +91,26 @@ class TargetTrainer(nn.Module):
         self.actor_heads, self.place_heads = FactHeads(dim, ACTOR_FACTS), FactHeads(dim, PLACE_FACTS)
 
     def losses(self, data: ExtractorData, rows: Tensor, variant: Tensor) -> Losses:
-        length = int(data.lengths[rows].max())
+        device, length = device_of(self), int(data.lengths[rows].max())
         labels = data.memory.labels[rows, :length].long()
-        a, maps = self.attention(data.text[rows, :length].float(), data.features[variant, rows].float())
+        text, features = data.text[rows, :length].to(device), data.features[variant, rows].to(device)
+        a, maps = self.attention(text.float(), features.float())
         at = torch.nonzero(labels >= 0, as_tuple=True)
         entity = labels[at] - 2 * (labels[at] > 2).long()  # actions are looked for at their actor
-        hit = (maps[at] * data.coverage[rows[at[0]], entity]).sum(-1)
-        actor, place = self.reading(a[at], entity, rows[at[0]], data)
+        coverage = data.coverage[rows[at[0]], entity].to(device)
+        spoken = _to(device, at)
+        hit = (maps[spoken] * coverage).sum(-1)
+        actor, place = self.reading(a[spoken], entity, rows[at[0]], data)
         look = -(hit + 1e-4).log().mean()
         return {"loss": look + actor + place, "look": look, "actor": actor, "place": place}
 
     def reading(self, a: Tensor, entity: Tensor, rows: Tensor, data: ExtractorData) -> tuple[Tensor, Tensor]:
-        """Losses of reading facts off rows a (n, d) of words about `entity` (0 place, 1 and 2 the actors), both (n)."""
+        """Losses of reading facts off rows a (n, d) of words about `entity` (0 place, 1 and 2 the actors), both (n);
+        `entity` and `rows` are on the CPU."""
         is_actor = entity > 0
-        actor = self.actor_heads.loss(a[is_actor], data.actors[rows[is_actor], entity[is_actor] - 1])
-        return actor, self.place_heads.loss(a[~is_actor], data.places[rows[~is_actor]])
+        actors, places = data.actors[rows[is_actor], entity[is_actor] - 1], data.places[rows[~is_actor]]
+        is_actor, actors, places = _to(a.device, (is_actor, actors, places))
+        return self.actor_heads.loss(a[is_actor], actors), self.place_heads.loss(a[~is_actor], places)
 
     @torch.no_grad()
     def standardize(self, rows: Tensor) -> None:
@@ -119,10 +124,14 @@ class TargetTrainer(nn.Module):
         self.attention.to_v.weight /= std
 
 
+def _to(device: torch.device, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(tensor.to(device) for tensor in tensors)
+
+
 def target_losses(trainer: TargetTrainer, data: ExtractorData, batch_size: int) -> Callable[[torch.Generator], Losses]:
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(data.text), (batch_size,), generator=generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(device_of(trainer)):
             return trainer.losses(data, rows, torch.randint(2, (batch_size,), generator=generator))
 
     return losses
@@ -143,20 +152,23 @@ def recollect(
     extractor: FeatureExtractor, data: ExtractorData, rows: Tensor, use: Tensor, variant: Tensor
 ) -> Recollection:
     """rows (B); use bool (B, SCENES): which scenes of its story a row may remember; variant (B, SCENES) of
-    keyframes."""
+    keyframes. All on the CPU."""
+    device = device_of(extractor)
     length = int(data.lengths[rows].max())
     story = (rows // SCENES * SCENES)[:, None] + torch.arange(SCENES)  # (B, SCENES)
     past_length = int(data.lengths[story].max())
     kept = data.memory.kept[rows][:, :, :past_length] & use[..., None]  # (B, SCENES, L')
     matched = (data.memory.matched[rows][:, :, :length] & use[..., None]).any(1)
+    text, features = data.text[story, :past_length].to(device), data.features[variant, story].to(device)
     with torch.no_grad():
-        phi, _ = extractor.look(data.text[story, :past_length].float(), data.features[variant, story].float())
+        phi, _ = extractor.look(text.float(), features.float())
     flat = kept.flatten(1)
     count = max(1, int(flat.sum(1).max()))
     order = flat.long().argsort(dim=1, descending=True, stable=True)[:, :count]
-    past = phi.flatten(1, 2).gather(1, order[..., None].expand(-1, -1, phi.shape[-1]))
-    mask = torch.arange(length) < data.lengths[rows, None]
-    return Recollection(past, flat.gather(1, order), data.text[rows, :length].float(), mask, matched)
+    past = phi.flatten(1, 2).gather(1, order[..., None].expand(-1, -1, phi.shape[-1]).to(device))
+    past_mask, mask = flat.gather(1, order), torch.arange(length) < data.lengths[rows, None]
+    prompt = data.text[rows, :length].to(device).float()
+    return Recollection(past, past_mask.to(device), prompt, mask.to(device), matched.to(device))
 
 
 def make_losses(
@@ -171,7 +183,7 @@ def make_losses(
         rows = able[torch.randint(len(able), (batch_size,), generator=generator)]
         use = torch.rand(batch_size, SCENES, generator=generator) < 0.85
         variant = torch.randint(2, (batch_size, SCENES), generator=generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(device_of(extractor)):
             return _prediction_losses(extractor, target, data, rows, use, variant)
 
     return losses
@@ -183,16 +195,16 @@ def _prediction_losses(
     r = recollect(extractor, data, rows, use, variant)
     some = r.past_mask.any(1)
     r = Recollection(*(getattr(r, name)[some] for name in ("past", "past_mask", "prompt", "mask", "matched")))
-    rows = rows[some]
-    real, _ = extractor.attention(r.prompt, data.features[0, rows].float())
+    rows = rows[some.cpu()]
+    real, _ = extractor.attention(r.prompt, data.features[0, rows].to(some.device).float())
     predicted = extractor(r.past, r.prompt, r.past_mask, r.mask).float()
-    labels = data.memory.labels[rows, : r.mask.shape[1]].long()
+    labels = data.memory.labels[rows, : r.mask.shape[1]].to(some.device).long()
     weight = r.matched.float() + UNKNOWN_WEIGHT * (~r.matched & (labels >= 0))
     cosine = F.cosine_similarity(real.float(), predicted, dim=-1)
     loss = ((1 - cosine) * weight).sum() / weight.sum()
     at = torch.nonzero(r.matched & (labels >= 0) & (labels < 3), as_tuple=True)
     scaled = F.normalize(predicted[at], dim=-1) * real[at].float().norm(dim=-1, keepdim=True)
-    actor, place = target.reading(scaled, labels[at], rows[at[0]], data)
+    actor, place = target.reading(scaled, labels[at].cpu(), rows[at[0].cpu()], data)
     known = cosine[r.matched].mean()
     return {"loss": loss + READING_WEIGHT * (actor + place), "known": 1 - known, "actor": actor, "place": place,
             "rank": effective_rank(predicted[r.matched])}  # fmt: skip
@@ -209,6 +221,6 @@ def effective_rank(rows: Tensor) -> Tensor:
 @torch.no_grad()
 def standardize(target: TargetTrainer, data: ExtractorData) -> None:
     """`TargetTrainer.standardize` on the rows that a sample of the training set gives."""
-    rows = torch.arange(0, len(data.text), 37)
-    a, _ = target.attention(data.text[rows].float(), data.features[0, rows].float())
-    target.standardize(a[data.memory.labels[rows] >= 0])
+    device, rows = device_of(target), torch.arange(0, len(data.text), 37)
+    a, _ = target.attention(data.text[rows].to(device).float(), data.features[0, rows].to(device).float())
+    target.standardize(a[(data.memory.labels[rows] >= 0).to(device)])

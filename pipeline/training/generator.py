@@ -27,7 +27,7 @@ from ..image_encoder import patch_features, to_pixels
 from ..transformer import StoryTransformer3DModel
 from .dataset import MAX_TOKENS, PictureBookSet
 from .extractor import ExtractorData, recollect
-from .loop import Losses, Recipe
+from .loop import Losses, Recipe, device_of, half_precision
 from .memory import SCENES
 from .truth import GRID
 
@@ -86,11 +86,11 @@ def make_losses(
     image_encoder: CLIPVisionModelWithProjection, folder: Path, data: ExtractorData, batch_size: int,
 ) -> Callable[[torch.Generator], Losses]:  # fmt: skip
     """Losses of a batch; the extractor, the autoencoder and the image encoder are frozen."""
-    pictures = PictureBookSet(folder)
+    pictures, device = PictureBookSet(folder), device_of(trainer)
     scheduler = new_scheduler()
     precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
-    nothing = empty_text()
-    centre = data.features[0, ::50].float().mean((0, 1))
+    nothing = empty_text().to(device)
+    centre = data.features[0, ::50].float().mean((0, 1)).to(device)
     for frozen in (extractor, vae, image_encoder):
         frozen.requires_grad_(False)
 
@@ -99,21 +99,21 @@ def make_losses(
         use = torch.rand(batch_size, SCENES, generator=generator) > SCENE_DROP
         use &= torch.rand(batch_size, 1, generator=generator) > HISTORY_DROP
         variant = torch.randint(2, (batch_size, SCENES), generator=generator)
-        clean = pictures.latents(rows)
-        noise = torch.randn(clean.shape, generator=generator)
+        clean = pictures.latents(rows).to(device)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
         t = torch.randint(scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
-        silent = torch.rand(batch_size, generator=generator) < TEXT_DROP
-        with torch.autocast("cpu", torch.bfloat16):
+        silent = (torch.rand(batch_size, generator=generator) < TEXT_DROP).to(device)
+        with half_precision(device):
             history, matched, text, mask, decoupling = _conditions(
                 trainer, extractor, data, rows, use, variant, silent, nothing
             )
-            alpha_bar = scheduler.alphas_cumprod[t].float()
+            alpha_bar = scheduler.alphas_cumprod[t].float().to(device)
             squares, estimate = _estimates(
-                trainer, precondition, clean, noise, t, alpha_bar, text, mask, history, matched
+                trainer, precondition, clean, noise, t.to(device), alpha_bar, text, mask, history, matched
             )
-            alignment = trainer.alignment(data.features[0, rows].float() - centre)
-            weights, remembers = latent_weights(pictures.actor_coverage(rows)), matched.any(1)
-            frames = torch.randint(1, clean.shape[1], (batch_size,), generator=generator)
+            alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre)
+            weights, remembers = latent_weights(pictures.actor_coverage(rows).to(device)), matched.any(1)
+            frames = torch.randint(1, clean.shape[1], (batch_size,), generator=generator).to(device)
             apart = perception(image_encoder, vae, estimate, clean, weights, frames)
         error = (squares * weights).mean((1, 2, 3))
         seen = (apart * alpha_bar).mean()
@@ -141,7 +141,8 @@ def _conditions(
     order = r.matched.long().argsort(dim=1, descending=True, stable=True)[:, :count]
     history = visual.gather(1, order[..., None].expand(-1, -1, visual.shape[-1]))
     text, mask = r.prompt.clone(), r.mask.clone()
-    text[silent, : len(nothing)], mask[silent] = nothing, torch.arange(mask.shape[1]) < len(nothing)
+    text[silent, : len(nothing)] = nothing
+    mask[silent] = torch.arange(mask.shape[1], device=mask.device) < len(nothing)
     return history, r.matched.gather(1, order), text, mask, decoupling
 
 
@@ -175,7 +176,7 @@ def perception(
 ) -> Tensor:  # fmt: skip
     """1 - cosine between φ of estimated and of clean latents (B, f, C, h, w), each decoded at the last frame of latent
     frame `frames` (B); the mean over patches, weighted as the latents there, weights (B, f, h, w). Gives (B)."""
-    rows = torch.arange(len(frames))
+    rows = torch.arange(len(frames), device=frames.device)
 
     def features(latents: Tensor) -> Tensor:
         pictures = last_frame(vae, latents[rows, frames].float() / vae.config.scaling_factor)

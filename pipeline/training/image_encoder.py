@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..image_encoder import patch_features, small_vision_model, to_pixels
 from .dataset import PictureBookSet
-from .loop import Losses, Recipe
+from .loop import Losses, Recipe, device_of, half_precision
 from .truth import ACTOR_FACTS, PLACE_FACTS
 
 RECIPE = Recipe("image-encoder", 1000, 2e-3, 64, adam_names=("patch_embedding", "position", "heads", "projection"))
@@ -59,7 +59,7 @@ class ImageEncoderTrainer(nn.Module):
         features = patch_features(self.model, pixels)
         pooled = self.model.visual_projection(features.mean(1))
         logits = self.temperature.exp() * F.normalize(pooled.float(), dim=-1) @ text.T
-        labels = torch.arange(len(text))
+        labels = torch.arange(len(text), device=text.device)
         contrast = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
         row, patch = torch.nonzero(owner > 0, as_tuple=True)
         actor = self.actor_heads.loss(features[row, patch], actors[row, owner[row, patch] - 1])
@@ -72,13 +72,14 @@ class ImageEncoderTrainer(nn.Module):
 
 
 def disturb(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Half of the pictures as they are, half blurred and noisy, as generated keyframes are. (B, 3, S, S)."""
-    b = len(pixels)
+    """Half of the pictures as they are, half blurred and noisy, as generated keyframes are. (B, 3, S, S), on any
+    device; the generator is the CPU's."""
+    b, device = len(pixels), pixels.device
     small = F.interpolate(F.avg_pool2d(pixels, 2), scale_factor=2, mode="bilinear")
-    blur = torch.rand(b, 1, 1, 1, generator=generator)
+    blur = torch.rand(b, 1, 1, 1, generator=generator).to(device)
     noise = 0.25 * torch.rand(b, 1, 1, 1, generator=generator) * torch.randn(pixels.shape, generator=generator)
-    worse = torch.lerp(pixels, small, blur) + noise
-    return torch.where(torch.rand(b, 1, 1, 1, generator=generator) < 0.5, pixels, worse)
+    worse = torch.lerp(pixels, small, blur) + noise.to(device)
+    return torch.where(torch.rand(b, 1, 1, 1, generator=generator).to(device) < 0.5, pixels, worse)
 
 
 def sentence(hidden: Tensor, lengths: Tensor) -> Tensor:
@@ -87,15 +88,16 @@ def sentence(hidden: Tensor, lengths: Tensor) -> Tensor:
 
 
 def make_losses(trainer: ImageEncoderTrainer, folder: Path, batch_size: int) -> Callable[[torch.Generator], Losses]:
-    data = PictureBookSet(folder)
+    data, device = PictureBookSet(folder), device_of(trainer)
     keyframes, truth = data.keyframes(), data.truth()
     owner, actors, places = (torch.from_numpy(a) for a in (truth.owner, truth.actors, truth.places))
     text = sentence(*data.text())
 
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(data), (batch_size,), generator=generator)
-        pixels = disturb(to_pixels(keyframes[rows], trainer.model.config.image_size), generator)
-        with torch.autocast(pixels.device.type, torch.bfloat16):
-            return trainer.losses(pixels, text[rows], owner[rows], actors[rows], places[rows])
+        pixels, *known = (x[rows].to(device) for x in (keyframes, text, owner, actors, places))
+        pixels = disturb(to_pixels(pixels, trainer.model.config.image_size), generator)
+        with half_precision(device):
+            return trainer.losses(pixels, *known)
 
     return losses

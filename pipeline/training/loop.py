@@ -37,6 +37,17 @@ class Recipe:
 Losses = dict[str, Tensor]
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Where the module computes. Batches are drawn and indexed on the CPU, alike for every device, and then moved
+    there."""
+    return next(module.parameters()).device
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 in matrix products, with weights, sums and losses in float32."""
+    return torch.autocast(device.type, torch.bfloat16)
+
+
 def train(
     recipe: Recipe, module: nn.Module, losses: Callable[[torch.Generator], Losses], folder: Path
 ) -> Iterator[tuple[int, dict[str, float]]]:
@@ -44,17 +55,18 @@ def train(
 
     All chance comes from the generator that `losses` is given, seeded by the step: a killed run that is started again
     goes on with the same batches and gives the same curve. Ends with the averaged weights in `module`, if there are
-    any.
+    any. It trains where `module` is; a checkpoint goes on on any device.
     """
     folder.mkdir(parents=True, exist_ok=True)
     optimizer = Optimizer(module, recipe.learning_rate, recipe.adam_names)
     averaged = {k: v.detach().clone() for k, v in module.state_dict().items()} if recipe.average else {}
     start, checkpoint = 0, folder / f"{recipe.name}.checkpoint"
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
+        saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
         module.load_state_dict(saved["module"])
         optimizer.load_state_dict(saved["optimizer"])
-        averaged, start = saved["averaged"], saved["step"]
+        averaged = {name: value.to(averaged[name].device) for name, value in saved["averaged"].items()}
+        start = saved["step"]
     log, last_save = _Log(folder / f"{recipe.name}.csv", start), time.monotonic()
     for step in range(start, recipe.steps):
         torch.manual_seed(recipe.seed * 1_000_003 + step)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..evaluation.reader import READ_FACTS, ClipReader, frames_read, to_input
 from ..picturebook import renderer, world
-from .loop import Losses, Recipe, train
+from .loop import Losses, Recipe, device_of, half_precision, train
 from .truth import ACTOR_FACTS, NOTHING, actor_facts, place_facts
 
 RECIPE = Recipe("reader", 900, 3e-3, 64, decay=0.5, average=0.99, adam_names=("heads",))
@@ -85,10 +85,11 @@ def render_examples(folder: Path, count: int = CLIPS, seed: str = "train") -> tu
 
 
 def soften(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Slight blur, noise and change of brightness, as generated frames have them. (B, 9, H, W) in -1..1."""
+    """Slight blur, noise and change of brightness, as generated frames have them. (B, 9, H, W) in -1..1. The generator
+    is the CPU's."""
 
     def each(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(len(x), 1, 1, 1, generator=generator)
+        return low + (high - low) * torch.rand(len(x), 1, 1, 1, generator=generator).to(x.device)
 
     blurred = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     wide = F.avg_pool2d(blurred, 3, 1, 1, count_include_pad=False)
@@ -96,19 +97,22 @@ def soften(x: Tensor, generator: torch.Generator) -> Tensor:
     x = torch.lerp(x, torch.lerp(blurred, wide, each(0, 1)), strength.clamp(min=0))
     noise = torch.randn(x.shape[0], x.shape[1], x.shape[2] // 2, x.shape[3] // 2, generator=generator)
     x = x * each(0.92, 1.08) + each(-0.06, 0.06)
-    return x + each(0, 0.08) * F.interpolate(noise, scale_factor=2)
+    return x + each(0, 0.08) * F.interpolate(noise.to(x.device), scale_factor=2)
 
 
 def make_losses(
     model: ClipReader, frames: np.ndarray, facts: Tensor, batch_size: int
 ) -> Callable[[torch.Generator], Losses]:
+    device = device_of(model)
+
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(facts), (batch_size,), generator=generator)
-        x = soften(to_input(frames[rows.numpy()]), generator).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        x = soften(to_input(frames[rows.numpy()]).to(device), generator).to(memory_format=torch.channels_last)
+        truth = facts[rows].to(device)
+        with half_precision(device):
             logits = model(x)
         each = [
-            F.cross_entropy(row.float(), facts[rows, i], ignore_index=NOTHING, label_smoothing=0.02)
+            F.cross_entropy(row.float(), truth[:, i], ignore_index=NOTHING, label_smoothing=0.02)
             for i, row in enumerate(logits)
         ]
         parts = dict(zip(READ_FACTS, each, strict=True))
@@ -118,12 +122,12 @@ def make_losses(
 
 
 def train_reader(
-    work: Path, out: Path, recipe: Recipe = RECIPE, clips: int = CLIPS
+    work: Path, out: Path, recipe: Recipe = RECIPE, clips: int = CLIPS, device: torch.device | None = None
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Renders, trains and writes the reader to `out` as float16; `work` keeps the clips, the checkpoint and the log."""
     torch.manual_seed(recipe.seed)
     model = ClipReader()
-    model.train().to(memory_format=torch.channels_last)
+    model.train().to(device, memory_format=torch.channels_last)
     frames, facts = render_examples(work, clips)
     yield from train(recipe, model, make_losses(model, frames, facts, recipe.batch_size), work)
-    model.half().save_pretrained(out, safe_serialization=True)
+    model.half().cpu().save_pretrained(out, safe_serialization=True)

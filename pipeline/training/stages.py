@@ -18,6 +18,7 @@ from transformers import CLIPVisionModelWithProjection
 
 from .. import vocabulary
 from ..autoencoder import AutoencoderLinearVideo
+from ..backbones import find_device
 from ..decoupler import Decoupler
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
@@ -48,6 +49,7 @@ class Workshop:
     assets: Path
     shards: int = 28
     overrides: dict = field(default_factory=dict)  # fields of Recipe
+    device: torch.device = field(default_factory=find_device)  # where the networks train; rendering and chance do not
 
     def recipe(self, recipe: Recipe) -> Recipe:
         return dataclasses.replace(recipe, **self.overrides)
@@ -101,60 +103,60 @@ def fit_vae(workshop: Workshop) -> None:
 
 def train_image_encoder(workshop: Workshop) -> None:
     torch.manual_seed(0)
-    trainer = image_encoder.ImageEncoderTrainer()
+    trainer = image_encoder.ImageEncoderTrainer().to(workshop.device)
     size = workshop.recipe(image_encoder.RECIPE).batch_size
     run(workshop, image_encoder.RECIPE, trainer, image_encoder.make_losses(trainer, workshop.cache, size))
-    trainer.model.save_pretrained(workshop.out / "image_encoder")
+    trainer.model.cpu().save_pretrained(workshop.out / "image_encoder")
 
 
 def train_extractor(workshop: Workshop) -> None:
     vision = _vision(workshop)
     data = extractor.load_data(workshop.cache, vision)
     torch.manual_seed(0)
-    model = FeatureExtractor(image_dim=vision.config.hidden_size)
-    target = extractor.TargetTrainer(model)
+    model = FeatureExtractor(image_dim=vision.config.hidden_size).to(workshop.device)
+    target = extractor.TargetTrainer(model).to(workshop.device)
     recipe = workshop.recipe(extractor.TARGET_RECIPE)
     run(workshop, extractor.TARGET_RECIPE, target, extractor.target_losses(target, data, recipe.batch_size))
     extractor.standardize(target, data)
     recipe = workshop.recipe(extractor.RECIPE)
     run(workshop, extractor.RECIPE, model, extractor.make_losses(model, target, data, recipe.batch_size))
-    model.save_pretrained(workshop.out / "extractor")
+    model.cpu().save_pretrained(workshop.out / "extractor")
 
 
 def _vision(workshop: Workshop) -> CLIPVisionModelWithProjection:
-    return CLIPVisionModelWithProjection.from_pretrained(
-        workshop.need("image_encoder"), attn_implementation="eager"
-    ).eval()
+    folder = workshop.need("image_encoder")
+    model = CLIPVisionModelWithProjection.from_pretrained(folder, attn_implementation="eager")
+    return model.eval().to(workshop.device)
 
 
 def train_generator(workshop: Workshop) -> None:
     vision = _vision(workshop)
-    model = FeatureExtractor.from_pretrained(workshop.need("extractor"))
-    autoencoder = AutoencoderLinearVideo.from_pretrained(workshop.need("vae"))
+    model = FeatureExtractor.from_pretrained(workshop.need("extractor")).to(workshop.device)
+    autoencoder = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).to(workshop.device)
     data = extractor.load_data(workshop.cache, vision)
     torch.manual_seed(0)
-    trainer = generator.GeneratorTrainer(model, autoencoder, vision.config.hidden_size)
+    trainer = generator.GeneratorTrainer(model, autoencoder, vision.config.hidden_size).to(workshop.device)
     size = workshop.recipe(generator.RECIPE).batch_size
     losses = generator.make_losses(trainer, model, autoencoder, vision, workshop.cache, data, size)
     run(workshop, generator.RECIPE, trainer, losses)
-    trainer.decoupler.save_pretrained(workshop.out / "decoupler")
-    trainer.transformer.save_pretrained(workshop.out / "transformer")
+    trainer.decoupler.cpu().save_pretrained(workshop.out / "decoupler")
+    trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
 
 
 def train_sharpener(workshop: Workshop) -> None:
     linear = AutoencoderLinearVideo.from_pretrained(workshop.need("vae"))
     torch.manual_seed(0)
-    model = sharpener.with_sharpener(linear)
+    model = sharpener.with_sharpener(linear).to(workshop.device)
     size = workshop.recipe(sharpener.RECIPE).batch_size
     run(workshop, sharpener.RECIPE, model, sharpener.make_losses(model, size))
-    model.save_pretrained(workshop.out / "vae_sharp")
     print(f"vae: {sharpener.held_out_psnr(model, HELD_OUT):.2f} dB on held-out clips")
+    model.cpu().save_pretrained(workshop.out / "vae_sharp")
 
 
 def train_reader(workshop: Workshop) -> None:
     """The benchmark's reader, straight into the model folder: it takes no part in generation."""
     recipe = workshop.recipe(reader.RECIPE)
-    steps = reader.train_reader(workshop.out / "reader", workshop.assets / "reader", recipe)
+    steps = reader.train_reader(workshop.out / "reader", workshop.assets / "reader", recipe, device=workshop.device)
     for _ in tqdm(steps, desc=recipe.name, unit="step", total=recipe.steps):
         pass
 
@@ -169,7 +171,7 @@ def export(workshop: Workshop) -> None:
         "vae": AutoencoderLinearVideo.from_pretrained(workshop.need("vae_sharp")),
     }
     for name, component in components.items():
-        component.half().save_pretrained(workshop.assets / name)  # type: ignore[operator]
+        component.half().cpu().save_pretrained(workshop.assets / name)  # type: ignore[operator]
     generator.new_scheduler().save_pretrained(workshop.assets / "scheduler")
     index = {"_class_name": "StoryPipeline", "_diffusers_version": diffusers.__version__, **COMPONENTS}
     (workshop.assets / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
