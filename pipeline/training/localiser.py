@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from ..backbones import find_device
 from ..evaluation.localiser import LABELS, Localiser, to_input
 from ..picturebook import renderer, world
-from .loop import Losses, Recipe, train
+from .loop import Losses, Recipe, device_of, half_precision, train
 from .reader import soften
 
 RECIPE = Recipe("localiser", 700, 3e-3, 32, decay=0.5, average=0.98)
@@ -59,14 +60,17 @@ def render_examples(folder: Path, count: int = PICTURES, seed: str = "train") ->
 def make_losses(
     model: Localiser, pictures: np.ndarray, labels: np.ndarray, batch_size: int
 ) -> Callable[[torch.Generator], Losses]:
+    device = device_of(model)
+
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(pictures), (batch_size,), generator=generator).numpy()
         x, truth = soften(to_input(pictures[rows]), generator), torch.from_numpy(labels[rows]).long()
         mirrored = torch.rand(batch_size, generator=generator) < 0.5
         x[mirrored], truth[mirrored] = x[mirrored].flip(-1), truth[mirrored].flip(-1)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(x.to(memory_format=torch.channels_last)).float()
-        return {"loss": F.cross_entropy(logits, truth, WEIGHTS), "right": _share_right(logits, truth)}
+        truth = truth.to(device)
+        with half_precision(device):
+            logits = model(x.to(device, memory_format=torch.channels_last)).float()
+        return {"loss": F.cross_entropy(logits, truth, WEIGHTS.to(device)), "right": _share_right(logits, truth)}
 
     return losses
 
@@ -78,15 +82,15 @@ def _share_right(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def train_localiser(
-    work: Path, out: Path, recipe: Recipe = RECIPE, pictures: int = PICTURES
+    work: Path, out: Path, recipe: Recipe = RECIPE, pictures: int = PICTURES, device: torch.device | None = None
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Renders, trains and writes the localiser to `out` as float16; `work` keeps the pictures, checkpoint and log."""
     torch.manual_seed(recipe.seed)
     model = Localiser()
-    model.train().to(memory_format=torch.channels_last)
+    model.train().to(device, memory_format=torch.channels_last)
     examples = render_examples(work, pictures)
     yield from train(recipe, model, make_losses(model, *examples, recipe.batch_size), work)
-    model.half().save_pretrained(out, safe_serialization=True)
+    model.half().cpu().save_pretrained(out, safe_serialization=True)
 
 
 def main() -> None:
@@ -94,7 +98,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/localiser"), help="pictures, checkpoint, log")
     parser.add_argument("--out", type=Path, required=True, help="folder of the localiser")
     options = parser.parse_args()
-    bar = tqdm(train_localiser(options.work, options.out), desc=RECIPE.name, unit="step", total=RECIPE.steps)
+    steps = train_localiser(options.work, options.out, device=find_device())
+    bar = tqdm(steps, desc=RECIPE.name, unit="step", total=RECIPE.steps)
     for _, numbers in bar:
         bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()})
 
