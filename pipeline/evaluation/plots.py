@@ -58,7 +58,7 @@ def gap_curve(curves: Mapping[str, Mapping[int, Estimate]], chance: Estimate):
     ax.set(xlabel="scenes since the actor was last seen", ylabel="actor agreement", ylim=(0, 1.03))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), labelcolor=INK)
-    _titled(figure, ax, "Does an actor come back as it was?")
+    _titled(ax, "Does an actor come back as it was?")
     return figure
 
 
@@ -80,9 +80,9 @@ def history_weight(table: Table):
                         color=PALE, fontsize=8)  # fmt: skip
         if measure in WANTED:
             ax.axhline(WANTED[measure], color=INK, lw=0.8)
-        ax.set(xlabel="history weight w2", xticks=weights)
-        ax.margins(y=0.25)
-        _titled(figure, ax, title)
+        ax.set(xlabel="history weight w2", ylim=(0.6, 1.4) if measure == "motion" else (0, 1.03))
+        ax.set_xticks(weights, [f"{weight:g}" for weight in weights])
+        _titled(ax, title)
     return figure
 
 
@@ -96,13 +96,14 @@ def systems(table: Table):
             _bar(ax, place, table[name][measure], COLOURS[name])
         if measure in WANTED:
             ax.axvline(WANTED[measure], color=INK, lw=0.8)
-        ax.set(yticks=places, ylim=(-0.6, len(names) - 0.4), xlim=(0, None))
+        highest = max((e.high for e in (table[name][measure] for name in names) if e.high is not None), default=1)
+        ax.set(yticks=places, ylim=(-0.6, len(names) - 0.4), xlim=(0, 1.25 * max(highest, 0.1)))
+        ax.grid(visible=False, axis="y")
         ax.set_yticklabels([TITLES[name] for name in names] if ax is axes[0] else [])
         ax.tick_params(axis="y", length=0)
         for label, name in zip(ax.get_yticklabels(), names, strict=True):
             label.set_fontweight("bold" if name == next(iter(MAIN)) else "normal")
-        ax.margins(x=0.2)
-        _titled(figure, ax, HEADINGS.get(measure, measure).replace(", ", ",\n"))
+        _titled(ax, HEADINGS.get(measure, measure).replace(", ", ",\n"))
     return figure
 
 
@@ -132,7 +133,7 @@ def _figure(width: float, height: float, panels: int):
     return figure, axes
 
 
-def _titled(figure, ax, title: str) -> None:
+def _titled(ax, title: str) -> None:
     ax.set_title(title, loc="left", fontsize=10.5, color=INK, fontweight="bold")
 
 

@@ -210,21 +210,33 @@ def killed_after_one_job(monkeypatch) -> None:
     monkeypatch.setattr(crew.Hand, "do", until_killed)
 
 
+def assert_alike(a: object, b: object) -> None:
+    """Equal but for what other numbers of threads change in the last bits."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_alike(a[key], b[key])
+    else:
+        assert a == b or a == pytest.approx(b, rel=1e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick", "killed_after_one_job")
 @pytest.mark.filterwarnings("ignore::UserWarning:diffusers")
-def test_a_killed_run_goes_on_and_gives_the_same(tmp_path: Path, models: list[str], capsys) -> None:
-    given = (*models, "--protocol", "abba", "--steps", 1, "--seed", 2, "--no-plots", "--processes", 1)
-    given += ("--stories", 2, "--ablation-stories", 1, "--batch", 4)
+def test_a_killed_run_goes_on_and_gives_the_same_as_one_in_two_processes(
+    tmp_path: Path, models: list[str], capsys
+) -> None:
+    given = (*models, "--protocol", "abba", "--steps", 1, "--seed", 2, "--no-plots", "--processes")
+    other = ("--stories", 2, "--ablation-stories", 1, "--batch", 4, "--out")
     with pytest.raises(KeyboardInterrupt):
-        bench(*given, "--out", tmp_path / "parts")
+        bench(*given, 1, *other, tmp_path / "parts")
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["stories"]
     assert len(list(tmp_path.glob("parts/stories/*/abba-*.json"))) == 1
-    assert bench(*given, "--out", tmp_path / "parts") == 0
+    assert bench(*given, 1, *other, tmp_path / "parts") == 0
     printed = capsys.readouterr().out
-    assert bench(*given, "--out", tmp_path / "whole") == 0
+    assert bench(*given, 2, *other, tmp_path / "whole") == 0
     first, second = (json.loads((tmp_path / name / "benchmark.json").read_text()) for name in ("whole", "parts"))
-    assert first["protocols"] == second["protocols"]
+    assert_alike(first["protocols"], second["protocols"])
     assert first["settings"] == second["settings"] and first["accuracy"]["reader"] == {"number": 0.5}
     systems = first["protocols"]["abba"]["systems"]
     assert set(systems) == {*measured_on("abba", SYSTEMS), *CONTROLS}
