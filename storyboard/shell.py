@@ -1,4 +1,5 @@
-"""The verbs of `storyboard.verbs` as commands: `python -m storyboard get-story STORY`. They print JSON.
+"""The verbs of `storyboard.verbs` as commands: `python -m storyboard get-story STORY`. They print JSON; `meter`
+prints a table.
 
 Interrupting `render-story` cancels what it has put in line: scenes that are done stay, and nothing goes on with the
 rest later. A command renders nothing that it was not asked for, such as what a page had in line when it crashed.
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .tables import continuity_table
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -33,6 +36,7 @@ COMMANDS = {  # positional arguments and a summary: --help need not load what th
     "undo": ("story", "take the last edit back"),
     "redo": ("story", "do it again"),
     "plan": ("story", "what is stale, why, and what a render would do"),
+    "meter": ("story", "whether what recurs looks as it did, scene by scene, as a table"),
     "render-story": ("story scenes*", "render the scenes named, or all that are stale"),
     "choose-take": ("story scene take", "the take of a scene that is shown"),
     "film": ("story", "export: mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip"),
@@ -41,6 +45,7 @@ COMMANDS = {  # positional arguments and a summary: --help need not load what th
 }
 OPTIONS: dict[str, dict[str, Any]] = {"add-scene": {"index": -1}, "film": {"format": "mp4"}}
 RENAMED = {"render-story": "render"}  # `render` makes a film from prompts
+TABLES = {"meter": continuity_table}  # commands that print a table of the verb's answer
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -53,6 +58,8 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
             many = argument.endswith("*")
             kind = int if argument == "index" else str
             command.add_argument(argument.rstrip("*"), type=kind, nargs="*" if many else None)
+        if name in TABLES:
+            command.add_argument("--json", action="store_true", help="all figures as JSON, instead of a table")
         for option, default in OPTIONS.get(name, {}).items():
             command.add_argument(f"--{option}", type=type(default), default=default, help="(default: %(default)s)")
         command.set_defaults(run=run, interrupted="what was done before is kept")
@@ -68,7 +75,11 @@ def run(options: argparse.Namespace) -> None:
     with closing(_studio(options.model)) as studio:
         owner = options.owner or own_secret(studio.folder)
         try:
-            _print_all(studio, verb(studio, owner, **arguments))
+            answer = verb(studio, owner, **arguments)
+            if name in TABLES and not options.json:
+                print(TABLES[name](answer), flush=True)
+            else:
+                _print_all(studio, answer)
         except (KeyboardInterrupt, SystemExit, OSError):  # OSError: nobody reads what is printed any more
             if name == "render":
                 studio.cancel(owner, arguments["story"])

@@ -14,7 +14,7 @@ const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 
 
 export async function mount(element, server) {
   free(element);
-  await Promise.all(['board.css', 'panel.css'].map(addStyle));
+  await Promise.all(['board.css', 'panel.css', 'meter.css'].map(addStyle));
   const store = new Store(server), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store)};
   const show = name => { dialogs[name].dispatchEvent(new Event('opening')); dialogs[name].showModal(); };
   const side = makeSide(element, store), toasts = makeToasts(element, store);

@@ -1,13 +1,14 @@
 // The panel of the selected scene: how it stands, and its tabs.
 import {el, setAttr, setHidden, setMarked, setText} from './dom.js';
 import {flushEdits, makeEmpty, newId} from './parts.js';
+import {makeMeter} from './meter.js';
 import {makeRemembers} from './remembers.js';
 import {makeSettings} from './settings.js';
 import {makeTakes} from './takes.js';
 import {makeWhatIf} from './whatif.js';
 
 const TABS = [['scene', 'Scene', makeSettings], ['remembers', 'Remembers', makeRemembers], ['takes', 'Takes', makeTakes],
-  ['whatif', 'What if', makeWhatIf]];
+  ['whatif', 'What if', makeWhatIf], ['meter', 'Meter', makeMeter]];
 const STATES = {blank: 'no prompt yet', new: 'not rendered yet', fresh: 'fresh', stale: 'stale', waiting: 'waiting'};
 
 export function makePanel(store) {
