@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
@@ -110,7 +111,7 @@ def load(name: str, device: str | torch.device = "cpu", cache_folder: Path | Non
         model, told = KINDS[kind].from_pretrained(
             folder, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"image encoder {name!r} cannot be loaded: {reason}") from error
     if told["missing_keys"]:

@@ -40,7 +40,7 @@ def reading(prompt: float | None = 0.3, motion: float = 1.0) -> Reading:
 @cache
 def embedded() -> tuple[Gauge, Calibration]:
     gauge = Gauge(backbones.load("picturebook", "cpu"))
-    return gauge, calibrate(gauge, stories=16)
+    return gauge, calibrate(gauge, stories=12)
 
 
 # Scales
@@ -80,7 +80,7 @@ def test_a_clip_is_worth_its_weakest_figure() -> None:
 
 def test_the_gate_and_the_similarity_on_held_out_clips() -> None:
     gauge, scale = embedded()
-    drawn = [draw(gauge, index, "test") for index in range(24)]
+    drawn = [draw(gauge, index, "test") for index in range(16)]
     sights = [sight for each in drawn for sight in each.sights]
     right = np.mean([(presence(scale, sight.region) >= 0.5) == sight.there for sight in sights])
     assert right >= 0.9, right
