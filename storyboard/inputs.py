@@ -28,7 +28,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 Key = Annotated[str, Field(max_length=64)]  # an id
 Line = Annotated[str, Field(max_length=400)]
 Weight = Annotated[float, Field(ge=0, le=30)]
-Patience = Annotated[float, Field(ge=0, le=60)]  # seconds
+Pause = Annotated[float, Field(ge=0, le=60)]  # seconds
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -19,7 +19,7 @@ import platformdirs
 from pipeline.errors import ThroughlineError
 
 from . import archive, edits, exports, plan, view
-from .inputs import Key, Line, Op, Patience, Weight, Without, checked, checked_owner, read_op, take_of, touched, uploaded
+from .inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, read_op, take_of, touched, uploaded
 from .library import Library
 from .making import Trial, imported_take, keep_picture, read_frames
 from .media import Media
@@ -273,7 +273,7 @@ class Studio:
         return {"maps": view.maps_view(board, take, self.media) if take and take.trace else []}
 
     @checked
-    def meter(self, owner: Line, story: Key, patience: Patience | None = 2.0) -> dict[str, Any]:
+    def meter(self, owner: Line, story: Key, patience: Pause | None = 2.0) -> dict[str, Any]:
         """What the continuity meter says about the chosen takes: as much as is measured within `patience` seconds, all
         of it for None."""
         head = self._head(owner, story)
