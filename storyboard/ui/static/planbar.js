@@ -1,7 +1,7 @@
 // The line at the foot of the page: what a render would do and about how long it takes, or how far it is.
 
-import {counted, duration, el, icon, iconButton, makeMenu, openMenu, setAttr, setHidden, setMarked,
-  setText} from './dom.js';
+import {counted, duration, el, icon, iconButton, makeMenu, narrow, openMenu, setAttr, setHidden,
+  setMarked, setText} from './dom.js';
 import {sceneOf} from './edits.js';
 
 const MOST_NAMED = 6, MOST_REASONS = 2;
@@ -63,7 +63,8 @@ function planLine(story, standing) {
 
 function stepWords(step, i, state, count) {             // that a scene is new, its card says
   const reason = state !== 'new' && i < (count > MOST_NAMED ? 1 : MOST_REASONS) && step.reasons[0];
-  return reason ? `${step.number} (${reason})` : String(step.number);
+  const said = reason && narrow() ? reason.split(':')[0] : reason; // old and new words stand on the card
+  return said ? `${step.number} (${said})` : String(step.number);
 }
 
 function restLine(story, standing) {
