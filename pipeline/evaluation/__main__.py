@@ -16,11 +16,11 @@ from .. import backbones
 from ..guidance import Guidance
 from ..story_pipeline import DEFAULT_STEPS
 from . import crew, report
-from .accuracy import reader_accuracy
+from .accuracy import localiser_accuracy, reader_accuracy
 from .benchmark import HeldOut, StoryScore
 from .command import Parser, run, whole
 from .filming import BATCH
-from .localiser import localiser_accuracy, localiser_folder
+from .localiser import localiser_folder
 from .reader import reader_folder
 from .results import Results, sources_digest
 from .sheet import Block, chosen, contact_sheet, title_of
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--steps", type=whole(1, 1000), default=DEFAULT_STEPS, help="of denoising (%(default)s)")
     p.add_argument("--guidance-scale", type=float, default=DEFAULTS["text"], help="w1, on the text (%(default)s)")
     p.add_argument("--history-scale", type=float, default=DEFAULTS["history"], help="w2, on the history (%(default)s)")
-    p.add_argument("--processes", type=whole(1, 256), default=crew.available_cores(), help="(one a core)")
+    p.add_argument("--processes", type=whole(1, 256), default=crew.processes_here(), help="(one a core, one for a GPU)")
     p.add_argument("--batch", type=whole(1, 256), default=BATCH, help="scenes at once (%(default)s)")
     p.add_argument("--no-plots", action="store_true", help="tables and contact sheets only")
     return p

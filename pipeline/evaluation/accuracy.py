@@ -1,18 +1,26 @@
-"""How well the reader reads: its accuracy on held-out rendered clips."""
+"""How well the reader reads and the localiser finds: their accuracy on held-out rendered clips."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..picturebook import renderer
+from ..training.localiser import lone_scene
 from ..training.reader import render_example
 from ..training.truth import NOTHING
+from .localiser import ACTOR, PLACE, THINGS, Localiser
+from .pointing import entity_patches
 from .reader import READ_FACTS, SURE, ClipReader, to_input
 
-CLIPS = 400
+CLIPS, KEYFRAMES = 400, 300
+KEYFRAME = 8
+GRID = (12, 12)  # patches of the image encoder, on which pointing is decided
+NAMES = {"place": PLACE, "actor": ACTOR, "things": THINGS}
 
 
 @torch.no_grad()
@@ -36,3 +44,24 @@ def _share(logits: Tensor, truth: Tensor, values: tuple[str, ...]) -> float:
     if "" in values:
         there &= truth != values.index("")
     return float((logits.argmax(-1) == truth)[there].float().mean())
+
+
+def localiser_accuracy(localiser: Localiser, seed: int, clips: int = KEYFRAMES) -> dict[str, float]:
+    """On held-out rendered keyframes of a lone actor: intersection over union of each label over all pixels, and the
+    share of the patches of "actor 0" and of "place" (the two things that are pointed at) that it decides rightly."""
+    scenes = [lone_scene(random.Random(f"localiser/bench/{seed}/{i}")) for i in range(clips)]
+    rendered = [renderer.render(scene, frames=(KEYFRAME,)) for scene in scenes]
+    truths = [clip.masks[0] for clip in rendered if clip.masks is not None]
+    found = localiser.masks([clip.frames[0] for clip in rendered])
+    accuracy = {f"{name} pixels": _overlap(found, truths, label) for name, label in NAMES.items()}
+    return accuracy | {f"{label} patches": _patch_overlap(found, truths, label) for label in ("actor 0", "place")}
+
+
+def _overlap(found: Sequence[np.ndarray], truths: Sequence[np.ndarray], label: int) -> float:
+    a, b = np.stack(found) == label, np.stack(truths) == label
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def _patch_overlap(found: Sequence[np.ndarray], truths: Sequence[np.ndarray], label: str) -> float:
+    a, b = (np.stack([entity_patches(mask, label, GRID) for mask in masks]) for masks in (found, truths))
+    return float((a & b).sum() / max(1, (a | b).sum()))

@@ -80,6 +80,11 @@ def work(brief: Brief, jobs: Sequence[Job], processes: int) -> Iterator[Job]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def processes_here() -> int:
+    """One a core, which makes more of a CPU than more threads do; one for a GPU."""
+    return 1 if torch.cuda.is_available() else available_cores()
+
+
 def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -6,7 +6,6 @@ Generated keyframes have no true masks; what this network sees in them stands in
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,14 +18,9 @@ from torch import Tensor, nn
 
 from ..backbones import assets_folder
 from ..errors import WeightsError
-from ..picturebook import renderer
 from ..picturebook.renderer import HEIGHT, WIDTH
-from .pointing import entity_patches
 
 PLACE, ACTOR, THINGS = LABELS = range(3)  # as in the renderer's masks of a lone actor
-GRID = (12, 12)  # patches of the image encoder, on which pointing is decided
-KEYFRAME = 8
-CLIPS = 300
 
 
 class Localiser(ModelMixin, ConfigMixin):
@@ -92,29 +86,3 @@ def to_input(keyframes: np.ndarray) -> Tensor:
     """uint8 (B, H, W, 3) to what the network takes, (B, 3, 96, 144) in -1..1."""
     x = torch.as_tensor(keyframes).movedim(-1, 1).float() / 127.5 - 1
     return x if x.shape[2:] == (HEIGHT, WIDTH) else F.interpolate(x, (HEIGHT, WIDTH), mode="bilinear", antialias=True)
-
-
-def localiser_accuracy(localiser: Localiser, seed: int, clips: int = CLIPS) -> dict[str, float]:
-    """On held-out rendered keyframes of a lone actor: intersection over union of each label over all pixels, and the
-    share of the patches of "actor 0" and of "place" (the two things that are pointed at) that it decides rightly."""
-    from ..training.localiser import lone_scene  # training imports this module
-
-    scenes = [lone_scene(random.Random(f"localiser/bench/{seed}/{i}")) for i in range(clips)]
-    rendered = [renderer.render(scene, frames=(KEYFRAME,)) for scene in scenes]
-    truths = [clip.masks[0] for clip in rendered if clip.masks is not None]
-    found = localiser.masks([clip.frames[0] for clip in rendered])
-    accuracy = {f"{name} pixels": _overlap(found, truths, label) for name, label in NAMES.items()}
-    return accuracy | {f"{label} patches": _patch_overlap(found, truths, label) for label in ("actor 0", "place")}
-
-
-NAMES = {"place": PLACE, "actor": ACTOR, "things": THINGS}
-
-
-def _overlap(found: Sequence[np.ndarray], truths: Sequence[np.ndarray], label: int) -> float:
-    a, b = np.stack(found) == label, np.stack(truths) == label
-    return float((a & b).sum() / max(1, (a | b).sum()))
-
-
-def _patch_overlap(found: Sequence[np.ndarray], truths: Sequence[np.ndarray], label: str) -> float:
-    a, b = (np.stack([entity_patches(mask, label, GRID) for mask in masks]) for masks in (found, truths))
-    return float((a & b).sum() / max(1, (a | b).sum()))

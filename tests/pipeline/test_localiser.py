@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pipeline.errors import WeightsError
-from pipeline.evaluation import localiser as module
-from pipeline.evaluation.localiser import ACTOR, PLACE, THINGS, Localiser, localiser_accuracy
+from pipeline.evaluation.accuracy import KEYFRAME, localiser_accuracy
+from pipeline.evaluation.localiser import ACTOR, PLACE, THINGS, Localiser
 from pipeline.picturebook import renderer
 from pipeline.training.localiser import lone_scene, render_example, train_localiser
 from pipeline.training.loop import Recipe
@@ -20,7 +20,7 @@ class Truth:
 
     def __init__(self, wrong=lambda mask: mask) -> None:
         scenes = [lone_scene(random.Random(f"localiser/bench/0/{i}")) for i in range(12)]
-        clips = [renderer.render(scene, frames=(module.KEYFRAME,)) for scene in scenes]
+        clips = [renderer.render(scene, frames=(KEYFRAME,)) for scene in scenes]
         self.known = {clip.frames[0].tobytes(): wrong(clip.masks[0]) for clip in clips}
 
     def masks(self, keyframes):
