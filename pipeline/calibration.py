@@ -15,7 +15,6 @@ from .continuity import Calibration, Gauge, Reading, Region, Span, look_cosine
 from .picturebook import captions, renderer, world
 from .picturebook.captions import Caption
 
-STORIES = 40
 FRAMES = (2, 8, 14)  # of 17: where the gauge looks in a clip
 RIDGE = 0.05  # of the gate
 
@@ -106,7 +105,7 @@ def _read(gauge: Gauge, frames: np.ndarray, caption: Caption, *labels: str) -> R
 # The scales
 
 
-def calibrate(gauge: Gauge, stories: int = STORIES, domain: str = "calibration") -> Calibration:
+def calibrate(gauge: Gauge, stories: int = 40, domain: str = "calibration") -> Calibration:
     """Draws `stories` examples, half with the same looks and half with others, and reads the scales off them."""
     drawn = [draw(gauge, index, domain, share=index % 2) for index in range(stories)]
     sights = [sight for evidence in drawn for sight in evidence.sights]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
 log = logging.getLogger(__name__)
 
 FORMAT = 1  # of readings and scales on disk
+CALIBRATION_STORIES = 40  # drawn once a model
 MOST_READINGS = 2000  # in memory, a few kB each
 KEPT_SECONDS = 30 * 24 * 3600.0  # files that nobody has read
 ENCODER = "THROUGHLINE_METER"  # own, dinov2, clip, a hub id or a folder
@@ -166,7 +167,7 @@ class Meter:
         path = self.folder / f"scale-{known_by}.json"
         kept = _read_json(path)
         if kept is None:
-            scale = calibrate(gauge)
+            scale = calibrate(gauge, CALIBRATION_STORIES)
             _write_json(path, asdict(scale) | {"format": FORMAT, "centre": scale.centre.tolist()})
             return scale
         values = {name: value for name, value in kept.items() if name not in ("format", "centre", "gate")}

@@ -1,11 +1,20 @@
 """What the tests of the storyboard share: a tiny model on disk, and clips that ffmpeg made."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from storyboard.video import write_video
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_for_the_scales() -> Iterator[None]:
+    """The meter's scales from a few drawn clips: the tiny model has nothing to tell apart."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storyboard.meter.CALIBRATION_STORIES", 3)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -138,8 +138,8 @@ def scaled() -> Iterator[None]:
         yield
 
 
-def calibrate_few(gauge: Any) -> Calibration:
-    found = calibrate(gauge, stories=4)
+def calibrate_few(gauge: Any, stories: int) -> Calibration:
+    found = calibrate(gauge, stories)
     return Calibration(found.centre, 0.0, 1.0, found.gate, 0.0, 1.0)
 
 
