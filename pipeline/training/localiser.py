@@ -62,6 +62,8 @@ def make_losses(
 ) -> Callable[[torch.Generator], Losses]:
     device = device_of(model)
 
+    device = device_of(model)
+
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(pictures), (batch_size,), generator=generator).numpy()
         x, truth = soften(to_input(pictures[rows]), generator), torch.from_numpy(labels[rows]).long()
