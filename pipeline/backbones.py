@@ -1,11 +1,9 @@
-"""Names to loaded pipelines, with the device and the precision they run in.
-
-Does not cover: hub ids, offload.
-"""
+"""Names to loaded pipelines, with the device, the precision and the memory they run in."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -14,12 +12,16 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
+from . import hub
 from .errors import ThroughlineError, WeightsError
-from .story_pipeline import StoryPipeline
+from .story_pipeline import HISTORIES, StoryPipeline
+from .transformer import StoryTransformer3DModel
 from .weights import check_folder
 
 NAMES = ("picturebook",)  # folders of `assets_folder`
 OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "vae")
+STOCK_CLASSES = {"transformer": "CogVideoXTransformer3DModel", "vae": "AutoencoderKLCogVideoX",
+                 "text_encoder": "T5EncoderModel"}  # fmt: skip
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -29,17 +31,21 @@ def assets_folder() -> Path:
     return Path(os.environ.get("THROUGHLINE_ASSETS") or Path(__file__).resolve().parent.parent / "assets")
 
 
-def find(name: str = "picturebook") -> Path:
+def find(name: str = "picturebook", revision: str | None = None, offline: bool = False) -> Path:
     """The folder of a model, checked but not loaded: a cheap look at every weight file.
 
-    name: one of NAMES, or a local folder in the diffusers layout. Raises ThroughlineError for an unknown model,
-    WeightsError for weights that are missing, truncated or pickles.
+    name: one of NAMES, a local folder in the diffusers layout, or a hub id, which is downloaded first if need be.
+    revision, offline: see `hub.fetch`. Raises ThroughlineError for an unknown model, WeightsError for weights that are
+    missing, truncated or pickles.
     """
     folder = assets_folder() / name if name in NAMES else Path(name)
     if name in NAMES and not (folder / "model_index.json").is_file():
         raise WeightsError(f"model {name!r} is not there: expected {folder / 'model_index.json'}")
+    if name and not folder.is_dir() and hub.is_hub_name(name):
+        folder = hub.fetch(name, revision, offline)
     if not name or not folder.is_dir():
-        raise ThroughlineError(f"model is {name!r}: expected {' or '.join(map(repr, NAMES))}, or a local model folder")
+        known = " or ".join(map(repr, NAMES))
+        raise ThroughlineError(f"model is {name!r}: expected {known}, a local model folder, or a hub id")
     check_folder(folder)
     return folder
 
@@ -58,42 +64,90 @@ def digest(folder: Path) -> str:
 
 
 def load(
-    name: str = "picturebook", device: str | torch.device | None = None, dtype: str | torch.dtype | None = None
-) -> StoryPipeline:
+    name: str = "picturebook", device: str | torch.device | None = None, dtype: str | torch.dtype | None = None,
+    *, memory: str = "auto", history: str | None = None, revision: str | None = None, offline: bool = False,
+) -> StoryPipeline:  # fmt: skip
     """The pipeline of a model.
 
     device: None for a GPU if there is one, else the CPU.
-    dtype: the precision of the transformer, which does nearly all of the work; None for bfloat16 on a GPU, and on a CPU
-    that has instructions for it (autocast, over float32 weights). All else stays in float32, so that the text filter,
-    which shares the text encoder, decides the same.
-    Raises ThroughlineError as `find` does, and for a device or a precision that is not to be had.
+    dtype: the precision; None for bfloat16 on a GPU (float16 on one that lacks it), and on a CPU that has instructions
+    for it (autocast, over float32 weights). Of the embedded model it is the transformer's alone, which does nearly all
+    of the work, so that the text filter, which shares the text encoder, decides the same.
+    memory: one of `placement.MEMORIES`; `StoryPipeline.placement.said` tells what came of it.
+    history: one of `story_pipeline.HISTORIES`; None for "trained" if the model has what that needs, else "reference".
+    revision, offline: see `find`.
+    Raises ThroughlineError as `find` does, and for a device, a precision or a history that is not to be had.
     """
-    folder, place = find(name), find_device(device)
+    folder, place = find(name, revision, offline), find_device(device)
     precision = _dtype(dtype, place)
+    _check_history(history)
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     try:
-        pipeline = StoryPipeline.from_pretrained(folder, dtype={"transformer": precision, "default": torch.float32})
+        pipeline = _load(folder, precision)
     except ThroughlineError:
         raise
-    except (OSError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError, AttributeError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"model {str(folder)!r} cannot be loaded: {reason}") from error
     _check_complete(pipeline, folder)
-    pipeline.to(place)
+    if history == "trained" and not pipeline.has_adapter:
+        raise ThroughlineError(
+            f"history is 'trained', but {str(folder)!r} has no adapter: expected 'reference' or 'off'"
+        )
+    pipeline.history = history or pipeline.history
+    pipeline.placement.place(pipeline, memory, place)
     pipeline.autocast = dtype is None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
+def _load(folder: Path, precision: torch.dtype) -> StoryPipeline:
+    """A folder of ours, or of a stock CogVideoXPipeline, whose transformer becomes one that may look at references."""
+    stock = check_folder(folder).get("_class_name") != StoryPipeline.__name__
+    if not stock and not _is_cogvideox(folder):
+        return StoryPipeline.from_pretrained(folder, dtype={"transformer": precision, "default": torch.float32})
+    if not stock:
+        return StoryPipeline.from_pretrained(folder, dtype=precision)
+    _check_text_to_video(folder)
+    transformer = StoryTransformer3DModel.from_pretrained(
+        folder / "transformer", dtype=precision, history_dim=0, use_safetensors=True, local_files_only=True
+    )
+    return StoryPipeline.from_pretrained(folder, dtype=precision, transformer=transformer)
+
+
+def _is_cogvideox(folder: Path) -> bool:
+    return json.loads((folder / "vae" / "config.json").read_text())["_class_name"] == "AutoencoderKLCogVideoX"
+
+
+def _check_text_to_video(folder: Path) -> None:
+    """Raises ThroughlineError for folders that are no CogVideoX, or one that starts from a picture."""
+    classes = {name: value[1] for name, value in check_folder(folder).items() if isinstance(value, list)}
+    for name, wanted in STOCK_CLASSES.items():
+        if classes.get(name) != wanted:
+            raise ThroughlineError(f"model {str(folder)!r} has {classes.get(name)} as its {name}: expected {wanted}")
+    config = json.loads((folder / "transformer" / "config.json").read_text())
+    if config.get("in_channels") != config.get("out_channels"):
+        channels = f"{config.get('in_channels')} channels in, {config.get('out_channels')} out"
+        raise ThroughlineError(f"model {str(folder)!r} has {channels}: expected a text-to-video model, with as many")
+
+
+def _check_history(history: str | None) -> None:
+    if history is not None and history not in HISTORIES:
+        raise ThroughlineError(f"history is {history!r}: expected one of {', '.join(HISTORIES)}")
+
+
 def _check_complete(pipeline: StoryPipeline, folder: Path) -> None:
     """Raises WeightsError if a component has weights that its files lack, where diffusers would make them up."""
     for name in OWN_COMPONENTS:
+        component = getattr(pipeline, name)
+        if component is None:
+            continue
         found = set[str]()
         for path in (folder / name).glob("*.safetensors"):
             with safe_open(path, "pt") as weights:
                 found.update(weights.keys())
-        wanted = getattr(pipeline, name).state_dict().keys()
+        wanted = component.state_dict().keys()
         lacking = sorted(key for key in wanted - found if not key.startswith("history_"))  # stock CogVideoX has none
         if lacking:
             raise WeightsError(f"model {str(folder)!r} cannot be loaded: its {name} lacks {lacking[0]!r}")
@@ -117,6 +171,8 @@ def find_device(name: str | torch.device | None = None) -> torch.device:
 
 def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
     if dtype is None:
+        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            return torch.float16
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     found = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if found is None or found not in DTYPES.values():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .decoupler import Decoupler
 from .feature_extractor import FeatureExtractor
+from .reference import Reference
 from .text_encoder import TextEncoding
 from .text_filter import FilterResult, Word, kept_tokens
 
@@ -22,7 +23,8 @@ class HistoryScene:
     prompt: str
     keyframe: np.ndarray  # uint8 (H, W, 3)
     text: TextEncoding
-    patches: Tensor  # φ(keyframe), float32 (P, v)
+    patches: Tensor  # φ(keyframe), float32 (P, v); none for a model without an image encoder
+    latents: Tensor | None = None  # of the keyframe as a clip of one frame, (1, 1, C, h, w), for models that look at it
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +38,18 @@ class AttentionMap:
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What the past says to the current scene. tokens: float32 (1, H, d); None if nothing is remembered."""
+    """What the past says to the current scene, either as tokens or as references; neither if nothing is remembered.
+
+    tokens: float32 (1, H, d).
+    """
 
     tokens: Tensor | None
     maps: tuple[AttentionMap, ...]
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def remembers(self) -> bool:
+        return self.tokens is not None or bool(self.references)
 
 
 @torch.no_grad()

@@ -2,96 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import gc
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import CogVideoXDDIMScheduler, DiffusionPipeline
+import torch.nn.functional as F
+from diffusers import DiffusionPipeline
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
 
-from .autoencoder import AutoencoderLinearVideo
+from .cogvideox import PaddedTextEncoder
 from .decoupler import Decoupler
+from .denoising import Denoiser, is_stock
 from .errors import ThroughlineError
 from .feature_extractor import FeatureExtractor
-from .guidance import Guidance, branches, guide, make_preconditioning
-from .history import AttentionMap, HistoryScene, Memory, remember
+from .guidance import Guidance, make_preconditioning
+from .history import HistoryScene, Memory, remember
 from .image_encoder import patch_features, to_pixels
-from .sampling import ddim_step, trailing_timesteps
+from .latents import Autoencoder, latent_space
+from .placement import Placement
+from .recall import refer
+from .sampling import Scheduler
+from .shot import DEFAULT_STEPS, Clip, Settings, Shot, Step, Stopwatch, Trace
 from .text_encoder import TextEncoder, load_minilm
-from .text_filter import FilterResult, TextFilter, WordKey
+from .text_filter import FilterResult, TextFilter
 from .transformer import StoryTransformer3DModel
 from .weights import check_folder
 
-DEFAULT_STEPS = 24
+__all__ = ["DEFAULT_STEPS", "Clip", "Settings", "Shot", "Step", "StoryPipeline", "Trace"]
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything about one generation but its words, its past and its guidance."""
-
-    height: int = 96  # pixels, a multiple of 24
-    width: int = 144
-    num_frames: int = 17  # 4 k + 1
-    steps: int = DEFAULT_STEPS
-    seed: int = 0
-    eta: float = 0.0  # noise added at each step, 0 (none, DDIM) to 1 (DDPM)
-    negative_prompt: str = ""
-    threshold: float | None = None  # of the text filter; None for its default
-    pins: tuple[WordKey, ...] = ()
-    mutes: tuple[WordKey, ...] = ()
-    muted_scenes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """A scene whose past is worked out, ready to be denoised. The filter's settings have no part in it any more."""
-
-    prompt: str
-    memory: Memory
-    guidance: Guidance = field(default_factory=Guidance)
-    settings: Settings = field(default_factory=Settings)
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """Progress: step `index` of `total` (from 1) is done; `preview` is the present estimate of the clip."""
-
-    index: int
-    total: int
-    preview: np.ndarray  # uint8 (F, H, W, 3)
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """What happened in one generation."""
-
-    filter: FilterResult
-    maps: tuple[AttentionMap, ...]
-    guidance: tuple[dict[str, float], ...]  # a step: the two weights and the norms of the two corrections
-    seconds: dict[str, float]  # of each stage: "history", "denoise", "decode"
-
-
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """The end of a generation."""
-
-    frames: np.ndarray  # uint8 (F, H, W, 3)
-    frames_per_second: int
-    trace: Trace
-
-
-@dataclass
-class _Stopwatch:
-    seconds: dict[str, float] = field(default_factory=dict)
-    _since: float = field(default_factory=time.perf_counter)
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage], self._since = now - self._since, now
+HISTORIES = ("trained", "reference", "off")  # by the adapter, by reference frames (`pipeline.reference`), none
+SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
+STOCK_STEPS, STOCK_GUIDANCE = 50, Guidance(text=6.0, history=2.0)  # w1 as the checkpoints' authors recommend
 
 
 class StoryPipeline(DiffusionPipeline):
@@ -100,25 +45,70 @@ class StoryPipeline(DiffusionPipeline):
     Does not cover: models whose text is not encoded by `text_encoder` alone.
     """
 
-    model_cpu_offload_seq = "text_encoder->image_encoder->extractor->decoupler->transformer->vae"
-    _optional_components = ["text_encoder", "tokenizer"]  # in a folder, not in a pipeline: see save_pretrained
+    model_cpu_offload_seq = "text_encoder->transformer->vae"
+    _adapter = ["image_encoder", "extractor", "decoupler"]  # what a stock checkpoint lacks
+    _exclude_from_cpu_offload = _adapter  # small, and their parts are called one by one
+    _optional_components = ["text_encoder", "tokenizer", *_adapter]  # see save_pretrained for the first two
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, text_encoder: PreTrainedModel,
-        image_encoder: CLIPVisionModelWithProjection, extractor: FeatureExtractor, decoupler: Decoupler,
-        transformer: StoryTransformer3DModel, vae: AutoencoderLinearVideo, scheduler: CogVideoXDDIMScheduler,
+        transformer: StoryTransformer3DModel, vae: Autoencoder, scheduler: Scheduler,
+        image_encoder: CLIPVisionModelWithProjection | None = None, extractor: FeatureExtractor | None = None,
+        decoupler: Decoupler | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.register_modules(
             tokenizer=tokenizer, text_encoder=text_encoder, image_encoder=image_encoder, extractor=extractor,
             decoupler=decoupler, transformer=transformer, vae=vae, scheduler=scheduler,
         )  # fmt: skip
-        self.text = TextEncoder(text_encoder, tokenizer, max_tokens=transformer.config.max_text_seq_length)
+        self.stock, most = is_stock(vae), transformer.config.max_text_seq_length
+        if self.stock:
+            self.text: TextEncoder = PaddedTextEncoder(text_encoder, tokenizer, most, self._where)
+        else:
+            self.text = TextEncoder(text_encoder, tokenizer, max_tokens=most)
         self.filter = TextFilter.from_backbone()
+        self.latents = latent_space(vae, self._where)
         spreads = (getattr(vae.config, name, None) for name in ("latents_std", "latents_motion_std"))
-        self.precondition = make_preconditioning(*spreads)
-        self.frames_per_second = 8
-        self.autocast = True  # denoise in bfloat16 on processors that have it
+        self.denoiser = Denoiser(
+            transformer, scheduler, self.text, make_preconditioning(*spreads), self.latents.unit, self.stock,
+            self._where,
+        )  # fmt: skip
+        self.history = "trained" if self.has_adapter else "reference"
+        self.native, self.guidance, self.frames_per_second = self._native()
+        self.placement = Placement()
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether the parts that history tokens come from are there."""
+        return None not in (self.image_encoder, self.extractor, self.decoupler)
+
+    @property
+    def precondition(self):
+        return self.denoiser.precondition
+
+    @property
+    def autocast(self) -> bool:
+        """Whether to denoise in bfloat16 on processors that have it."""
+        return self.denoiser.autocast
+
+    @autocast.setter
+    def autocast(self, wanted: bool) -> None:
+        self.denoiser.autocast = wanted
+
+    def _where(self) -> torch.device:
+        return self._execution_device
+
+    def _native(self) -> tuple[Settings, Guidance, int]:
+        """Settings and guidance that suit the model, and its frames a second."""
+        if not self.stock:
+            return Settings(), Guidance(), 8
+        config, unit = self.transformer.config, self.latents.unit
+        height, width = config.sample_height, config.sample_width
+        if config.patch_size_t:  # CogVideoX 1.5, whose configuration names the largest size, not the usual one
+            height, width = min(height, SIZE_15[0] // unit), min(width, SIZE_15[1] // unit)
+        sizes = {"height": height * unit, "width": width * unit}
+        settings = Settings(**sizes, num_frames=config.sample_frames, steps=STOCK_STEPS)
+        return settings, STOCK_GUIDANCE, 16 if config.patch_size_t else 8
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options) -> StoryPipeline:  # type: ignore[override]
@@ -153,11 +143,40 @@ class StoryPipeline(DiffusionPipeline):
             raise ThroughlineError(
                 f"clip has shape {frames.shape}, {frames.dtype}: expected frames (F, H, W, 3) of uint8"
             )
-        picture = frames[len(frames) // 2 if keyframe is None else keyframe]
+        picture = frames[len(frames) // 2 if keyframe is None else keyframe].copy()
+        latents = self.latents.encode(picture) if self.history == "reference" else None
+        return HistoryScene(prompt, picture, self.text.encode(prompt), self._patches(picture), latents)
+
+    def _patches(self, picture: np.ndarray) -> Tensor:
+        """φ of a keyframe, float32 (P, v) on the CPU; no patches without an image encoder."""
+        if self.image_encoder is None:
+            return torch.zeros(0, 0)
         pixels = to_pixels(picture[None], self.image_encoder.config.image_size)
         pixels = pixels.to(self.image_encoder.device, self.image_encoder.dtype)
-        patches = patch_features(self.image_encoder, pixels)[0].float().cpu()
-        return HistoryScene(prompt, picture.copy(), self.text.encode(prompt), patches)
+        return patch_features(self.image_encoder, pixels)[0].float().cpu()
+
+    @torch.no_grad()
+    def remember(
+        self, history: Sequence[HistoryScene], result: FilterResult, settings: Settings | None = None,
+        by: str | None = None,
+    ) -> Memory:  # fmt: skip
+        """What the past says to the scene that `result` is about. by: one of HISTORIES, None for the model's."""
+        by, settings = by or self.history, settings or self.native
+        if by == "trained":
+            return remember(history, result, self.text.encode(result.prompt), self.extractor, self.decoupler)
+        if by == "off":
+            return Memory(None, ())
+        latents = {i: self._latents_of(history[i], settings) for i in result.contributing}
+        return refer(history, result, latents, self.denoiser)
+
+    def _latents_of(self, scene: HistoryScene, settings: Settings) -> Tensor:
+        """Those of the keyframe at the size of the clip, which are made again if it had another size."""
+        size = (settings.height, settings.width)
+        if scene.latents is not None and scene.keyframe.shape[:2] == size:
+            return scene.latents
+        picture = torch.tensor(scene.keyframe).movedim(-1, 0)[None].float()
+        resized = F.interpolate(picture, size, mode="bilinear", antialias=True)[0].movedim(0, -1)
+        return self.latents.encode(resized.round().clamp(0, 255).byte().numpy())
 
     # --- generation ------------------------------------------------------------------------------------------------
 
@@ -178,9 +197,9 @@ class StoryPipeline(DiffusionPipeline):
         settings: the fields of `Settings`. The same seed, machine and settings give the same clip, bit for bit.
         Raises ThroughlineError for prompts, sizes and settings that the model can't take, before the first step.
         """
-        options, guidance = Settings(**settings), guidance or Guidance()
+        options, guidance = replace(self.native, **settings), guidance or self.guidance
         self.check(prompt, options)
-        return self._generate(prompt, tuple(history), guidance, options)
+        return self._generate_in_memory(prompt, tuple(history), guidance, options)
 
     def check(self, prompt: str, options: Settings) -> None:
         """Raises ThroughlineError for what `generate` can't do."""
@@ -193,38 +212,57 @@ class StoryPipeline(DiffusionPipeline):
             raise ThroughlineError(f"steps is {options.steps}: expected 1 to 1000")
         if not 0 <= options.eta <= 1:
             raise ThroughlineError(f"eta is {options.eta}: expected a number from 0 to 1")
+        if self.stock and options.eta:
+            raise ThroughlineError(f"eta is {options.eta}: expected 0, this model's own sampler has none")
 
     def _check_size(self, options: Settings) -> None:
-        unit, period = self.spatial_unit, self.vae.config.temporal_compression_ratio
-        for name, value in (("height", options.height), ("width", options.width)):
-            if value % unit or not 2 * unit <= value <= 20 * unit:
-                raise ThroughlineError(
-                    f"{name} is {value}: expected a multiple of {unit} from {2 * unit} to {20 * unit}"
-                )
-        if (options.num_frames - 1) % period or not 1 <= options.num_frames <= 81:
-            raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to 81")
+        unit, period, config = self.spatial_unit, self.latents.period, self.transformer.config
+        for name, value, sample in (
+            ("height", options.height, config.sample_height), ("width", options.width, config.sample_width)
+        ):  # fmt: skip
+            most = sample * self.latents.unit * (1 if config.patch_size_t else 2) if self.stock else 20 * unit
+            if value % unit or not 2 * unit <= value <= most:
+                raise ThroughlineError(f"{name} is {value}: expected a multiple of {unit} from {2 * unit} to {most}")
+        longest = max(81, 2 * config.sample_frames - 1)
+        if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
+            raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
 
     @property
     def spatial_unit(self) -> int:
         """Pixels a side of what one video token covers."""
-        return self.vae.config.patch_size * self.transformer.config.patch_size
+        return self.latents.unit * self.transformer.config.patch_size
+
+    def _generate_in_memory(self, *args) -> Iterator[Step | Clip]:
+        """`_generate`, started again one step further down `--memory` whenever the device runs out of memory."""
+        notices = list[str]()
+        while True:
+            try:
+                for item in self._generate(*args):
+                    yield _noticed(item, notices)
+                return
+            except torch.OutOfMemoryError as error:
+                lower = self.placement.lower
+                if lower is None:
+                    raise ThroughlineError(self.placement.no_way_out(error)) from None
+            gc.collect()  # what the error's frames held is free only now
+            notices.append(self.placement.step_down(self))
 
     @torch.no_grad()
     def _generate(
         self, prompt: str, history: tuple[HistoryScene, ...], guidance: Guidance, options: Settings
     ) -> Iterator[Step | Clip]:
-        watch = _Stopwatch()
+        watch = Stopwatch()
         result = self.filter([scene.prompt for scene in history], prompt, threshold=options.threshold,
         pins=options.pins,
                              mutes=options.mutes, muted_scenes=options.muted_scenes)  # fmt: skip
-        memory = remember(history, result, self.text.encode(prompt), self.extractor, self.decoupler)
+        memory = self.remember(history, result, options)
         watch.lap("history")
-        norms = list[dict[str, float]]()
-        for index, [(latents, norm)] in enumerate(self._denoise([Shot(prompt, memory, guidance, options)]), 1):
+        norms, shot = list[dict[str, float]](), Shot(prompt, memory, guidance, options)
+        for index, [(latents, norm)] in enumerate(self.denoiser([shot], self._latent_shape(options)), 1):
             norms.append(norm)
-            yield Step(index, options.steps, self._decode(latents, sharpen=False))
+            yield Step(index, options.steps, self.latents.preview(latents))
         watch.lap("denoise")
-        frames = self._decode(latents, sharpen=True)
+        frames = self.latents.decode(latents)
         watch.lap("decode")
         yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
 
@@ -240,104 +278,20 @@ class StoryPipeline(DiffusionPipeline):
         alike = {(s.height, s.width, s.num_frames, s.steps) for s in (shot.settings for shot in shots)}
         if len(alike) != 1:
             raise ThroughlineError(f"shots have {len(alike)} shapes (height, width, frames, steps): expected one")
-        for step in self._denoise(shots):
+        for step in self.denoiser(shots, self._latent_shape(shots[0].settings)):
             outcome = step
-        return [self._decode(latents, sharpen=True) for latents, _ in outcome]
-
-    def _denoise(self, shots: Sequence[Shot]) -> Iterator[list[tuple[Tensor, dict[str, float]]]]:
-        """Yields after every step, of each shot, the estimate of the clean latents, (1, f, C, h, w), and the norms."""
-        generators = [torch.Generator().manual_seed(shot.settings.seed) for shot in shots]
-        shape, steps = self._latent_shape(shots[0].settings), shots[0].settings.steps
-        noisy = [torch.randn(shape, generator=generator).to(self.transformer.device) for generator in generators]
-        predict = self._predictor(shots)
-        timesteps = trailing_timesteps(steps, self.scheduler.config.num_train_timesteps)
-        alpha_bars = [self.scheduler.alphas_cumprod[t].float() for t in timesteps] + [torch.tensor(1.0)]
-        for index, t in enumerate(timesteps):
-            weights = [shot.guidance.weights(index, steps) for shot in shots]
-            names = [branches(*w, shot.memory.tokens is not None) for w, shot in zip(weights, shots, strict=True)]
-            predictions, outcome = predict(noisy, t, alpha_bars[index], names), []
-            for i, (shot, (w1, w2)) in enumerate(zip(shots, weights, strict=True)):
-                v = guide(predictions[i], w1, w2)
-                noisy[i], clean = ddim_step(
-                    v, noisy[i], alpha_bars[index], alpha_bars[index + 1], shot.settings.eta, generators[i]
-                )
-                outcome.append((clean, {"text": w1, "history": w2} | _norms(predictions[i])))
-            yield outcome
+        return [self.latents.decode(latents) for latents, _ in outcome]
 
     def _latent_shape(self, options: Settings) -> tuple[int, ...]:
-        config = self.vae.config
-        frames = (options.num_frames - 1) // config.temporal_compression_ratio + 1
-        return (
-            1,
-            frames,
-            config.latent_channels,
-            options.height // config.patch_size,
-            options.width // config.patch_size,
-        )
-
-    def _predictor(
-        self, shots: Sequence[Shot]
-    ) -> Callable[[list[Tensor], int, Tensor, list[tuple[str, ...]]], list[dict[str, Tensor]]]:
-        """The function (z, t, ᾱ, branches) -> v of each branch, of each shot; all branches run as one batch."""
-        device, dtype = self.transformer.device, self.transformer.dtype
-
-        def encoded(text: str) -> Tensor:
-            return self.text.encode(text).hidden.to(device, dtype)
-
-        words = [(encoded(shot.prompt), encoded(shot.settings.negative_prompt)) for shot in shots]
-        pasts = [None if (x := shot.memory.tokens) is None else x[0].to(device, dtype) for shot in shots]
-
-        def predict(
-            noisy: list[Tensor], t: int, alpha_bar: Tensor, names: list[tuple[str, ...]]
-        ) -> list[dict[str, Tensor]]:
-            rows = [(i, name) for i, own in enumerate(names) for name in own]
-            text, mask = _padded([words[i][name == "negative"] for i, name in rows])
-            remembered = [None if name == "forgetful" else pasts[i] for i, name in rows]
-            history, history_mask = _padded_history(remembered)
-            times = torch.full((len(rows),), t, device=device)
-
-            def network(x: Tensor) -> Tensor:
-                with _fast_on_cpu(device, self.autocast):
-                    return self.transformer(
-                        x.to(dtype), text, times, text_mask=mask, history=history, history_mask=history_mask
-                    ).sample
-
-            z = torch.cat([noisy[i] for i, _ in rows])
-            v = iter(self.precondition(network, z, alpha_bar[None].to(device)).float().split(1))
-            return [{name: next(v) for name in own} for own in names]
-
-        return predict
-
-    def _decode(self, latents: Tensor, sharpen: bool) -> np.ndarray:
-        """(1, f, C, h, w) to uint8 (F, H, W, 3)."""
-        z = (latents / self.vae.config.scaling_factor).transpose(1, 2).to(self.vae.device, self.vae.dtype)
-        video = self.vae.decode(z, sharpen=sharpen).sample[0].float().clamp(-1, 1)
-        return ((video + 1) * 127.5).round().byte().movedim(0, -1).cpu().numpy()
+        frames = (options.num_frames - 1) // self.latents.period + 1
+        unit, channels = self.latents.unit, self.vae.config.latent_channels
+        return 1, frames, channels, options.height // unit, options.width // unit
 
 
-def _fast_on_cpu(device: torch.device, wanted: bool) -> torch.autocast:
-    """bfloat16 where the processor has instructions for it (two to three times faster); elsewhere nothing."""
-    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return torch.autocast("cpu", torch.bfloat16, enabled=wanted and device.type == "cpu" and has_bf16)
-
-
-def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Rows (n_i, d) as one tensor (B, n, d), and bool (B, n), True where there is a token."""
-    lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
-    padded = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
-    return padded, torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
-
-
-def _padded_history(rows: Sequence[Tensor | None]) -> tuple[Tensor | None, Tensor | None]:
-    """As `_padded`; None for a row that remembers nothing, and for all if none remembers."""
-    some = next((row for row in rows if row is not None), None)
-    return (None, None) if some is None else _padded([some[:0] if row is None else row for row in rows])
-
-
-def _norms(predictions: dict[str, Tensor]) -> dict[str, float]:
-    """How much the text and the history pull, root mean square."""
-    norms = {}
-    for name, other in (("text_pull", "negative"), ("history_pull", "forgetful")):
-        if other in predictions and "full" in predictions:
-            norms[name] = float((predictions["full"] - predictions[other]).square().mean().sqrt())
-    return norms
+def _noticed(item: Step | Clip, notices: list[str]) -> Step | Clip:
+    """A step says what happened last, a clip's trace all that happened."""
+    if not notices:
+        return item
+    if isinstance(item, Step):
+        return replace(item, notice=notices[-1])
+    return replace(item, trace=replace(item.trace, notices=tuple(notices)))

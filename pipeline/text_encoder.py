@@ -169,13 +169,19 @@ class TextEncoder:
             padding=False, truncation=False, verbose=False,
         )  # fmt: skip
 
+    def _checked(self, text: str):
+        """`_tokenize` of a text that is not too long."""
+        found = self._tokenize(text)
+        count = len(found["input_ids"])
+        if count > self.max_tokens:
+            start = f"{text[:40]}…" if len(text) > 40 else text
+            raise ThroughlineError(f'prompt has {count} tokens, at most {self.max_tokens} are possible: "{start}"')
+        return found
+
     @torch.no_grad()
     def _encode(self, text: str) -> TextEncoding:
-        found = self._tokenize(text)
+        found = self._checked(text)
         ids = found["input_ids"]
-        if len(ids) > self.max_tokens:
-            start = f"{text[:40]}…" if len(text) > 40 else text
-            raise ThroughlineError(f'prompt has {len(ids)} tokens, at most {self.max_tokens} are possible: "{start}"')
         batch = torch.tensor([ids], device=self.model.device)  # 1 L
         output = self.model(input_ids=batch, attention_mask=torch.ones_like(batch))
         return TextEncoding(

@@ -40,6 +40,11 @@ def _check_component(folder: Path) -> None:
         if pickles:
             raise WeightsError(f"{pickles[0]} is a pickle, which could run code: expected a .safetensors file")
         raise WeightsError(f"no weights in {folder}: expected a .safetensors file")
+    for index in folder.glob("*.safetensors.index.json"):
+        parts = set(json.loads(index.read_text())["weight_map"].values())
+        lacking = sorted(parts - {path.name for path in files})
+        if lacking:
+            raise WeightsError(f"no {lacking[0]} in {folder}: expected all {len(parts)} files of {index.name}")
     for path in files:
         try:
             with safe_open(path, "pt") as weights:

@@ -1,0 +1,69 @@
+"""The models that Throughline knows, and what each needs.
+
+Sizes on disk are sums of the weights' sizes. Memory and times of the large models are estimates that nobody measured
+here. They start from the table of the CogVideo repository (50 steps, two branches, the model's own clip size):
+"balanced" is its figure for model offload with tiling, "fast" three times that, as it says of a run without them, "low"
+its least figure and room for a third branch; the times are multiplied by 1.5, because a scene that remembers takes
+three branches. For CogVideoX 1.5, "balanced" is the transformer's weights and what `placement.activations` reckons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BRANCHES = 1.5  # three in place of two
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Of a scene at the model's own size. gpu_gib: the least memory for each setting of `--memory`."""
+
+    disk_gb: float
+    gpu_gib: dict[str, float]
+    seconds: dict[str, float]  # by card
+    estimated: bool = True
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the picker."""
+
+    name: str  # what `--model` takes
+    title: str
+    clip: str  # its own size
+    needs: Needs
+
+
+def _times(**seconds: float) -> dict[str, float]:
+    return {card.replace("_", " "): BRANCHES * value for card, value in seconds.items()}
+
+
+CATALOGUE = (
+    Entry("picturebook", "Picture book", "96 × 144, 17 frames, 8 a second",
+          Needs(0.03, {}, {"two CPU cores": 1.1}, estimated=False)),
+    Entry("THUDM/CogVideoX-2b", "CogVideoX 2B", "480 × 720, 49 frames, 8 a second",
+          Needs(13.8, {"fast": 36, "balanced": 12.5, "low": 6}, _times(A100=90, H100=45))),
+    Entry("THUDM/CogVideoX-5b", "CogVideoX 5B", "480 × 720, 49 frames, 8 a second",
+          Needs(21.5, {"fast": 60, "balanced": 20.7, "low": 8}, _times(A100=180, H100=90))),
+    Entry("THUDM/CogVideoX1.5-5B", "CogVideoX 1.5 5B", "768 × 1360, 81 frames, 16 a second",
+          Needs(21.5, {"fast": 80, "balanced": 28, "low": 10}, _times(A100=1000, H100=550))),
+)  # fmt: skip
+
+
+def entry(name: str) -> Entry | None:
+    """The entry of a model; None for one of the user's own."""
+    return next((one for one in CATALOGUE if one.name.lower() == name.lower()), None)
+
+
+def in_words(one: Entry) -> str:
+    """What a model needs, in one line."""
+    needs = one.needs
+    sizes = f"{needs.disk_gb:g} GB on disk"
+    memory = ", ".join(f"{gib:g} GiB {name}" for name, gib in needs.gpu_gib.items())
+    times = ", ".join(f"{_duration(s)} on {card}" for card, s in needs.seconds.items())
+    parts = [one.clip, sizes, *([f"GPU memory {memory}"] if memory else []), f"a scene takes {times}"]
+    return "; ".join(parts) + (" (estimates)" if needs.estimated else "")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,80 @@
+"""Which patches of past keyframes a scene may look at, and the maps that show it (history by reference).
+
+Letters: L text tokens, R patches of a keyframe, (h, w) latents a side, p side of a patch in latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .denoising import Denoiser
+from .history import AttentionMap, HistoryScene, Memory
+from .reference import LOOK_AT, THRESHOLD, Reference, looks
+from .text_encoder import TextEncoding
+from .text_filter import FilteredScene, FilterResult, Mention, kept_tokens
+
+
+def refer(
+    history: Sequence[HistoryScene], result: FilterResult, latents: Mapping[int, Tensor], denoiser: Denoiser
+) -> Memory:
+    """The references of the past scenes that contribute, and a map of every kept word.
+
+    latents: of the keyframes of those scenes, (1, 1, C, h, w). Each scene is looked at alone: one that keeps nothing
+    cannot change a bit of the outcome.
+    """
+    references, maps = [], list[AttentionMap]()
+    for index in result.contributing:
+        reference, own = _look(history[index], result.scenes[index], latents[index], denoiser)
+        references.append(reference)
+        maps += own
+    return Memory(None, tuple(maps), tuple(references))
+
+
+def _look(
+    scene: HistoryScene, verdict: FilteredScene, latents: Tensor, denoiser: Denoiser
+) -> tuple[Reference, list[AttentionMap]]:
+    step = round(LOOK_AT * denoiser.scheduler.config.num_train_timesteps)
+    at = (denoiser.reference_network, step, denoiser.scheduler.alphas_cumprod[step].float())
+    network, t, alpha_bar = at
+    relative, v = looks(scene.text.hidden, latents, network, t, alpha_bar)
+    relative = relative.cpu()
+    patch = denoiser.transformer.config.patch_size
+    grid = (latents.shape[-2] // patch, latents.shape[-1] // patch)
+    patches, maps = torch.zeros(relative.shape[1], dtype=torch.bool), list[AttentionMap]()
+    for mention in verdict.kept_mentions:
+        without = denoiser.text.encode(_without(scene.prompt, mention)).hidden
+        _, other = looks(without, latents, network, t, alpha_bar)
+        missed = F.adaptive_avg_pool2d((v - other).square().mean((0, 1, 2))[None], grid).flatten().cpu()
+        score = _standard(_attended(relative, scene.text, mention)) + _standard(missed)
+        patches |= score >= score.min() + THRESHOLD * (score.max() - score.min())
+        maps += [_map(verdict.index, relative, scene.text, replace(mention, words=(w,)), grid) for w in mention.words]
+    return Reference(scene.text.hidden, latents, patches), maps
+
+
+def _attended(relative: Tensor, text: TextEncoding, mention: Mention) -> Tensor:
+    """How much more patches look at a mention than at the rest of the prompt, (R)."""
+    own = set(kept_tokens(mention.words, text))
+    if not own:  # the tokenizer of the model dropped its characters
+        return torch.zeros(relative.shape[1])
+    rest = [i for i, (start, end) in enumerate(text.offsets) if end > start and i not in own]
+    mine = relative[sorted(own)].mean(0)
+    return mine - relative[rest].mean(0) if rest else mine
+
+
+def _map(scene: int, relative: Tensor, text: TextEncoding, mention: Mention, grid: tuple[int, int]) -> AttentionMap:
+    """Of a mention of one word: its patches' weights, which sum to 1."""
+    weights = _attended(relative, text, mention).softmax(0)
+    return AttentionMap(scene, mention.words[0], weights.reshape(*grid).float().numpy())
+
+
+def _without(prompt: str, mention: Mention) -> str:
+    return prompt[: mention.start] + prompt[mention.end :]
+
+
+def _standard(x: Tensor) -> Tensor:
+    return (x - x.mean()) / (x.std() + 1e-8)

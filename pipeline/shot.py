@@ -1,0 +1,82 @@
+"""What goes into a generation and what comes out of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .guidance import Guidance
+from .history import AttentionMap, Memory
+from .text_filter import FilterResult, WordKey
+
+DEFAULT_STEPS = 24
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about one generation but its words, its past and its guidance; sizes and steps as the embedded model
+    has them (`StoryPipeline.native` has those of any model)."""
+
+    height: int = 96  # pixels, a multiple of 24
+    width: int = 144
+    num_frames: int = 17  # 4 k + 1
+    steps: int = DEFAULT_STEPS
+    seed: int = 0
+    eta: float = 0.0  # noise added at each step, 0 (none, DDIM) to 1 (DDPM)
+    negative_prompt: str = ""
+    threshold: float | None = None  # of the text filter; None for its default
+    pins: tuple[WordKey, ...] = ()
+    mutes: tuple[WordKey, ...] = ()
+    muted_scenes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A scene whose past is worked out, ready to be denoised. The filter's settings have no part in it any more."""
+
+    prompt: str
+    memory: Memory
+    guidance: Guidance = field(default_factory=Guidance)
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Progress: step `index` of `total` (from 1) is done; `preview` is the present estimate of the clip."""
+
+    index: int
+    total: int
+    preview: np.ndarray  # uint8 (F, H, W, 3)
+    notice: str | None = None  # what a user should know: that memory ran out, and what was done about it
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What happened in one generation."""
+
+    filter: FilterResult
+    maps: tuple[AttentionMap, ...]
+    guidance: tuple[dict[str, float], ...]  # a step: the two weights and the norms of the two corrections
+    seconds: dict[str, float]  # of each stage: "history", "denoise", "decode"
+    notices: tuple[str, ...] = ()  # of all steps
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """The end of a generation."""
+
+    frames: np.ndarray  # uint8 (F, H, W, 3)
+    frames_per_second: int
+    trace: Trace
+
+
+@dataclass
+class Stopwatch:
+    seconds: dict[str, float] = field(default_factory=dict)
+    _since: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage], self._since = now - self._since, now
