@@ -1,0 +1,95 @@
+"""A studio without models, which starts in no time: the store and the queue are real, what is rendered is not."""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from storyboard.jobs import LIMITS, Limits, Made
+from storyboard.media import Media
+from storyboard.story import Board, Conditioning, Scene, Take, new_id
+from storyboard.studio import Studio
+
+MODEL = "f" * 64
+WORD = re.compile(r"\w+")
+BEGINNINGS = {"mp4": b"\0\0\0\x18ftypisom", "webp": b"RIFF\0\0\0\0WEBP", "png": b"\x89PNG\r\n\x1a\n", "json": b"{}"}
+
+
+@dataclass(frozen=True)
+class Word:
+    """As `pipeline.text_filter.Word`."""
+
+    text: str
+    start: int
+    end: int
+    kept: bool
+    score: float = 0.0
+    reason: str = ""
+    matched: str | None = None
+    mention: int | None = 0
+
+
+def words_of(prompt: str, others: str) -> tuple[Word, ...]:
+    """Words of more than three letters are kept if the other prompt has them too."""
+    known = {word.lower() for word in WORD.findall(others) if len(word) > 3}
+    return tuple(Word(m[0], m.start(), m.end(), m[0].lower() in known) for m in WORD.finditer(prompt))
+
+
+def fake_filter(past_prompts: Sequence[str], prompt: str, **settings: Any) -> Any:
+    """Keeps what two prompts have in common."""
+    muted = settings.get("muted_scenes", ())
+    scenes = [
+        SimpleNamespace(index=i, prompt=past, words=words, kept=any(word.kept for word in words))
+        for i, past in enumerate(past_prompts)
+        if (words := words_of(past, "" if i in muted else prompt)) is not None
+    ]
+    current = words_of(prompt, " ".join(past_prompts))
+    return SimpleNamespace(scenes=scenes, current=current, prompt=prompt, threshold=settings.get("threshold") or 0.5)
+
+
+class FakeMaker:
+    """As `storyboard.making.Maker`: so many steps of so many seconds, then files that depend on scene and seed."""
+
+    def __init__(self, media: Media, steps: int = 3, step_seconds: float = 0.001) -> None:
+        self.media, self.steps, self.step_seconds = media, steps, step_seconds
+        self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
+        self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
+
+    def render(
+        self, board: Board, scene: Scene, conditioning: Conditioning, seed: int, trial: Any = None
+    ) -> Generator[Made, None, bytes]:
+        for step in range(1, self.steps + 1):
+            time.sleep(self.step_seconds)
+            self.on_step(scene, step)
+            yield Made(step, self.steps, "")
+        return hashlib.sha256(f"{conditioning.digest()} {seed}".encode()).digest()
+
+    def keep(self, scene: Scene, clip: bytes, conditioning: Conditioning, seed: int, seconds: float) -> Take:
+        files = {kind: self.media.put(begin + clip, kind) for kind, begin in BEGINNINGS.items() if kind != "json"}
+        trace = self.media.put(b'{"maps": [], "clip": "%s"}' % clip.hex().encode(), "json")
+        return Take(
+            id=new_id(), scene=scene.id, clip=files["mp4"], preview=files["webp"], keyframe=files["png"],
+            keyframe_index=0, num_frames=scene.num_frames, width=144, height=96, frames_per_second=8, seed=seed,
+            steps=scene.steps, conditioning=conditioning, trace=trace, render_seconds=seconds, created=time.time(),
+        )  # fmt: skip
+
+
+def open_fake(
+    folder: Path, prepare: Callable[[Studio], None] = lambda studio: None, limits: Limits = LIMITS, **settings: Any
+) -> Studio:
+    """A studio whose renders are fake. prepare: called before what was cut short is resumed."""
+    studio = Studio(_no_model, folder, MODEL, resume=False)
+    studio.renderer._filter = fake_filter  # type: ignore[assignment]
+    studio.renderer._maker = FakeMaker(studio.media, **settings)  # type: ignore[assignment]
+    studio.renderer.queue.limits = limits
+    prepare(studio)
+    studio.renderer._resume()
+    return studio
+
+
+def _no_model() -> Any:
+    raise AssertionError("nothing here is rendered by a model")
