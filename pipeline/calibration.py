@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .continuity import Calibration, Gauge, Reading, Region, Span, look_cosine
+from .continuity import Calibration, Gauge, Reading, Region, Sight, Span, look_cosine
 from .picturebook import captions, renderer, world
 from .picturebook.captions import Caption
 
@@ -20,7 +20,7 @@ RIDGE = 0.05  # of the gate
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class Presence:
     """A mention in a rendered clip. there: whether the clip shows it; case: "actor", "place", and for what is not
     there "nobody", "another kind", "another place"."""
 
@@ -44,7 +44,7 @@ class Evidence:
     """What one drawn example says. own, other: clips read with their own prompt and with another one's."""
 
     pairs: tuple[Pair, ...]
-    sights: tuple[Sight, ...]
+    sights: tuple[Presence, ...]
     own: Reading
     other: Reading
 
@@ -62,7 +62,7 @@ def draw(gauge: Gauge, index: int, domain: str, share: float | None = None) -> E
     scenes = [world.draw_scene(rng, (a,), x), world.draw_scene(rng, (changed,), y), world.draw_scene(rng, (b,), moved)]
     empty = world.Scene((), (), x, rng.getrandbits(32))
     first, again, there = (captions.caption(scene, rng, plain=rng.random() < 0.5) for scene in scenes)
-    clips = [renderer.render(scene, masks=False, frames=FRAMES).frames for scene in (*scenes, empty)]
+    clips = [gauge.see(renderer.render(scene, masks=False, frames=FRAMES).frames) for scene in (*scenes, empty)]
     one = _read(gauge, clips[0], first, "actor 0", "place")
     two = _read(gauge, clips[1], again, "actor 0")
     three = _read(gauge, clips[2], there, "place")
@@ -75,7 +75,7 @@ def draw(gauge: Gauge, index: int, domain: str, share: float | None = None) -> E
     pairs = (Pair(one.regions[0], two.regions[0], "actor", actor_share),
              Pair(one.regions[1], three.regions[0], "place", place_share))  # fmt: skip
     return Evidence(
-        pairs, tuple(Sight(r.regions[i], case, there) for r, i, case, there in sights), one,
+        pairs, tuple(Presence(r.regions[i], case, there) for r, i, case, there in sights), one,
         _read(gauge, clips[1], there),
     )  # fmt: skip
 
@@ -97,9 +97,9 @@ def change_place(rng: random.Random, place: world.Place, share: float) -> tuple[
     return replace(place, look=world.PlaceLook(**look)), 1 - len(drawn) / len(world.PLACE_SLOTS)
 
 
-def _read(gauge: Gauge, frames: np.ndarray, caption: Caption, *labels: str) -> Reading:
+def _read(gauge: Gauge, seen: Sight, caption: Caption, *labels: str) -> Reading:
     spans: list[list[Span]] = [[(s.start, s.end) for s in caption.spans if s.label == label] for label in labels]
-    return gauge.read(frames, caption.text, spans)
+    return gauge.compare(seen, caption.text, spans)
 
 
 # The scales
@@ -124,7 +124,7 @@ def _mean(values: Iterator[float | None]) -> float:
     return float(np.mean(known)) if known else 0.0
 
 
-def _gate(sights: Sequence[Sight]) -> tuple[float, ...]:
+def _gate(sights: Sequence[Presence]) -> tuple[float, ...]:
     """Logistic regression of being there on the evidence, by Newton's method; both outcomes weigh the same."""
     x, y = np.array([sight.region.evidence for sight in sights]), np.array([float(sight.there) for sight in sights])
     mean, spread = x.mean(0), np.maximum(x.std(0), 1e-6)

@@ -54,6 +54,17 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
+class Sight:
+    """What a clip shows, before anything is said of it."""
+
+    frames: np.ndarray  # uint8 (F, H, W, 3): those looked at
+    patches: Tensor  # φ of them, (F, P, v)
+    projected: Tensor  # the same in the space that pictures and words share, (F, P, t)
+    motion: float
+    light: Light
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """What puts readings on a scale; see `pipeline.calibration.calibrate`."""
 
@@ -84,48 +95,54 @@ class Gauge:
                 total.update(weight.detach().flatten()[:4096].float().cpu().numpy().tobytes())
         return total.hexdigest()
 
-    @torch.no_grad()
     def read(self, frames: np.ndarray, prompt: str, mentions: Sequence[Sequence[Span]]) -> Reading:
         """Measures a clip, uint8 (F, H, W, 3). mentions: for each the characters of its words in `prompt`."""
-        picked = frames[sorted({round(place * (len(frames) - 1)) for place in LOOKS_AT})]
-        model, text = self.pipeline.image_encoder, self.pipeline.text.encode(prompt)
-        pixels = to_pixels(picked, model.config.image_size).to(model.device, model.dtype)
-        patches = patch_features(model, pixels)  # F P v
-        projected = model.visual_projection(patches).float().cpu()  # F P t
-        regions = self._regions(picked, patches, projected, text, mentions) if mentions else ()
-        return Reading(regions, self._agreement(picked, projected, text), motion_energy(frames), light_of(picked))
+        return self.compare(self.see(frames), prompt, mentions)
 
-    def _regions(
-        self, frames: np.ndarray, patches: Tensor, projected: Tensor, text: TextEncoding,
-        mentions: Sequence[Sequence[Span]],
-    ) -> tuple[Region, ...]:  # fmt: skip
+    @torch.no_grad()
+    def see(self, frames: np.ndarray) -> Sight:
+        """What a clip, uint8 (F, H, W, 3), shows, whatever is said of it."""
+        picked = frames[sorted({round(place * (len(frames) - 1)) for place in LOOKS_AT})]
+        model = self.pipeline.image_encoder
+        patches = patch_features(model, to_pixels(picked, model.config.image_size).to(model.device, model.dtype))
+        projected = model.visual_projection(patches).float().cpu()
+        return Sight(picked, patches, projected, motion_energy(frames), light_of(picked))
+
+    @torch.no_grad()
+    def compare(self, seen: Sight, prompt: str, mentions: Sequence[Sequence[Span]]) -> Reading:
+        """`read` of what was seen before."""
+        text = self.pipeline.text.encode(prompt)
+        regions = self._regions(seen, text, mentions) if mentions else ()
+        return Reading(regions, self._agreement(seen, text), seen.motion, seen.light)
+
+    def _regions(self, seen: Sight, text: TextEncoding, mentions: Sequence[Sequence[Span]]) -> tuple[Region, ...]:
         rows, maps, evidence = zip(
-            *(self._look(patches, projected, text, spans) for spans in mentions), strict=True
+            *(self._look(seen, text, spans) for spans in mentions), strict=True
         )  # each (F, d), (F, P), 3 numbers
         looks = torch.stack(rows, 1).mean(0)
         if self.looks:
-            side = round(patches.shape[1] ** 0.5)
-            looks = self.looks.regions(frames, torch.stack(maps, 1).unflatten(-1, (side, side)))
+            side = round(seen.patches.shape[1] ** 0.5)
+            looks = self.looks.regions(seen.frames, torch.stack(maps, 1).unflatten(-1, (side, side)))
         return tuple(Region(look, told) for look, told in zip(looks.float().cpu().numpy(), evidence, strict=True))
 
     def _look(
-        self, patches: Tensor, projected: Tensor, text: TextEncoding, spans: Sequence[Span]
+        self, seen: Sight, text: TextEncoding, spans: Sequence[Span]
     ) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
         """A mention's rows A, its attention map in every frame, and how much speaks for its being there."""
         extractor = self.pipeline.extractor
         tokens = [i for i, (a, b) in enumerate(text.offsets) if any(a < end and b > start for start, end in spans)]
         words = text.hidden[tokens]
-        queries = words.to(extractor.device, extractor.dtype).expand(len(patches), -1, -1)
-        keys = patches.to(extractor.device, extractor.dtype)
+        queries = words.to(extractor.device, extractor.dtype).expand(len(seen.patches), -1, -1)
+        keys = seen.patches.to(extractor.device, extractor.dtype)
         rows, maps = extractor.attention(queries, keys)
         scores, map_ = extractor.attention.scores(queries, keys).float().cpu(), maps.mean(1).float().cpu()
-        return rows.mean(1).float().cpu(), map_, _evidence(scores, map_, projected, words.float().mean(0))
+        return rows.mean(1).float().cpu(), map_, _evidence(scores, map_, seen.projected, words.float().mean(0))
 
-    def _agreement(self, frames: np.ndarray, projected: Tensor, text: TextEncoding) -> float | None:
+    def _agreement(self, seen: Sight, text: TextEncoding) -> float | None:
         """Cosine of the frames with the sentence, in a space that pictures and words share."""
-        if self.looks and (told := self.looks.agreement(frames, text.text)) is not None:
+        if self.looks and (told := self.looks.agreement(seen.frames, text.text)) is not None:
             return told
-        return _cosine(projected.mean((0, 1)), text.hidden.float().mean(0))
+        return _cosine(seen.projected.mean((0, 1)), text.hidden.float().mean(0))
 
 
 def _evidence(scores: Tensor, maps: Tensor, projected: Tensor, word: Tensor) -> tuple[float, float, float]:

@@ -157,7 +157,6 @@ class Meter:
             return Gauge(pipeline, look_encoders.load(self._encoder, pipeline.image_encoder.device))
         except ThroughlineError as error:
             self._note = f"Measured with the model's own image encoder: {error}."
-            log.warning("%s", self._note)
             return Gauge(pipeline)
 
     def _scale(self, gauge: Gauge, known_by: str) -> Calibration:

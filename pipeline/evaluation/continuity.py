@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from .. import backbones, look_encoders
-from ..calibration import Evidence, Pair, Sight, calibrate, draw
+from ..calibration import Evidence, Pair, Presence, calibrate, draw
 from ..continuity import (
     PRESENT,
     Calibration,
@@ -53,7 +53,7 @@ def similarity_figures(scale: Calibration, pairs: Sequence[Pair]) -> Iterator[tu
                 yield name, float(found[inside].mean())
 
 
-def gate_figures(scale: Calibration, sights: Sequence[Sight]) -> Iterator[tuple[str, float]]:
+def gate_figures(scale: Calibration, sights: Sequence[Presence]) -> Iterator[tuple[str, float]]:
     """Precision and recall of being there, and how often each kind of absence is taken for presence."""
     said = np.array([presence(scale, sight.region) >= PRESENT for sight in sights])
     there = np.array([sight.there for sight in sights])

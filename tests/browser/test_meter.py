@@ -13,6 +13,8 @@ from tests.storyboard.conftest import gradient
 
 from .visitor import Visitor, tab, until
 
+FIRST = 240_000  # milliseconds: before anything is measured the model is loaded and its scales are made
+
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -34,8 +36,8 @@ def meter(guest: Visitor, sample: dict[str, Any]) -> Iterator[Locator]:
     """The tab on scene 3, when all is measured."""
     page = guest.open(guest.story(sample["id"]))
     panel = tab(page, "meter", 3)
-    expect(panel.locator(".story-meter")).to_be_visible(timeout=60_000)
-    expect(panel.get_by_role("status")).to_be_hidden(timeout=60_000)
+    expect(panel.locator(".story-meter")).to_be_visible(timeout=FIRST)
+    expect(panel.get_by_role("status")).to_be_hidden(timeout=FIRST)
     yield panel
 
 
@@ -73,7 +75,7 @@ def test_a_still_is_warned_of_until_it_is_undone(
     fourth = sample["scenes"][3]["id"]
     guest.call("import_clip", story=sample["id"], scene=fourth, data=still)
     warning = meter.locator(".warning", has_text="Scene 4")
-    expect(warning).to_contain_text("nothing moves", timeout=60_000)
+    expect(warning).to_contain_text("nothing moves", timeout=FIRST)
     warning.click()
     expect(guest.page.locator(".panel h2")).to_have_text("Scene 4")
     expect(meter.locator(".figures .gauge[data-poor]").last).to_contain_text("Moves")
@@ -95,7 +97,7 @@ def test_it_fits_a_phone(finger: Visitor) -> None:
     page: Page = finger.open(story)
     page.locator(".slot").nth(3).locator(".details").click()
     page.locator(".panel [role=tab][data-tab=meter]").click()
-    expect(page.locator(".story-meter")).to_be_visible(timeout=60_000)
+    expect(page.locator(".story-meter")).to_be_visible(timeout=FIRST)
     wide = "node => node.scrollWidth <= node.clientWidth"
     until(lambda: page.locator(".side").evaluate(wide))
     assert page.evaluate("document.documentElement.scrollWidth") == 390
