@@ -51,7 +51,7 @@ $(VENV)/installed: requirements.txt constraints.txt | $(BIN)/pip
 	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.txt requirements-train.txt $(VENV)/installed
 	@echo "Installing what tests and linting need into $(VENV)"
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

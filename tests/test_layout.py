@@ -99,13 +99,14 @@ def test_weights_that_ship_are_safetensors_and_small() -> None:
 
 def test_every_requirement_is_pinned_within_its_range() -> None:
     pins = requirements("constraints.txt")
-    for name, wanted in (requirements("requirements.txt") | requirements("requirements-dev.txt")).items():
+    asked = [requirements(f"requirements{kind}.txt") for kind in ("", "-train", "-dev")]
+    for name, wanted in (pair for file in asked for pair in file.items()):
         (pin,) = pins[name].specifier
         assert pin.operator == "==", f"{name} is not pinned exactly"
         assert pin.version in wanted.specifier, f"{name}: {pin.version} is outside of {wanted.specifier}"
 
 
 def test_requirements_name_packages_not_places() -> None:
-    for file in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    for file in ("requirements.txt", "requirements-train.txt", "requirements-dev.txt", "constraints.txt"):
         assert all(requirement.url is None for requirement in requirements(file).values())
         assert "://" not in (ROOT / file).read_text(encoding="utf-8")
