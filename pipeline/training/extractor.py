@@ -160,8 +160,7 @@ def recollect(
     kept = data.memory.kept[rows][:, :, :past_length] & use[..., None]  # (B, SCENES, L')
     matched = (data.memory.matched[rows][:, :, :length] & use[..., None]).any(1)
     text, features = data.text[story, :past_length].to(device), data.features[variant, story].to(device)
-    with torch.no_grad():
-        phi, _ = extractor.look(text.float(), features.float())
+    phi, _ = extractor.look(text.float(), features.float())  # without a gradient where the attention is frozen
     flat = kept.flatten(1)
     count = max(1, int(flat.sum(1).max()))
     order = flat.long().argsort(dim=1, descending=True, stable=True)[:, :count]

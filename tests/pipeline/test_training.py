@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.autoencoder import AutoencoderLinearVideo, scaled_latents
+from pipeline.autoencoder import scaled_latents
 from pipeline.feature_extractor import FeatureExtractor
 from pipeline.image_encoder import small_vision_model
 from pipeline.training import cache, extractor, generator, memory
 from pipeline.training.dataset import PictureBookSet
 from pipeline.training.loop import Recipe, train
 from pipeline.training.truth import patch_coverage
-from pipeline.training.vae import fit_linear, psnr, render_clips, to_video
+from pipeline.training.vae import fit_linear, psnr, to_video
 
 
 def small_problem(seed: int = 0) -> tuple[nn.Module, callable]:
@@ -67,12 +67,6 @@ def test_training_ends_with_the_averaged_weights(tmp_path: Path) -> None:
     assert last is not None and not torch.equal(last, module[0].weight)
 
 
-@pytest.fixture(scope="module")
-def fitted() -> tuple[AutoencoderLinearVideo, np.ndarray]:
-    frames = render_clips(range(12))
-    return fit_linear(frames, latent_channels=32), frames
-
-
 def test_the_linear_autoencoder_is_orthonormal_and_scaled(fitted) -> None:
     vae, frames = fitted
     weight = vae.encoder.weight.flatten(1)
@@ -118,16 +112,6 @@ def test_latents_that_show_an_actor_weigh_more_and_all_of_them_one_on_average() 
     assert torch.equal(weights[0], torch.ones(5, 8, 12))
     assert weights[1].mean() == pytest.approx(1, abs=1e-5)
     assert weights[1, 0, 3, 4] / weights[1, 0, 7, 11] == pytest.approx(generator.ACTOR_WEIGHT)
-
-
-@pytest.fixture(scope="module")
-def little_set(tmp_path_factory: pytest.TempPathFactory, fitted) -> Path:
-    """A shard of ten stories."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "STORIES_PER_SHARD", 10)
-        cache.make_shard(folder, 0, fitted[0])
-        yield folder
 
 
 def test_memory_keeps_who_comes_back(little_set: Path) -> None:
