@@ -58,7 +58,8 @@ def read_clip(path: Path, frames: int, frames_per_second: float, height: int, wi
 
 
 def cut_out(path: Path, start: int, end: int, frames_per_second: float, out: Path) -> None:
-    """Writes frames start to end - 1 of a video to `out`, which is there whole or not at all. Raises UnreadableError."""
+    """Writes frames start to end - 1 of a video to `out`, which is there whole or not at all. Raises
+    UnreadableError."""
     temporary = out.with_name(f".{out.stem}.{os.getpid()}.mp4")
     begin = max(0.0, (start - 0.5) / frames_per_second)  # between two frames, so that rounding moves none
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", *LOCAL_ONLY, "-ss", f"{begin:.6f}",

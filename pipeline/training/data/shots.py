@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def judge_pictures(pictures: Sequence[np.ndarray]) -> str | None:
     written = np.mean([mostly_text(g) for g in grey])
     if written > 0.5:
         return "mostly text"
-    change = [np.abs(a - b).mean() for a, b in zip(grey, grey[1:], strict=False)]
+    change = [np.abs(a - b).mean() for a, b in pairwise(grey)]
     return "static" if max(change) < STILL else None
 
 
@@ -113,16 +114,16 @@ def mostly_text(grey: np.ndarray) -> bool:
     strokes = (outlines > 48).astype(np.uint8)
     rows = cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(rows)
-    lines = [stats[i] for i in range(1, count) if _is_line(*(int(v) for v in stats[i][2:5]), strokes, stats[i])]
-    area = sum(int(s[2]) * int(s[3]) for s in lines) / grey.size
+    lines = [box for box in stats[1:count].tolist() if _is_line(box, strokes)]
+    area = sum(width * height for _, _, width, height, _ in lines) / grey.size
     return len(lines) >= TEXT_LINES and area >= TEXT_SHARE
 
 
-def _is_line(width: int, height: int, area: int, strokes: np.ndarray, box: np.ndarray) -> bool:
+def _is_line(box: list[int], strokes: np.ndarray) -> bool:
     """A row of many strokes: along its middle, ink and ground take turns."""
+    x, y, width, height, area = box
     if not (4 <= height <= HEIGHT // 6 and width >= 2.5 * height and area >= 0.4 * width * height):
         return False
-    x, y = int(box[0]), int(box[1])
     inside = strokes[y : y + height, x : x + width]
     turns = np.abs(np.diff(inside.astype(np.int8), axis=1)).sum(1).max()
     return turns >= 1.2 * width / height + 4
