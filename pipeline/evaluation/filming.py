@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..guidance import Guidance
-from ..history import HistoryScene, remember
+from ..history import HistoryScene
 from ..story_pipeline import Settings, Shot, StoryPipeline
 from ..text_filter import FilterResult, Word
 from .filters import PromptFilter
@@ -83,9 +83,9 @@ class Filming:
             track.takes.append(takes[key])
 
     def _shot(self, track: _Track, result: FilterResult, seed: int) -> Shot:
-        p, history = self.pipeline, [take.scene for take in track.takes]
-        memory = remember(history, result, p.text.encode(result.prompt), p.extractor, p.decoupler)
-        return Shot(result.prompt, memory, track.guidance, Settings(steps=self.options.steps, seed=seed))
+        settings = Settings(steps=self.options.steps, seed=seed)
+        memory = self.pipeline.remember([take.scene for take in track.takes], result, settings)
+        return Shot(result.prompt, memory, track.guidance, settings)
 
     def _takes(self, shots: list[Shot]) -> Iterator[Take]:
         for start in range(0, len(shots), self.batch):

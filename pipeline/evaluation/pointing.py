@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..history import AttentionMap, HistoryScene, remember
+from ..history import AttentionMap, HistoryScene
 from ..picturebook.captions import Caption
 from ..story_pipeline import StoryPipeline
 from ..text_filter import Mention
@@ -36,7 +36,7 @@ def pointings(
     found = [list[Pointed]() for _ in past]
     for i in range(1, len(past)):
         result = pipeline.filter([scene.prompt for scene in past[:i]], past[i].prompt)
-        memory = remember(past[:i], result, past[i].text, pipeline.extractor, pipeline.decoupler)
+        memory = pipeline.remember(past[:i], result)
         for scene in result.scenes:
             for mention in scene.kept_mentions:
                 maps = [m for m in memory.maps if m.scene == scene.index and m.word.mention == mention.index]
