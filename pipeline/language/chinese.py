@@ -13,15 +13,18 @@ from pipeline.language import lexicon
 _TAGS = {flag: "function" for flag in "qupcrdfyx"} | {"v": "verb", "m": "number"}
 _MEASURE = "个只位名条辆头匹把件群些棵朵座"
 _COLOURS = "红蓝绿黄黑白紫粉灰棕橙"
+_ANIMALS = "猫狗马牛羊猪鸡鸭鹅兔鸟狼狐鹿蛇"
+_DEEDS = "盖敲喊闻摸踩扔丢举挂擦扫剪缝煮炒烤浇钻捉咬舔找抬搬挖喂拍蹲跪趴躺"  # followed by what it is done to
 
 # Where to cut a word in two: (pattern of the whole word, flags of jieba for which it holds)
 _CUTS = (
     (re.compile(f"([一两二三四五六七八九十几这那]+[{_MEASURE}])(.+)"), "nmr"),  # 一个|男孩
     (re.compile("([穿戴])(.+)"), "nzv"),  # 戴|黄
-    (re.compile(f"([{_COLOURS}])(.{{2,}})"), "n"),  # 绿|帽子
+    (re.compile(f"([{_COLOURS}])(.{{2,}}|[{_ANIMALS}])"), "n"),  # 绿|帽子
     (re.compile("(.+)([里上下中旁边内外])"), "sn"),  # 树|上
     (re.compile("(..+)([里上下中旁边内外])"), "v"),  # 操场|上
     (re.compile("(.)(在)"), "v"),  # 坐|在
+    (re.compile(f"([{_DEEDS}])(.{{2,}})"), "nilv"),  # 盖|房子
     (re.compile(f"([{''.join(w for w in lexicon.CHINESE_VERBS if len(w) == 1)}])(.{{2,}})"), "ni"),  # 踢|足球
 )
 _WHOLE = frozenset({"早上", "晚上", "乡下", "黄昏", "红绿灯", "黄金", "白菜", "红旗", "看台", "黑夜", "白天"})
@@ -60,7 +63,7 @@ def _parts(word: str, flag: str) -> list[tuple[str, str]]:
 
 
 def _flag_alone(word: str, flag: str) -> str:
-    return "v" if word in lexicon.CHINESE_VERBS else "n"
+    return "v" if word in lexicon.CHINESE_VERBS or word in _DEEDS else "n"
 
 
 def _tag(word: str, flag: str) -> str:

@@ -39,7 +39,8 @@ ADVERBS = _words(
     "instead please yes oh well aloud ahead aside everywhere somewhere nearby has have had "
     "having other's front top middle while"
 )
-ATTRIBUTE_LINKS = _words("wearing dressed clad sporting named called")  # "a girl wearing a hat", "a boy named Tom"
+# "a girl wearing a hat", "a boy named Tom"
+ATTRIBUTE_LINKS = _words("wearing wears wear wore dressed clad sporting named called")
 CHINESE_VERBS = _words(
     "骑 开 跑 走 跳 飞 吃 喝 看 读 画 唱 坐 站 睡 踢 打 放 拿 推 拉 爬 游 笑 哭 写 买 卖 追 抱 钓 回 堆 修 切 洗 "
     "做 弹 吹 喂 停 修理 骑着 开着 坐着 站着 看着 追着 跑着 停着"
@@ -66,6 +67,7 @@ CHINESE = _words(
     "这个 那个 一个 一只 一位 一名 一条 一辆 一头 一匹 一把 一件 一 个 只 位 名 条 辆 头 匹 把 "
     "件 正在 号 穿 戴 穿着 戴着 正 之 而 并 又 再 还 吗 呢 吧 啊 里边 边 旁 后 前 内 外"
 )
+ALSO_NOUNS = _words("well can will might must")  # function words that after an article name things
 LY_NOUNS = _words(
     "family butterfly dragonfly firefly fly lily belly jelly bully ally italy july holly curly ugly silly woolly"
 )
@@ -182,11 +184,12 @@ KINDS: dict[str, str] = {
         "airport; harbour harbor port; bridge; tunnel; cave cavern; island; jungle rainforest; "
         "meadow field; snow; stage; roof rooftop; balcony; attic; basement cellar; garage; gym; "
         "hotel; zoo; circus; stadium; tower; temple; prison jail; laboratory lab; workshop; "
-        "factory; cemetery graveyard; lighthouse; moon; canyon; volcano; swamp; hallway corridor"
+        "factory; bakery; brewery; pharmacy; bookshop bookstore; "
+        "cemetery graveyard; lighthouse; moon; canyon; volcano; swamp; hallway corridor"
     ),
     "action": (
         "run jog sprint; walk stroll; jump leap hop; dance; sing; swim; dive; ski; skate; ride "
-        "cycle; drive; fly; climb; crawl; sit; stand; sleep nap doze; eat dine; drink sip; cook "
+        "cycle; drive; fly; climb; crawl; sit; stand; sleep nap doze; wake awaken; eat dine; drink sip; cook "
         "bake; read; write; paint draw; wave; laugh; cry weep; fall; throw; catch; open; close "
         "shut; push; pull; fight; hug; kiss; talk speak chat; shout yell; listen; whisper; bounce; "
         "fish; wash; sweep; dig; build; play; fix repair mend; buy; sell; surf; row; pour; kneel; "
@@ -228,7 +231,7 @@ WEARABLES = _words(
     "wings legs antenna feathers collar freckles tattoo scar eyepatch backpack mantel hut "
     "kleid jacke manteau chapeau robe abrigo sombrero vestido clothes outfit headband earrings "
     "necklace bonnet beanie blouse cardigan horns spots stripes mane paws whiskers beak shell "
-    "lamp legs"
+    "lamp arm hand leg foot face mouth tooth knee chin cheek claw wing horn"
 )
 MASS_NOUNS = _words(
     "snow rain water fire wind smoke fog mist sunlight sunshine light lightning thunder music "
@@ -266,7 +269,15 @@ VERBS = _words(
     "skateboard rollerblade snowboard swing sip toss scatter spill break smash crack heal "
     "bandage operate inject cast brew mumble order sketch float wade paddle sunbathe camp "
     "roast grill stack tow cuddle protect guard patrol salute rehearse surface submerge sink "
-    "drown"
+    "drown ask answer block bury borrow complain continue cover create curl dangle deny describe destroy dissolve "
+    "embrace empty erase explain fetch fill flicker flutter fumble gasp glitter grip hesitate hiss hurry ignore "
+    "inhale interrupt introduce invite join kidnap lend linger lower murmur mutter nibble notice obey observe offer "
+    "overtake pant pause perch plead pluck ponder pounce prepare press pretend promise propose raise reach recite "
+    "refuse remain remember remove reply retreat reveal roam rub ruin rush sail scold scratch shatter shiver shove "
+    "sigh slam snatch sniff snuggle soothe speed sprinkle squeeze stagger startle strut stride struggle summon "
+    "surround swallow switch tear tease tell thank threaten tickle tremble twist unfold unlock unroll untie urge "
+    "wag wail warn wink wipe wonder worry yank zip lick chant cradle crumble dodge dribble drench gnaw gobble haul "
+    "hurl kneel lurk munch nudge peel plunge prowl scamper scurry shuffle sizzle slurp snarl stagger trudge waddle"
 )
 _IRREGULAR_FORMS = (
     "run: ran; swim: swam swum; sit: sat; stand: stood; ride: rode ridden; drive: drove driven; fly: flew "

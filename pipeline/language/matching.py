@@ -6,6 +6,7 @@ P, C = words of the past and of the current prompt        d = width of the encod
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -100,9 +101,12 @@ def similarities(past: Prompt, current: Prompt) -> np.ndarray:
     their sense.
     """
     cosine = (past.context @ current.context.T + past.alone @ current.alone.T) / 2
+    columns: dict[str, list[int]] = {}
+    for j, b in enumerate(current.analysis.segments):
+        columns.setdefault(b.lemma, []).append(j)
     for i, a in enumerate(past.analysis.segments):
-        for j, b in enumerate(current.analysis.segments):
-            if a.lemma == b.lemma and (not past.context[i, 0] or not current.context[j, 0]):
+        for j in columns.get(a.lemma, ()):
+            if not past.context[i, 0] or not current.context[j, 0]:
                 cosine[i, j] = 1.0
     return np.clip(cosine, -1.0, 1.0)
 
@@ -114,7 +118,7 @@ def strength(a: Segment, b: Segment, cosine: float, languages: set[str]) -> floa
     if "name" in (a.tag, b.tag) or "number" in (a.tag, b.tag):
         return 0.0
     if not a.form.isascii() or not b.form.isascii():
-        return _written_strength(a.form, b.form)
+        return _written_strength(a, b)
     if _one_is_agent(a.form, b.form):
         return 0.0
     kind = same_kind(a.lemma, b.lemma)
@@ -131,19 +135,25 @@ OTHER_SORT_PENALTY = 0.15  # a verb and a noun, a person and a place: "teacher" 
 FOREIGN_PENALTY = 0.2  # the encoder knows English: words of other languages are alike in it without meaning the same
 
 
+@lru_cache(maxsize=65536)
 def _one_is_agent(a: str, b: str) -> bool:
     """Whether one is the person and the other the thing or the deed: violinist and violin, painter and painting."""
     agents = [form.rstrip("s").endswith(("er", "or", "ist", "man", "men")) for form in (a, b)]
     return agents[0] != agents[1] and a[:4] == b[:4] and len(a) > 3
 
 
-def _written_strength(a: str, b: str) -> float:
+def _written_strength(a: Segment, b: Segment) -> float:
     """Words of a script that the encoder does not read: equal, of one kind, or one with a prefix of size (小猫, 猫)."""
-    if a.lstrip("小大老") == b.lstrip("小大老") and a.lstrip("小大老"):
+    left, right = a.form.lstrip("小大老"), b.form.lstrip("小大老")
+    if left == right and left:
         return 1.0
-    return SAME_KIND if same_kind(a, b) else 0.0
+    if same_kind(a.form, b.form):
+        return SAME_KIND
+    alphabet = a.form[0].upper() != a.form[0] and b.form[0].upper() != b.form[0]
+    return _prefix_strength(a.form, b.form) if alphabet else 0.0
 
 
+@lru_cache(maxsize=65536)
 def _prefix_strength(a: str, b: str) -> float:
     """Share of the longer word that the two have in common from the left: perro and perros, corre and correr."""
     common = 0
@@ -190,7 +200,7 @@ class _Pair:
 
     def verdict(self, mention: MentionParts) -> Verdict:
         """Kept for the best target without a conflict; else the reason of the strongest candidate."""
-        found = [(*self.compare(mention, other), k) for k, other in enumerate(self.current.mentions)]
+        found = [(*self.compare(mention, k), k) for k in range(len(self.current.mentions))]
         if not found:
             return Verdict(False, "the prompt has no content words", None, None)
         free = [(value, label, k) for value, label, conflict, k in found if not conflict]
@@ -202,20 +212,26 @@ class _Pair:
             return Verdict(False, nearest[2], None, nearest[3])
         return Verdict(False, f"below the threshold ({nearest[0]:.2f} < {self.threshold:.2f})", None, nearest[3])
 
-    def compare(self, a: MentionParts, b: MentionParts) -> tuple[float, str, str]:
-        """Strength of the two as one thing, the reason if it holds, and what speaks against it ('' if nothing)."""
-        value, label = max((self.heads(p, q) for p, q in _comparable(a, b, self.current)), key=lambda item: item[0])
-        return value, label, self.conflict(a, b) if value >= self.threshold else ""
+    @cached_property
+    def languages(self) -> set[str]:
+        return {self.past.language, self.current.language}
 
-    def heads(self, p: int, q: int) -> tuple[float, str]:
-        """Strength of two words and the reason, if it is enough."""
-        a, b = self.past.segments[p], self.current.segments[q]
-        cosine = float(self.cosines[p, q])
-        value = strength(a, b, cosine, {self.past.language, self.current.language})
+    def compare(self, a: MentionParts, k: int) -> tuple[float, str, str]:
+        """Strength of the two as one thing, the reason if it holds, and what speaks against it ('' if nothing)."""
+        b = self.current.mentions[k]
+        values = [(self.heads(p, q), p, q) for p, q in _comparable(a, b, self.current)]
+        value, p, q = max(values, key=lambda item: item[0])
+        if value < self.threshold:
+            return value, "", ""
+        label = f"matches '{self.current.segments[q].text}' ({self.cosines[p, q]:.2f})"
+        return value, "same word" if value == 1.0 else label, self.conflict(a, b)
+
+    def heads(self, p: int, q: int) -> float:
+        """Strength of two words."""
+        value = strength(self.past.segments[p], self.current.segments[q], float(self.cosines[p, q]), self.languages)
         if value < 1.0 and (p in self.past.verbs) != (q in self.current.verbs):
             value -= OTHER_SORT_PENALTY
-        label = "same word" if value == 1.0 else f"matches '{b.text}' ({cosine:.2f})"
-        return value, label
+        return value
 
     def conflict(self, a: MentionParts, b: MentionParts) -> str:
         """Why two mentions with matching heads are not the same; '' if they may be."""
@@ -227,17 +243,19 @@ class _Pair:
 
     def attribute_conflict(self, a: MentionParts, b: MentionParts) -> str:
         """Red coat against blue coat, sand castle against stone castle."""
-        for p in a.phrases:
-            for q in b.phrases:
-                main = p is a.phrases[0] and q is b.phrases[0]
-                if (main or self.heads(p.head, q.head)[0] >= self.threshold) and self.contradict(p, q):
-                    return f"contradicts '{phrase_text(self.current, q)}'"
+        p, q = a.phrases[0], b.phrases[0]
+        if self.contradict(p, q, (_looks(a), _looks(b))):
+            return f"contradicts '{phrase_text(self.current, q)}'"
+        for p in a.phrases[1:]:
+            alike = [q for q in b.phrases if self.heads(p.head, q.head) >= self.threshold]
+            if alike and all(self.contradict(p, q) for q in alike):  # one who wears two hats contradicts neither
+                return f"contradicts '{phrase_text(self.current, alike[0])}'"
         return ""
 
-    def contradict(self, p: Phrase, q: Phrase) -> bool:
-        """Whether the modifiers of two phrases exclude each other."""
-        left = [self.past.segments[i].lemma for i in p.modifiers]
-        right = [self.current.segments[i].lemma for i in q.modifiers]
+    def contradict(self, p: Phrase, q: Phrase, extra: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())) -> bool:
+        """Whether the modifiers of two phrases exclude each other; `extra` words count as modifiers of each."""
+        left = [self.past.segments[i].lemma for i in (*p.modifiers, *extra[0])]
+        right = [self.current.segments[i].lemma for i in (*q.modifiers, *extra[1])]
         heads = self.past.segments[p.head].lemma, self.current.segments[q.head].lemma
         if _classes_exclude(left, right) or _makes_other(left, heads[0]) != _makes_other(right, heads[1]):
             return True
@@ -251,6 +269,10 @@ def _comparable(a: MentionParts, b: MentionParts, current: Analysis) -> list[tup
     right = [b.phrases[0].head, *_named(b)]
     right += [i for i in b.phrases[0].owners if current.segments[i].tag == "name" and _named(a)]
     return [(p, q) for p in left for q in right]
+
+
+def _looks(mention: MentionParts) -> tuple[int, ...]:
+    return tuple(i for phrase in mention.phrases if phrase.predicate for i in phrase.words)
 
 
 def _named(mention: MentionParts) -> list[int]:
@@ -289,6 +311,8 @@ def _number_conflict(a: MentionParts, b: MentionParts, past: tuple[Segment, ...]
 def _name_conflict(a: MentionParts, b: MentionParts, past: tuple[Segment, ...], current: tuple[Segment, ...]) -> str:
     left = {past[i].lemma for i in _named(a)}
     right = {current[i].lemma for i in _named(b)}
+    heads = {past[a.phrases[0].head].lemma}, {current[b.phrases[0].head].lemma}
+    left, right = left | (heads[0] & right - lexicon.NAMES), right | (heads[1] & left - lexicon.NAMES)
     owners = [{s[i].lemma for i in m.phrases[0].owners} for m, s in ((a, past), (b, current))]
     if left and owners[1] & left:
         return ""

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pipeline.language import lexicon
-from pipeline.language.phrases import Phrase, chinese_phrases, phrases_of
+from pipeline.language import japanese, lexicon, tongues
+from pipeline.language.phrases import Phrase, chinese_phrases, phrases_of, plain_phrases
 from pipeline.language.words import (
     Segment,
     attribute_classes,
     has_capitals_everywhere,
+    is_adjective,
     is_descriptive,
     segment,
     verb_base,
@@ -49,11 +50,8 @@ class Analysis:
 def analyse(text: str) -> Analysis:
     """The words and mentions of `text`. A pure function of it."""
     segments, language = segment(text)
-    if language == "zh":
-        mentions = tuple(MentionParts((phrase,)) for phrase in chinese_phrases(segments))
-    else:
-        segments = _mark_names(segments, language)
-        mentions = tuple(_bind(list(phrases_of(segments, language)), segments))
+    segments = _mark_names(segments, language)
+    mentions = tuple(_bind(list(_phrases(segments, language)), segments))
     mention_of: list[int | None] = [None] * len(segments)
     for index, mention in enumerate(mentions):
         for word in mention.words:
@@ -62,43 +60,52 @@ def analyse(text: str) -> Analysis:
     return Analysis(text, language, segments, mentions, tuple(mention_of), verbs)
 
 
+def _phrases(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]:
+    if language in ("zh", "ja"):
+        return chinese_phrases(segments, ("的",) if language == "zh" else japanese.JOINS)
+    return plain_phrases(segments, language) if language in tongues.FUNCTION else phrases_of(segments, language)
+
+
 # Names
 
 
 def _mark_names(segments: tuple[Segment, ...], language: str) -> tuple[Segment, ...]:
     telling = language != "de" and not has_capitals_everywhere(tuple(s.text for s in segments))
     return tuple(
-        replace(s, tag="name") if s.tag == "content" and _is_name(segments, i, telling) else s
+        replace(s, tag="name") if s.tag == "content" and _is_name(segments, i, telling, language) else s
         for i, s in enumerate(segments)
     )
 
 
-def _is_name(segments: tuple[Segment, ...], i: int, telling: bool) -> bool:
+def _is_name(segments: tuple[Segment, ...], i: int, telling: bool, language: str) -> bool:
     word = segments[i]
     form = word.form.removesuffix("'s")
     following = segments[i + 1] if i + 1 < len(segments) else None
     if following and following.tag == "number" and not following.gap:
         return False  # Actor 1: the number tells who it is
-    if not word.text[0].isupper():
+    if not word.text[0].isupper() or form in lexicon.WEARABLES:
         return False
+    if word.text.isupper() and len(form) > 1 and _common(word, form):
+        return False  # a SMALL dog
     if form in lexicon.NAMES:
         return True
     if any(c.isdigit() for c in form):
         return True
     if not telling:
         return False
-    return word.gap != "." or _opens_as_name(word, form)
+    return word.gap != "." or (language not in tongues.FUNCTION and _opens_as_name(word, form))
 
 
 def _opens_as_name(word: Segment, form: str) -> bool:
     """Whether the first word of a sentence is a name though its capital says nothing: nothing else is known of it."""
-    common = form in lexicon.MASS_NOUNS or verb_base(form) or is_descriptive(form) or attribute_classes(word.lemma)
     plural = form.endswith("s") and not word.owner
-    return not common and not plural and form not in lexicon.WEARABLES and not _known_kind(word.lemma)
+    return not _common(word, form) and not plural and form not in lexicon.WEARABLES
 
 
-def _known_kind(lemma: str) -> bool:
-    return lemma in _KNOWN
+def _common(word: Segment, form: str) -> bool:
+    """Whether the lists know a word as something else than a name."""
+    known = form in lexicon.MASS_NOUNS or verb_base(form) or is_descriptive(form) or attribute_classes(word.lemma)
+    return bool(known) or word.lemma in _KNOWN
 
 
 _KNOWN = frozenset(word for groups in lexicon.KINDS.values() for word in groups.replace(";", " ").split())
@@ -113,7 +120,7 @@ def _bind(phrases: list[Phrase], segments: tuple[Segment, ...]) -> Iterator[Ment
         group = [phrases[k]]
         while k + 1 < len(phrases) and _belongs(group, phrases[k + 1], phrases[k + 2 : k + 3], segments):
             k += 1
-            group.append(phrases[k])
+            group.append(replace(phrases[k], predicate=_only_describes(phrases[k], segments)))
         yield MentionParts(tuple(group))
         k += 1
 
@@ -127,15 +134,50 @@ def _belongs(group: list[Phrase], new: Phrase, after: list[Phrase], segments: tu
     gaps = [w.gap for w in (*between, segments[new.words[0]]) if w.gap]
     if gaps:
         return gaps == [","] and (
-            _apposition(group, new, segments, links, bool(between)) or _adjectives(group, segments, links)
+            _apposition(group, new, segments, links, bool(between))
+            or _adjectives(group, segments, links)
+            or (not between and _only_describes(new, segments) and not _only_describes(group[0], segments))
         )
+    if _says_how(group, new, segments, [w.form for w in between]):
+        return True
     if links and links[-1] in ("named", "called"):
         return bool(new.names)
+    if _wears(links):
+        return segments[new.words[0] - 1].form != "the" and _is_attribute(new, segments)
     if links and all(w in ("in", "with", "wearing", "dressed", "clad", "and", "sporting") for w in links):
         return (_is_attribute(new, segments) and (links != ["and"] or len(group) > 1)) or (
             links == ["and"] and _adjectives(group, segments, [])
         )  # fmt: skip
     return False
+
+
+def _says_how(group: list[Phrase], new: Phrase, segments: tuple[Segment, ...], links: list[str]) -> bool:
+    """ "The basket is green", 篮子是绿色的; and what goes on from there: "is green and old"."""
+    if not links or not _only_describes(new, segments):
+        return False
+    if links == ["and"]:
+        return group[-1].predicate
+    be, *rest = links
+    return be in _BE and not group[-1].predicate and all(word in lexicon.ADVERBS for word in rest)
+
+
+_BE = frozenset(("is", "are", "was", "were", "是"))
+_LASTING = {"colour", "size", "height", "length", "age", "width", "hair", "hair colour", "pattern", "material"}
+
+
+def _only_describes(phrase: Phrase, segments: tuple[Segment, ...]) -> bool:
+    """Whether a phrase is nothing but lasting looks: "green", "old and rusty"; not moods, not what is open or wet."""
+    words = [segments[i] for i in phrase.words]
+    looks = [_LASTING & (attribute_classes(w.form) or attribute_classes(w.lemma)).keys() for w in words]
+    return any(looks) and all(
+        look or is_adjective(word.form) or word.form == "的" for look, word in zip(looks, words, strict=True)
+    )
+
+
+def _wears(links: list[str]) -> bool:
+    """Whether the words between a noun and a garment say that the one wears the other."""
+    worn = links and links[-1] in ("wears", "wear", "wore", "wearing", "has", "had", "穿", "戴", "穿着", "戴着")
+    return bool(worn) and not any(w in lexicon.PRONOUNS - {"who", "that", "which"} or w == "and" for w in links)
 
 
 def _is_attribute(phrase: Phrase, segments: tuple[Segment, ...]) -> bool:

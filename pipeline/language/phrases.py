@@ -24,6 +24,7 @@ class Phrase:
     names: tuple[int, ...] = ()
     number: int | None = None  # the 1 of "Actor 1"
     quantity: int | None = None  # the 3 of "3 dogs"
+    predicate: bool = False  # only says how the phrase before it is: "the basket is green", "a car, yellow and old,"
 
 
 @dataclass
@@ -109,7 +110,8 @@ def _english_verb(
     word = segments[run[k]]
     before = segments[run[k] - 1] if run[k] else None
     noun = word.form in lexicon.ING_NOUNS and not (before and before.form in lexicon.BE_FORMS)  # "is painting"
-    if word.tag != "content" or noun or word.owner:
+    counted = k == 1 and before is not None and before.tag == "number"  # Three bears
+    if word.tag != "content" or noun or word.owner or counted:
         return False
     if k == 0:
         return _opens_with_verb(segments, run, before, subject)
@@ -153,9 +155,13 @@ def _finite(segments: tuple[Segment, ...], run: list[int], k: int) -> bool:
     """Whether a word after a noun is the verb of the clause: "Cars wait", "the waiter pours tea", "Vorple gorbs"."""
     word, before = segments[run[k]], segments[run[k] - 1]
     known = verb_base(word.form) is not None
+    lead = _lead(segments, run)
+    if lead in lexicon.MODALS:
+        return known and word.lemma == word.form  # What does the magician hide?
     if known and (word.form.endswith(("s", "ed")) or word.form in lexicon.IRREGULAR):
         return True
-    plural = before.lemma != before.form or before.form in lexicon.MASS_NOUNS or _coordinated(segments, run[0])
+    mass = before.form in lexicon.MASS_NOUNS and lead not in ("a", "an")  # but a steam train
+    plural = before.lemma != before.form or mass or _coordinated(segments, run[0])
     identified = before.tag == "name" or (before.tag == "number" and k > 1)
     after_plural = before.tag == "content" and before.lemma != before.form and not before.owner
     if (known and (plural or identified)) or (after_plural and word.lemma == word.form):
@@ -165,9 +171,20 @@ def _finite(segments: tuple[Segment, ...], run: list[int], k: int) -> bool:
     return identified or _unknown_verb(segments, run, k)
 
 
+def _lead(segments: tuple[Segment, ...], run: list[int]) -> str:
+    """The function word before a run: its article, or what stands before "the" after "does", "can", ..."""
+    at = run[0] - 1
+    if at < 0 or segments[run[0]].gap:
+        return ""
+    article = segments[at].form in lexicon.DETERMINERS
+    if article and at and not segments[at].gap and segments[at - 1].form in lexicon.MODALS:
+        return segments[at - 1].form
+    return segments[at].form
+
+
 def _unknown_verb(segments: tuple[Segment, ...], run: list[int], k: int) -> bool:
     """Whether a word in -s that no list knows must be a verb from what stands around it."""
-    lead = segments[run[0] - 1].form if run[0] and not segments[run[0]].gap else ""
+    lead = _lead(segments, run)
     following = segments[run[k] + 1] if run[k] + 1 < len(segments) else None
     if lead in ("a", "an", "every", "each"):
         return True
@@ -178,10 +195,11 @@ def _unknown_verb(segments: tuple[Segment, ...], run: list[int], k: int) -> bool
 
 def _verb_follows(segments: tuple[Segment, ...]) -> bool:
     """Whether the rest of the sentence has a word that may be its verb."""
-    for word in segments:
+    for k, word in enumerate(segments):
         if word.gap == ".":
             return False
-        if word.form in lexicon.BE_FORMS | lexicon.MODALS or (verb_base(word.form) and word.form[-1] in "sdg"):
+        known = verb_base(word.form) and not (k and segments[k - 1].form in lexicon.DETERMINERS)  # not "the lights"
+        if word.form in lexicon.BE_FORMS | lexicon.MODALS or (known and (word.form[-1] in "sdg" or k == 0)):
             return True
     return False
 
@@ -240,21 +258,51 @@ def _noun_phrase(segments: tuple[Segment, ...], words: list[int], language: str)
     )
 
 
-def chinese_phrases(segments: tuple[Segment, ...]) -> Iterator[Phrase]:
-    """Verbs alone; nouns with the adjectives, owners and numbers beside them, across 的."""
+# Languages without a grammar here
+
+
+def chinese_phrases(segments: tuple[Segment, ...], joins: tuple[str, ...] = ("的",)) -> Iterator[Phrase]:
+    """Verbs alone; nouns with the adjectives, owners and numbers beside them, across `joins`. Japanese too."""
     words: list[int] = []
     for i, word in enumerate(segments):
-        joins = word.form == "的" and words and i + 1 < len(segments) and not segments[i + 1].gap
-        if words and (word.gap or (word.tag in ("function", "verb") and not joins)):
-            yield _chinese_phrase(segments, words)
+        joined = word.form in joins and words and i + 1 < len(segments) and not segments[i + 1].gap
+        if words and (word.gap or (word.tag in ("function", "verb") and not joined)):
+            yield _noun_phrase(segments, words, "zh")
             words = []
         if word.tag == "verb":
             yield _verb_phrase([i])
         elif word.tag not in ("function", "verb"):
             words.append(i)
     if words:
-        yield _chinese_phrase(segments, words)
+        yield _noun_phrase(segments, words, "zh")
 
 
-def _chinese_phrase(segments: tuple[Segment, ...], words: list[int]) -> Phrase:
-    return _noun_phrase(segments, words, "zh")
+def plain_phrases(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]:
+    """Every word alone but for colours, numbers and names, which stay with the noun beside them."""
+    order = "romance" if language in _ADJECTIVE_AFTER else language
+    for run in _runs(segments):
+        words = run[:1]
+        for i in run[1:]:
+            if not _stays(segments, words, i, order):
+                yield _noun_phrase(segments, words, order)
+                words = []
+            words.append(i)
+        yield _noun_phrase(segments, words, order)
+
+
+_ADJECTIVE_AFTER = ("ar", "he", "ro", "id")
+
+
+def _stays(segments: tuple[Segment, ...], words: list[int], i: int, order: str) -> bool:
+    """Whether a word belongs to the words before it: "красный | трактор", "Актёр | 1", "Анна | Каренина"."""
+    word, before = segments[i], segments[words[-1]]
+    if word.tag == "number":
+        return before.tag != "number"
+    if order == "romance" and attribute_classes(word.lemma):
+        return before.tag != "number"
+    leads = all(segments[k].tag == "number" or (order != "romance" and _colour(segments[k])) for k in words)
+    return leads or (word.text[0].isupper() and before.text[0].isupper())
+
+
+def _colour(word: Segment) -> bool:
+    return "colour" in attribute_classes(word.lemma)

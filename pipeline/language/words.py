@@ -1,28 +1,33 @@
 """Words of a prompt: where they stand in the user's text, their written form, what kind of word each is.
 
-White space and punctuation separate words; runs of Chinese characters go through jieba. An emoji is a word.
-Not covered: segmentation of Japanese, Thai and other scripts without spaces (a run of them is one word).
+White space and punctuation separate words; runs of Chinese characters go through jieba, Japanese ones through
+`pipeline.language.japanese`. An emoji is a word. Not covered: segmentation of Thai and other scripts without spaces (a
+run of them is one word).
 """
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.language import chinese, lexicon
+from pipeline.language import chinese, japanese, lexicon, tongues
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
 _LETTER = rf"(?:[^\W_{_HAN}]|[{_MARKS}])"
 _EMOJI = "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff]"
+_FLAG = "[\U0001f1e6-\U0001f1ff]{2}"
 _WORD = re.compile(
-    rf"(?P<han>[{_HAN}]+)"
-    rf"|(?P<emoji>{_EMOJI}[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]*(?:\u200d{_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]*)*)"
+    rf"(?P<japanese>[{japanese.LETTERS}]*[\u3041-\u30ff][{japanese.LETTERS}]*)"
+    rf"|(?P<han>[{_HAN}]+)"
+    rf"|(?P<emoji>{_FLAG}|{_EMOJI}[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]*(?:\u200d{_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]*)*)"
     rf"|(?P<word>{_LETTER}+(?:['’\-‐]{_LETTER}+)*)"
 )
 _SENTENCE_END = re.compile(r"[.!?;:。！？；：\n]")
 _ELIDED = re.compile(r"(?i)(?:l|d|s|c|n|j|m|qu|un|dell|nell|all|sull)['’](?=\w)")
-_CLAUSE_BREAK = re.compile(r"[^\s\"“”‘’'«»„*_]")
+_CLAUSE_BREAK = re.compile(r"[^\s\"“”‘’'«»„*_#№「」『』]")
+_KEPT_MARKS = re.compile("[\u3099\u309a]|(?<=и)\u0306")  # が is not か, й is a letter
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,10 @@ class Segment:
 def written_form(text: str) -> str:
     """`text` case-folded, compatibility forms unified, accents and other combining marks removed."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c) and c not in "\ufe0f\u200b")
+    kept = {found.start() for found in _KEPT_MARKS.finditer(decomposed)}
+    plain = "".join(
+        c for i, c in enumerate(decomposed) if i in kept or (not unicodedata.combining(c) and c not in "\ufe0f\u200b")
+    )
     return unicodedata.normalize("NFKC", plain).replace("’", "'").replace("‐", "-")
 
 
@@ -74,6 +82,8 @@ def lemma_of(form: str) -> str:
     form = form.removesuffix("'s").removesuffix("'")
     if form in lexicon.IRREGULAR_PLURALS:
         return lexicon.IRREGULAR_PLURALS[form]
+    if re.search(r"(wo|[^aeiou\W])men$", form):
+        return form[:-2] + "an"  # policewomen
     if form in _KINDS or form in lexicon.ING_NOUNS or form in lexicon.WEARABLES:
         return form
     base = verb_base(form)
@@ -100,6 +110,13 @@ def _table(lists: dict[str, str]) -> dict[str, dict[str, int]]:
 
 _KINDS = _table(lexicon.KINDS)
 _ATTRIBUTES = _table(lexicon.ATTRIBUTES)
+_ATTRIBUTES |= {
+    written_form(tongues.stem(word, language)): {"colour": _ATTRIBUTES[colour]["colour"]}
+    for language, words in tongues.COLOURS.items()
+    for colour, group in zip(tongues.COLOUR_GROUPS.split(), words.split(), strict=True)
+    for word in group.split("|")
+    if written_form(tongues.stem(word, language)) not in _ATTRIBUTES
+}
 
 
 def attribute_classes(word: str) -> dict[str, int]:
@@ -107,6 +124,7 @@ def attribute_classes(word: str) -> dict[str, int]:
     return _ATTRIBUTES.get(word, {})
 
 
+@lru_cache(maxsize=65536)
 def same_kind(a: str, b: str) -> bool | None:
     """True if two lemmas name the same sort of thing, False if they exclude each other, None if no list says."""
     verdict: bool | None = None
@@ -119,9 +137,10 @@ def same_kind(a: str, b: str) -> bool | None:
     return verdict
 
 
-def domains(lemma: str) -> set[str]:
+@lru_cache(maxsize=16384)
+def domains(lemma: str) -> frozenset[str]:
     """What `lemma` may be: "person", "animal", "place", ...; empty if no list knows it."""
-    return {lexicon.DOMAINS.get(category, category) for category in _KINDS.get(lemma, {})}
+    return frozenset(lexicon.DOMAINS.get(category, category) for category in _KINDS.get(lemma, {}))
 
 
 def is_adjective(form: str) -> bool:
@@ -139,17 +158,29 @@ def is_descriptive(form: str) -> bool:
 # Segmentation
 
 
-def _chinese(text: str, start: int) -> list[tuple[str, int, str]]:
-    words = []
-    for word, tag in chinese.cut(text):
-        words.append((word, start, tag))
+def _placed(words: list[tuple[str, str]], start: int) -> list[tuple[str, int, str]]:
+    placed = []
+    for word, tag in words:
+        placed.append((word, start, tag))
         start += len(word)
-    return words
+    return placed
 
 
-def language_of(forms: list[str]) -> str:
-    """ "en", "de" or "romance": whose function words are the most among `forms`; English if there are none."""
-    votes = {name: sum(form in words for form in forms) for name, words in _FUNCTION.items()}
+def language_of(text: str, words: list[str]) -> str:
+    """The language whose letters or, in Latin ones, whose function words are the most; English if nothing tells.
+
+    `words` are the written forms of the words of `text` that are neither Chinese nor Japanese.
+    """
+    han = len(_CHINESE.findall(text))
+    if han and han >= len(words):
+        return "ja" if _KANA.search(text) else "zh"
+    scripts = Counter(tongues.script_language(word) for word in words)
+    most = scripts.most_common(1)[0][0] if scripts else None
+    if most:
+        return most
+    votes = {name: sum(form in _VOTING[name] for form in words) for name in _VOTING}
+    for name, letters in tongues.LETTERS.items():
+        votes[name] += len(re.findall(f"[{letters}]", text.casefold()))
     return max(votes, key=lambda name: votes[name])
 
 
@@ -157,11 +188,18 @@ ENGLISH_FUNCTION = (
     lexicon.DETERMINERS | lexicon.BE_FORMS | lexicon.MODALS | lexicon.PRONOUNS | lexicon.CONJUNCTIONS
     | lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.ATTRIBUTE_LINKS
 )  # fmt: skip
-_FUNCTION = {"en": ENGLISH_FUNCTION, "de": lexicon.GERMAN, "romance": lexicon.ROMANCE}
+_FUNCTION = {"en": ENGLISH_FUNCTION, "de": lexicon.GERMAN, "romance": lexicon.ROMANCE} | {
+    name: frozenset(written_form(word) for word in words.split()) for name, words in tongues.FUNCTION.items()
+}
+_ENGLISH = ENGLISH_FUNCTION | lexicon.VERBS | lexicon.IRREGULAR_PLURALS.keys() | _KINDS.keys() | set("abcdefghi")
+_VOTING = {name: _FUNCTION[name] for name in ("en", "de", "romance")}
+_VOTING |= {name: _FUNCTION[name] - _ENGLISH for name in tongues.LATIN}
+_CHINESE = re.compile(f"[{_HAN}\u3041-\u30ff]")
+_KANA = re.compile("[\u3041-\u30ff]")
 
 
 def _is_function(form: str, language: str) -> bool:
-    if form in _FUNCTION[language]:
+    if form in _FUNCTION.get(language, ENGLISH_FUNCTION):
         return True
     if language == "romance" and form.endswith("'"):
         return True
@@ -189,29 +227,39 @@ def _tag(form: str, text: str, before: list[Segment], language: str, gap: str, t
         return "number"
     if identifies and len(text) == 1 and text.isupper() and (text not in "AI" or not titled):
         return "number"  # Actor A, Robot X
+    if form in lexicon.ALSO_NOUNS and language == "en" and before and before[-1].form in lexicon.DETERMINERS:
+        return "content"  # a well, the can
     return "function" if _is_function(form, language) else "content"
 
 
 def segment(text: str) -> tuple[tuple[Segment, ...], str]:
-    """The words of `text` in order, and its language ("en", "de", "romance" or "zh")."""
+    """The words of `text` in order, and its language: "en", "de", "romance", "zh", "ja" or one of tongues.FUNCTION."""
     matches = list(_WORD.finditer(text))
-    forms = [written_form(m.group()) for m in matches if m.lastgroup == "word"]
-    language = language_of(forms)
+    language = language_of(text, [written_form(m.group()) for m in matches if m.lastgroup == "word"])
     titled = has_capitals_everywhere(tuple(m.group() for m in matches))
     found: list[Segment] = []
     for match in matches:
-        if match.lastgroup == "han":
-            pieces = _chinese(match.group(), match.start())
-        else:
-            pieces = [(piece, start, "") for piece, start in _elided(match, language)]
-        for piece, start, tag in pieces:
+        for piece, start, tag in _pieces(match, language):
             gap = _gap(text[found[-1].end if found else 0 : start]) if found else "."
             form = written_form(piece) or piece
-            if not tag:
-                emoji = match.lastgroup == "emoji"
-                tag = "content" if emoji else _tag(form, piece, found, language, gap, titled)
-            found.append(Segment(piece, start, start + len(piece), form, _lemma(form, tag), tag, gap))
-    return tuple(found), "zh" if any(m.lastgroup == "han" for m in matches) else language
+            if tag == "emoji":
+                gap, tag = gap or ",", "content"  # a picture is a thing of its own
+            tag = tag or _tag(form, piece, found, language, gap, titled)
+            found.append(Segment(piece, start, start + len(piece), form, _lemma(piece, form, tag, language), tag, gap))
+    return tuple(found), language
+
+
+def _pieces(match: re.Match[str], language: str) -> list[tuple[str, int, str]]:
+    """(word, start, tag) of what one match holds; the tag is "" where the words around it decide."""
+    text, kind = match.group(), match.lastgroup
+    if kind == "emoji":
+        return [(text, match.start(), "emoji")]
+    if kind == "word":
+        return [(piece, start, "") for piece, start in _elided(match, language)]
+    if language not in ("zh", "ja"):
+        return [(text, match.start(), "content")]  # 上海 in an English sentence
+    cut = japanese.cut if language == "ja" else chinese.cut
+    return _placed(cut(text), match.start())
 
 
 def _elided(match: re.Match[str], language: str) -> list[tuple[str, int]]:
@@ -223,5 +271,9 @@ def _elided(match: re.Match[str], language: str) -> list[tuple[str, int]]:
     return [(split.group(), match.start()), (text[split.end() :], match.start() + split.end())]
 
 
-def _lemma(form: str, tag: str) -> str:
-    return lexicon.NUMBERS.get(form, form) if tag == "number" else lemma_of(form)
+def _lemma(text: str, form: str, tag: str, language: str) -> str:
+    if tag == "number":
+        return lexicon.NUMBERS.get(form) or "".join(str(unicodedata.decimal(c, c)) for c in form)
+    if language in tongues.FUNCTION:
+        return written_form(tongues.stem(unicodedata.normalize("NFC", text.casefold()), language)) or form
+    return lemma_of(form)

@@ -32,11 +32,16 @@ def mentions(text: str) -> list[str]:
     return [" ".join(analysis.segments[i].text for i in mention.words) for mention in analysis.mentions]
 
 
-@pytest.mark.parametrize("name", ["filter_cases_reference.json", "filter_cases.json"])
+@pytest.mark.parametrize("name", ["filter_cases_reference.json", "filter_cases.json", "filter_cases_wide.json"])
 def test_scores_on_labelled_cases(text_filter, name):
     score = score_cases(text_filter, load_cases(HERE / name))
     assert score.precision >= 0.97, score.mistakes
     assert score.recall >= 0.97, score.mistakes
+
+
+def test_scores_on_cases_that_nothing_was_tuned_on(text_filter):
+    score = score_cases(text_filter, load_cases(HERE / "filter_cases_held_out.json"))
+    assert score.f1 >= 0.94, score.mistakes
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,18 @@ def test_scores_on_labelled_cases(text_filter, name):
         ("L'enfant mange une pomme.", ["enfant", "mange", "pomme"]),
         ("一只狗在骑自行车", ["狗", "骑", "自行车"]),
         ("He is in it and she is at it.", []),
+        ("The merchant wears a blue turban.", ["merchant blue turban"]),
+        ("The basket is green and the door is open.", ["basket green", "door", "open"]),
+        ("Three bears eat porridge.", ["Three bears", "eat", "porridge"]),
+        ("An old steam train waits at a well.", ["old steam train", "waits", "well"]),
+        ("Mia and a robot dance.", ["Mia", "robot", "dance"]),
+        ("Mia flies to 上海.", ["Mia", "flies", "上海"]),
+        ("Anna Weber 在沙滩上跑步", ["Anna Weber", "沙滩", "跑步"]),
+        ("她的篮子是绿色的", ["篮子 绿色"]),
+        ("少女の赤い傘が公園にある。", ["少女 赤 傘", "公園"]),
+        ("ねこがケーキを食べる。", ["ねこ", "ケーキ", "食"]),
+        ("Красный трактор стоит у реки.", ["Красный трактор", "стоит", "реки"]),
+        ("A fan waves a 🇫🇷 flag 🏄", ["fan", "waves", "🇫🇷 flag", "🏄"]),
     ],
 )
 def test_mentions(text, expected):
@@ -209,7 +226,7 @@ def test_twenty_past_prompts_take_less_than_50_milliseconds(text_filter):
     text_filter(past, BOTH)
     times = []
     for _ in range(9):
-        start = time.perf_counter()
+        start = time.process_time()
         text_filter(past, BOTH)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert statistics.median(times) < 0.05
