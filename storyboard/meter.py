@@ -77,6 +77,10 @@ class Meter:
         """Stops after the present scene."""
         self._worker.shutdown(cancel_futures=True)
 
+    def warm_up(self) -> None:
+        """Makes the scales in the background, so that nobody waits for them later, a render least of all."""
+        self._worker.submit(self._prepared)
+
     def tidy(self) -> None:
         """Deletes readings that were not needed for a month."""
         until = time.time() - KEPT_SECONDS

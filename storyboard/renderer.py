@@ -88,8 +88,8 @@ class Renderer:
     # --- the models ------------------------------------------------------------------------------------------------
 
     def warm_up(self) -> None:
-        """Loads the models in the background, first the filter."""
-        threading.Thread(target=lambda: (self.filter, self.maker), name="loader", daemon=True).start()
+        """Loads the models in the background, first the filter; at last the scales of the meter."""
+        threading.Thread(target=lambda: (self.filter, self.maker, self.meter.warm_up()), name="loader", daemon=True).start()
 
     @property
     def ready(self) -> bool:

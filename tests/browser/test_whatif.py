@@ -79,7 +79,7 @@ def test_the_sheet_and_taking_a_cells_settings(guest: Visitor, page: Page) -> No
     panel.get_by_role("button", name="Render the sheet").click()
     cells = panel.locator("button.cell")
     expect(cells).to_have_count(2)
-    expect(panel.locator("button.cell:enabled")).to_have_count(2, timeout=60_000)
+    expect(panel.locator("button.cell:enabled")).to_have_count(2, timeout=240_000)
     for cell in cells.all():
         label = cell.get_attribute("aria-label") or ""
         assert re.search(r"prompt \d\.\d\d, consistency \d\.\d\d, motion \d\.\d\d", label), label
