@@ -29,13 +29,19 @@ from pydantic import Field
 
 from pipeline.errors import ThroughlineError
 
+from . import video
 from .files import whole_file
+from .pictures import check_header
 from .story import Board, Digest, Story, Take, Value, canonical, new_id, parse
 
 FORMAT, VERSION = "throughline story", 1
 MOST_FILES = 20_000
 MOST_BYTES = 1 << 29  # of all files together, unpacked
-MOST_JSON_BYTES = 64 << 20  # of one file of JSON
+MOST_JSON_BYTES = 32 << 20  # of one file of JSON
+MOST_VALUES = 4_000_000  # in it: even the smallest take 60 bytes each in memory
+MOST_RATIO = 8  # to which an archive may unpack, and SPARE_BYTES besides
+SPARE_BYTES = 64 << 20
+MOST_SIDE, MOST_FRAMES, MOST_RATE = 4096, 10_000, 1000.0  # of a take
 CHUNK_BYTES = 1 << 20
 DIRECTORY_BYTES = 400  # that a file may take in the directory at the end of a zip
 END_BYTES, LOCATOR_BYTES = 22, 20  # of the record after that directory, and of what comes before it in a zip64
@@ -183,7 +189,10 @@ def _check_directory(path: Path, limits: Limits) -> None:
 def _contents(bundle: zipfile.ZipFile, limits: Limits) -> dict[str, bytes]:
     """All files by name, once their names and the sizes that they declare have passed."""
     entries = bundle.infolist()
-    _check_amount(len(entries), sum(entry.file_size for entry in entries), limits)
+    size = sum(entry.file_size for entry in entries)
+    _check_amount(len(entries), size, limits)
+    if size > MOST_RATIO * sum(entry.compress_size for entry in entries) + SPARE_BYTES:
+        raise _refused(f"unpacks to {size / 1e6:.0f} MB, too many times its own size")
     seen: set[str] = set()
     for entry in entries:
         _check_entry(entry, limits)
@@ -248,6 +257,8 @@ def _check_manifest(contents: Mapping[str, bytes]) -> None:
 
 
 def _loaded(name: str, contents: Mapping[str, bytes]) -> Any:
+    if sum(map(contents[name].count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise _refused(f"has more than {MOST_VALUES} values in {name}")
     try:
         return json.loads(contents[name].decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -261,9 +272,17 @@ def _takes(content: Any) -> list[Take]:
     if len({take.id for take in takes}) < len(takes):
         raise _refused("has two takes of one id")
     for take in takes:
+        if max(take.width, take.height) > MOST_SIDE or take.num_frames > MOST_FRAMES or _is_huge(take):
+            size = f"{take.num_frames} frames of {take.width} x {take.height}"
+            raise _refused(f"has a take of {size}, {take.frames_per_second:g} a second: that is too much")
         if take.keyframe_index >= take.num_frames:
             raise _refused(f"has a take of {take.num_frames} frames whose keyframe is {take.keyframe_index}")
     return takes
+
+
+def _is_huge(take: Take) -> bool:
+    frames_bytes = take.num_frames * take.width * take.height * 3
+    return frames_bytes > video.MOST_BYTES or not 1 / MOST_RATE <= take.frames_per_second <= MOST_RATE
 
 
 def _media_name(name: str) -> re.Match[str] | None:
@@ -279,5 +298,7 @@ def _check_media(board: Board, files: Mapping[MediaName, bytes]) -> None:
     for (digest, suffix), content in files.items():
         if _digest(content) != digest:
             raise _refused(f"holds media/{digest[:12]}....{suffix} with other content than its name says")
+        if suffix in ("png", "webp"):
+            check_header(content, suffix)
         if not BEGINNINGS[suffix].match(content):
             raise _refused(f"holds media/{digest[:12]}....{suffix}, which is no {suffix}")

@@ -26,6 +26,7 @@ from .film import good_scale
 from .hosting import on_gpu
 from .jobs import Made
 from .media import Media
+from .pictures import read_picture
 from .story import Board, Conditioning, Scene, Take, WordRef, new_id
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
@@ -112,7 +113,7 @@ class Maker:
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
         key = (prompt, keyframe)
         if key not in self._encoded:
-            picture = np.asarray(Image.open(self.media.path(keyframe, "png")).convert("RGB"))
+            picture = read_picture(self.media.path(keyframe, "png"))
             kept = self.encodings.read(prompt, keyframe, picture)
             self._encoded[key] = kept or self._encode_anew(prompt, keyframe, picture)
         self._encoded.move_to_end(key)
@@ -182,8 +183,10 @@ def keep_picture(media: Media, picture: np.ndarray) -> str:
 
 def read_frames(media: Media, take: Take, enlarged: bool = False) -> np.ndarray:
     """The frames of a take, uint8 (F, H, W, 3), at the size in which it was made or in which it is shown."""
+    path, frame_bytes = media.path(take.clip, "mp4"), take.height * take.width * 3
     scale = good_scale(take.width) if enlarged else 1
-    path = media.path(take.clip, "mp4")
+    while scale > 1 and (take.num_frames + 1) * frame_bytes * scale**2 > video.MOST_BYTES:
+        scale -= 1  # a long clip: better soft than refused
     return video.read_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,9 +19,27 @@ import numpy as np
 
 from pipeline.errors import ThroughlineError
 
-PICTURES = re.compile(r"Input #0, (\w+_pipe|image2)\b")  # formats that ffmpeg reads as videos of one frame
-LOCAL_ONLY = ("-protocol_whitelist", "file")  # a playlist can't make ffmpeg fetch what it names
+from . import confined
+
+CONFINED = Path(confined.__file__)
 ENDS_EARLY = 0.9  # share of the length in the header below which a clip counts as truncated
+
+# What strangers may send. The first bytes of a file choose what it is read as: ffmpeg is never asked to guess, which
+# it would do with playlists too, that name other files and addresses.
+DEMUXERS = (
+    ("mov", re.compile(rb"....(ftyp|moov|mdat|wide|free|skip)", re.DOTALL)),
+    ("matroska", re.compile(rb"\x1aE\xdf\xa3")),
+    ("avi", re.compile(rb"RIFF....AVI ", re.DOTALL)), ("gif", re.compile(rb"GIF8[79]a")),
+)  # fmt: skip
+CODECS = "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video,mpeg1video,mjpeg,gif,prores,h263"
+MOST_PIXELS = 4096 * 2304  # of a frame
+MOST_SECONDS = 900.0
+MOST_FRAME_RATE = 1000.0
+MOST_BYTES = 384 << 20  # of the frames that come out
+MEMORY_BYTES = 400 << 20  # of ffmpeg
+PATIENCE_SECONDS = 60  # of ffmpeg
+LOCAL_ONLY = ("-protocol_whitelist", "file")
+GUARDED = ("-threads", "1", "-codec_whitelist", CODECS, "-max_pixels", str(MOST_PIXELS), "-max_streams", "16")
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_second: float, scale: int = 1) -> None:
@@ -105,45 +124,68 @@ def check_clip(path: Path) -> None:
     _header(path)
 
 
-def read_clip(path: Path, height: int, width: int, frames_per_second: float) -> np.ndarray:
+def read_clip(
+    path: Path, height: int, width: int, frames_per_second: float, most_bytes: int = MOST_BYTES
+) -> np.ndarray:
     """A clip at another size and rate: cut to the shape, never stretched; it lasts as long as it did.
 
-    Raises ThroughlineError for a file that is missing, empty, not a video, or truncated.
+    Raises ThroughlineError for a file that is missing, empty, not a video, truncated, or more than the limits above
+    allow: of the frames, no more than `most_bytes` are read.
     """
-    seconds = _header(path)
+    demuxer, seconds = _header(path)
+    most = most_bytes // (height * width * 3)
     fit = f"scale={width}:{height}:force_original_aspect_ratio=increase:flags=area,crop={width}:{height}"
     result = _ffmpeg(
-        "-v", "error", *LOCAL_ONLY, "-i", f"file:{path}", "-map", "0:V:0", "-an", "-vf",
-        f"fps={frames_per_second:g}:round=up,{fit},setsar=1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
+        "-v", "error", *LOCAL_ONLY, *GUARDED, "-f", demuxer, "-i", f"file:{path}", "-map", "0:V:0", "-an",
+        "-vf", f"fps={frames_per_second:g}:round=up,{fit},setsar=1", "-frames:v", str(most + 1),
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
     )  # fmt: skip
     frames = np.frombuffer(result.stdout, np.uint8)
-    frames = frames[: len(frames) // (height * width * 3) * height * width * 3].reshape(-1, height, width, 3).copy()
+    frames = frames[: len(frames) // (height * width * 3) * height * width * 3].reshape(-1, height, width, 3)
+    if len(frames) > most:
+        raise ThroughlineError(f"clip {str(path)!r} is too long: at {width} x {height} expected at most {most} frames")
     if result.returncode or result.stderr.strip() or not len(frames):
         raise ThroughlineError(f"clip {str(path)!r} is truncated or damaged: {_why(result.stderr)}")
     if len(frames) / frames_per_second < ENDS_EARLY * seconds - 1 / frames_per_second:
         found = len(frames) / frames_per_second
         raise ThroughlineError(f"clip {str(path)!r} is truncated: it ends after {found:.1f} of {seconds:.1f} s")
-    return frames
+    return frames.copy()
 
 
-def _header(path: Path) -> float:
-    """Seconds that the clip says it lasts, 0 if it does not say."""
+def _header(path: Path) -> tuple[str, float]:
+    """What a clip is to be read as, and how many seconds it says that it lasts, 0 if it does not say."""
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise ThroughlineError(f"clip {str(path)!r} {problem}: expected a video file")
-    if not path.stat().st_size:
-        raise ThroughlineError(f"clip {str(path)!r} is empty: expected a video file")
-    text = _ffmpeg(*LOCAL_ONLY, "-i", f"file:{path}").stderr.decode(errors="replace")
-    if "moov atom not found" in text and _starts_as_mp4(path):
-        raise ThroughlineError(f"clip {str(path)!r} is truncated: its index is missing")
-    if "Input #0" not in text or ": Video: " not in text or PICTURES.search(text):
-        raise ThroughlineError(f"clip {str(path)!r} is not a video that can be read")
-    return _duration(text)
-
-
-def _starts_as_mp4(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
+        beginning = file.read(64)
+    if not beginning:
+        raise ThroughlineError(f"clip {str(path)!r} is empty: expected a video file")
+    demuxer = next((name for name, begins in DEMUXERS if begins.match(beginning)), None)
+    if demuxer is None:
+        raise ThroughlineError(f"clip {str(path)!r} is not a video that can be read: expected MP4, MOV, WebM, MKV, AVI")
+    text = _ffmpeg(*LOCAL_ONLY, *GUARDED, "-f", demuxer, "-i", f"file:{path}").stderr.decode(errors="replace")
+    if "moov atom not found" in text:
+        raise ThroughlineError(f"clip {str(path)!r} is truncated: its index is missing")
+    video = re.search(r"Stream #0.*?: Video: (.*)", text)
+    if video is None:
+        raise ThroughlineError(f"clip {str(path)!r} is not a video that can be read")
+    seconds = _duration(text)
+    _check_amounts(path, video[1], seconds)
+    return demuxer, seconds
+
+
+def _check_amounts(path: Path, stream: str, seconds: float) -> None:
+    """Raises ThroughlineError for a clip that would take too much to decode. stream: what ffmpeg says about it."""
+    size, rate = re.search(r"\b(\d+)x(\d+)\b", stream), re.search(r"([\d.]+)(k?) (?:fps|tbr)", stream)
+    if size is None or int(size[1]) * int(size[2]) > MOST_PIXELS:
+        found = f"{size[1]} x {size[2]}" if size else "without a size"
+        raise ThroughlineError(f"clip {str(path)!r} is {found}: expected at most {MOST_PIXELS} pixels a frame")
+    if seconds > MOST_SECONDS:
+        raise ThroughlineError(f"clip {str(path)!r} lasts {seconds:.0f} s: expected at most {MOST_SECONDS:.0f}")
+    if rate and float(rate[1]) * (1000 if rate[2] else 1) > MOST_FRAME_RATE:
+        most = f"expected at most {MOST_FRAME_RATE:.0f}"
+        raise ThroughlineError(f"clip {str(path)!r} has {rate[1]}{rate[2]} frames a second: {most}")
 
 
 def _duration(header: str) -> float:
@@ -152,8 +194,23 @@ def _duration(header: str) -> float:
 
 
 def _ffmpeg(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command: Sequence[str] = (imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", *arguments)
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    """A confined ffmpeg, which sees nothing of this program's environment."""
+    limits = (str(MEMORY_BYTES), str(PATIENCE_SECONDS))
+    command: Sequence[str] = (
+        sys.executable, "-I", "-S", str(CONFINED), *limits,
+        imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-filter_threads", "1", *arguments,
+    )  # fmt: skip
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+            env={"MALLOC_ARENA_MAX": "1"},  # each arena of the C library reserves 64 MB
+        )
+    except subprocess.TimeoutExpired:
+        raise ThroughlineError(f"a clip took more than {PATIENCE_SECONDS} s to read: it was given up") from None
 
 
 def _why(stderr: bytes) -> str:
