@@ -3,7 +3,7 @@
 #   make test      run every test                                make test ARGS="tests/pipeline -k filter"
 #   make lint      ruff and mypy
 #   make train     all models of assets/picturebook/, from nothing
-#   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ARGS="--ablation-stories 20"
+#   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ABLATIONS=20
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -13,6 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 ARGS ?=
 PROTOCOL ?= both
 STORIES ?= 200
+ABLATIONS ?= 50
 SEED ?= 0
 
 .PHONY: setup run test lint format train bench clean
@@ -40,7 +41,7 @@ train: setup
 	$(BIN)/python -m pipeline.training all $(ARGS)
 
 bench: $(VENV)/installed-dev
-	$(BIN)/python -m pipeline.evaluation --protocol $(PROTOCOL) --stories $(STORIES) --seed $(SEED) $(ARGS)
+	$(BIN)/python -m pipeline.evaluation --protocol $(PROTOCOL) --stories $(STORIES) --ablation-stories $(ABLATIONS) --seed $(SEED) $(ARGS)
 
 clean:
 	rm -rf $(VENV) artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,12 +13,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .. import backbones
+from ..errors import ThroughlineError
 from ..guidance import Guidance
 from ..story_pipeline import DEFAULT_STEPS
 from . import crew, report
 from .accuracy import localiser_accuracy, reader_accuracy
 from .benchmark import HeldOut, StoryScore
-from .command import Parser, run, whole
+from .command import Parser, new_file, run, whole
 from .filming import BATCH
 from .localiser import localiser_folder
 from .reader import reader_folder
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--protocol", choices=PROTOCOLS, default="both", help="A, B, B, A; 8 to 12 scenes; (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=200, help="of each protocol (%(default)s)")
     p.add_argument("--ablation-stories", type=whole(0, 10_000), metavar="N",
-                   help="of these the first N by the ablations too (a quarter)")  # fmt: skip
+                   default=0, help="of these the first N by the ablations too (%(default)s)")  # fmt: skip
     p.add_argument("--seed", type=whole(0, 2**31), default=0, help="which stories (%(default)s)")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--reader", type=Path, help="folder of the reader, if it is not the one that ships")
@@ -51,12 +52,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--history-scale", type=float, default=DEFAULTS["history"], help="w2, on the history (%(default)s)")
     p.add_argument("--processes", type=whole(1, 256), default=crew.processes_here(), help="(one a core, one for a GPU)")
     p.add_argument("--batch", type=whole(1, 256), default=BATCH, help="scenes at once (%(default)s)")
+    p.add_argument("--json", type=new_file, metavar="FILE", help="the figures of a single protocol, system by system")
     p.add_argument("--no-plots", action="store_true", help="tables and contact sheets only")
     return p
 
 
 def main(a: argparse.Namespace) -> None:
     started = time.perf_counter()
+    if a.json and a.protocol == "both":
+        raise ThroughlineError("--json holds one protocol: expected --protocol abba or --protocol long beside it")
     brief = brief_of(a)
     judge = crew.judge_of(brief)
     accuracy = {
@@ -92,9 +96,8 @@ def brief_of(a: argparse.Namespace) -> crew.Brief:
 
 def wanted(a: argparse.Namespace) -> list[tuple[HeldOut, tuple[str, ...]]]:
     """Every story with the systems that film it."""
-    ablated = a.stories // 4 if a.ablation_stories is None else a.ablation_stories
     return [
-        (HeldOut(protocol, index, a.seed), measured_on(protocol, SYSTEMS if index < ablated else MAIN))
+        (HeldOut(protocol, index, a.seed), measured_on(protocol, SYSTEMS if index < a.ablation_stories else MAIN))
         for protocol in PROTOCOLS[a.protocol]
         for index in range(a.stories)
     ]
@@ -126,7 +129,17 @@ def write(a: argparse.Namespace, results: Results, outcome: dict, scores: dict[s
         from .plots import all_plots
 
         files |= all_plots(outcome)
-    report.write_all({a.out / name: data for name, data in files.items()})
+    paths = {a.out / name: data for name, data in files.items()}
+    if a.json:
+        paths[a.json] = report.to_json(of_one_protocol(outcome, a.protocol))
+    report.write_all(paths)
+
+
+def of_one_protocol(outcome: dict, protocol: str) -> dict:
+    """The systems, each with its measures, beside everything else that is known of `protocol`."""
+    own = outcome["protocols"][protocol]
+    rest = {name: value for name, value in (own | outcome).items() if name not in ("systems", "protocols")}
+    return own["systems"] | rest
 
 
 def sheet_of(a: argparse.Namespace, results: Results, protocol: str, scores: dict[int, StoryScore]) -> bytes:

@@ -234,7 +234,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_as_one_in_two_processes(
     assert len(list(tmp_path.glob("parts/stories/*/abba-*.json"))) == 1
     assert bench(*given, 1, *other, tmp_path / "parts") == 0
     printed = capsys.readouterr().out
-    assert bench(*given, 2, *other, tmp_path / "whole") == 0
+    assert bench(*given, 2, *other, tmp_path / "whole", "--json", tmp_path / "one.json") == 0
     first, second = (json.loads((tmp_path / name / "benchmark.json").read_text()) for name in ("whole", "parts"))
     assert_alike(first["protocols"], second["protocols"])
     assert first["settings"] == second["settings"] and first["accuracy"]["reader"] == {"number": 0.5}
@@ -242,6 +242,8 @@ def test_a_killed_run_goes_on_and_gives_the_same_as_one_in_two_processes(
     assert set(systems) == {*measured_on("abba", SYSTEMS), *CONTROLS}
     assert {name: row["actor"]["n"] for name, row in systems.items() if name in MAIN}.keys() == MAIN.keys()
     assert systems["ceiling"]["motion"]["mean"] == 1 and systems["frozen_frame"]["motion"]["mean"] == 0
+    alone = json.loads((tmp_path / "one.json").read_text())
+    assert {name: alone[name] for name in systems} == systems and alone["settings"] == first["settings"]
     assert systems["w2_4"]["prompt"] == {**systems["w2_4"]["prompt"], "n": 1}
     assert printed.startswith("The reader on held-out rendered clips:\n  number  0.500\n")
     assert printed.endswith((tmp_path / "parts" / "benchmark.md").read_text())
@@ -260,6 +262,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_as_one_in_two_processes(
         (["--model", "nosuch"], "'nosuch'"),
         (["--reader", "nosuch"], "'nosuch'"),
         (["--localiser", "nosuch"], "'nosuch'"),
+        (["--json", "figures.json"], "--json"),
     ],
 )
 def test_bad_arguments_take_one_line(arguments, named, tmp_path: Path, models: list[str], capsys) -> None:
