@@ -13,25 +13,32 @@ if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # type: ignore[import-not-found]  # noqa: F401  before anything looks for a GPU
 
 from pipeline import backbones, vocabulary
+from pipeline.choice import Choice, add_options
 from pipeline.errors import ThroughlineError
+from storyboard import logs
+from storyboard.hosting import stoppable
 from storyboard.studio import Studio, home
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.py", description="Throughline: a storyboard that remembers.")
     parser.add_argument("--port", type=int, help="port to listen on; default: GRADIO_SERVER_PORT, or 7860")
-    parser.add_argument("--model", default="picturebook", help="'picturebook' or a folder with a model_index.json")
+    add_options(parser)
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves the page until it is interrupted. Exit code 2 for what can't be served."""
+    """Serves the page until it is told to stop. Exit code 2 for what can't be served."""
     options = parse(arguments)
+    logs.start()
     try:
-        serve(options.model, options.port)
+        with stoppable():
+            serve(Choice.of(options), options.port)
     except (ThroughlineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        logs.event("stopped")
     return 0
 
 
@@ -46,21 +53,27 @@ def logins() -> list[tuple[str, str]]:
     return [(name.strip(), password) for name, _, password in pairs]
 
 
-def serve(model: str, port: int | None) -> None:
+def serve(choice: Choice, port: int | None) -> None:
     """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
+    from storyboard.health import health
     from storyboard.ui.page import build, options
 
-    folder = backbones.find(model)
+    folder = choice.find()
     samples = backbones.assets_folder() / "stories"
-    studio = Studio(lambda: backbones.load(model), home(), backbones.digest(folder), samples, vocabulary.read(folder))
+    studio = Studio(choice.load, home(), choice.digest(), samples, vocabulary.read(folder))
     try:
         studio.renderer.warm_up()
         threading.Thread(target=studio.tidy, name="tidier", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed
-        build(studio).launch(server_port=port, mcp_server=mcp, auth=logins() or None, **options(studio))
+        told = {"prevent_thread_lock": True, "mcp_server": mcp, "auth": logins() or None, **options(studio)}
+        build(studio).launch(server_port=port, **told)
+        logs.event("serving", port=port, notice=studio.library.notice, **health(studio))
+        threading.Event().wait()  # until a signal comes
     finally:
         studio.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # all is saved and closed; threads of the server and of a render have nothing to add

@@ -15,7 +15,7 @@ from torch import Tensor
 from .cogvideox import padding_frames, repeat_for_tokens, rotary_positions, to_device
 from .guidance import Preconditioning, branches, guide
 from .latents import Where
-from .reference import keys_and_values
+from .reference import MOST_NOISE, Reference, keys_and_values
 from .sampling import Sampler, Scheduler, StockSampler, TrailingDdim
 from .shot import Shot
 from .text_encoder import TextEncoder
@@ -74,6 +74,11 @@ class Denoiser:
             return StockSampler(self.scheduler, shot.settings.steps)
         return TrailingDdim(self.scheduler, shot.settings.steps, shot.settings.eta)
 
+    def look(self, references: Sequence[Reference], t: int) -> list[KeysValues]:
+        """What a step at timestep t sees of the references."""
+        t = min(t, round(MOST_NOISE * self.scheduler.config.num_train_timesteps))
+        return keys_and_values(references, self.reference_network, t, self.scheduler.alphas_cumprod[t].float())
+
     def reference_network(self, latents: Tensor, text: Tensor, t: int, alpha_bar: Tensor, witness: Witness) -> Tensor:
         """A `reference.Network`: v for a single latent frame, (1, 1, C, h, w), with its own text (L, t)."""
         z = repeat_for_tokens(latents, self.transformer).to(self.where())
@@ -125,7 +130,7 @@ class _Predictor:
         plain = [row for row, looks in zip(rows, looking, strict=True) if not looks]
         groups: list[tuple[list[tuple[int, str]], list[KeysValues] | None]] = [(plain, None)] if plain else []
         for i in sorted({i for (i, _), looks in zip(rows, looking, strict=True) if looks}):
-            seen = keys_and_values(self.shots[i].memory.references, self.denoiser.reference_network, t, alpha_bar)
+            seen = self.denoiser.look(self.shots[i].memory.references, t)
             groups.append(([row for row in rows if row[0] == i and self._looks(row)], seen))
         for group, kv in groups:
             for (i, name), v in zip(group, self._batch(noisy, t, alpha_bar, group, kv), strict=True):

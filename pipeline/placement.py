@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
+from .choice import MEMORIES
 from .errors import ThroughlineError
 
 GIB = 2**30
-MEMORIES = ("auto", "fast", "balanced", "low")  # after "auto" in the order in which they save memory
+
 MEANING = {
     "fast": "all weights on the device",
     "balanced": "one model at a time on the device, clips decoded in tiles",

@@ -1,11 +1,11 @@
 """History without training: past keyframes enter as reference latent frames that the video's patches may look at.
 
 A model that was never trained with history tokens is given the keyframes themselves. Each contributing keyframe, noised
-to the present step, goes through the transformer as a clip of one frame with its own scene's prompt: its patches attend
-to themselves and to that text. The keys and values of those patches that a kept mention looks at are then offered to
-the patches of the new clip, block by block, beside their own and the text's. They are made once a step and shared by
-the branches. What is kept out is kept out exactly: a scene that keeps nothing has no reference, a patch that no kept
-mention looks at has no key.
+to the present step (but never beyond MOST_NOISE), goes through the transformer as a clip of one frame with its own
+scene's prompt: its patches attend to themselves and to that text. The keys and values of those patches that a kept
+mention looks at are then offered to the patches of the new clip, block by block, beside their own and the text's. They
+are made once a step and shared by the branches. What is kept out is kept out exactly: a scene that keeps nothing has no
+reference, a patch that no kept mention looks at has no key.
 
 Letters: L text tokens, t width of the text encoder, f latent frames, C latent channels, R patches of a keyframe.
 """
@@ -24,6 +24,8 @@ Network = Callable[[Tensor, Tensor, int, Tensor, Witness], Tensor]  # (latents, 
 
 NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends on nothing else
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
+MOST_NOISE = 0.6  # share of the noise schedule that a keyframe is never noised beyond: looks are decided early
+WEIGHT = 4  # how many times a reference's keys are offered: a patch of it counts as so many patches of the clip
 THRESHOLD = 0.5  # of the way from the least to the most that a mention looks at any patch
 
 
@@ -59,14 +61,18 @@ class Attention:
 
 
 def keys_and_values(references: Sequence[Reference], network: Network, t: int, alpha_bar: Tensor) -> list[KeysValues]:
-    """Of every block, the keys and values of the patches of all references, at timestep t."""
+    """Of every block, the keys and values of the patches of all references, noised to timestep t."""
     found = []
     for reference in references:
         attention = Attention(len(reference.text), [], [])
         network(noised(reference.latents, alpha_bar), reference.text, t, alpha_bar, attention)
         patches = reference.patches.to(attention.keys_values[0][0].device)
-        found.append([(k[:, :, patches], v[:, :, patches]) for k, v in attention.keys_values])
+        found.append([(_often(k[:, :, patches]), _often(v[:, :, patches])) for k, v in attention.keys_values])
     return [_joined(parts) for parts in zip(*found, strict=True)]
+
+
+def _often(x: Tensor) -> Tensor:
+    return x.repeat(1, 1, WEIGHT, 1)
 
 
 def _joined(parts: Sequence[KeysValues]) -> KeysValues:

@@ -14,6 +14,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
 
+from .choice import HISTORIES
 from .cogvideox import PaddedTextEncoder
 from .decoupler import Decoupler
 from .denoising import Denoiser, is_stock
@@ -32,11 +33,11 @@ from .text_filter import FilterResult, TextFilter
 from .transformer import StoryTransformer3DModel
 from .weights import check_folder
 
-__all__ = ["DEFAULT_STEPS", "Clip", "Settings", "Shot", "Step", "StoryPipeline", "Trace"]
+__all__ = ["DEFAULT_STEPS", "HISTORIES", "Clip", "Settings", "Shot", "Step", "StoryPipeline", "Trace"]
 
-HISTORIES = ("trained", "reference", "off")  # by the adapter, by reference frames (`pipeline.reference`), none
+
 SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
-STOCK_STEPS, STOCK_GUIDANCE = 50, Guidance(text=6.0, history=2.0)  # w1 as the checkpoints' authors recommend
+STOCK_STEPS, STOCK_GUIDANCE = 50, Guidance(text=6.0, history=1.5)  # w1 as the checkpoints' authors recommend
 
 
 class StoryPipeline(DiffusionPipeline):

@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipeline.choice import Choice, add_options
 from pipeline.errors import ThroughlineError
 
 from . import shell
 
 if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need not wait for
-    from pipeline.guidance import Guidance
     from pipeline.story_pipeline import StoryPipeline
 
     from .render import FilmOrder, SceneDone
@@ -130,8 +130,7 @@ def _add_sampling_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_machine_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", default="picturebook", metavar="NAME",
-                       help="picturebook, which ships with Throughline (default), or a local model folder")  # fmt: skip
+    add_options(group)
     group.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     group.add_argument("--dtype", choices=("float32", "bfloat16", "float16"),
                        help="precision of the transformer (default: bfloat16 where that is fast)")  # fmt: skip
@@ -176,12 +175,12 @@ def render(options: argparse.Namespace) -> None:
     from .film import good_scale, staging, write_film, write_scene, write_trace
     from .render import check_film
 
-    guidance = _guidance(options)
-    folder = backbones.find(options.model)
-    device = backbones.find_device(options.device)
+    choice = Choice.of(options)
+    choice.find()
+    backbones.find_device(options.device)
     with staging(options.out) as target:
-        pipeline = backbones.load(str(folder), device, options.dtype)
-        order = _order(options, guidance)
+        pipeline = choice.load()
+        order = _order(options, pipeline)
         check_film(pipeline, order)
         order = replace(order, clips=_read_clips(options, order, pipeline.frames_per_second))
         rate = options.fps or pipeline.frames_per_second
@@ -208,20 +207,15 @@ def _check(options: argparse.Namespace) -> None:
         check_clip(clip)
 
 
-def _guidance(options: argparse.Namespace) -> Guidance:
-    from pipeline.guidance import Guidance
-
-    weights = _given(text=options.guidance_scale, history=options.history_scale)
-    return Guidance(**weights, schedule="cosine" if options.dynamic_guidance else "constant")
-
-
-def _order(options: argparse.Namespace, guidance: Guidance) -> FilmOrder:
-    """The order without its clips, which are read when the model's rate is known."""
+def _order(options: argparse.Namespace, pipeline: StoryPipeline) -> FilmOrder:
+    """The order without its clips. What was not given is as the model has it."""
     from .render import FilmOrder
 
+    weights = _given(text=options.guidance_scale, history=options.history_scale)
+    guidance = replace(pipeline.guidance, **weights, schedule="cosine" if options.dynamic_guidance else "constant")
     names = ("height", "width", "num_frames", "steps", "seed", "eta", "negative_prompt", "threshold")
     settings = _given(**{name: getattr(options, name) for name in names})
-    return FilmOrder(tuple(options.prompts), guidance, settings)
+    return FilmOrder(tuple(options.prompts), guidance, vars(pipeline.native) | settings)
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -253,6 +247,8 @@ def _make(pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone],
             else:
                 keep(event)
                 scenes.append(event)
+                for notice in event.trace.notices if event.trace else ():
+                    tqdm.write(notice, file=sys.stderr)
     return scenes
 
 

@@ -17,6 +17,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.choice import Choice, add_options
+
 from .tables import continuity_table
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     for name, (positional, summary) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False)
         command.add_argument("--owner", help="whose stories (default: THROUGHLINE_OWNER, or this user's own)")
-        command.add_argument("--model", default="picturebook", help="what renders (default: %(default)s)")
+        add_options(command)
         for argument in positional.split():
             many = argument.endswith("*")
             kind = int if argument == "index" else str
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
     name = RENAMED.get(options.command, options.command).replace("-", "_")
     arguments = {p.name: getattr(options, p.name) for p in verbs.parameters(verbs.VERBS[name])}
     verb: Callable[..., Any] = _import if name == "import_story" else verbs.VERBS[name]
-    with closing(_studio(options.model)) as studio:
+    with closing(_studio(Choice.of(options))) as studio:
         owner = options.owner or own_secret(studio.folder)
         try:
             answer = verb(studio, owner, **arguments)
@@ -100,13 +102,10 @@ def _import(studio: Studio, owner: str, archive: str) -> dict[str, Any]:
     return studio.import_file(owner, Path(archive))
 
 
-def _studio(model: str) -> Studio:
-    from pipeline import backbones
-
+def _studio(choice: Choice) -> Studio:
     from .studio import Studio, home
 
-    folder = backbones.find(model)
-    return Studio(lambda: backbones.load(model), home(), backbones.digest(folder), resume=False)
+    return Studio(choice.load, home(), choice.digest(), resume=False)
 
 
 def own_secret(folder: Path) -> str:

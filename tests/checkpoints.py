@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -92,3 +93,7 @@ def _enliven(model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1 and "norm" not in name:
             torch.nn.init.xavier_uniform_(parameter.data.flatten(1), gain=1.5)
+
+
+def copy(source: Path, target: Path) -> Path:
+    return shutil.copytree(source, target)
