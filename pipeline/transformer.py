@@ -5,6 +5,7 @@ Letters: B batch, L text tokens, H history tokens, N video tokens, d width, t wi
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,14 @@ class HistoryStream(nn.Module):
         self.norm1 = nn.LayerNorm(dim, elementwise_affine=False)
         self.norm2 = nn.LayerNorm(dim, elementwise_affine=False)
         self.gate = nn.Parameter(torch.full((heads, 1, 1), gate))
+        self.plus: Attention | None = None  # of the dual channel: a second attention beside the block's own
+        self.alpha: nn.Parameter | None = None
+
+    def open_dual_channel(self, base: Attention) -> None:
+        """Gives the block a copy of its attention, `base`, to train while that stays as it is: x = α base +
+        (1 - α) plus. Until one of them is trained the block is what it was, whatever α."""
+        self.plus = copy.deepcopy(base).requires_grad_(True)
+        self.alpha = nn.Parameter(base.to_q.weight.new_tensor(0.5))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -92,8 +101,10 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         patch_bias: bool = True,
         history_dim: int = 192,  # 0 for a model without history tokens, such as a stock checkpoint
         history_gate: float = 0.0,
+        dual_channel: bool = False,
     ) -> None:
-        stock = {k: v for k, v in locals().items() if k not in ("self", "history_dim", "history_gate") and k[0] != "_"}
+        own = ("self", "history_dim", "history_gate", "dual_channel")
+        stock = {k: v for k, v in locals().items() if k not in (*own, "own") and k[0] != "_"}
         super().__init__(**stock)
         dim = num_attention_heads * attention_head_dim
         if history_dim:
@@ -101,6 +112,14 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             self.history_streams = nn.ModuleList(
                 HistoryStream(dim, time_embed_dim, num_attention_heads, history_gate) for _ in range(num_layers)
             )
+        if dual_channel:
+            self.open_dual_channel()
+
+    def open_dual_channel(self) -> None:
+        """A second attention beside every block's own (`HistoryStream.open_dual_channel`)."""
+        for block, stream in zip(self.transformer_blocks, self.history_streams, strict=True):
+            stream.open_dual_channel(block.attn1)  # type: ignore[operator]
+        self.register_to_config(dual_channel=True)
 
     def forward(
         self,
@@ -121,14 +140,16 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
     ) -> Transformer2DModelOutput | tuple[Tensor]:
         """The model's prediction for the latents, (B, f, C, h, w); without history and text_mask, the stock forward."""
         own = (history, text_mask, references, witness)
-        if all(value is None for value in own) and self._stock_length(encoder_hidden_states):
+        plain = all(value is None for value in own) and not self.config.dual_channel
+        if plain and self._stock_length(encoder_hidden_states):
             return super().forward(hidden_states, encoder_hidden_states, timestep, timestep_cond, ofs, image_rotary_emb,
                                    attention_kwargs, return_dict)  # fmt: skip
         time = self._time_embedding(timestep, timestep_cond, ofs, hidden_states.dtype)
         text, video = self._embed(encoder_hidden_states, hidden_states)
         past = self.history_proj(history) if history is not None else None
         nothing = [None] * len(self.transformer_blocks)
-        streams, seen = self.history_streams if past is not None else nothing, references or nothing
+        streams = self.history_streams if past is not None or self.config.dual_channel else nothing
+        seen = references or nothing
         for block, stream, reference in zip(self.transformer_blocks, streams, seen, strict=True):
             args: tuple[Any, ...] = (block, stream, text, past, video, time, image_rotary_emb, text_mask, history_mask,
                                      reference, witness)  # fmt: skip
@@ -182,12 +203,14 @@ def _story_block(
     if past is not None and stream is not None:
         modulation = stream.modulation(time)[:, None].chunk(6, dim=-1)
         norm_past = stream.norm1(past) * (1 + modulation[1]) + modulation[0]
-        joint, past_attended = _joint_attention(
+        joint, past_attended = _mixed_attention(
             block.attn1, stream, joint, length, norm_past, rotary, text_mask, past_mask, reference, witness
         )
         past = past + modulation[2] * past_attended
     else:
-        joint, _ = _joint_attention(block.attn1, None, joint, length, None, rotary, text_mask, None, reference, witness)
+        joint, _ = _mixed_attention(
+            block.attn1, stream, joint, length, None, rotary, text_mask, None, reference, witness
+        )
     text, video = text + gate_text * joint[:, :length], video + gate_video * joint[:, length:]
     norm_video, norm_text, gate_video, gate_text = block.norm2(video, text, time)
     parts = [norm_text, norm_video]
@@ -197,6 +220,22 @@ def _story_block(
     end = length + video.shape[1]
     text, video = text + gate_text * fed[:, :length], video + gate_video * fed[:, length:end]
     return text, None if past is None else past + modulation[5] * fed[:, end:], video
+
+
+def _mixed_attention(
+    attention: Attention, stream: HistoryStream | None, joint: Tensor, length: int, past: Tensor | None,
+    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None, reference: KeysValues | None,
+    witness: Witness | None,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """`_joint_attention` of both channels, if there are two; a witness sees the base."""
+    others = (stream, joint, length, past, rotary, text_mask, past_mask, reference)
+    base, base_past = _joint_attention(attention, *others, witness)
+    if stream is None or stream.plus is None or stream.alpha is None:
+        return base, base_past
+    plus, plus_past = _joint_attention(stream.plus, *others, None)
+    alpha = stream.alpha.to(base.dtype)
+    mixed_past = None if base_past is None or plus_past is None else alpha * base_past + (1 - alpha) * plus_past
+    return alpha * base + (1 - alpha) * plus, mixed_past
 
 
 def _joint_attention(

@@ -1,5 +1,7 @@
 """The transformer with history against the stock CogVideoX transformer."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -121,3 +123,20 @@ def test_too_much_text_is_an_error() -> None:
     given = inputs("2b") | {"encoder_hidden_states": torch.randn(2, L + 1, 10)}
     with pytest.raises(AssertionError, match=f"the text has {L + 1} tokens, the model takes {L}"):
         story(**given)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_channel_changes_nothing_until_it_is_trained_and_is_saved(kind: str, tmp_path: Path) -> None:
+    _, story = models(kind, gate=1.0)
+    given = inputs(kind) | {"history": torch.randn(2, H, 12)}
+    expected, without = story(**given).sample, story(**inputs(kind)).sample
+    story.open_dual_channel()
+    torch.testing.assert_close(story(**given).sample, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(story(**inputs(kind)).sample, without, rtol=1e-4, atol=1e-5)
+    story.history_streams[0].plus.to_v.weight.add_(0.1)
+    changed = story(**inputs(kind)).sample
+    assert (changed - without).abs().max() > 1e-3
+    story.save_pretrained(tmp_path)
+    loaded = StoryTransformer3DModel.from_pretrained(tmp_path)
+    assert torch.equal(loaded(**inputs(kind)).sample, changed)
