@@ -89,9 +89,12 @@ class Renderer:
 
     def warm_up(self) -> None:
         """Loads the models in the background, first the filter; at last the scales of the meter."""
-        threading.Thread(
-            target=lambda: (self.filter, self.maker, self.meter.warm_up()), name="loader", daemon=True
-        ).start()
+
+        def load() -> None:
+            _ = self.filter, self.maker
+            self.meter.warm_up()
+
+        threading.Thread(target=load, name="loader", daemon=True).start()
 
     @property
     def ready(self) -> bool:
