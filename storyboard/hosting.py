@@ -1,14 +1,37 @@
-"""What a Space lends: a GPU for the length of one call (ZeroGPU), where there is one."""
+"""What a host does: a Space lends a GPU for the length of one call (ZeroGPU); every host says when to stop."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 20, 300  # of one call: a scene
+
+STOPPING_SECONDS = 4.5  # hosts kill what takes longer than five
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does, by KeyboardInterrupt; the process is gone a few seconds later, even
+    if something that it waits for, such as a step on a busy device, does not end. For the main thread."""
+
+    def stop(*_: Any) -> None:
+        deadline = threading.Timer(STOPPING_SECONDS, os._exit, [0])
+        deadline.daemon = True
+        deadline.start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def on_gpu(function: Function, seconds: Callable[..., float]) -> Function:

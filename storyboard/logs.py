@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import traceback
-from typing import Any, TextIO
+from typing import Any
 
 _log = logging.getLogger("storyboard.events")
 PRIVATE = frozenset(["prompt", "prompts", "title", "error"])  # fields that may quote what a user wrote
@@ -23,14 +23,19 @@ def event(name: str, **fields: Any) -> None:
     _log.info(name, extra={"fields": {key: value for key, value in fields.items() if value not in ("", None)}})
 
 
-def start(stream: TextIO | None = None) -> None:
-    """Sends the events and warnings of this program to a stream, by default stderr."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+def start() -> None:
+    """Sends the events and warnings of this program to stderr."""
+    handler = _Stderr()
     handler.setFormatter(Lines(bool(os.environ.get("THROUGHLINE_LOG_PROMPTS"))))
     for name in ("storyboard", "pipeline"):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
+        logger.handlers = [handler]
         logger.setLevel(logging.INFO)
+
+
+class _Stderr(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
 
 
 class Lines(logging.Formatter):

@@ -23,6 +23,7 @@ from pipeline.errors import ThroughlineError
 
 SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz", "gif", "pdf", "zip"])
 CHUNK_BYTES = 1 << 20
+DAMAGED = "damaged"  # the folder of what is not what its name says
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -64,12 +65,30 @@ class Media:
             return None
         return data if hashlib.sha256(data).hexdigest() == digest else None
 
+    def holds(self, *files: tuple[str, str]) -> bool:
+        """Whether all of these, digests and suffixes, are there and are what their names say."""
+        return all(self.read(digest, suffix) is not None for digest, suffix in files)
+
+    def check(self) -> list[str]:
+        """Sets files aside that are not what their names say, in a folder `damaged`, and gives their names. Reads
+        everything: for a thread of its own."""
+        found = []
+        for path in sorted(self.folder.glob("??/*")):
+            with path.open("rb") as file:
+                hashed = hashlib.file_digest(file, "sha256").hexdigest()
+            if hashed != path.parent.name + path.stem:
+                found.append(path.parent.name + path.name)
+                aside = self.folder / DAMAGED
+                _make_folder(aside)
+                path.replace(aside / found[-1])
+        return found
+
     def collect(self, keep: Collection[str], older_than_seconds: float) -> int:
         """Deletes what has none of the digests `keep` and was last put longer ago than that; returns how many bytes.
         The age protects what was put but is not referred to yet: give more than the longest render takes."""
         kept, until, freed = frozenset(keep), time.time() - older_than_seconds, 0
         for path in sorted(self.folder.glob("*/*")):
-            if path.parent.name + path.stem in kept:
+            if path.parent.name == DAMAGED or path.parent.name + path.stem in kept:
                 continue
             with self._lock:
                 status = path.stat() if path.is_file() else None

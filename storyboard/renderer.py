@@ -18,6 +18,7 @@ from pipeline.errors import ThroughlineError
 
 from . import edits, plan
 from .encodings import Encodings
+from .guards import check_disk, check_memory
 from .jobs import CLOSING_SECONDS, LIMITS, Job, Limits, Made, Queue
 from .ledger import job_of
 from .library import Library
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_STANDINGS = 100  # stories
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
+MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
 MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
 STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 
@@ -204,7 +206,8 @@ class Renderer:
         if same:
             self._choose(job, same)
             return
-        maker, began = self.maker, time.perf_counter()
+        maker = self._ready(scene, head.board.story)
+        began = time.perf_counter()
         clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, standing.conditioning, seed, seconds)
@@ -213,8 +216,18 @@ class Renderer:
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
             self.library.ledger.add_timing(self.model, self.device, remembers, work, seconds)
 
+    def _ready(self, scene: Scene, story: Story) -> Maker:
+        """The models, once there is room for what they are to make. Raises ThroughlineError if there is none."""
+        maker = self.maker
+        check_disk(self.media.folder)
+        pixels = scene.num_frames * story.width * story.height
+        check_memory(self.device, pixels * MEMORY_OF_A_PIXEL)
+        return maker
+
     def _same_take(self, head: Head, scene: Scene, key: str) -> Take | None:
-        return next((take for take in head.board.takes(scene.id) if take.key() == key), None)
+        """A take as it would come out, if its files are whole: what a disk lost is rendered again, bit for bit."""
+        same = (take for take in head.board.takes(scene.id) if take.key() == key)
+        return next((take for take in same if self.media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)
 
     def _choose(self, job: Job, take: Take) -> None:
         self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, take.id))
@@ -224,7 +237,7 @@ class Renderer:
         scene, conditioning = head.board.story.scene(job.scene), self.standings(head)[job.scene].conditioning
         if conditioning is None:
             raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
-        take, maker = head.board.chosen(scene), self.maker
+        take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
         seed = take.seed if take and take.seed is not None else scene.seed
         clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
         yield Made(result=maker.tried(head.board, scene, conditioning, clip, self.meter.scores))

@@ -4,6 +4,7 @@ served. Everything else is private."""
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,6 +31,9 @@ ARGUMENTS = {  # what they are, for the callers of tools, who see no source
     "format": "mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip",
     "archive": "Content of a story archive (zip), in base64",
 }
+
+
+log = logging.getLogger(__name__)
 
 
 def offer(studio: Studio) -> None:
@@ -71,3 +75,6 @@ class _told:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, ThroughlineError):
             raise gr.Error(str(error), print_exception=False) from None
+        if isinstance(error, Exception):  # the boundary to programs, which are told no more than they need
+            log.exception("a request failed")
+            raise gr.Error(f"Something went wrong ({kind.__name__}): try again", print_exception=False) from None

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.errors import ThroughlineError
+from storyboard.health import health
+from storyboard.logs import event
 from storyboard.studio import Studio
 
 from . import api
+from .safety import Guard, Throttle, may_see
 from .theme import make_theme
 
 log = logging.getLogger(__name__)
@@ -32,6 +38,11 @@ VERBS = frozenset(
         "what_if", "sheet", "trials", "trials_of", "cancel_trials", "film", "export_story", "import_story",
     ]
 )  # fmt: skip
+SLOW = frozenset(
+    ["film", "export_story", "import_clip", "import_story", "open_sample", "duplicate_story", "keyframe", "samples"]
+)  # seconds each: they wait for one another, not edits for them
+SLOW_AT_ONCE = 4
+FREQUENT = frozenset(["poll", "trials", "meter", "stories"])  # told to the log only if they fail
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
                "zip": "application/zip", "pdf": "application/pdf"}  # fmt: skip
 START = """
@@ -66,8 +77,12 @@ def build(studio: Studio) -> gr.Blocks:
     """The whole page over `studio`."""
     page: gr.Blocks = gr.Blocks(title="Throughline", analytics_enabled=False, fill_width=True)
 
+    throttle, slow = Throttle(), ThreadPoolExecutor(SLOW_AT_ONCE, thread_name_prefix="slow")
+
     async def call(message: Any) -> dict[str, Any]:
-        return await asyncio.to_thread(answer, studio, message)
+        verb = message.get("verb") if isinstance(message, dict) else None
+        pool = slow if isinstance(verb, str) and verb in SLOW else None
+        return await asyncio.get_running_loop().run_in_executor(pool, answer, studio, message, throttle)
 
     with page:
         Application(call)
@@ -76,19 +91,36 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
-def answer(studio: Studio, message: Any) -> dict[str, Any]:
+def answer(studio: Studio, message: Any, throttle: Callable[[object], None] = lambda owner: None) -> dict[str, Any]:
     """The reply to {"verb": one of VERBS, "owner": ..., and its arguments}. Errors are one line for the user."""
+    verb = message.get("verb") if isinstance(message, dict) else None
+    known, began = isinstance(verb, str) and verb in VERBS, time.perf_counter()
+    reply = _reply(studio, message, throttle) if known else _refused("the page asked for something unknown: reload it")
+    if known and not (reply["ok"] and verb in FREQUENT):
+        took = round((time.perf_counter() - began) * 1000, 1)
+        event("call", verb=verb, story=_id_of(message), ok=reply["ok"], milliseconds=took, error=reply.get("error"))
+    return reply
+
+
+def _reply(studio: Studio, message: dict[str, Any], throttle: Callable[[object], None]) -> dict[str, Any]:
     try:
-        verb = message.get("verb") if isinstance(message, dict) else None
-        if not isinstance(verb, str) or verb not in VERBS:
-            raise ThroughlineError("the page asked for something unknown: reload it")
+        throttle(message.get("owner"))
         arguments = {name: value for name, value in message.items() if name != "verb"}
-        return {"ok": True, **getattr(studio, verb)(**arguments)}
+        return {"ok": True, **getattr(studio, message["verb"])(**arguments)}
     except ThroughlineError as error:
-        return {"ok": False, "error": " ".join(str(error).split())}
+        return _refused(" ".join(str(error).split()))
     except Exception as error:  # the boundary to the browser, which is told no more than it needs
         log.exception("a request failed")
-        return {"ok": False, "error": f"Something went wrong ({type(error).__name__}): try again"}
+        return _refused(f"Something went wrong ({type(error).__name__}): try again")
+
+
+def _refused(error: str) -> dict[str, Any]:
+    return {"ok": False, "error": error}
+
+
+def _id_of(message: dict[str, Any]) -> str | None:
+    story = message.get("story")
+    return story[:64] if isinstance(story, str) else None
 
 
 def options(studio: Studio) -> dict[str, Any]:
@@ -96,21 +128,30 @@ def options(studio: Studio) -> dict[str, Any]:
     return {
         "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
         "footer_links": ["api"], "enable_monitoring": False,
-        "app_kwargs": {"routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
-                                  Route("/media/{name}", lambda request: serve_media(studio, request))]},
+        "app_kwargs": {"middleware": [Middleware(Guard)],
+                       "routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
+                                  Route("/media/{name}", lambda request: serve_media(studio, request)),
+                                  Route("/healthz", lambda request: serve_health(studio))]},
+        "blocked_paths": [str(studio.folder)],
         "_frontend": False,  # no request to ourselves at the start, which fails behind a proxy or on a busy machine
     }  # fmt: skip
+
+
+def serve_health(studio: Studio) -> Response:
+    found = health(studio)
+    return JSONResponse(found, 200 if found["ok"] else 503, {"Cache-Control": "no-store"})
 
 
 def serve_media(studio: Studio, request: Request) -> Response:
     """A file by its digest, which can't be guessed and never changes."""
     digest, _, suffix = request.path_params["name"].partition(".")
     try:
-        path = studio.media.path(digest, suffix) if suffix in MEDIA_TYPES else None  # traces are not for browsers
+        served = suffix in MEDIA_TYPES and may_see(request)  # traces are not for browsers
+        path = studio.media.path(digest, suffix) if served else None
     except ThroughlineError:
         path = None
     if path is None:
         return PlainTextResponse("not found", 404)
-    headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
     name = request.query_params.get("name")
     return FileResponse(path, media_type=MEDIA_TYPES[suffix], headers=headers, filename=name[:200] if name else None)

@@ -1,0 +1,50 @@
+"""Looks whether the machine has room before something large is begun."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pipeline.errors import ThroughlineError
+
+SPARE_DISK_BYTES = 256 << 20
+SPARE_MEMORY_BYTES = 256 << 20
+GROUP = Path("/sys/fs/cgroup")  # the limits of a container
+
+
+def check_disk(folder: Path, spare: int = SPARE_DISK_BYTES) -> None:
+    """Raises ThroughlineError if the disk is nearly full: what is there stays safe, and nothing large is begun."""
+    free = shutil.disk_usage(folder).free
+    if free < spare:
+        megabytes = f"{free >> 20} MB left, expected at least {spare >> 20}"
+        raise ThroughlineError(f"the disk of {folder} is nearly full: {megabytes}")
+
+
+def check_memory(device: str, needed: int, spare: int = SPARE_MEMORY_BYTES) -> None:
+    """Raises ThroughlineError if a device ("cpu", "cuda:0") has no `needed` bytes to spare."""
+    free = free_memory(device)
+    if needed + spare > free:
+        found = f"about {needed >> 20} MB of memory are needed, {max(0, free - spare) >> 20} MB are free"
+        raise ThroughlineError(f"there is not enough memory to render this scene: {found}; try fewer frames")
+
+
+def free_memory(device: str) -> int:
+    """Bytes."""
+    torch: Any = sys.modules.get("torch")
+    if device.startswith("cuda") and torch is not None:
+        return int(torch.cuda.mem_get_info(device)[0]) + int(torch.cuda.memory_reserved(device))
+    return min(int(psutil.virtual_memory().available), _left_to_container())
+
+
+def _left_to_container() -> int:
+    """What the control group of this process may still take; a great deal where there is none."""
+    try:
+        most, used = ((GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        cache = next(line for line in (GROUP / "memory.stat").read_text().splitlines() if line.startswith("file "))
+        return int(most) - int(used) + int(cache.split()[1])
+    except (OSError, ValueError, StopIteration):
+        return sys.maxsize

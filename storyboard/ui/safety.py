@@ -1,0 +1,123 @@
+"""What stands between the page and whoever calls it: headers, limits on requests, and routes that nobody needs."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.errors import ThroughlineError
+
+MOST_BODY_BYTES = 32 << 20  # an upload of 20 MB in base64, and what is around it
+MOST_OWNERS = 10_000  # whose requests are counted
+
+# Gradio writes its page's start into the HTML and makes functions of text, so that scripts can't be stricter. Only
+# Hugging Face may show the page in a frame: that is how a Space is shown.
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: https://cdnjs.cloudflare.com; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
+)
+FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; img-src 'self'; sandbox"
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy":
+           "same-origin-allow-popups", "Permissions-Policy": "camera=(), microphone=(), geolocation=()"}  # fmt: skip
+
+# What Gradio serves besides, and this page does not use: files by their path, other servers' pages, uploads to disk.
+CLOSED = re.compile(
+    r"/(?:(?:gradio_api/)?(?:upload|upload_progress|file=.*|file/.*|proxy=.*|stream/.*|deep_link|process_recording"
+    r"|custom_component/.*|vibe-.*|undo-vibe-.*|run-history.*|runs|monitoring.*|profiling.*|dev/.*))/?",
+    re.DOTALL,
+)
+
+
+class _TooLarge(Exception): ...
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        told = self._headed(scope["path"], send)
+        if CLOSED.fullmatch(scope["path"]):
+            await PlainTextResponse("not found", 404)(scope, receive, told)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        try:
+            if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
+                raise _TooLarge
+            await self.app(scope, _counted(receive), told)
+        except _TooLarge:
+            await PlainTextResponse("too large", 413)(scope, receive, told)
+
+    def _headed(self, path: str, send: Send) -> Send:
+        policy = FILE_POLICY if path.startswith("/media/") else PAGE_POLICY
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in (HEADERS | {"Content-Security-Policy": policy}).items():
+                    headers[name] = value
+            await send(message)
+
+        return headed
+
+
+def _counted(receive: Receive) -> Receive:
+    """A request of no declared length may not be longer either."""
+    left = MOST_BODY_BYTES
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise _TooLarge
+        return message
+
+    return counted
+
+
+def may_see(request: Request) -> bool:
+    """Whether a request comes from somebody who has logged in, where that is asked for."""
+    app = request.app
+    if getattr(app, "auth", None) is None:
+        return True
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(app.tokens.get(request.cookies.get(name)) for name in names)
+
+
+class Throttle:
+    """So many requests a second of one owner, and so many at once. Safe for threads."""
+
+    def __init__(self, per_second: float = 50.0, at_once: int = 250) -> None:
+        self._rate, self._most = per_second, float(at_once)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # by owner: requests, and when
+        self._lock = threading.Lock()
+
+    def __call__(self, owner: object) -> None:
+        """Raises ThroughlineError for too many."""
+        if not isinstance(owner, str):
+            return  # refused later, as no owner
+        now = time.monotonic()
+        with self._lock:
+            left, then = self._left.pop(owner, (self._most, now))
+            left = min(self._most, left + (now - then) * self._rate)
+            self._left[owner] = (max(left - 1, 0.0), now)
+            while len(self._left) > MOST_OWNERS:
+                self._left.popitem(last=False)
+        if left < 1:
+            raise ThroughlineError(f"too many requests: expected at most {self._rate:g} a second")
