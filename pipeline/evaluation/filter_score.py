@@ -122,11 +122,16 @@ def plot(scores: dict[float, Score], cases: int) -> bytes:
     axes = figure.subplots()
     lines = {"precision": "#3454d1", "recall": "#e08a1e", "f1": "#2b2833"}
     for name, colour in lines.items():
-        axes.plot(list(scores), [score.to_dict()[name] for score in scores.values()], color=colour, label=name)
+        axes.plot(
+            list(scores),
+            [score.to_dict()[name] for score in scores.values()],
+            color=colour,
+            label={"f1": "F1"}.get(name, name),
+        )
     axes.axvspan(*plateau(scores), color="#e8e6ec", zorder=0, label=f"F1 within {FLAT} of the best")
     axes.axvline(DEFAULT_THRESHOLD, color="#8a8694", linestyle="--", linewidth=1, label="default")
     axes.set(xlabel="threshold (cosine similarity)", title=f"The text filter on {cases} labelled cases")
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    axes.legend(frameon=False, fontsize=8, loc="lower center")
     axes.spines[["top", "right"]].set_visible(False)
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110)
