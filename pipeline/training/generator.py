@@ -55,6 +55,7 @@ def new_transformer(
         num_attention_heads=6, attention_head_dim=48, num_layers=6, in_channels=latent_channels,
         out_channels=latent_channels,
         time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17, patch_size=2,
+        activation_fn="gelu",  # the exact one: five times faster than CogVideoX's approximation on a CPU, in bfloat16
         max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
     )  # fmt: skip
 
