@@ -11,7 +11,7 @@ import json
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .story_pipeline import StoryPipeline
@@ -35,7 +35,8 @@ class Choice:
     @classmethod
     def of(cls, options: argparse.Namespace) -> Choice:
         """What was asked for; options that a command does not have are left as they are."""
-        return cls(**{field.name: getattr(options, field.name, field.default) for field in fields(cls)})
+        given: dict[str, Any] = {field.name: getattr(options, field.name, field.default) for field in fields(cls)}
+        return cls(**given)
 
     def find(self) -> Path:
         """The model's folder, downloaded if need be. Raises ThroughlineError."""

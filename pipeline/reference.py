@@ -26,7 +26,7 @@ NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
 MOST_NOISE = 0.6  # share of the noise schedule that a keyframe is never noised beyond: looks are decided early
 WEIGHT = 4  # how many times a reference's keys are offered: a patch of it counts as so many patches of the clip
-THRESHOLD = 0.5  # of the way from the least to the most that a mention looks at any patch
+THRESHOLD = 0.5  # share of what the patch that depends most on a mention does
 
 
 @dataclass(frozen=True, eq=False)

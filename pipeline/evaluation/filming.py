@@ -46,6 +46,7 @@ class _Track:
     script: Script
     filter: PromptFilter
     guidance: Guidance
+    remembers_by: str | None
     takes: list[Take]
 
 
@@ -62,7 +63,10 @@ class Filming:
         """Of every script the film of every system."""
         filters = filters_of(self.pipeline)
         tracks = [
-            {name: _Track(script, filters[s.words], s.guidance(self.options), []) for name, s in systems.items()}
+            {
+                name: _Track(script, filters[s.words], s.guidance(self.options), s.remembers_by, [])
+                for name, s in systems.items()
+            }
             for script in scripts
         ]
         for index in range(max((len(script.prompts) for script in scripts), default=0)):
@@ -75,7 +79,8 @@ class Filming:
         for track in tracks:
             prompt, seed = track.script.prompts[index], track.script.seeds[index]
             result = track.filter(track.script.prompts[:index], prompt)
-            keys.append(conditioning_key(result, seed, track.guidance, [take.digest for take in track.takes]))
+            digests = [take.digest for take in track.takes]
+            keys.append(conditioning_key(result, seed, track.guidance, digests, track.remembers_by))
             if keys[-1] not in shots:
                 shots[keys[-1]] = self._shot(track, result, seed)
         takes = dict(zip(shots, self._takes(list(shots.values())), strict=True))
@@ -84,7 +89,8 @@ class Filming:
 
     def _shot(self, track: _Track, result: FilterResult, seed: int) -> Shot:
         settings = Settings(steps=self.options.steps, seed=seed)
-        memory = self.pipeline.remember([take.scene for take in track.takes], result, settings)
+        past = [take.scene for take in track.takes]
+        memory = self.pipeline.remember(past, result, settings, by=track.remembers_by)
         return Shot(result.prompt, memory, track.guidance, settings)
 
     def _takes(self, shots: list[Shot]) -> Iterator[Take]:
@@ -96,10 +102,12 @@ class Filming:
                 yield Take(frames, scene, hashlib.sha256(scene.keyframe.tobytes()).hexdigest())
 
 
-def conditioning_key(result: FilterResult, seed: int, guidance: Guidance, keyframes: Sequence[str]) -> str:
+def conditioning_key(
+    result: FilterResult, seed: int, guidance: Guidance, keyframes: Sequence[str], remembers_by: str | None = None
+) -> str:
     """Equal for scenes that are the same clip: by words, noise, guidance and what is remembered of which keyframe."""
     remembered = [(scene.prompt, _kept(scene.words), keyframes[scene.index]) for scene in result.scenes if scene.kept]
-    weight = guidance.history if remembered else None
+    weight = (guidance.history, remembers_by) if remembered else None
     own = (guidance.text, weight, guidance.start, guidance.end, guidance.schedule)
     return repr((result.prompt, seed, own, remembered, _kept(result.current)))
 

@@ -32,6 +32,7 @@ class System:
     title: str
     words: str = "mentions"  # what decides what is remembered: a name of `filters_of`
     history_scale: float | None = None  # w2; None for that of the run
+    remembers_by: str | None = None  # a name of `story_pipeline.HISTORIES`; None for the model's own
     protocols: tuple[str, ...] = (ABBA, LONG)  # where it is measured
 
     def guidance(self, options: Options) -> Guidance:
@@ -47,6 +48,7 @@ ABLATIONS = {
     "last_frame": System("last frame only", "last scene"),
     "whole_prompts": System("whole past prompts", "everything"),
     "bare_tokens": System("bare tokens", "tokens"),
+    "reference": System("by reference, untrained", history_scale=1.5, remembers_by="reference", protocols=(ABBA,)),
     **WEIGHTED,
 }
 SYSTEMS = MAIN | ABLATIONS

@@ -98,8 +98,8 @@ class FakePipeline:
     batches: list[list[int]] = field(default_factory=list)
     clips: int = 0
 
-    def remember(self, history, result, settings):
-        return tiny().remember(history, result, settings)
+    def remember(self, history, result, settings, by=None):
+        return tiny().remember(history, result, settings, by)
 
     def render(self, shots):
         self.batches.append([shot.settings.seed for shot in shots])
