@@ -1,4 +1,5 @@
-"""The SQLite database of the library: how it is opened, migrated, written, and set aside when it is damaged.
+"""The SQLite database of the library: how it is opened, migrated, written, and what is done when it is damaged: it is
+set aside under another name, never deleted, and every row that can still be read is copied into a new one.
 
 The journal is a rollback journal, never WAL: the SQLite that Python 3.11 links on Debian 12 (3.40.1) has the WAL-reset
 bug. synchronous=EXTRA is FULL and a sync of the folder after the journal is deleted: without that a power cut may take
@@ -12,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.errors import ThroughlineError
 Migrations = tuple[tuple[str, ...], ...]  # the statements of entry k bring a database from version k to k + 1
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+SCANNED_ROWS = 1 << 12  # of a table whose length can't be read
 PATIENCE_SECONDS = 10.0  # for another process to end its transaction
 
 _log = logging.getLogger(__name__)
@@ -32,15 +34,18 @@ class Database:
     opening, '' if nothing did. Methods raise ThroughlineError for what SQLite can't do (a full disk, ...)."""
 
     def __init__(self, path: Path, migrations: Migrations) -> None:
-        """Opens a database, or makes it. A damaged one is set aside under another name, never deleted, and a new one
-        begun. Raises ThroughlineError for one that a newer version wrote, or that can't be opened."""
+        """Opens a database, or makes it. What can be read of a damaged one is in the new one. Raises ThroughlineError
+        for one that a newer version wrote, or that can't be opened."""
         self.path = path
         self.notice = ""
+        self._damaged: tuple[Path, str] | None = None  # set aside on opening, and why
         self.lock = threading.RLock()
         try:
             self._connection = self._open()
             try:
                 self._migrate(migrations)
+                if self._damaged:
+                    self._rescue(*self._damaged)
             except BaseException:
                 self._connection.close()
                 raise
@@ -83,13 +88,18 @@ class Database:
         connection, problem = _checked(self.path)
         if problem:
             connection.close()
-            aside = set_aside(self.path)
-            self.notice = (
-                f"library {self.path} was damaged ({problem}): it is kept as {aside.name}, a new one was begun"
-            )
-            _log.warning(self.notice)
+            self._damaged = set_aside(self.path), problem
             connection, _ = _checked(self.path)
         return connection
+
+    def _rescue(self, aside: Path, problem: str) -> None:
+        with _all_or_nothing(self._connection) as db:
+            db.execute("PRAGMA defer_foreign_keys = ON")
+            lost = rescue(aside, db)
+            for table in ("jobs", "takes", "revisions"):  # what belongs to a story that could not be read
+                db.execute(f"DELETE FROM {table} WHERE story NOT IN (SELECT id FROM stories)")
+        self.notice = f"library {self.path} was damaged ({problem}): it is kept as {aside.name}, {lost}"
+        _log.warning(self.notice)
 
     def _migrate(self, migrations: Migrations) -> None:
         with _all_or_nothing(self._connection) as db:
@@ -130,6 +140,59 @@ def set_aside(path: Path) -> Path:
     if journal.exists():
         journal.rename(aside.with_name(aside.name + "-journal"))
     return aside
+
+
+def rescue(damaged: Path, fresh: sqlite3.Connection) -> str:
+    """Copies every row that can be read into the same tables of `fresh`; says in words what came of it."""
+    counts, unread = [], []
+    with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as source:
+        source.execute("PRAGMA writable_schema = ON")  # reads a file that is shorter than it says
+        source.text_factory = lambda data: data.decode(errors="replace")
+        tables = fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        for (table,) in tables.fetchall():
+            columns = [row[1] for row in fresh.execute(f"PRAGMA table_info({table})")]
+            found, whole = _readable(source, table, columns)
+            names, marks = ", ".join(map(_quoted, found[0])), ", ".join("?" * len(found[0]))
+            copied = sum(
+                fresh.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row).rowcount
+                for row in found[1]
+            )
+            counts.append(f"{copied} {table}")
+            unread += [] if whole else [table]
+    rest = f"some {' and '.join(unread)} could not be read" if unread else "nothing is missing"
+    return f"{', '.join(counts)} were copied into a new one; {rest}"
+
+
+def _readable(
+    source: sqlite3.Connection, table: str, columns: list[str]
+) -> tuple[tuple[list[str], list[tuple[Any, ...]]], bool]:
+    """The columns of a table that are there, its rows that can be read, and whether those are all."""
+    try:
+        there = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
+        last = source.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0
+    except sqlite3.DatabaseError:
+        there, last = set(columns), SCANNED_ROWS
+    known = [name for name in columns if name in there]
+    query = f"SELECT {', '.join(map(_quoted, known))} FROM {table} WHERE rowid BETWEEN ? AND ?"
+    rows: list[tuple[Any, ...]] = []
+    return (known, rows), _collect(source, query, 1, last, rows) if known else last == 0
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _collect(source: sqlite3.Connection, query: str, first: int, last: int, rows: list[tuple[Any, ...]]) -> bool:
+    """Reads a range of rows; where that fails, each half of it. False if some could not be read."""
+    try:
+        rows += source.execute(query, (first, last)).fetchall()
+        return True
+    except sqlite3.DatabaseError:
+        if first >= last:
+            return False
+        middle = (first + last) // 2
+        halves = [_collect(source, query, *half, rows) for half in ((first, middle), (middle + 1, last))]
+        return all(halves)
 
 
 @contextmanager

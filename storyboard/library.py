@@ -22,6 +22,7 @@ from pipeline.errors import ThroughlineError
 from . import edits
 from .database import Database
 from .ledger import Ledger
+from .repair import repair
 from .rows import (
     MIGRATIONS,
     Head,
@@ -75,12 +76,14 @@ class Library:
 
     def __init__(self, folder: Path) -> None:
         """Makes the folder and the database if need be. A damaged database is set aside under another name, never
-        deleted, and `notice` says so, for the user. Raises ThroughlineError for a database of a newer version."""
+        deleted, what can be read of it is copied, and `notice` says so, for the user. Raises ThroughlineError for a
+        database of a newer version."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the owners' secrets
         except OSError as error:
             raise ThroughlineError(f"folder {folder} can't be made: {error.strerror}") from error
         self._database = Database(folder / "library.sqlite3", MIGRATIONS)
+        self._repaired = repair(self._database)
         self.ledger = Ledger(self._database, folder / "holders")
         self._records: OrderedDict[str, _Record] = OrderedDict()  # by story id, the last changed at the end
         self._past: OrderedDict[tuple[str, int], Story] = OrderedDict()  # by story id and rev
@@ -88,7 +91,7 @@ class Library:
     @property
     def notice(self) -> str:
         """What went wrong on opening, for the user; '' if nothing did."""
-        return self._database.notice
+        return "; ".join(filter(None, [self._database.notice, self._repaired]))
 
     def close(self) -> None:
         self.ledger.close()

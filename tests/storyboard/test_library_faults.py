@@ -82,21 +82,47 @@ def something_else(_: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("harm", [scribbled, cut_short, something_else])
-def test_a_damaged_database_is_set_aside_and_a_new_one_begun(tmp_path: Path, harm: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_database_is_set_aside_and_what_can_be_read_is_kept(
+    tmp_path: Path, harm: Callable[[bytes], bytes]
+) -> None:
     path = tmp_path / "library.sqlite3"
     with closing(Library(tmp_path)) as library:
-        for _ in range(20):
-            new(library, *["a cat in a red coat"] * 40)
+        made = {new(library, *["a cat in a red coat"] * 40).id for _ in range(60)}
     path.write_bytes(harm(path.read_bytes()))
     damaged = path.read_bytes()
     with closing(Library(tmp_path)) as library:
         (aside,) = tmp_path.glob("library.damaged-*.sqlite3")
         assert aside.read_bytes() == damaged
         assert "was damaged" in library.notice and aside.name in library.notice
-        assert library.stories(ME) == []
+        kept = {entry.id for entry in library.stories(ME)}
+        assert kept <= made and bool(kept) is (harm is not something_else)
+        assert all(library.head(ME, story).board.story.scenes for story in readable(library))
         new(library)
     with closing(Library(tmp_path)) as library:
-        assert len(library.stories(ME)) == 1 and library.notice == ""
+        assert len(library.stories(ME)) == len(kept) + 1 and "library" not in library.notice
+
+
+def readable(library: Library) -> list[str]:
+    """Stories of which a version could be read."""
+    query = "SELECT DISTINCT story FROM revisions JOIN stories ON id = story AND number = present"
+    return [story for (story,) in library._database.rows(query)]
+
+
+def test_every_page_but_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    with closing(Library(tmp_path)) as library:
+        made = [new(library, *["a cat in a red coat", str(number)] * 40).id for number in range(60)]
+        ((page_bytes,),) = library._database.rows("PRAGMA page_size")
+        ((root,),) = library._database.rows(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_takes_1'"
+        )
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * page_bytes : root * page_bytes] = b"\xff" * page_bytes
+    path.write_bytes(content)
+    with closing(Library(tmp_path)) as library:
+        assert "nothing is missing" in library.notice or "60 stories" in library.notice
+        assert {entry.id for entry in library.stories(ME)} == set(made)
+        assert all(len(library.head(ME, story).board.story.scenes) == 80 for story in made)
 
 
 def test_a_journal_goes_with_the_database_it_belongs_to(tmp_path: Path) -> None:
@@ -111,14 +137,25 @@ def test_a_journal_goes_with_the_database_it_belongs_to(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 6
 
 
-def test_a_revision_that_the_disk_spoiled_leaves_the_other_stories(library: Library, tmp_path: Path) -> None:
-    spoiled, sound = new(library), new(library)
+def test_a_version_that_the_disk_spoiled_is_set_aside_and_the_one_before_is_shown(tmp_path: Path) -> None:
+    with closing(Library(tmp_path)) as library:
+        spoiled, sound, hopeless = (new(library, "a cat") for _ in range(3))
+        for title in ("one", "two", "three"):
+            library.edit(ME, spoiled.id, titled(title))
+        library.edit(ME, sound.id, titled("edited"))
     with closing(sqlite3.connect(tmp_path / "library.sqlite3")) as other, other:
-        other.execute("UPDATE revisions SET doc = x'00' WHERE story = ?", (spoiled.id,))
-    with pytest.raises(ThroughlineError, match="is damaged"):
-        library.head(ME, spoiled.id)
-    assert library.edit(ME, sound.id, titled("edited")).can_undo
-    assert len(library.stories(ME)) == 2
+        other.execute("UPDATE revisions SET doc = x'00' WHERE story = ? AND number IN (1, 3)", (spoiled.id,))
+        other.execute("UPDATE revisions SET doc = x'00' WHERE story = ?", (hopeless.id,))
+    with closing(Library(tmp_path)) as library:
+        assert "in version 3: version 1 is shown" in library.notice
+        assert "none of its versions can be read" in library.notice
+        assert library.head(ME, spoiled.id).board.story.title == "two"
+        assert library.undo(ME, spoiled.id).board.story.title == "0"
+        assert library.head(ME, sound.id).board.story.title == "edited"
+        with pytest.raises(ThroughlineError, match="is damaged"):
+            library.head(ME, hopeless.id)
+        assert len(library._database.rows("SELECT * FROM damaged")) == 2
+        assert len(library.stories(ME)) == 3, "what can't be read is not deleted either"
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ def test_requests_have_a_most_length(address: str) -> None:
             yield bytes(1 << 20)
 
     with suppress(httpx.TransportError):  # the server may hang up before all was sent
-        assert httpx.post(f"{address}/gradio_api/component_server", content=endless()).status_code == 413
+        answer = httpx.post(f"{address}/gradio_api/component_server", content=endless())
+        assert answer.status_code in (400, 413)
 
 
 GARBAGE = [b"", b"{", b"[]", b"null", b'{"data": 1}', b"\xff\xfe", b'{"fn_name": "__init__", "component_id": 1}']
