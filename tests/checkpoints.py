@@ -58,7 +58,7 @@ def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
         )  # fmt: skip
         vae = AutoencoderKLCogVideoX(
             block_out_channels=(8, 8, 8, 8), latent_channels=4, layers_per_block=1, norm_num_groups=2,
-            sample_height=HEIGHT, sample_width=WIDTH, scaling_factor=0.7,
+            sample_height=96, sample_width=80, scaling_factor=0.7,  # of which half is a tile: 6 x 5 latents
         )  # fmt: skip
         _enliven(transformer)
     scheduler = CogVideoXDPMScheduler if dpm else CogVideoXDDIMScheduler
