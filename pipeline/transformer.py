@@ -106,14 +106,20 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         own = ("self", "history_dim", "history_gate", "dual_channel")
         stock = {k: v for k, v in locals().items() if k not in (*own, "own") and k[0] != "_"}
         super().__init__(**stock)
-        dim = num_attention_heads * attention_head_dim
         if history_dim:
-            self.history_proj = nn.Linear(history_dim, dim)
-            self.history_streams = nn.ModuleList(
-                HistoryStream(dim, time_embed_dim, num_attention_heads, history_gate) for _ in range(num_layers)
-            )
+            self.open_history(history_dim, history_gate)
         if dual_channel:
             self.open_dual_channel()
+
+    def open_history(self, history_dim: int, gate: float = 0.0) -> None:
+        """Gives a model without history tokens their path, untrained; behind gates at 0 nothing changes."""
+        config = self.config
+        heads, dim = config.num_attention_heads, config.num_attention_heads * config.attention_head_dim
+        self.history_proj = nn.Linear(history_dim, dim)
+        self.history_streams = nn.ModuleList(
+            HistoryStream(dim, config.time_embed_dim, heads, gate) for _ in range(config.num_layers)
+        )
+        self.register_to_config(history_dim=history_dim, history_gate=gate)
 
     def open_dual_channel(self) -> None:
         """A second attention beside every block's own (`HistoryStream.open_dual_channel`)."""

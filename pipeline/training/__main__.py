@@ -2,6 +2,8 @@
 
 Every stage keeps its checkpoints, its CSV log and its result in --out; started again after a kill it goes on where it
 was and gives the same losses. The training set (some gigabytes) is rendered there by the first stage that needs it.
+
+With --data DATA it trains the adapter of any backbone on clips of your own instead: see --data x --help.
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if any(argument.partition("=")[0] == "--data" for argument in arguments):
+        from .finetune import command  # needs accelerate's machinery, which the embedded model's training does not
+
+        return command.main(arguments)
     parser = argparse.ArgumentParser(prog="python -m pipeline.training", description=__doc__)
     parser.add_argument("stage", choices=[*STAGES, "all"])
     parser.add_argument("--out", type=Path, default=Path("runs/picturebook"), help="folder of checkpoints and results")
