@@ -1,6 +1,7 @@
 # Everything runs from .venv, which these rules make and fill. The machine needs Python 3.11 or later and make.
 #   make run       start the app on http://127.0.0.1:7860        make run ARGS="--port 8000"
 #   make test      run every test                                make test ARGS="tests/pipeline -k filter"
+#   make soak      the long forms of the safety tests: hours
 #   make lint      ruff and mypy
 #   make train     all models of assets/picturebook/, from nothing
 #   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ABLATIONS=20
@@ -16,7 +17,7 @@ STORIES ?= 200
 ABLATIONS ?= 50
 SEED ?= 0
 
-.PHONY: setup run test lint format train bench clean
+.PHONY: setup run test soak lint format train bench clean
 
 setup: $(VENV)/installed
 
@@ -25,6 +26,16 @@ run: setup
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/installed-dev
+	$(BIN)/python -m tests.soak.kills --kills 2000
+	$(BIN)/python -m tests.soak.faults
+	$(BIN)/python -m tests.soak.powercut --times 20
+	$(BIN)/python -m tests.soak.interrupted --times 500
+	$(BIN)/python -m tests.soak.stateful --examples 10000
+	$(BIN)/python -m tests.soak.prompts --count 2000
+	$(BIN)/python -m tests.soak.crowd --clients 100 --seconds 60
+	$(BIN)/python -m tests.soak.crowd --clients 250 --seconds 1800
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +94,7 @@ def _draws(file: Path | None, letter: str) -> bool:
 
 def wrapped(text: str, font: ImageFont.FreeTypeFont, width: float, most: int) -> list[str]:
     """At most `most` lines of at most `width` pixels; what is left over is told by an ellipsis."""
-    lines = list(_lines(text, font, width))
+    lines = list(islice(_lines(text, font, width), most + 1))
     if len(lines) <= most:
         return lines
     last = lines[most - 1]
@@ -125,7 +127,12 @@ def _pieces(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[s
 
 def _fitting(word: str, font: ImageFont.FreeTypeFont, width: float) -> int:
     """How many letters of a word fit into a line."""
-    return next(count for count in range(len(word), -1, -1) if not count or font.getlength(word[:count]) <= width)
+    return bisect_right(range(1, len(word) + 1), width, key=lambda count: font.getlength(word[:count]))
+
+
+def _line_count(text: str, font: ImageFont.FreeTypeFont, width: float) -> int:
+    """No more than one beyond what a caption may have: a text of a thousand lines is not laid out to count them."""
+    return sum(1 for _ in islice(_lines(text, font, width), MOST_CAPTION_LINES + 1))
 
 
 # --- captions --------------------------------------------------------------------------------------------------------
@@ -139,7 +146,7 @@ def caption_strips(captions: Sequence[tuple[int, str]], width: int) -> list[np.n
     room = width * 0.84
     largest, smallest = max(SMALLEST_LETTERS, width // 28), max(SMALLEST_LETTERS, width // 38)
     for size in range(largest, smallest - 1, -1):
-        if all(len(list(_lines(text, face.at(size), room))) <= MOST_CAPTION_LINES for _, text in captions):
+        if all(_line_count(text, face.at(size), room) <= MOST_CAPTION_LINES for _, text in captions):
             break
     texts = [wrapped(text, face.at(size), room, MOST_CAPTION_LINES) for _, text in captions]
     line, most = round(size * 1.35), max([1, *map(len, texts)])

@@ -66,7 +66,7 @@ def picture_as_clip(path: Path, secret: Path) -> None:
 
 
 def very_wide(path: Path, secret: Path) -> None:
-    ffmpeg(*color("16000x16", 0.5), "-c:v", "mpeg4", "-f", "avi", path)
+    ffmpeg(*color("1600x16", 0.5), "-c:v", "mpeg4", "-f", "avi", path)
     content = bytearray(path.read_bytes())
     at = content.index(b"strf") + 8
     struct.pack_into("<ii", content, at + 4, 100_000, 1)
