@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -44,12 +46,21 @@ class Shot:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Progress: step `index` of `total` (from 1) is done; `preview` is the present estimate of the clip."""
+    """Progress: step `index` of `total` (from 1) is done."""
 
     index: int
     total: int
-    preview: np.ndarray  # uint8 (F, H, W, 3)
+    estimate: Callable[[], np.ndarray] = field(repr=False)
     notice: str | None = None  # what a user should know: that memory ran out, and what was done about it
+
+    @cached_property
+    def preview(self) -> np.ndarray:
+        """The present estimate of the clip, uint8 (F, H, W, 3), decoded when it is first looked at."""
+        return self.estimate()
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Between processes the preview travels, not what would decode it."""
+        return Step, (self.index, self.total, partial(np.asarray, self.preview), self.notice)
 
 
 @dataclass(frozen=True, eq=False)

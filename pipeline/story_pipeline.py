@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -261,11 +262,15 @@ class StoryPipeline(DiffusionPipeline):
         norms, shot = list[dict[str, float]](), Shot(prompt, memory, guidance, options)
         for index, [(latents, norm)] in enumerate(self.denoiser([shot], self._latent_shape(options)), 1):
             norms.append(norm)
-            yield Step(index, options.steps, self.latents.preview(latents))
+            yield Step(index, options.steps, partial(self._preview, latents))
         watch.lap("denoise")
         frames = self.latents.decode(latents)
         watch.lap("decode")
         yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
+
+    @torch.no_grad()
+    def _preview(self, latents: Tensor) -> np.ndarray:
+        return self.latents.preview(latents)
 
     @torch.no_grad()
     def render(self, shots: Sequence[Shot]) -> list[np.ndarray]:

@@ -71,7 +71,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """What a worker's generator yields: a step, or (with `result`) the end."""
+    """What a worker's generator yields: a step, or (with `result`) the end. Without a preview the last one stays."""
 
     step: int = 0
     total: int = 0
@@ -294,7 +294,7 @@ class Queue:
                     most = f"{self.limits.job_seconds:g} s"
                     raise ThroughlineError(f"the render took longer than {most}: it was stopped")
                 self._running = (job.id, time.monotonic())
-                shown = {"step": made.step, "total": made.total, "preview": made.preview}
+                shown = {"step": made.step, "total": made.total} | ({"preview": made.preview} if made.preview else {})
                 self._update(job, **(shown if made.result is None else {"result": made.result}))
         return "done"
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
 
     from .meter import Scores
 
+PREVIEW_SECONDS = 0.25  # from one preview to the next: each costs as much as a third of a small model's step
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
 
 
@@ -87,12 +88,17 @@ class Maker:
             "steps": trial.steps or scene.steps, "seed": seed, "negative_prompt": scene.negative_prompt,
             "threshold": scene.threshold, "pins": past.pins, "mutes": past.mutes,
         }  # fmt: skip
-        rate = self.pipeline.frames_per_second
+        shown = -PREVIEW_SECONDS
         for item in self._generate(scene.prompt, past.scenes, Guidance(**weights), settings):
             if isinstance(item, Clip):
                 return item
-            yield Made(item.index, item.total, preview.moving(item.preview, rate))
+            due = time.monotonic() - shown >= PREVIEW_SECONDS
+            shown = time.monotonic() if due else shown
+            yield Made(item.index, item.total, self._moving(item) if due else "")
         raise AssertionError("a generation ends with a clip")
+
+    def _moving(self, step: Step) -> str:
+        return preview.moving(step.preview, self.pipeline.frames_per_second)
 
     def _generate_here(
         self, prompt: str, past: Sequence[HistoryScene], guidance: PipelineGuidance, settings: dict[str, Any]

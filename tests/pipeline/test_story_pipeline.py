@@ -1,5 +1,6 @@
 """The pipeline on a tiny model: steps and clip, determinism, branches, what is encoded how often, exactness."""
 
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,17 @@ def test_steps_then_a_clip() -> None:
         assert frames.shape == (5, 48, 48, 3) and frames.dtype == np.uint8
     assert set(clip.trace.seconds) == {"history", "denoise", "decode"}
     assert np.array_equal(steps[-1].preview, clip.frames), "the tiny autoencoder has no sharpener"
+
+
+def test_a_preview_is_decoded_when_it_is_looked_at_once_and_travels_between_processes(monkeypatch) -> None:
+    pipe, decoded = tiny(), []
+    real = pipe.latents.preview
+    monkeypatch.setattr(pipe.latents, "preview", lambda latents: decoded.append(1) or real(latents))
+    first, second, _ = pipe.generate(PROMPT, **SMALL | {"steps": 2})
+    assert not decoded
+    assert second.preview is second.preview and len(decoded) == 1
+    other = pickle.loads(pickle.dumps(first))
+    assert len(decoded) == 2 and other.index == 1 and np.array_equal(other.preview, first.preview)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.7])
