@@ -32,7 +32,7 @@ from .memory import SCENES
 from .truth import GRID
 
 ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
-RECIPE = Recipe("generator", 7200, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
+RECIPE = Recipe("generator", 11600, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
 DECOUPLING_WEIGHT, ALIGNMENT_WEIGHT, ALIGNMENT_LAYER = 0.02, 0.5, 2
 PERCEPTION_WEIGHT = 2.0
