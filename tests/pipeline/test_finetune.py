@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate.commands.config.config_args import load_config_from_file
 
 from pipeline import backbones
 from pipeline.errors import ThroughlineError
@@ -197,3 +198,9 @@ def test_what_cannot_be_is_said_in_a_line(
     out = new_run(begun, tmp_path / "run")
     assert train(begun, out, "generator", *(option.format(tmp_path) for option in options)) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "kind"), [("ddp", "MULTI_GPU"), ("fsdp", "FSDP")])
+def test_the_configurations_are_accelerates(name: str, kind: str) -> None:
+    path = ROOT / "pipeline" / "training" / "finetune" / "configs" / f"{name}.yaml"
+    assert load_config_from_file(str(path)).distributed_type == kind

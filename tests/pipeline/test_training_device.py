@@ -1,6 +1,7 @@
 """Every stage of the training trains where it is told to: nothing is left behind on the CPU, and the losses agree."""
 
 import contextlib
+import copy
 import csv
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.decoupler import Decoupler
+from pipeline.feature_extractor import FeatureExtractor
+from pipeline.guidance import make_preconditioning
 from pipeline.training import cache, extractor, generator, image_encoder, loop, reader, sharpener, stages, vae
+from pipeline.training.finetune import meter, modes, tasks
+from pipeline.transformer import StoryTransformer3DModel
+from tests import checkpoints
 
 from .second_device import SECOND, SecondDevice, SecondDeviceTensor
 
@@ -95,3 +102,33 @@ def test_the_second_device_refuses_what_was_left_behind() -> None:
         assert (there * 2).sum().item() == 6 and there.device == SECOND
         with pytest.raises(RuntimeError, match="were left on the CPU"):
             there + torch.ones(3)
+
+
+class Clips(meter.MadeUpClips):
+    def content_tokens(self, index: int) -> torch.Tensor:
+        return torch.arange(3 + index)
+
+
+def clip_tasks() -> list[torch.nn.Module]:
+    torch.manual_seed(0)
+    clips = Clips((3, 4, 4, 6), (checkpoints.TEXT_LENGTH, checkpoints.TEXT_WIDTH))
+    length, text = clips.words.shape
+    model = FeatureExtractor(text, meter.IMAGE_DIM, 12, 1, 2, length)
+    transformer = StoryTransformer3DModel.from_config(checkpoints.build("5b").transformer.config, history_dim=12)
+    modes.open_for_training(transformer, "dual")
+    rest = (clips, torch.linspace(1, 0, 1000), make_preconditioning(None), 8, True)
+    generator_task = tasks.GeneratorTask(transformer, Decoupler(text, 12, 2, length), copy.deepcopy(model), *rest)
+    return [tasks.TargetTask(model.attention, clips, text, 12), tasks.ExtractorTask(model, clips), generator_task]
+
+
+def test_tasks_on_clips_leave_nothing_behind() -> None:
+    for here, there in zip(clip_tasks(), clip_tasks(), strict=True):
+        drawn = here.draw(2, torch.Generator().manual_seed(1))
+        mine = torch.arange(len(drawn["rows"]))
+        expected = here(here.load(drawn, mine))["loss"]
+        with SecondDevice():
+            there.to(SECOND)
+            found = there(tasks.place(there.load(drawn, mine), SECOND))["loss"]
+            found.mean().backward()
+            assert found.device == SECOND
+            assert found.cpu().tolist() == pytest.approx(expected.tolist(), rel=1e-2)

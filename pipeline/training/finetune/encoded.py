@@ -20,9 +20,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
+from ...cogvideox import PaddedTextEncoder
 from ...image_encoder import patch_features, to_pixels
 from ...latents import to_signed
 from ...story_pipeline import StoryPipeline
+from ...text_encoder import TextEncoding
 from ...text_filter import kept_tokens
 from ..data.clips import Video
 from ..data.films import UnreadableError, read_clip
@@ -160,8 +162,13 @@ class EncodedClips:
         return self.store.get("text", [text, self.digests.text], lambda: self._read(text))["hidden"].float()
 
     def _read(self, text: str) -> dict[str, Tensor]:
+        return {"hidden": self._encoding(text).hidden.to(self.pipeline.text_encoder.dtype)}
+
+    def _encoding(self, text: str) -> TextEncoding:
         self.pipeline.text_encoder.to(self.device)
-        return {"hidden": self.pipeline.text.encode(text).hidden.to(self.pipeline.text_encoder.dtype)}
+        if isinstance(self.pipeline.text, PaddedTextEncoder):
+            self.pipeline.text.where = lambda: self.device  # the pipeline's other models may be elsewhere
+        return self.pipeline.text.encode(text)
 
     def content_tokens(self, index: int) -> Tensor:
         """Tokens of content words of a caption, int64."""
@@ -170,7 +177,7 @@ class EncodedClips:
 
     def _content(self, caption: str) -> dict[str, Tensor]:
         words = self.pipeline.filter([caption], caption).scenes[0].words
-        return {"tokens": torch.tensor(kept_tokens(words, self.pipeline.text.encode(caption)), dtype=torch.long)}
+        return {"tokens": torch.tensor(kept_tokens(words, self._encoding(caption)), dtype=torch.long)}
 
     def kept(self, index: int) -> list[tuple[Tensor, Tensor]]:
         """For each past clip the tokens of its caption that are kept, and those of this caption that they match,
@@ -183,13 +190,13 @@ class EncodedClips:
         return [(found[f"kept.{i}"], found[f"matched.{i}"]) for i in range(len(captions))]
 
     def _remember(self, captions: list[str], caption: str) -> dict[str, Tensor]:
-        found, read = {"past": torch.tensor(len(captions))}, self.pipeline.text.encode
+        found = {"past": torch.tensor(len(captions))}
         for i, past in enumerate(captions):
             result = self.pipeline.filter([past], caption)
             for name, words, text in (
                 ("kept", result.scenes[0].words, past), ("matched", result.current, caption)
             ):  # fmt: skip
-                found[f"{name}.{i}"] = torch.tensor(kept_tokens(words, read(text)), dtype=torch.long)
+                found[f"{name}.{i}"] = torch.tensor(kept_tokens(words, self._encoding(text)), dtype=torch.long)
         return found
 
     def release(self) -> None:

@@ -1,7 +1,7 @@
 """python -m pipeline.training.finetune.meter --model MODEL: memory and speed of every way to train its generator.
 
-Trains on made-up latents and texts of the backbone's own shape, a clip that remembers another one in every row, each
-way in a process of its own. On a GPU the memory is the most that torch allocated, on a CPU the most that the process
+Trains on made-up latents and texts of the backbone's own shape, every other clip of which remembers one, each way in a
+process of its own. On a GPU the memory is the most that torch allocated, on a CPU the most that the process
 took.
 """
 
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _apart(arguments: list[str], mode: str, checkpointing: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "pipeline.training.finetune.meter", *arguments, "--one", mode, checkpointing]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:  # most likely out of memory: a figure too
         reason = (done.stderr.strip().splitlines() or ["it ended"])[-1][:80]
         return {"mode": mode, "gradient checkpointing": checkpointing == "yes", "seconds a step": reason, "GiB": "–",

@@ -71,9 +71,9 @@ class TargetTask(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         tokens, patches, mine = batch["tokens"], batch["patches"], batch["mine"]
-        own = torch.stack([self._fit(tokens[i], patches) for i in mine.tolist()])  # (B, all keyframes)
+        own = torch.stack([self._fit(tokens[i], patches) for i in map(int, mine)])  # (B, all keyframes)
         other = torch.stack([torch.stack([self._fit(words, patches[i][None])[0] for words in tokens])
-                             for i in mine.tolist()])  # fmt: skip
+                             for i in map(int, mine)])  # fmt: skip
         loss = sum(F.cross_entropy(fit.float() / TEMPERATURE, mine, reduction="none") for fit in (own, other)) / 2
         return {"loss": loss, "right": (own.argmax(1) == mine).float()}  # type: ignore[dict-item]
 
