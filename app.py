@@ -30,9 +30,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Serves the page until it is told to stop. Exit code 2 for what can't be served."""
     options = parse(arguments)
-    logs.start()
     try:
-        with stoppable():
+        with logs.to_stderr(), stoppable():
             serve(Choice.of(options), options.port)
     except (ThroughlineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

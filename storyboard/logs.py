@@ -12,6 +12,8 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _log = logging.getLogger("storyboard.events")
@@ -23,14 +25,19 @@ def event(name: str, **fields: Any) -> None:
     _log.info(name, extra={"fields": {key: value for key, value in fields.items() if value not in ("", None)}})
 
 
-def start() -> None:
-    """Sends the events and warnings of this program to stderr."""
-    handler = _Stderr()
+@contextmanager
+def to_stderr() -> Iterator[None]:
+    """Sends the events and warnings of this program to stderr meanwhile."""
+    handler, loggers = _Stderr(), [logging.getLogger(name) for name in ("storyboard", "pipeline")]
     handler.setFormatter(Lines(bool(os.environ.get("THROUGHLINE_LOG_PROMPTS"))))
-    for name in ("storyboard", "pipeline"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
+    for logger in loggers:
+        logger.addHandler(handler)
         logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 class _Stderr(logging.Handler):

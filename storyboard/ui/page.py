@@ -152,6 +152,6 @@ def serve_media(studio: Studio, request: Request) -> Response:
         path = None
     if path is None:
         return PlainTextResponse("not found", 404)
-    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     name = request.query_params.get("name")
     return FileResponse(path, media_type=MEDIA_TYPES[suffix], headers=headers, filename=name[:200] if name else None)

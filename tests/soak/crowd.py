@@ -101,7 +101,7 @@ class Person:
 
 
 async def visit(address: str, clients: int, seconds: float) -> Counts:
-    counts, limits = Counts(), httpx.Limits(max_connections=None)
+    counts, limits = Counts(), httpx.Limits(max_connections=None, keepalive_expiry=2)
     async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
         config = (await client.get("/config")).json()
         (component,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "application"]

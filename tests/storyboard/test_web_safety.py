@@ -178,15 +178,12 @@ def test_an_exception_is_one_line_too(caplog: pytest.LogCaptureFixture, capsys: 
     line = Lines(words=False).format(caplog.records[-1])
     assert "\n" not in line and SECRET_WORDS not in line
     assert json.loads(line)["type"] == "ValueError" and "test_web_safety.py" in json.loads(line)["at_lines"][0]
-    handlers = {name: logging.getLogger(name).handlers for name in ("storyboard", "pipeline")}
-    try:
-        logs.start()
+    with logs.to_stderr():
         event("stopped", story="")
-        told = json.loads(capsys.readouterr().err)
-        assert (told["event"], told["level"]) == ("stopped", "info") and "story" not in told
-    finally:
-        for name, before in handlers.items():
-            logging.getLogger(name).handlers = before
+    told = json.loads(capsys.readouterr().err)
+    assert (told["event"], told["level"]) == ("stopped", "info") and "story" not in told
+    event("stopped")
+    assert capsys.readouterr().err == ""
 
 
 # --- two users -------------------------------------------------------------------------------------------------------
