@@ -11,7 +11,9 @@ SCENES = 40
 
 def test_no_prompt_becomes_markup(guest: Visitor) -> None:
     seed = random.randrange(2**32)
-    hostile = (text[:200] for text in prompts(2000, seed) if "fuzz" in text or "hit" in text)
+    hostile = (
+        text[:200] for text in prompts(2000, seed) if ("fuzz" in text or "hit" in text) and "stories" not in text
+    )
     wanted = [text for text in hostile if not any("\ud800" <= letter <= "\udfff" for letter in text)][:SCENES]
     page = guest.open(guest.new_story(*wanted, title="<img src=x class=fuzz onerror=window.hit=1>"))
     for name in ("scene", "remembers", "takes"):
