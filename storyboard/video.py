@@ -33,6 +33,7 @@ DEMUXERS = (
 )  # fmt: skip
 CODECS = "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video,mpeg1video,mjpeg,gif,prores,h263"
 MOST_PIXELS = 4096 * 2304  # of a frame
+MOST_ASPECT = 20
 MOST_SECONDS = 900.0
 MOST_FRAME_RATE = 1000.0
 MOST_BYTES = 384 << 20  # of the frames that come out
@@ -181,6 +182,9 @@ def _check_amounts(path: Path, stream: str, seconds: float) -> None:
     if size is None or int(size[1]) * int(size[2]) > MOST_PIXELS:
         found = f"{size[1]} x {size[2]}" if size else "without a size"
         raise ThroughlineError(f"clip {str(path)!r} is {found}: expected at most {MOST_PIXELS} pixels a frame")
+    sides = sorted((int(size[1]), int(size[2])))
+    if sides[1] > MOST_ASPECT * sides[0]:  # cut to a film's shape it would first be enlarged to millions of pixels
+        raise ThroughlineError(f"clip {str(path)!r} is {size[1]} x {size[2]}: expected at most {MOST_ASPECT} : 1")
     if seconds > MOST_SECONDS:
         raise ThroughlineError(f"clip {str(path)!r} lasts {seconds:.0f} s: expected at most {MOST_SECONDS:.0f}")
     if rate and float(rate[1]) * (1000 if rate[2] else 1) > MOST_FRAME_RATE:
