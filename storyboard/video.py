@@ -178,7 +178,7 @@ def _header(path: Path) -> tuple[str, float]:
 
 def _check_amounts(path: Path, stream: str, seconds: float) -> None:
     """Raises ThroughlineError for a clip that would take too much to decode. stream: what ffmpeg says about it."""
-    size, rate = re.search(r"\b(\d+)x(\d+)\b", stream), re.search(r"([\d.]+)(k?) (?:fps|tbr)", stream)
+    size, rate = re.search(r"\b([1-9]\d*)x(\d+)\b", stream), re.search(r"([\d.]+)(k?) (?:fps|tbr)", stream)
     if size is None or int(size[1]) * int(size[2]) > MOST_PIXELS:
         found = f"{size[1]} x {size[2]}" if size else "without a size"
         raise ThroughlineError(f"clip {str(path)!r} is {found}: expected at most {MOST_PIXELS} pixels a frame")
