@@ -103,8 +103,8 @@ def plan(studio: Studio, owner: str, story: str) -> Json:
 
 
 def meter(studio: Studio, owner: str, story: str) -> Json:
-    """The continuity meter: of every recurring mention how alike it looks to the first and the last time it was seen,
-    whether the scenes show their prompts and move, and what to look at again."""
+    """The continuity meter: how alike every recurring mention looks to the first and the last time it was seen.
+    Beside that, whether the scenes show their prompts and move, and what to look at again."""
     return studio.meter(owner, story, None)
 
 

@@ -17,6 +17,7 @@ INK, PALE, GRID = "#2b2833", "#8a8694", "#e8e6ec"
 COLOURS = {
     "ours": "#3454d1", "no_history": "#9a95a5", "last_frame": "#e08a1e", "whole_prompts": "#1a936f",
     "bare_tokens": "#c8467c", "frozen_frame": "#c9c5d1", "ceiling": "#5a5666", "chance": "#dedbe4",
+    "reference": "#7d5ba6",
 }  # fmt: skip
 CURVES = ("ceiling", "ours", "bare_tokens", "whole_prompts", "last_frame", "no_history")
 WEIGHED_MEASURES = {"actor": "actor agreement", "prompt": "prompt followed", "motion": "motion over rendered"}

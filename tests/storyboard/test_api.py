@@ -180,7 +180,7 @@ def test_stories_of_others_do_not_exist(client: Client, studio: Studio) -> None:
 def test_the_page_and_its_files_are_served(client: Client, studio: Studio) -> None:
     address = client.src.rstrip("/")
     with urllib.request.urlopen(address, timeout=20) as reply:
-        assert reply.status == 200 and b"throughline/board.css" in reply.read()
+        assert reply.status == 200 and b"main.js" in reply.read()
     with urllib.request.urlopen(f"{address}/throughline/main.js", timeout=20) as reply:
         assert b"export" in reply.read()
     home = json.dumps(str(Path(studio.folder)))[1:-1]
