@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .errors import ThroughlineError
 from .evaluation.measures import motion_energy
 from .image_encoder import patch_features, to_pixels
 from .light import Light, light_of
@@ -79,10 +80,13 @@ class Calibration:
 class Gauge:
     """Measures clips with the encoders of a pipeline, or with another encoder for looks.
 
-    looks: None for the pipeline's own image encoder, read through the extractor's cross-attention.
+    looks: None for the pipeline's own image encoder, read through the extractor's cross-attention. Raises
+    ThroughlineError for a model that has none, as stock checkpoints have: where a word looks is then not known.
     """
 
     def __init__(self, pipeline: StoryPipeline, looks: LookEncoder | None = None) -> None:
+        if pipeline.extractor is None or pipeline.image_encoder is None:
+            raise ThroughlineError("the model has no feature extractor: expected one, to find words in pictures")
         self.pipeline, self.looks = pipeline, looks
         self.name = looks.name if looks else "own"
 

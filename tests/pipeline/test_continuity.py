@@ -2,6 +2,7 @@
 
 import random
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from pipeline.continuity import (
     prompt_score,
     similarity,
 )
+from pipeline.errors import ThroughlineError
 from pipeline.evaluation.continuity import (
     blurred,
     faded,
@@ -182,3 +184,8 @@ def test_the_figures_about_light() -> None:
     figures = dict(light_figures(3))
     assert figures["light: good scenes with a warning"] <= 0.1 and figures["light: good stories with a drift"] == 0
     assert figures["light: found, blurred by 2 pixels"] == figures["light: found, washed out to 0.4"] == 1
+
+
+def test_a_model_without_an_extractor_is_told() -> None:
+    with pytest.raises(ThroughlineError, match="no feature extractor"):
+        Gauge(SimpleNamespace(extractor=None, image_encoder=None))
