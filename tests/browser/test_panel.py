@@ -164,7 +164,7 @@ def test_regenerating_gives_another_take_of_another_seed(page: Page) -> None:
     expect(shelf.locator(".take")).to_have_count(2)
     expect(shelf.locator(".take").first.locator("b")).to_have_text("Take 2")
     expect(shelf.locator(".take[data-chosen=true] b")).to_have_text("Take 2")
-    seeds = [re.search(r"seed (\d+)", text) for text in shelf.locator(".facts").all_text_contents()]
+    seeds = [re.search(r"seed\s(\d+)", text) for text in shelf.locator(".facts").all_text_contents()]
     assert seeds[0] and seeds[1] and seeds[0][1] != seeds[1][1]
 
 
