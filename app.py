@@ -12,7 +12,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is i
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # type: ignore[import-not-found]  # noqa: F401  before anything looks for a GPU
 
-from pipeline import backbones, vocabulary
+from pipeline import models, vocabulary
 from pipeline.choice import Choice, add_options
 from pipeline.errors import ThroughlineError
 from storyboard import logs
@@ -58,14 +58,14 @@ def serve(choice: Choice, port: int | None) -> None:
     from storyboard.ui.page import build, options
 
     folder = choice.find()
-    samples = backbones.assets_folder() / "stories"
+    samples = models.assets_folder() / "stories"
     studio = Studio(choice.load, home(), choice.digest(), samples, vocabulary.read(folder))
     try:
-        studio.renderer.warm_up()
         threading.Thread(target=studio.tidy, name="tidier", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed
         told = {"prevent_thread_lock": True, "mcp_server": mcp, "auth": logins() or None, **options(studio)}
         build(studio).launch(server_port=port, **told)
+        studio.renderer.warm_up()  # not before: the page is up sooner
         logs.event("serving", port=port, notice=studio.library.notice, **health(studio))
         threading.Event().wait()  # until a signal comes
     finally:

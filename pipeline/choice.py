@@ -40,16 +40,16 @@ class Choice:
 
     def find(self) -> Path:
         """The model's folder, downloaded if need be. Raises ThroughlineError."""
-        from . import backbones
+        from . import models
 
-        return backbones.find(self.model, self.revision, self.offline)
+        return models.find(self.model, self.revision, self.offline)
 
     def digest(self) -> str:
         """Of everything about the model that decides what a scene looks like. Raises ThroughlineError."""
-        from . import backbones
+        from . import models
 
         folder = self.find()
-        weights = backbones.digest(folder)
+        weights = models.digest(folder)
         if self.history in (None, _usual_history(folder)):
             return weights
         return hashlib.sha256(f"{weights} history {self.history}".encode()).hexdigest()

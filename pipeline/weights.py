@@ -47,7 +47,7 @@ def _check_component(folder: Path) -> None:
             raise WeightsError(f"no {lacking[0]} in {folder}: expected all {len(parts)} files of {index.name}")
     for path in files:
         try:
-            with safe_open(path, "pt") as weights:
+            with safe_open(path, "np") as weights:
                 weights.keys()
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{path} is no whole safetensors file ({error})") from None
