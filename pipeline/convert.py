@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import ThroughlineError, WeightsError
-from .weights import PICKLES
+from .weights import PICKLES, read_index
 
 RENAMED = {"transformer_t2v": "transformer", "feature_extractor": "original_feature_extractor"}
 WRAPPERS = ("state_dict", "model", "module")  # what training code puts around weights
@@ -70,13 +70,7 @@ def _index(source: Path) -> dict[str, Any]:
     path = source / "model_index.json"
     if not path.is_file() or not (source / "transformer_t2v").is_dir():
         raise ThroughlineError(f"source is {str(source)!r}: expected model_index.json and a folder transformer_t2v")
-    try:
-        index = json.loads(path.read_text())
-    except ValueError as error:
-        raise WeightsError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(index, dict):
-        raise WeightsError(f"{path} lists no components: expected names with their classes")
-    return index
+    return read_index(path)
 
 
 def _stock_index(index: dict[str, Any]) -> dict[str, Any]:

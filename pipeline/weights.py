@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -21,15 +22,21 @@ def check_folder(folder: Path) -> dict:
     index = folder / "model_index.json"
     if not index.is_file():
         raise ThroughlineError(f"model is {str(folder)!r}: expected 'picturebook' or a folder with a model_index.json")
-    try:
-        components = json.loads(index.read_text())
-    except ValueError as error:
-        raise WeightsError(f"{index} is not valid JSON: {error}") from None
-    if not isinstance(components, dict):
-        raise WeightsError(f"{index} lists no components: expected names with their classes")
+    components = read_index(index)
     for name, value in components.items():
         if not name.startswith("_") and isinstance(value, list) and value and value[0] and name not in WEIGHTLESS:
             _check_component(folder / name)
+    return components
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """The components that a model_index.json names. Raises WeightsError."""
+    try:
+        components = json.loads(path.read_text())
+    except ValueError as error:
+        raise WeightsError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(components, dict):
+        raise WeightsError(f"{path} lists no components: expected names with their classes")
     return components
 
 
