@@ -19,6 +19,8 @@ from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from .detail import DetailStage
+
 Rotary = tuple[Tensor, Tensor] | None
 KeysValues = tuple[Tensor, Tensor]  # of one block, each (1, heads, R, e): the reference patches that video may look at
 Witness = Callable[[Tensor, Tensor, Tensor], None]  # told queries, keys and values of every block, (B, heads, L + N, e)
@@ -102,14 +104,21 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         history_dim: int = 192,  # 0 for a model without history tokens, such as a stock checkpoint
         history_gate: float = 0.0,
         dual_channel: bool = False,
+        detail_dim: int = 0,  # width of a `DetailStage`; 0 for none, as in stock checkpoints
+        detail_blocks: int = 3,
     ) -> None:
-        own = ("self", "history_dim", "history_gate", "dual_channel")
+        own = ("self", "history_dim", "history_gate", "dual_channel", "detail_dim", "detail_blocks")
         stock = {k: v for k, v in locals().items() if k not in (*own, "own") and k[0] != "_"}
         super().__init__(**stock)
         if history_dim:
             self.open_history(history_dim, history_gate)
         if dual_channel:
             self.open_dual_channel()
+        self.detail: DetailStage | None = None
+        if detail_dim:
+            assert patch_size_t is None, "a detail stage takes patches of one latent frame"
+            width = num_attention_heads * attention_head_dim
+            self.detail = DetailStage(detail_dim, detail_blocks, in_channels, width, patch_size, time_embed_dim)
 
     def open_history(self, history_dim: int, gate: float = 0.0) -> None:
         """Gives a model without history tokens their path, untrained; behind gates at 0 nothing changes."""
@@ -146,7 +155,7 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
     ) -> Transformer2DModelOutput | tuple[Tensor]:
         """The model's prediction for the latents, (B, f, C, h, w); without history and text_mask, the stock forward."""
         own = (history, text_mask, references, witness)
-        plain = all(value is None for value in own) and not self.config.dual_channel
+        plain = all(value is None for value in own) and not self.config.dual_channel and self.detail is None
         if plain and self._stock_length(encoder_hidden_states):
             return super().forward(hidden_states, encoder_hidden_states, timestep, timestep_cond, ofs, image_rotary_emb,
                                    attention_kwargs, return_dict)  # fmt: skip
@@ -164,6 +173,8 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             else:
                 text, past, video = _story_block(*args)
         output = self._unpatch(self._final(text, video, time), hidden_states)
+        if self.detail is not None:
+            output = output + self.detail(hidden_states, video, time)
         return Transformer2DModelOutput(sample=output) if return_dict else (output,)
 
     def _stock_length(self, text: Tensor) -> bool:

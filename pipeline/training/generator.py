@@ -11,6 +11,7 @@ commit to a look instead of blending several.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -40,6 +41,16 @@ ACTOR_WEIGHT = 4.0  # of a latent that is all actor, against 1 for one without
 KEYFRAME_LATENT = 2  # frames 5 to 8 of 17
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What `pipeline.training.ablations` takes away, one at a time."""
+
+    end_to_end: bool = False  # the extractor learns with the generator
+    history_noise: bool = True  # half of the remembered keyframes are disturbed
+    decoupling: float = DECOUPLING_WEIGHT
+    perception: float = PERCEPTION_WEIGHT
+
+
 def new_scheduler() -> CogVideoXDDIMScheduler:
     return CogVideoXDDIMScheduler(
         prediction_type="v_prediction", snr_shift_scale=3.0, rescale_betas_zero_snr=True, timestep_spacing="trailing",
@@ -57,6 +68,7 @@ def new_transformer(
         time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17, patch_size=2,
         activation_fn="gelu",  # the exact one: five times faster than CogVideoX's approximation on a CPU, in bfloat16
         max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
+        detail_dim=128,
     )  # fmt: skip
 
 
@@ -85,21 +97,24 @@ class GeneratorTrainer(nn.Module):
 def make_losses(
     trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo,
     image_encoder: CLIPVisionModelWithProjection, folder: Path, data: ExtractorData, batch_size: int,
+    choices: Choices = Choices(),
 ) -> Callable[[torch.Generator], Losses]:  # fmt: skip
-    """Losses of a batch; the extractor, the autoencoder and the image encoder are frozen."""
+    """Losses of a batch. The autoencoder and the image encoder are frozen, and so is the extractor unless it is trained
+    end to end."""
     pictures, device = PictureBookSet(folder), device_of(trainer)
     scheduler = new_scheduler()
     precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
     nothing = empty_text().to(device)
     centre = data.features[0, ::50].float().mean((0, 1)).to(device)
-    for frozen in (extractor, vae, image_encoder):
+    for frozen in (vae, image_encoder):
         frozen.requires_grad_(False)
+    extractor.requires_grad_(choices.end_to_end)
 
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(pictures), (batch_size,), generator=generator)
         use = torch.rand(batch_size, SCENES, generator=generator) > SCENE_DROP
         use &= torch.rand(batch_size, 1, generator=generator) > HISTORY_DROP
-        variant = torch.randint(2, (batch_size, SCENES), generator=generator)
+        variant = torch.randint(2, (batch_size, SCENES), generator=generator) * choices.history_noise
         clean = pictures.latents(rows).to(device)
         noise = torch.randn(clean.shape, generator=generator).to(device)
         t = torch.randint(scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
@@ -118,7 +133,8 @@ def make_losses(
             apart = perception(image_encoder, vae, estimate, clean, weights, frames)
         error = (squares * weights).mean((1, 2, 3))
         seen = (apart * alpha_bar).mean()
-        loss = error.mean() + ALIGNMENT_WEIGHT * alignment + DECOUPLING_WEIGHT * decoupling + PERCEPTION_WEIGHT * seen
+        loss = error.mean() + ALIGNMENT_WEIGHT * alignment
+        loss = loss + choices.decoupling * decoupling + choices.perception * seen
         return {"loss": loss, "v": squares.mean(), "with_history": error[remembers].mean(),
                 "without": error[~remembers].mean(), "alignment": alignment, "decoupling": decoupling,
                 "perception": seen}  # fmt: skip
@@ -134,8 +150,7 @@ def _conditions(
     r = recollect(extractor, data, rows, use, variant)
     past_mask = r.past_mask.clone()
     past_mask[:, 0] |= ~past_mask.any(1)  # rows without a past see one token; `matched` hides what comes of it
-    with torch.no_grad():
-        predicted = extractor(r.past, r.prompt, past_mask, r.mask)
+    predicted = extractor(r.past, r.prompt, past_mask, r.mask)
     visual = trainer.decoupler(r.prompt, predicted, r.matched)
     decoupling = cross_covariance(visual[r.matched], r.prompt[r.matched])
     count = max(1, int(r.matched.sum(1).max()))

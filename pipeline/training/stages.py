@@ -110,7 +110,7 @@ def train_image_encoder(workshop: Workshop) -> None:
 
 
 def train_extractor(workshop: Workshop) -> None:
-    vision = _vision(workshop)
+    vision = load_vision(workshop)
     data = extractor.load_data(workshop.cache, vision)
     torch.manual_seed(0)
     model = FeatureExtractor(image_dim=vision.config.hidden_size).to(workshop.device)
@@ -123,14 +123,14 @@ def train_extractor(workshop: Workshop) -> None:
     model.cpu().save_pretrained(workshop.out / "extractor")
 
 
-def _vision(workshop: Workshop) -> CLIPVisionModelWithProjection:
+def load_vision(workshop: Workshop) -> CLIPVisionModelWithProjection:
     folder = workshop.need("image_encoder")
     model = CLIPVisionModelWithProjection.from_pretrained(folder, attn_implementation="eager")
     return model.eval().to(workshop.device)
 
 
 def train_generator(workshop: Workshop) -> None:
-    vision = _vision(workshop)
+    vision = load_vision(workshop)
     model = FeatureExtractor.from_pretrained(workshop.need("extractor")).to(workshop.device)
     autoencoder = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).to(workshop.device)
     data = extractor.load_data(workshop.cache, vision)
@@ -164,7 +164,7 @@ def train_reader(workshop: Workshop) -> None:
 def export(workshop: Workshop) -> None:
     """Gathers the components in half precision, in the layout that StoryPipeline.from_pretrained reads."""
     components: dict[str, nn.Module] = {
-        "image_encoder": _vision(workshop),
+        "image_encoder": load_vision(workshop),
         "extractor": FeatureExtractor.from_pretrained(workshop.need("extractor")),
         "decoupler": Decoupler.from_pretrained(workshop.need("decoupler")),
         "transformer": StoryTransformer3DModel.from_pretrained(workshop.need("transformer")),

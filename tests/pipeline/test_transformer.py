@@ -140,3 +140,56 @@ def test_a_second_channel_changes_nothing_until_it_is_trained_and_is_saved(kind:
     story.save_pretrained(tmp_path)
     loaded = StoryTransformer3DModel.from_pretrained(tmp_path)
     assert torch.equal(loaded(**inputs(kind)).sample, changed)
+
+
+def detailed() -> StoryTransformer3DModel:
+    torch.manual_seed(0)
+    return StoryTransformer3DModel(**BASE, history_dim=12, history_gate=1.0, detail_dim=8, detail_blocks=2).eval()
+
+
+@torch.no_grad()
+def test_an_untrained_detail_stage_changes_nothing() -> None:
+    model = detailed()
+    plain = StoryTransformer3DModel(**BASE, history_dim=12, history_gate=1.0).eval()
+    missing, unexpected = plain.load_state_dict(model.state_dict(), strict=False)
+    assert not missing and unexpected and all(name.startswith("detail.") for name in unexpected)
+    given = inputs("2b") | {"history": torch.randn(2, H, 12)}
+    assert torch.equal(model(**given).sample, plain(**given).sample)
+
+
+def test_the_detail_stage_draws_single_latents_from_their_neighbours() -> None:
+    model = detailed()
+    torch.nn.init.normal_(model.detail.out.weight)
+    given = inputs("2b", batch=1)
+    given["hidden_states"].requires_grad_()
+    tokens = torch.randn(1, FRAMES * (SIDE // 2) ** 2, HEADS * HEAD)
+    drawn = model.detail(given["hidden_states"], tokens, torch.randn(1, 8))
+    assert drawn.shape == given["hidden_states"].shape
+    drawn[0, 0, :, 0, 0].sum().backward()
+    reached = given["hidden_states"].grad[0].abs().amax(1) > 0  # (f, h, w)
+    assert reached[:3, :3, :3].all() and not reached[:, 3:].any() and not reached[3:].any()
+
+
+@torch.no_grad()
+def test_tokens_reach_the_detail_stage_at_their_own_place() -> None:
+    model = detailed()
+    torch.nn.init.normal_(model.detail.out.weight)
+    side, latents, time = SIDE // 2, torch.zeros(1, FRAMES, 4, SIDE, SIDE), torch.zeros(1, 8)
+    for block in model.detail.blocks:
+        torch.nn.init.zeros_(block.mix.weight)  # without convolutions each latent depends on its own token alone
+    tokens = torch.zeros(1, FRAMES * side**2, HEADS * HEAD)
+    changed = tokens.clone()
+    changed[0, side**2 + side + 2] = 1.0  # latent frame 1, row 1, column 2
+    apart = (model.detail(latents, changed, time) - model.detail(latents, tokens, time)).abs().amax(2)[0]
+    expected = torch.zeros(FRAMES, SIDE, SIDE, dtype=torch.bool)
+    expected[1, 2:4, 4:6] = True
+    assert torch.equal(apart > 1e-6, expected)
+
+
+@torch.no_grad()
+def test_a_detail_stage_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = detailed()
+    torch.nn.init.normal_(model.detail.out.weight)
+    model.save_pretrained(tmp_path)
+    again = StoryTransformer3DModel.from_pretrained(tmp_path)
+    assert torch.equal(again(**inputs("2b")).sample, model(**inputs("2b")).sample)
