@@ -29,7 +29,7 @@ from .data.clips import clip_path, prompts_path, write_prompts
 from .data.films import SUFFIXES, UnreadableError, cut_out, fitted, read_frames
 from .data.shots import Film, Shot, find_shots, judge
 
-THRESHOLD, MIN_SECONDS = 1.8, 2.0
+THRESHOLD, MIN_SECONDS = 2.7, 2.0
 PICTURES, PICTURE_SIZE = 4, (448, 256)  # of each clip, that a captioner sees
 
 

@@ -51,14 +51,57 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("seed", [3_100_000, 3_100_010, 3_100_020])
+def cuts_in(path: Path) -> list[int]:
+    return [shot.start for shot in shots.find_shots(path, prepare.THRESHOLD).shots][1:]
+
+
+@pytest.mark.parametrize("seed", [3_200_000, 3_200_010, 3_200_014, 3_100_008])
 def test_all_cuts_of_rendered_films_are_found_within_one_frame(seed: int, tmp_path: Path) -> None:
+    """In the last three another actor takes the place of one, and nothing else changes."""
     write_film(tmp_path / "film.mp4", rendered(seed) + rendered(seed + 1))
-    found = shots.find_shots(tmp_path / "film.mp4", prepare.THRESHOLD)
-    starts = [shot.start for shot in found.shots]
-    assert found.frames_per_second == FPS and len(starts) <= 9  # at most one cut where there is none
-    assert all(min(abs(start - cut) for start in starts) <= 1 for cut in range(0, 8 * SHOT, SHOT))
-    assert found.shots[-1].end == 8 * SHOT
+    found = cuts_in(tmp_path / "film.mp4")
+    assert len(found) == 7
+    assert all(abs(start - cut) <= 1 for start, cut in zip(found, range(SHOT, 8 * SHOT, SHOT), strict=True))
+
+
+def through_a_camera(frames: np.ndarray, left: np.ndarray, zoom: np.ndarray) -> np.ndarray:
+    """What a camera sees that moves by `left` pixels and zooms, a value a frame."""
+    pictures = [Image.fromarray(frame) for frame in frames]
+    views = [(x, 0, x + W / z, H / z) for x, z in zip(left, zoom, strict=True)]
+    return np.stack(
+        [np.asarray(p.resize((W, H), Image.Resampling.BILINEAR, v)) for p, v in zip(pictures, views, strict=True)]
+    )
+
+
+def uncut(kind: str) -> np.ndarray:
+    scene, count = world.training_story(4_000_001).scenes[0], 64
+    frames = renderer.render(scene, masks=False, num_frames=count).frames
+    at, one = np.arange(count), np.ones(count)
+    if kind == "pan":
+        return through_a_camera(frames, np.clip(at - 20, 0, 24) * 1.5, 1.4 * one)
+    if kind == "zoom":
+        return through_a_camera(frames, 0 * at, 1 + at / count)
+    if kind == "flashes":
+        frames = frames.astype(int)
+        frames[[15, 16, 40]] = frames[[15, 16, 40]] * 6 // 5 + 90
+    if kind == "noise":
+        frames = frames + np.random.default_rng(0).normal(0, 12, frames.shape)
+    if kind == "covered":
+        frames = frames.copy()
+        frames[30:32] = 0
+    return np.clip(frames, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["long", "pan", "zoom", "flashes", "noise", "covered"])
+def test_no_cut_is_found_where_there_is_none(kind: str, tmp_path: Path) -> None:
+    write_film(tmp_path / "film.mp4", [uncut(kind)])
+    assert cuts_in(tmp_path / "film.mp4") == []
+
+
+def test_films_of_a_few_frames_have_one_shot(tmp_path: Path) -> None:
+    for count in (1, 2, 6):
+        write_film(tmp_path / "film.mp4", [rendered(3_200_000)[0][:count]])
+        assert shots.find_shots(tmp_path / "film.mp4", prepare.THRESHOLD).shots == (shots.Shot(0, count),)
 
 
 def test_what_is_not_worth_learning_from_is_dropped_and_reported(film: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from .films import UnreadableError, fitted, read_frames
 WIDTH, HEIGHT = 256, 144  # of the pictures that are judged
 RATE = 4.0  # of them a second
 EDGE = 0.15  # seconds at either end of a shot that are not judged: they may show its neighbour
-WINDOW, LEAST_CONTENT = 4, 4.5  # of the detector: frames either side that a cut is compared with, and its least change
 BLACK, DARK_SHARE = 24, 0.98  # a picture is black if this share of it is darker than this, of 255
 STILL = 0.3  # mean change from picture to picture, of 255, under which a shot is static
 # A picture is mostly text if it is rows of strokes on a plain ground.
@@ -39,13 +38,11 @@ class Film:
 
 
 def find_shots(path: Path, threshold: float) -> Film:
-    """The shots between the cuts that PySceneDetect's adaptive detector finds. Raises UnreadableError.
-
-    threshold: how many times larger than around it the change at a cut is. The changes are those of hue, saturation,
-    brightness and edges: the last tell cuts between shots of one place.
-    """
+    """The shots between the cuts that PySceneDetect finds with `CutDetector(threshold)`. Raises UnreadableError."""
     try:
-        from scenedetect import AdaptiveDetector, ContentDetector, SceneManager, VideoOpenFailure, open_video
+        from scenedetect import SceneManager, VideoOpenFailure, open_video
+
+        from .cuts import CutDetector
     except ImportError:
         raise ThroughlineError("scenedetect is not installed: expected pip install -r requirements-train.txt") from None
     try:
@@ -53,8 +50,7 @@ def find_shots(path: Path, threshold: float) -> Film:
     except (VideoOpenFailure, OSError) as error:
         raise UnreadableError(f"{path} cannot be read: {error}") from None
     manager = SceneManager()
-    weights = ContentDetector.Components(1.0, 1.0, 1.0, 1.0)
-    manager.add_detector(AdaptiveDetector(threshold, 5, WINDOW, LEAST_CONTENT, weights))
+    manager.add_detector(CutDetector(threshold))
     manager.detect_scenes(video)
     found = manager.get_scene_list(start_in_scene=True)
     if not found:
