@@ -31,6 +31,7 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m tests.soak.kills --kills 2000
 	$(BIN)/python -m tests.soak.faults
 	$(BIN)/python -m tests.soak.powercut --times 20
+	$(BIN)/python -m tests.soak.together --times 20
 	$(BIN)/python -m tests.soak.interrupted --times 500
 	$(BIN)/python -m tests.soak.stateful --examples 10000
 	$(BIN)/python -m tests.soak.prompts --count 2000

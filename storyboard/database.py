@@ -2,8 +2,8 @@
 set aside under another name, never deleted, and every row that can still be read is copied into a new one.
 
 The journal is a rollback journal, never WAL: the SQLite that Python 3.11 links on Debian 12 (3.40.1) has the WAL-reset
-bug. synchronous=EXTRA is FULL and a sync of the folder after the journal is deleted: without that a power cut may take
-back the last transaction.
+bug. It is not deleted but voided, which is synced too (https://sqlite.org/pragma.html#pragma_journal_mode): a power cut
+takes no transaction back. Changes that come while another one is synced share the next commit, and its syncs.
 """
 
 from __future__ import annotations
@@ -12,36 +12,59 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import ThroughlineError
 
+T = TypeVar("T")
 Migrations = tuple[tuple[str, ...], ...]  # the statements of entry k bring a database from version k to k + 1
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SCANNED_ROWS = 1 << 12  # of a table whose length can't be read
 PATIENCE_SECONDS = 10.0  # for another process to end its transaction
+SETTINGS = ("journal_mode = PERSIST", "journal_size_limit = 1048576", "synchronous = FULL", "foreign_keys = ON")
 
 _log = logging.getLogger(__name__)
 
 
-class Database:
-    """One connection, behind a lock that threads may also take for longer. `notice` tells the user what went wrong on
-    opening, '' if nothing did. Methods raise ThroughlineError for what SQLite can't do (a full disk, ...)."""
+class _Change:
+    """A change in line, and what came of it."""
 
-    def __init__(self, path: Path, migrations: Migrations) -> None:
+    def __init__(self, make: Callable[[sqlite3.Connection], Any], then: Callable[[Any], object]) -> None:
+        self.make, self.then = make, then
+        self.turn = threading.Event()  # it is done, or its thread is to commit all that are in line
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+def _nothing(result: Any) -> None: ...
+
+
+class Database:
+    """One connection, behind a lock. `notice` tells the user what went wrong on opening, '' if nothing did. Methods
+    raise ThroughlineError for what SQLite can't do (a full disk, ...)."""
+
+    def __init__(self, path: Path, migrations: Migrations, changed: Callable[[], object] = lambda: None) -> None:
         """Opens a database, or makes it. What can be read of a damaged one is in the new one. Raises ThroughlineError
-        for one that a newer version wrote, or that can't be opened."""
-        self.path = path
+        for one that a newer version wrote, or that can't be opened.
+
+        changed: called, behind the lock, when another connection is seen to have written something.
+        """
+        self.path, self._changed, self._version = path, changed, 0
         self.notice = ""
         self._damaged: tuple[Path, str] | None = None  # set aside on opening, and why
         self.lock = threading.RLock()
+        self._line: list[_Change] = []
+        self._arriving, self._led = threading.Lock(), False  # whether a thread commits, or is told to
+        self._making: int | None = None  # the thread that makes changes just now
+        self._open = False  # a transaction, during which no other connection can write
         try:
-            self._connection = self._open()
+            self._connection = self._opened()
             try:
                 self._migrate(migrations)
                 if self._damaged:
@@ -49,7 +72,7 @@ class Database:
             except BaseException:
                 self._connection.close()
                 raise
-            self._version = self._data_version()
+            self._look()
         except sqlite3.Error as error:
             raise ThroughlineError(f"library {path} can't be opened: {error}") from error
 
@@ -57,34 +80,86 @@ class Database:
         with self.lock:
             self._connection.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it is on disk after the block, or, if anything raises, nothing."""
-        with self.lock:
-            try:
-                with _all_or_nothing(self._connection):
-                    yield self._connection
-            except sqlite3.Error as error:
-                raise ThroughlineError(f"library {self.path} can't be written: {error}") from error
+    def write(self, make: Callable[[sqlite3.Connection], T], then: Callable[[T], object] = _nothing) -> T:
+        """Makes a change: all of it is on disk when this returns, or, if anything raises, nothing.
+
+        Changes that come while another one is committed share the next commit, each undone by itself if it raises.
+        make: called in any of their threads. then: called with what `make` gave once that is on disk, in the order of
+        the changes and before the next commit. Not for a thread that holds `lock`.
+        """
+        assert self._making != threading.get_ident(), "a change within another"
+        change = _Change(make, then)
+        with self._arriving:
+            self._line.append(change)
+            leads, self._led = not self._led, True
+        if not leads:
+            change.turn.wait()
+        if not change.done:
+            self._lead()
+        if isinstance(change.error, sqlite3.Error):
+            raise ThroughlineError(f"library {self.path} can't be written: {change.error}") from change.error
+        if change.error:
+            raise change.error
+        result: T = change.result
+        return result
+
+    def _lead(self) -> None:
+        """Commits all that are in line; of those that came meanwhile, the first is to do the same."""
+        changes: list[_Change] = []
+        try:
+            with self.lock:
+                with self._arriving:
+                    changes, self._line = self._line, []
+                self._commit(changes)
+        finally:
+            with self._arriving:
+                self._led = bool(self._line)
+                for change in changes:
+                    change.done = True
+                for change in changes + self._line[:1]:
+                    change.turn.set()
+
+    def _commit(self, changes: list[_Change]) -> None:
+        self._making = threading.get_ident()
+        try:
+            with _all_or_nothing(self._connection) as db:
+                self._look()
+                self._open = True
+                for change in changes:
+                    _make(change, db)
+        except BaseException as error:
+            known = error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError("interrupted")
+            for change in changes:
+                change.error = change.error or known
+            if known is not error:
+                raise
+        finally:
+            self._making, self._open = None, False
+        for change in changes:
+            if change.error is None:
+                change.then(change.result)
 
     def rows(self, query: str, *values: Any) -> list[Any]:
+        """What a query gives, changes included that are just being committed."""
         with self.lock:
             try:
                 return self._connection.execute(query, values).fetchall()
             except sqlite3.Error as error:
                 raise ThroughlineError(f"library {self.path} can't be read: {error}") from error
 
-    def changed_by_others(self) -> bool:
-        """Whether another connection wrote since this was last asked. Takes microseconds."""
-        with self.lock:
-            before, self._version = self._version, self._data_version()
-            return before != self._version
+    def look(self) -> None:
+        """Finds out whether another connection wrote something. Takes microseconds, and waits for no commit."""
+        if not self._open:
+            with self.lock:
+                self._look()
 
-    def _data_version(self) -> int:
+    def _look(self) -> None:
         ((version,),) = self.rows("PRAGMA data_version")
-        return int(version)
+        if version != self._version:
+            self._version = version
+            self._changed()
 
-    def _open(self) -> sqlite3.Connection:
+    def _opened(self) -> sqlite3.Connection:
         connection, problem = _checked(self.path)
         if problem:
             connection.close()
@@ -119,7 +194,7 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, str]:
     """An open database and what is wrong with it, '' if nothing is. Other errors than damage are raised."""
     connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        for setting in ("journal_mode = DELETE", "synchronous = EXTRA", "foreign_keys = ON"):
+        for setting in SETTINGS:
             connection.execute(f"PRAGMA {setting}")
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         return connection, "" if found == "ok" else " ".join(found.split())
@@ -193,6 +268,19 @@ def _collect(source: sqlite3.Connection, query: str, first: int, last: int, rows
         middle = (first + last) // 2
         halves = [_collect(source, query, *half, rows) for half in ((first, middle), (middle + 1, last))]
         return all(halves)
+
+
+def _make(change: _Change, db: sqlite3.Connection) -> None:
+    """All of a change or nothing, within the transaction of several."""
+    db.execute("SAVEPOINT change")
+    try:
+        change.result = change.make(db)
+    except Exception as error:
+        if not db.in_transaction:  # a full disk may have ended it, and the others with it
+            raise
+        db.execute("ROLLBACK TO change")
+        change.error = error
+    db.execute("RELEASE change")
 
 
 @contextmanager

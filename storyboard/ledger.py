@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -46,7 +47,8 @@ class Ledger:
 
     def add(self, jobs: Sequence[SavedJob]) -> None:
         """Notes renders, so that they are known after a crash: all of them, or none."""
-        with self._database.transaction() as db:
+
+        def write(db: Connection) -> None:
             for job in jobs:
                 known = db.execute("SELECT 1 FROM stories WHERE id = ? AND owner = ? AND deleted IS NULL",
                                    (job.story, job.owner)).fetchone()  # fmt: skip
@@ -54,6 +56,8 @@ class Ledger:
                     raise ThroughlineError(f"story {job.story!r} does not exist")
                 row = (job.id, job.story, job.scene, json.dumps(job.content, allow_nan=False), self._name)
                 db.execute("INSERT INTO jobs (id, story, scene, content, holder) VALUES (?, ?, ?, ?, ?)", row)
+
+        self._database.write(write)
 
     def begin(self, job_id: str) -> None:
         """Counts a beginning, before anything is done that may end the process."""
@@ -64,13 +68,13 @@ class Ledger:
         self._count(job_id, -1)
 
     def _count(self, job_id: str, by: int) -> None:
-        with self._database.transaction() as db:
-            db.execute("UPDATE jobs SET attempts = attempts + ? WHERE id = ?", (by, job_id))
+        row = (by, job_id)
+        self._database.write(lambda db: db.execute("UPDATE jobs SET attempts = attempts + ? WHERE id = ?", row))
 
     def end(self, job_ids: Iterable[str]) -> None:
         """Forgets jobs: they are done, failed or cancelled."""
-        with self._database.transaction() as db:
-            db.executemany("DELETE FROM jobs WHERE id = ?", [(job_id,) for job_id in job_ids])
+        rows = [(job_id,) for job_id in job_ids]
+        self._database.write(lambda db: db.executemany("DELETE FROM jobs WHERE id = ?", rows))
 
     def jobs(self) -> list[SavedJob]:
         """The jobs of all owners and processes that have not ended, oldest first."""
@@ -88,11 +92,14 @@ class Ledger:
             lock.acquire(timeout=0)
         except Timeout:
             return []
-        try:
-            with self._database.transaction() as db:  # whoever comes second finds nothing left
-                jobs = self._read("AND holder = ?", holder)
-                db.execute("UPDATE jobs SET holder = ? WHERE holder = ?", (self._name, holder))
+
+        def write(db: Connection) -> list[SavedJob]:  # whoever comes second finds nothing left
+            jobs = self._read("AND holder = ?", holder)
+            db.execute("UPDATE jobs SET holder = ? WHERE holder = ?", (self._name, holder))
             return jobs
+
+        try:
+            return self._database.write(write)
         finally:
             self._let_go(holder or "nobody", lock)
 
@@ -114,12 +121,15 @@ class Ledger:
     def add_timing(self, model: str, device: str, remembers: bool, work: float, seconds: float) -> None:
         """Notes how long a render took. work: in any unit that its time grows with."""
         kind = (model, device, remembers)
-        with self._database.transaction() as db:
+
+        def write(db: Connection) -> None:
             row = (*kind, work, seconds)
             db.execute("INSERT INTO timings (model, device, remembers, work, seconds) VALUES (?, ?, ?, ?, ?)", row)
             where = "model = ? AND device = ? AND remembers = ?"
             latest = f"SELECT number FROM timings WHERE {where} ORDER BY number DESC LIMIT {MOST_TIMINGS}"
             db.execute(f"DELETE FROM timings WHERE {where} AND number NOT IN ({latest})", kind * 2)
+
+        self._database.write(write)
 
     def timings(self, model: str, device: str, remembers: bool) -> list[tuple[float, float]]:
         """(work, seconds) of the latest 20 renders of that kind, oldest first."""

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from sqlite3 import Connection
 
 from pipeline.errors import ThroughlineError
 
@@ -82,11 +83,11 @@ class Library:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the owners' secrets
         except OSError as error:
             raise ThroughlineError(f"folder {folder} can't be made: {error.strerror}") from error
-        self._database = Database(folder / "library.sqlite3", MIGRATIONS)
-        self._repaired = repair(self._database)
-        self.ledger = Ledger(self._database, folder / "holders")
         self._records: OrderedDict[str, _Record] = OrderedDict()  # by story id, the last changed at the end
         self._past: OrderedDict[tuple[str, int], Story] = OrderedDict()  # by story id and rev
+        self._database = Database(folder / "library.sqlite3", MIGRATIONS, self._records.clear)
+        self._repaired = repair(self._database)
+        self.ledger = Ledger(self._database, folder / "holders")
 
     @property
     def notice(self) -> str:
@@ -107,7 +108,8 @@ class Library:
     def create(self, owner: str, story: Story, takes: Iterable[Take] = ()) -> Head:
         """A new story, with the takes of its scenes where it is a copy. Raises ThroughlineError if its id is taken."""
         shelf = {take.id: take for take in takes}
-        with self._database.transaction() as db:
+
+        def write(db: Connection) -> None:
             if db.execute("SELECT 1 FROM stories WHERE id = ?", (story.id,)).fetchone():
                 raise ThroughlineError(f"story {story.id!r} exists already: expected a new id")
             db.execute(
@@ -117,6 +119,8 @@ class Library:
             write_revision(db, Revision(0, "", "", story))
             for take in shelf.values():
                 write_take(db, story.id, take)
+
+        self._database.write(write)
         return self.head(owner, story.id)
 
     def head(self, owner: str, story_id: str) -> Head:
@@ -207,9 +211,10 @@ class Library:
     def referred(self) -> set[str]:
         """Every digest that any revision, take or job names, those of deleted stories included: what
         `Media.collect` is to keep. Takes up to 0.3 ms a revision; others may work meanwhile."""
-        plain = self._database.rows("SELECT doc FROM takes UNION ALL SELECT content FROM jobs")
+        queries = ("SELECT doc FROM takes UNION ALL SELECT content FROM jobs", "SELECT doc FROM revisions")
+        plain, revisions = self._database.write(lambda db: [db.execute(query).fetchall() for query in queries])
         found = {digest for (doc,) in plain for digest in digests_in(doc)}
-        for (doc,) in self._database.rows("SELECT doc FROM revisions"):
+        for (doc,) in revisions:
             found |= digests_in(unpack(doc))  # one at a time: unpacked they take ten times the memory
         return found
 
@@ -221,16 +226,19 @@ class Library:
         return next((digest for (digest,) in self._database.rows(query, model, prompt, keyframe)), None)
 
     def add_encoding(self, model: str, prompt: str, keyframe: str, digest: str) -> None:
-        with self._database.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO encodings VALUES (?, ?, ?, ?)", (model, prompt, keyframe, digest))
+        row = (model, prompt, keyframe, digest)
+        self._database.write(lambda db: db.execute("INSERT OR REPLACE INTO encodings VALUES (?, ?, ?, ?)", row))
 
     def keep_encodings(self, model: str, keyframes: Collection[str]) -> set[str]:
         """Forgets the encodings by other models and those of other keyframes; gives the digests of the rest."""
-        rows = self._database.rows("SELECT rowid, model, keyframe, digest FROM encodings")
-        live = {number: digest for number, by, of, digest in rows if by == model and of in keyframes}
-        with self._database.transaction() as db:
+
+        def write(db: Connection) -> set[str]:
+            rows = db.execute("SELECT rowid, model, keyframe, digest FROM encodings").fetchall()
+            live = {number: digest for number, by, of, digest in rows if by == model and of in keyframes}
             db.executemany("DELETE FROM encodings WHERE rowid = ?", [(row[0],) for row in rows if row[0] not in live])
-        return set(live.values())
+            return set(live.values())
+
+        return self._database.write(write)
 
     # --- how a change is made ----------------------------------------------------------------------------------------
 
@@ -246,6 +254,9 @@ class Library:
             head = self._commit(record, following)
             if head is not None:
                 return head
+            with self._database.lock:
+                if self._records.get(story_id) is record:  # it is not what the disk says: read it again
+                    del self._records[story_id]
 
     def _commit(self, record: _Record, step: _Step) -> Head | None:
         """None if the story is not what `record` says any more."""
@@ -253,23 +264,25 @@ class Library:
         if story.id != record.present.story.id:
             raise ThroughlineError(f"story id is {story.id!r}: expected {record.present.story.id!r} as before")
         board = Board(story, {**shelf, step.take.id: step.take} if step.take else shelf)
-        with self._database.lock:
-            with self._database.transaction() as db:
-                columns = "rev = rev + 1, present = ?, title = ?, scenes = ?, poster = ?, updated = ?"
-                row = (step.present.number, *summary(board), story.id, record.head.rev)
-                if not db.execute(f"UPDATE stories SET {columns} WHERE id = ? AND rev = ?", row).rowcount:
-                    return None
-                if step.ends_redo:
-                    gone = (story.id, step.present.number)
-                    db.execute("DELETE FROM revisions WHERE story = ? AND number > ?", gone)
-                write_revision(db, step.present)
-                if step.take:
-                    write_take(db, story.id, step.take)
-                if step.ended:
-                    db.execute("DELETE FROM jobs WHERE id = ?", (step.ended,))
-                head = read_head(db, board, record.head.rev + 1, step.present)
-            self._remember(replace(record, present=step.present, head=head))
-            return head
+
+        def write(db: Connection) -> _Record | None:
+            columns = "rev = rev + 1, present = ?, title = ?, scenes = ?, poster = ?, updated = ?"
+            row = (step.present.number, *summary(board), story.id, record.head.rev)
+            if not db.execute(f"UPDATE stories SET {columns} WHERE id = ? AND rev = ?", row).rowcount:
+                return None
+            if step.ends_redo:
+                gone = (story.id, step.present.number)
+                db.execute("DELETE FROM revisions WHERE story = ? AND number > ?", gone)
+            write_revision(db, step.present)
+            if step.take:
+                write_take(db, story.id, step.take)
+            if step.ended:
+                db.execute("DELETE FROM jobs WHERE id = ?", (step.ended,))
+            head = read_head(db, board, record.head.rev + 1, step.present)
+            return replace(record, present=step.present, head=head)
+
+        changed = self._database.write(write, self._remember)
+        return changed.head if changed else None
 
     def _move(self, owner: str, story_id: str, by: int, settle: Callable[[Board], Board]) -> Head:
         def step(record: _Record) -> _Step | None:
@@ -288,18 +301,17 @@ class Library:
 
     def _set_deleted(self, owner: str, story_id: str, deleted: float | None) -> None:
         self._record(owner, story_id, deleted_too=True)
-        with self._database.lock:
-            with self._database.transaction() as db:
-                db.execute("UPDATE stories SET rev = rev + 1, deleted = ? WHERE id = ?", (deleted, story_id))
-            self._records.pop(story_id, None)
+        row = (deleted, story_id)
+        self._database.write(
+            lambda db: db.execute("UPDATE stories SET rev = rev + 1, deleted = ? WHERE id = ?", row),
+            lambda done: self._records.pop(story_id, None),
+        )
 
     # --- what is in memory -------------------------------------------------------------------------------------------
 
     def _record(self, owner: str, story_id: str, deleted_too: bool = False) -> _Record:
-        with self._database.lock:
-            if self._database.changed_by_others():
-                self._records.clear()
-            record = self._records.get(story_id) or self._loaded(story_id)
+        self._database.look()
+        record = self._records.get(story_id) or self._loaded(story_id)
         if record is None or record.owner != owner or (record.deleted and not deleted_too):
             raise ThroughlineError(f"story {story_id!r} does not exist")
         return record
@@ -309,16 +321,21 @@ class Library:
             'SELECT owner, deleted, rev, number, label, "group", doc FROM stories'
             " JOIN revisions ON story = id AND number = present WHERE id = ?"
         )
-        with self._database.transaction() as db:  # so that the three queries see the same moment
+
+        def read(db: Connection) -> _Record | None:
             row = db.execute(query, (story_id,)).fetchone()
             if row is None:
                 return None
             owner, deleted, rev, number, label, group, doc = row
             present = Revision(number, label, group, parse_revision(doc))
             head = read_head(db, Board(present.story, read_shelf(db, story_id)), rev, present)
-        return self._remember(_Record(owner, deleted is not None, present, head))
+            return _Record(owner, deleted is not None, present, head)
 
-    def _remember(self, record: _Record) -> _Record:
+        return self._database.write(read, self._remember)  # the three queries see the same moment
+
+    def _remember(self, record: _Record | None) -> None:
+        if record is None:
+            return
         story = record.present.story
         self._records[story.id] = record
         self._records.move_to_end(story.id)
@@ -326,7 +343,6 @@ class Library:
         for memory, most in ((self._records, MOST_OPEN), (self._past, MOST_PAST)):
             while len(memory) > most:
                 memory.popitem(last=False)
-        return record
 
 
 def _differences(then: Story, now: Story) -> Iterator[tuple[str, str]]:

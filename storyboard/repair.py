@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -23,14 +24,13 @@ def repair(database: Database) -> str:
     found = [row for row in database.rows(query) if not _is_sound(row[3])]
     told = []
     for story, title, present, _ in found:
-        with database.transaction() as db:
-            number = _go_back(db, story)
+        number = database.write(partial(_go_back, story))
         found_none = "none of its versions can be read" if number is None else f"version {number} is shown"
         told.append(f"story {title!r} was damaged in version {present}: {found_none}")
     return "; ".join(told)
 
 
-def _go_back(db: sqlite3.Connection, story: str) -> int | None:
+def _go_back(story: str, db: sqlite3.Connection) -> int | None:
     """Makes the last revision present that can be read, and sets aside those that can't. None if there is none: then
     the story stays as it is."""
     rows = db.execute("SELECT number, doc FROM revisions WHERE story = ? ORDER BY number", (story,)).fetchall()

@@ -41,7 +41,7 @@ VERBS = frozenset(
 SLOW = frozenset(
     ["film", "export_story", "import_clip", "import_story", "open_sample", "duplicate_story", "keyframe", "samples"]
 )  # seconds each: they wait for one another, not edits for them
-SLOW_AT_ONCE = 4
+SLOW_AT_ONCE, QUICK_AT_ONCE = 4, 32  # edits that come together share a commit
 FREQUENT = frozenset(["poll", "trials", "meter", "stories"])  # told to the log only if they fail
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
                "zip": "application/zip", "pdf": "application/pdf"}  # fmt: skip
@@ -77,11 +77,12 @@ def build(studio: Studio) -> gr.Blocks:
     """The whole page over `studio`."""
     page: gr.Blocks = gr.Blocks(title="Throughline", analytics_enabled=False, fill_width=True)
 
-    throttle, slow = Throttle(), ThreadPoolExecutor(SLOW_AT_ONCE, thread_name_prefix="slow")
+    throttle = Throttle()
+    slow, quick = (ThreadPoolExecutor(most, name) for most, name in ((SLOW_AT_ONCE, "slow"), (QUICK_AT_ONCE, "quick")))
 
     async def call(message: Any) -> dict[str, Any]:
         verb = message.get("verb") if isinstance(message, dict) else None
-        pool = slow if isinstance(verb, str) and verb in SLOW else None
+        pool = slow if isinstance(verb, str) and verb in SLOW else quick
         return await asyncio.get_running_loop().run_in_executor(pool, answer, studio, message, throttle)
 
     with page:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storyboard import hosting, renderer
-from tests.soak import crowd, faults, powercut, prompts, stateful
+from tests.soak import crowd, faults, powercut, prompts, stateful, together
 from tests.soak.fakes import open_fake
 
 from .studios import ME, wait_for
@@ -28,12 +28,17 @@ def test_sixty_kills_lose_nothing() -> None:
 @pytest.mark.slow
 def test_whatever_the_disk_fails_at_nothing_is_lost(tmp_path: Path) -> None:
     failed = faults.run(tmp_path)
-    assert {"full write", "error write", "torn write", "error sync", "late delete", "error rename"} <= failed.keys()
+    assert {"full write", "error write", "torn write", "error sync", "late sync", "error rename"} <= failed.keys()
     assert sum(failed.values()) > 500
 
 
 def test_whenever_the_power_fails_nothing_is_lost(tmp_path: Path) -> None:
     assert powercut.run(tmp_path, seed=random.randrange(2**32), times=1) > 200
+
+
+def test_of_those_who_share_a_commit_each_is_told_the_truth(tmp_path: Path) -> None:
+    assert together.faults(tmp_path / "faults") > 30
+    assert together.power_cuts(tmp_path / "cuts", seed=random.randrange(2**32), times=1, rounds=2) > 20
 
 
 @pytest.mark.slow
