@@ -224,6 +224,7 @@ def look(folder: Path, known: Known, heard: Heard) -> None:
         for (story, pages), owner in zip(known.pages.items(), OWNERS, strict=True):
             known.pages[story] = as_on_disk(library, owner, story, pages, heard.under_way.get(story))
         left = {job.id for job in library.ledger.jobs()}
+        known.skipped -= left  # killed before it was over: an undo may bring its scene back
         lost = {job for job in known.noted if known.begun[job] == 0} - left
         assert not lost, f"jobs {lost} were acknowledged and are gone"
         known.noted |= left & heard.to_note
