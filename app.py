@@ -17,6 +17,7 @@ from pipeline.choice import Choice, add_options
 from pipeline.errors import ThroughlineError
 from storyboard import logs
 from storyboard.hosting import stoppable
+from storyboard.picker import allowed, remembered
 from storyboard.studio import Studio, home
 
 
@@ -24,7 +25,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.py", description="Throughline: a storyboard that remembers.")
     parser.add_argument("--port", type=int, help="port to listen on; default: GRADIO_SERVER_PORT, or 7860")
     add_options(parser)
+    parser.set_defaults(model=None)
     return parser.parse_args(arguments)
+
+
+def chosen(options: argparse.Namespace) -> Choice:
+    """The model that was asked for, else the one that was chosen on the page last, else the one that ships."""
+    if options.model is not None:
+        return Choice.of(options)
+    options.model = Choice.model
+    return remembered(home(), Choice.of(options))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         with logs.to_stderr(), stoppable():
-            serve(Choice.of(options), options.port)
+            serve(chosen(options), options.port)
     except (ThroughlineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -59,7 +69,8 @@ def serve(choice: Choice, port: int | None) -> None:
 
     folder = choice.find()
     samples = models.assets_folder() / "stories"
-    studio = Studio(choice.load, home(), choice.digest(), samples, vocabulary.read(folder))
+    words, offered = vocabulary.read(folder), choice if allowed() else None
+    studio = Studio(choice.load, home(), choice.digest(), samples, words, choice=offered)
     try:
         threading.Thread(target=studio.tidy, name="tidier", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed

@@ -39,3 +39,18 @@ def fetch(name: str, revision: str | None = None, offline: bool = False) -> Path
 
 def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).partition("\n")[0]
+
+
+def cached(name: str, revision: str | None = None) -> Path | None:
+    """The folder of a repository that was downloaded before, not looked into; None if it was not."""
+    try:
+        found = snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=list(FILES))
+    except (HFValidationError, LocalEntryNotFoundError, OSError):
+        return None
+    return Path(found)
+
+
+def gigabytes(name: str) -> float:
+    """How much of a repository is in the cache, also while it is being downloaded."""
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "blobs"
+    return sum(path.stat().st_size for path in folder.glob("*")) / 1e9

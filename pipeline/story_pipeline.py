@@ -25,6 +25,7 @@ from .guidance import Guidance, make_preconditioning
 from .history import HistoryScene, Memory, remember
 from .image_encoder import patch_features, to_pixels
 from .latents import Autoencoder, latent_space
+from .native import STOCK_HISTORY, STOCK_STEPS, STOCK_TEXT, stock_size
 from .placement import Placement
 from .recall import refer
 from .sampling import Scheduler
@@ -35,10 +36,6 @@ from .transformer import StoryTransformer3DModel
 from .weights import check_folder
 
 __all__ = ["DEFAULT_STEPS", "HISTORIES", "Clip", "Settings", "Shot", "Step", "StoryPipeline", "Trace"]
-
-
-SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
-STOCK_STEPS, STOCK_GUIDANCE = 50, Guidance(text=6.0, history=1.5)  # w1 as the checkpoints' authors recommend
 
 
 class StoryPipeline(DiffusionPipeline):
@@ -104,13 +101,10 @@ class StoryPipeline(DiffusionPipeline):
         """Settings and guidance that suit the model, and its frames a second."""
         if not self.stock:
             return Settings(), Guidance(), 8
-        config, unit = self.transformer.config, self.latents.unit
-        height, width = config.sample_height, config.sample_width
-        if config.patch_size_t:  # CogVideoX 1.5, whose configuration names the largest size, not the usual one
-            height, width = min(height, SIZE_15[0] // unit), min(width, SIZE_15[1] // unit)
-        sizes = {"height": height * unit, "width": width * unit}
-        settings = Settings(**sizes, num_frames=config.sample_frames, steps=STOCK_STEPS)
-        return settings, STOCK_GUIDANCE, 16 if config.patch_size_t else 8
+        config = self.transformer.config
+        height, width, frames = stock_size(config, self.latents.unit)
+        settings = Settings(height=height, width=width, num_frames=frames, steps=STOCK_STEPS)
+        return settings, Guidance(STOCK_TEXT, STOCK_HISTORY), 16 if config.patch_size_t else 8
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options) -> StoryPipeline:  # type: ignore[override]

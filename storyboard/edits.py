@@ -5,7 +5,7 @@ Imports neither torch nor gradio.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pipeline.errors import ThroughlineError
@@ -31,6 +31,18 @@ def edit_story(story: Story, **changes: Any) -> Story:
     """Changes fields of the story itself."""
     _only(changes, STORY_FIELDS, "story")
     return _changed(story, **changes)
+
+
+def fit(story: Story, before: Mapping[str, Any], after: Mapping[str, Any]) -> Story:
+    """The story for another model: what is still as suited the former one, `before`, becomes what suits the new one,
+    `after` (see `pipeline.native`). What somebody chose stays."""
+    if (story.width, story.height) == (before["width"], before["height"]):
+        story = edit_story(story, width=after["width"], height=after["height"])
+    for scene in story.scenes:
+        changes = {name: after[name] for name in ("num_frames", "steps") if getattr(scene, name) == before[name]}
+        weights = {name: after[name] for name in ("text", "history") if getattr(scene.guidance, name) == before[name]}
+        story = edit_scene(story, scene.id, **changes, guidance=weights)
+    return story
 
 
 def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:

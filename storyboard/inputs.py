@@ -18,8 +18,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.errors import ThroughlineError
 
-from . import edits
-from .story import Board, Take, Value, WordRef, parse
+from . import edits, plan
+from .story import Board, Story, Take, Value, WordRef, parse
 
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
 MOST_BYTES = 20 * 2**20  # of an upload
@@ -83,7 +83,7 @@ Changes = dict[str, Any]
 
 
 class Op(Value):
-    """An edit of `studio.OPS` as it comes in: its name, and what the function of `edits` needs."""
+    """An edit of `OPS` as it comes in: its name, and what the function of `edits` needs."""
 
     model_config = ConfigDict(strict=True)
 
@@ -158,6 +158,22 @@ SHAPES: dict[str, type[Op]] = {
 }  # fmt: skip
 
 
+OPS: dict[str, tuple[Callable[..., Story], str]] = {  # what `edit` can do, and what undo calls it
+    "edit_story": (edits.edit_story, "story settings"),
+    "add_scene": (edits.add_scene, "new scene"),
+    "duplicate_scene": (edits.duplicate_scene, "duplicate"),
+    "remove_scene": (edits.remove_scene, "delete"),
+    "move_scene": (edits.move_scene, "move"),
+    "edit_scene": (edits.edit_scene, "scene settings"),
+    "pin_word": (edits.pin_word, "pin"),
+    "mute_word": (edits.mute_word, "mute"),
+    "release_word": (edits.release_word, "leave to the filter"),
+    "mute_scene": (edits.mute_scene, "mute scene"),
+    "choose_take": (edits.choose_take, "choose take"),
+    "remove_take": (edits.remove_take, "delete take"),
+}
+
+
 def read_op(op: Mapping[str, Any]) -> Op:
     """An edit from JSON: {"do": one of SHAPES, and its fields}."""
     name = op.get("do")
@@ -210,6 +226,16 @@ class Without(Value):
 
     history: bool = False
     word: Span | None = None
+
+    def ref(self, board: Board) -> WordRef | None:
+        """The word; None for all of the history."""
+        if self.word is None:
+            return None
+        past, start, end = board.story.scene(self.word.scene), self.word.start, self.word.end
+        if not past.prompt[start:end].strip() or end > len(past.prompt):
+            place = f"characters {start} to {end} of scene {past.id!r}"
+            raise ThroughlineError(f"{place} are no word: its prompt has {len(past.prompt)}")
+        return plan.word_ref(past, start, end)
 
 
 @contextmanager

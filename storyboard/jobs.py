@@ -62,6 +62,7 @@ class Job:
     total: int = 0
     preview: str = ""  # data URL of the estimate, moving
     error: str = ""  # one line, for the user
+    notice: str = ""  # what a user should know: that memory ran out, and what was done about it
     result: Any = None
 
     @property
@@ -71,11 +72,13 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """What a worker's generator yields: a step, or (with `result`) the end. Without a preview the last one stays."""
+    """What a worker's generator yields: a step, or (with `result`) the end. Without a preview or a notice the last one
+    stays."""
 
     step: int = 0
     total: int = 0
     preview: str = ""
+    notice: str = ""
     result: Any = None
 
 
@@ -294,7 +297,8 @@ class Queue:
                     most = f"{self.limits.job_seconds:g} s"
                     raise ThroughlineError(f"the render took longer than {most}: it was stopped")
                 self._running = (job.id, time.monotonic())
-                shown = {"step": made.step, "total": made.total} | ({"preview": made.preview} if made.preview else {})
+                kept = {"preview": made.preview, "notice": made.notice}
+                shown = {"step": made.step, "total": made.total} | {k: v for k, v in kept.items() if v}
                 self._update(job, **(shown if made.result is None else {"result": made.result}))
         return "done"
 

@@ -94,7 +94,7 @@ class Maker:
                 return item
             due = time.monotonic() - shown >= PREVIEW_SECONDS
             shown = time.monotonic() if due else shown
-            yield Made(item.index, item.total, self._moving(item) if due else "")
+            yield Made(item.index, item.total, self._moving(item) if due else "", item.notice or "")
         raise AssertionError("a generation ends with a clip")
 
     def _moving(self, step: Step) -> str:
@@ -219,6 +219,7 @@ def trace_content(trace: Trace, ids: Sequence[str]) -> dict[str, Any]:
         "filter": trace.filter.to_dict(),
         "maps": [_map(ids[found.scene], found) for found in trace.maps],
         "guidance": [{name: round(value, 6) for name, value in step.items()} for step in trace.guidance],
+        "notices": list(trace.notices),
         "seconds": {stage: round(seconds, 4) for stage, seconds in trace.seconds.items()},
     }
 

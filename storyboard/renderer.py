@@ -28,7 +28,7 @@ from .meter import Meter
 from .pairs import Pairs
 from .plan import Plan, Standing
 from .rows import Head
-from .story import Scene, Story, Take, cache_key
+from .story import Conditioning, Scene, Story, Take, cache_key
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -55,7 +55,7 @@ class Renderer:
         self._maker: Maker | None = None
         self._filter: TextFilter | None = None
         self.pairs = Pairs(self._kept)
-        self.meter = Meter(lambda: self.maker.pipeline, media, media.folder.parent / "meter")
+        self.meter = self._new_meter()
         self._loading, self._assessing = threading.Lock(), threading.Lock()
         self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
         self._soon = ThreadPoolExecutor(1, thread_name_prefix="standings")
@@ -125,6 +125,31 @@ class Renderer:
                     self._load(), self.media, Encodings(self.library, self.media, self.model)
                 )
         return self._maker
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a model to render with."""
+        return self._maker is not None
+
+    def switch(self, load: Callable[[], StoryPipeline], model: str) -> None:
+        """Loads another model and goes on with that; a render that is under way ends with the one it began with.
+
+        A former one that fills a GPU makes room first, and is loaded again when it is next needed. Whatever `load`
+        raises leaves the former one in its place.
+        """
+        with self._loading:
+            if self._maker and self.device.startswith("cuda"):
+                self._maker = None
+                free_memory()
+            maker = Maker(load(), self.media, Encodings(self.library, self.media, model))
+            with self._assessing:
+                self._maker, self.model, self._load = maker, model, load
+                self._standings.clear()
+            self.meter.close()
+            self.meter = self._new_meter()
+
+    def _new_meter(self) -> Meter:
+        return Meter(lambda: self.maker.pipeline, self.media, self.media.folder.parent / "meter")
 
     @property
     def device(self) -> str:
@@ -207,6 +232,7 @@ class Renderer:
             self._choose(job, same)
             return
         maker = self._ready(scene, head.board.story)
+        _check_model(maker, standing.conditioning)
         began = time.perf_counter()
         clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
         seconds = time.perf_counter() - began
@@ -214,7 +240,7 @@ class Renderer:
         self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now), job.saved)
         work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
-            self.library.ledger.add_timing(self.model, self.device, remembers, work, seconds)
+            self.library.ledger.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
 
     def _ready(self, scene: Scene, story: Story) -> Maker:
         """The models, once there is room for what they are to make. Raises ThroughlineError if there is none."""
@@ -238,6 +264,7 @@ class Renderer:
         if conditioning is None:
             raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
         take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
+        _check_model(maker, conditioning)
         seed = take.seed if take and take.seed is not None else scene.seed
         clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
         yield Made(result=maker.tried(head.board, scene, conditioning, clip, self.meter.scores))
@@ -249,6 +276,11 @@ def free_memory() -> None:
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _check_model(maker: Maker, conditioning: Conditioning) -> None:
+    if maker.encodings.model != conditioning.model:
+        raise ThroughlineError("another model was chosen just now: render the scene again")
 
 
 def _is_wanted(then: Scene, now: Scene) -> bool:

@@ -10,44 +10,32 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from pipeline.choice import Choice
 from pipeline.errors import ThroughlineError
 
-from . import archive, edits, exports, plan, view
-from .inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, read_op, take_of, touched, uploaded
+from . import archive, backup, edits, exports, inputs, plan, view
+from .inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
 from .library import Library
 from .making import Trial, imported_take, keep_picture, read_frames
 from .media import Media
+from .picker import Picker
 from .plan import Standing
 from .renderer import Renderer
-from .rows import Head, summary
+from .rows import Head
+from .shelf import Shelf
 from .story import Board, Story, new_id, parse
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # files that nothing refers to
-
-OPS: dict[str, tuple[Callable[..., Story], str]] = {  # what `edit` can do, and what undo calls it
-    "edit_story": (edits.edit_story, "story settings"),
-    "add_scene": (edits.add_scene, "new scene"),
-    "duplicate_scene": (edits.duplicate_scene, "duplicate"),
-    "remove_scene": (edits.remove_scene, "delete"),
-    "move_scene": (edits.move_scene, "move"),
-    "edit_scene": (edits.edit_scene, "scene settings"),
-    "pin_word": (edits.pin_word, "pin"),
-    "mute_word": (edits.mute_word, "mute"),
-    "release_word": (edits.release_word, "leave to the filter"),
-    "mute_scene": (edits.mute_scene, "mute scene"),
-    "choose_take": (edits.choose_take, "choose take"),
-    "remove_take": (edits.remove_take, "delete take"),
-}
-
 
 PROMPT = {"scene_id", "prompt"}  # the arguments of an edit of a prompt alone
 
@@ -62,17 +50,18 @@ class Studio:
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
     words that the model was trained on. resume: whether to start renders that a crash or a restart cut short; of
-    several studios over one folder, in several processes, one should.
+    several studios over one folder, in several processes, one should. choice: the model, if others may be chosen.
     """
 
     def __init__(
         self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
-        vocabulary: frozenset[str] = frozenset(), resume: bool = True,
+        vocabulary: frozenset[str] = frozenset(), resume: bool = True, choice: Choice | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self._samples, self._vocabulary = folder, samples, vocabulary
-        self._on_shelf: dict[str, dict[str, Any]] = {}  # samples by name
+        self.folder, self._vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), Media(folder / "media")
+        self._shelf = Shelf(samples, self.media)
         self.renderer = Renderer(self.library, self.media, load, model, resume)
+        self.picker = Picker(self.renderer, choice, folder, self._learn) if choice else None
 
     def tidy(self) -> int:
         """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
@@ -85,6 +74,37 @@ class Studio:
         """Stops rendering after the present step and closes the store."""
         self.renderer.close()
         self.library.close()
+
+    # --- models ----------------------------------------------------------------------------------------------------
+
+    def _learn(self, vocabulary: frozenset[str]) -> None:
+        self._vocabulary = vocabulary
+
+    @checked
+    def models(self, owner: Line) -> dict[str, Any]:
+        """The models to choose from, what each needs and what this machine has."""
+        checked_owner(owner)
+        return self._models.listing()
+
+    @checked
+    def choose_model(self, owner: Line, story: Key, name: Line) -> dict[str, Any]:
+        """Begins to load another model. Once it is there, the story is fitted to it, and shows its takes."""
+        board = self._head(owner, story).board
+
+        def fit(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+            def change(now: Story) -> Story:
+                return self._settle(replace(board, story=edits.fit(now, before, after))).story
+
+            self.library.edit(owner, story, change, "model")
+
+        self._models.choose(name, fit)
+        return {"model": self._models.brief()}
+
+    @property
+    def _models(self) -> Picker:
+        if self.picker is None:
+            raise ThroughlineError("the model of this app is chosen by whoever runs it")
+        return self.picker
 
     # --- stories ---------------------------------------------------------------------------------------------------
 
@@ -116,26 +136,11 @@ class Studio:
 
     @checked
     def samples(self, owner: Line) -> dict[str, Any]:
-        return {"samples": [self._sample(path) for path in self._sample_files()]}
-
-    def _sample_files(self) -> list[Path]:
-        return sorted(self._samples.glob("*.zip")) if self._samples else []
-
-    def _sample(self, path: Path) -> dict[str, Any]:
-        """How a sample stands on the shelf; read once."""
-        if path.stem not in self._on_shelf:
-            board, files = archive.read_archive(path)
-            title, scenes, poster, _ = summary(board)
-            picture = view.media_url(self.media.put(files[poster, "png"], "png"), "png") if poster else None
-            self._on_shelf[path.stem] = {"name": path.stem, "title": title, "scenes": scenes, "poster": picture}
-        return self._on_shelf[path.stem]
+        return {"samples": self._shelf.samples()}
 
     @checked
     def open_sample(self, owner: Line, name: Line) -> dict[str, Any]:
-        for path in self._sample_files():
-            if path.stem == name:
-                return self.import_file(owner, path)
-        raise ThroughlineError(f"sample {name!r} does not exist")
+        return self.import_file(owner, self._shelf.path(name))
 
     @checked
     def get_story(self, owner: Line, story: Key) -> dict[str, Any]:
@@ -160,16 +165,16 @@ class Studio:
     ) -> dict[str, Any]:
         """Does one of OPS: `op` is {"do": its name, and its arguments}. base: the revision that the editor saw, so that
         it can be told if another one changed the same meanwhile."""
-        wanted = read_op(op)
+        wanted = inputs.read_op(op)
         change, label = self._change(self._head(owner, story).board, wanted)
         others = self.library.edited(owner, story, base) if base is not None else set()
-        clash = bool(touched(wanted) & others)
+        clash = bool(inputs.touched(wanted) & others)
         head = self.library.edit(owner, story, change, label, "" if clash else group)  # a step of undo of its own
         note = "Someone else changed this too, in another window: undo brings their version back."
         return self._shown(head, note=note if clash else "")
 
     def _change(self, board: Board, op: Op) -> tuple[Callable[[Story], Story], str]:
-        function, label = OPS[op.do]
+        function, label = inputs.OPS[op.do]
         arguments = op.arguments(board)
 
         def change(story: Story) -> Story:
@@ -213,7 +218,7 @@ class Studio:
     def import_clip(self, owner: Line, story: Key, scene: Key, data: str, name: Line = "clip.mp4") -> dict[str, Any]:
         """A clip of the user's own, base64, as a scene."""
         board = self._head(owner, story).board
-        with uploaded(data, name) as path:
+        with inputs.uploaded(data, name) as path:
             rate = self.renderer.maker.pipeline.frames_per_second
             take = imported_take(
                 self.media, board.story.scene(scene), path, board.story.width, board.story.height, rate
@@ -238,6 +243,7 @@ class Studio:
         story may come with a later poll."""
         head = self._head(owner, story)
         news: dict[str, Any] = {"jobs": self._jobs(owner, story), "seen": seen}
+        news |= {"model": self.picker.brief()} if self.picker else {}
         found = self.renderer.standings_soon(head) if head.rev != seen and self.renderer.ready else None
         if found is not None:
             news["standing"] = view.standing_view(head, found, self.renderer.plan(head), self._unfamiliar(head))
@@ -319,15 +325,9 @@ class Studio:
         take = board.chosen(board.story.scene(scene))
         if take is None:
             raise ThroughlineError("there is no take to compare with: render the scene first")
-        wanted = parse(Without, dict(without))
-        if wanted.word is None:
-            return self._try(owner, story, scene, [Trial(history=False, against=take.id)])
-        past, start, end = board.story.scene(wanted.word.scene), wanted.word.start, wanted.word.end
-        if not past.prompt[start:end].strip() or end > len(past.prompt):
-            place = f"characters {start} to {end} of scene {past.id!r}"
-            raise ThroughlineError(f"{place} are no word: its prompt has {len(past.prompt)}")
-        word = plan.word_ref(past, start, end)
-        return self._try(owner, story, scene, [Trial(without=word, against=take.id)])
+        word = parse(Without, dict(without)).ref(board)
+        trial = Trial(without=word, against=take.id) if word else Trial(history=False, against=take.id)
+        return self._try(owner, story, scene, [trial])
 
     @checked
     def sheet(
@@ -371,8 +371,9 @@ class Studio:
         """Writes an export of a story and gives where it is served: "mp4", "gif", "sheet.png", "sheet.pdf",
         "clips.zip" or "story.zip"."""
         board = self._head(owner, story).board
+        whole = partial(backup.whole, self.library, owner, story, self.renderer.model)
         try:
-            digest, suffix = exports.export(board, self.media, format)
+            digest, suffix = exports.export(board, self.media, format, whole)
         except OSError as error:
             raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
         name = re.sub(r"[^\w-]+", "-", board.story.title).strip("-") or "story"
@@ -389,12 +390,10 @@ class Studio:
     def import_story(self, owner: Line, data: str, name: Line = "story.zip") -> dict[str, Any]:
         """A story archive, base64, as a new story."""
         checked_owner(owner)
-        with uploaded(data, name) as path:
+        with inputs.uploaded(data, name) as path:
             return self.import_file(owner, path)
 
     def import_file(self, owner: Line, path: Path) -> dict[str, Any]:
         """A story archive as a new story. Not for callers from outside: it reads files of this machine."""
-        board, files = archive.read_archive(path)
-        for (_, suffix), content in files.items():
-            self.media.put(content, suffix)
-        return self._put(owner, archive.renewed(board))
+        head, note = backup.bring(self.library, self.media, owner, path, self.renderer.model)
+        return self._shown(head, note=note)

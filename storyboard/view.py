@@ -84,7 +84,7 @@ def jobs_view(jobs: Sequence[Job], positions: Mapping[str, int]) -> View:
     return {
         scene: {
             "state": job.state, "position": positions.get(job.id, 0), "step": job.step, "total": job.total,
-            "preview": job.preview, "error": job.error,
+            "preview": job.preview, "error": job.error, "notice": job.notice,
         }
         for scene, job in latest.items() if job.state != "done"
     }  # fmt: skip
@@ -92,7 +92,7 @@ def jobs_view(jobs: Sequence[Job], positions: Mapping[str, int]) -> View:
 
 def trial_view(job: Job) -> View:
     shown = {"id": job.id, "state": job.state, "step": job.step, "total": job.total, "preview": job.preview,
-             "error": job.error, "w1": job.order.text_weight, "w2": job.order.history_weight,
+             "error": job.error, "notice": job.notice, "w1": job.order.text_weight, "w2": job.order.history_weight,
              "history": job.order.history, "without": job.order.without and job.order.without.model_dump(),
              "against": job.order.against, "sheet": job.order.sheet}  # fmt: skip
     if job.result is None:

@@ -34,12 +34,23 @@ VERBS = frozenset(
     [
         "stories", "new_story", "duplicate_story", "delete_story", "restore_story", "samples", "open_sample",
         "get_story", "edit", "undo", "redo", "keyframe", "import_clip", "plan", "poll", "remembers", "maps", "render",
-        "cancel", "meter",
+        "cancel", "meter", "models", "choose_model",
         "what_if", "sheet", "trials", "trials_of", "cancel_trials", "film", "export_story", "import_story",
     ]
 )  # fmt: skip
 SLOW = frozenset(
-    ["film", "export_story", "import_clip", "import_story", "open_sample", "duplicate_story", "keyframe", "samples"]
+    [
+        "film",
+        "export_story",
+        "import_clip",
+        "import_story",
+        "open_sample",
+        "duplicate_story",
+        "keyframe",
+        "samples",
+        "models",
+        "choose_model",
+    ]
 )  # seconds each: they wait for one another, not edits for them
 SLOW_AT_ONCE, QUICK_AT_ONCE = 4, 32  # edits that come together share a commit
 FREQUENT = frozenset(["poll", "trials", "meter", "stories"])  # told to the log only if they fail

@@ -16,8 +16,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from storyboard import plan
-from storyboard.inputs import SHAPES
-from storyboard.studio import OPS, Studio
+from storyboard.inputs import OPS, SHAPES
+from storyboard.studio import Studio
 from storyboard.ui import page
 
 from .studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
@@ -75,7 +75,7 @@ OF_A_STORY = sorted(verb for verb in page.VERBS if "story" in parameters(verb))
 
 
 def test_every_verb_of_the_page_is_there_and_checked() -> None:
-    assert len(OF_A_STORY) == len(page.VERBS) - 6
+    assert len(OF_A_STORY) == len(page.VERBS) - 7
     for verb in page.VERBS:
         assert hasattr(getattr(Studio, verb), "__wrapped__"), f"{verb} does not check its arguments"
     assert set(OPS) == set(SHAPES)

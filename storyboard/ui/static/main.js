@@ -3,6 +3,7 @@
 import {el, iconButton, isTyping, narrow, setAttr, setHidden, setText} from './dom.js';
 import {makeFilm} from './film.js';
 import {makeHelp} from './help.js';
+import {makeModels} from './models.js';
 import {makePanel} from './panel.js';
 import {makePlanbar} from './planbar.js';
 import {makeShelf} from './shelf.js';
@@ -14,8 +15,9 @@ const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 
 
 export async function mount(element, server) {
   free(element);
-  await Promise.all(['board.css', 'panel.css', 'meter.css'].map(addStyle));
-  const store = new Store(server), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store)};
+  await Promise.all(['board.css', 'panel.css', 'meter.css', 'models.css'].map(addStyle));
+  const store = new Store(server), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store),
+    models: makeModels(store)};
   const show = name => { dialogs[name].dispatchEvent(new Event('opening')); dialogs[name].showModal(); };
   const side = makeSide(element, store), toasts = makeToasts(element, store);
   const spoken = el('p', {class: 'spoken', role: 'status'});
@@ -86,7 +88,7 @@ function makeToasts(element, store) {
     for (const other of box.children) if (other.firstChild.textContent === message) other.remove();
     box.append(toast);
     settle();
-    setTimeout(drop, 1000 * (undo ? UNDO_SECONDS : kind === 'error' ? ERROR_SECONDS : TOAST_SECONDS));
+    setTimeout(drop, 1000 * (undo ? UNDO_SECONDS : kind ? ERROR_SECONDS : TOAST_SECONDS));
   };
   // Above everything, and within the dialog that is open: what is outside of a modal dialog can't be clicked.
   const settle = () => {

@@ -59,7 +59,9 @@ function whyNot(scene) {
   return own ? 'It shows a clip of your own. To render it, choose another take or delete that one.' : '';
 }
 
-const said = job => ({
+const said = job => job.notice && job.state === 'running' ? `${stateWords(job)}. ${job.notice}` : stateWords(job);
+
+const stateWords = job => ({
   queued: job.position > 1 ? `Queued, ${counted(job.position - 1, 'scene')} before it` : 'Queued, next in line',
   running: job.total ? `Step ${job.step} of ${job.total}` : 'Starting',
   failed: `Failed: ${job.error}`,

@@ -13,7 +13,7 @@ export class Store {
   constructor(server) {
     this.server = server;
     this.state = {owner: ownOwner(), story: null, standing: null, jobs: {}, selected: null, online: true,
-      tab: 'scene', sheet: false, problem: ''};         // tab of the panel; sheet: open on a narrow screen
+      tab: 'scene', sheet: false, problem: '', model: null};         // tab of the panel; sheet: open on a narrow screen
     this.listeners = new Set();
     this.toast = () => {};                              // main.js gives both
     this.say = () => {};
@@ -207,6 +207,22 @@ export class Store {
 
   get saving() { return this.queue.length > 0; }
 
+  // --- the model ---
+
+  // Which model renders. Another one makes scenes stale: how they stand is asked for again.
+  acceptModel(model) {
+    const before = this.state.model;
+    if (!model || JSON.stringify(model) === JSON.stringify(before)) return;
+    this.state.model = model;
+    if (before && before.name !== model.name) {
+      this.seen = -1;
+      this.notify(`${model.title} is in use now.`);
+      this.pollSoon();
+    }
+    if (before && model.error && model.error !== before.error) this.notify(model.error, {kind: 'error'});
+    this.changed();
+  }
+
   // --- the story ---
 
   accept(story) {
@@ -310,6 +326,10 @@ export class Store {
     this.seen = reply.seen ?? this.seen;
     if (reply.note) this.notify(reply.note);
     if (reply.story) this.accept(reply.story);
+    this.acceptModel(reply.model);
+    for (const [id, job] of Object.entries(reply.jobs || {})) {
+      if (job.notice && job.notice !== state.jobs[id]?.notice) this.notify(job.notice, {kind: 'warning'});
+    }
     if (reply.standing) { state.standing = reply.standing; this.changed(); }
     if (JSON.stringify(reply.jobs || {}) !== before) { state.jobs = reply.jobs || {}; this.changed(); }
   }

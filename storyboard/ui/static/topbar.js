@@ -1,5 +1,6 @@
 // The head of the page: the story's title, whether it is saved, undo and redo, the film and the shelf of stories.
 
+import {comingWords} from './models.js';
 import {el, icon, iconButton, setAttr, setHidden, setIcon, setText, textButton} from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -8,9 +9,10 @@ export function makeTopbar(store, show) {
   const undo = iconButton('undo', 'Undo', {class: 'icon-button', on: {click: () => store.undo()}});
   const redo = iconButton('redo', 'Redo', {class: 'icon-button', on: {click: () => store.redo()}});
   const title = makeTitle(store), saved = makeSaved();
+  const model = textButton('Model', {class: 'button model-button', hidden: true, on: {click: () => show('models')}}, 'settings');
   const bar = el('header', {class: 'topbar'}, el('div', {class: 'brand'}, makeLogo(), el('h1', {text: 'Throughline'})),
     title.node, saved.node, el('span', {class: 'spring'}),
-    el('div', {class: 'topbar-acts'}, undo, redo,
+    el('div', {class: 'topbar-acts'}, undo, redo, model,
       textButton('Film', {class: 'button', on: {click: () => show('film')}}, 'film'),
       textButton('Stories', {class: 'button', on: {click: () => show('shelf')}}, 'book'),
       iconButton('help', 'Keys', {class: 'icon-button help-button', on: {click: () => show('help')}})));
@@ -18,6 +20,7 @@ export function makeTopbar(store, show) {
     const {story} = store.state;
     title.show(story);
     saved.show(store);
+    paintModel(model, store.state.model);
     paintTurn(undo, 'Undo', story?.can_undo || store.saving, story?.undo_label);
     paintTurn(redo, 'Redo', story?.can_redo && !store.saving, story?.redo_label);
   });
@@ -29,6 +32,16 @@ function paintTurn(button, word, possible, label) {
   setAttr(button, 'disabled', !possible);
   setAttr(button, 'title', text);
   setAttr(button, 'aria-label', text);
+}
+
+// The model in use, or the one that is coming. Where only the operator chooses there is no button.
+function paintModel(button, model) {
+  setHidden(button, !model);
+  if (!model) return;
+  setAttr(button, 'data-busy', model.coming ? 'true' : null);
+  setText(button.lastChild, model.coming ? comingWords(model) : model.title);
+  setAttr(button, 'aria-label', `Model: ${button.lastChild.textContent}`);
+  setAttr(button, 'title', `Model: ${button.lastChild.textContent}`);
 }
 
 function makeTitle(store) {
