@@ -1,14 +1,18 @@
 """A story as one file that opens again elsewhere: a zip with its takes and everything that they show.
 
-    manifest.json           {"format": FORMAT, "version": 1, "files": {name: {"sha256": …, "bytes": …}}}
+    manifest.json           {"format": FORMAT, "version": 2, "files": {name: {"sha256": …, "bytes": …}},
+                             "weights": digests of the models that were used}
     story.json              the `Story`
     takes.json              the shelf: every `Take`, oldest first
+    revisions.json          {"present": place of story.json, "steps": [{"label": …, "story": …}, …]}: what undo and
+                            redo go through, oldest first; absent from version 1, as are the weights
     media/<sha256>.<suffix> clips (mp4), previews (webp), keyframes (png) and traces (json)
 
 An archive may come from anybody. It is read in memory alone, no name in it becomes a path, and nothing of it is kept
 unless all of it is as it should be.
 
-Does not cover: the steps of undo, which stay behind; whether a clip is a video that can be decoded.
+Does not cover: whether a clip is a video that can be decoded; of a very long past, the steps of undo that are oldest
+(`past.recent`).
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -31,14 +35,15 @@ from pipeline.errors import ThroughlineError
 
 from . import video
 from .files import whole_file
+from .past import NOTHING, Past, Step, Steps, read_steps, recent, values_in, weights_of
 from .pictures import check_header
 from .story import Board, Digest, Story, Take, Value, canonical, new_id, parse
 
-FORMAT, VERSION = "throughline story", 1
+FORMAT, VERSIONS = "throughline story", (1, 2)
 MOST_FILES = 20_000
 MOST_BYTES = 1 << 29  # of all files together, unpacked
 MOST_JSON_BYTES = 32 << 20  # of one file of JSON
-MOST_VALUES = 4_000_000  # in it: even the smallest take 60 bytes each in memory
+MOST_VALUES = 1_500_000  # in it: even the smallest take 60 bytes each in memory, and many take 200
 MOST_RATIO = 8  # to which an archive may unpack, and SPARE_BYTES besides
 SPARE_BYTES = 64 << 20
 MOST_SIDE, MOST_FRAMES, MOST_RATE = 4096, 10_000, 1000.0  # of a take
@@ -46,8 +51,8 @@ CHUNK_BYTES = 1 << 20
 DIRECTORY_BYTES = 400  # that a file may take in the directory at the end of a zip
 END_BYTES, LOCATOR_BYTES = 22, 20  # of the record after that directory, and of what comes before it in a zip64
 
-MANIFEST, STORY, TAKES = "manifest.json", "story.json", "takes.json"
-NAMES = re.compile(r"(?:manifest|story|takes)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json)")
+MANIFEST, STORY, TAKES, REVISIONS = "manifest.json", "story.json", "takes.json", "revisions.json"
+NAMES = re.compile(r"(?:manifest|story|takes|revisions)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json)")
 BEGINNINGS = {  # what a file of each suffix begins with, lest a zip pass for a clip
     "mp4": re.compile(rb"....ftyp", re.DOTALL), "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"), "json": re.compile(rb"\s*[{\[]"),
@@ -65,6 +70,13 @@ class Manifest(Value):
     format: str
     version: int
     files: dict[str, FileEntry]
+    weights: Annotated[tuple[Digest, ...], Field(max_length=1000)] = ()
+
+
+class Archive(NamedTuple):
+    board: Board
+    files: dict[MediaName, bytes]
+    past: Past
 
 
 @dataclass(frozen=True)
@@ -82,13 +94,14 @@ def renewed(board: Board) -> Board:
     return replace(board, story=board.story.model_copy(update={"id": new_id()}))
 
 
-def media_of(board: Board) -> list[MediaName]:
-    """Every file that a board shows or remembers, once, in the order of the shelf."""
+def media_of(board: Board, past: Past = NOTHING) -> list[MediaName]:
+    """Every file that a board shows or remembers, or did in the past, once, in the order of the shelf."""
     found: dict[MediaName, None] = {}
     for take in board.shelf.values():
         found.update(dict.fromkeys(_media_of_take(take)))
-    for scene in board.story.scenes:
-        found.update(dict.fromkeys((choice.keyframe, "png") for choice in scene.keyframes))
+    for story in (board.story, *(step.story for step in past.steps)):
+        for scene in story.scenes:
+            found.update(dict.fromkeys((choice.keyframe, "png") for choice in scene.keyframes))
     return list(found)
 
 
@@ -105,27 +118,36 @@ def _media_of_take(take: Take) -> Iterator[MediaName]:
 
 
 def write_archive(
-    path: Path, board: Board, media_path: Callable[[str, str], Path], limits: Limits = Limits()
-) -> None:  # fmt: skip
-    """Writes all of a board. media_path: where the file of a digest and a suffix ("mp4") lies.
+    path: Path, board: Board, media_path: Callable[[str, str], Path], past: Past = NOTHING, limits: Limits = Limits()
+) -> None:
+    """Writes all of a board and its past. media_path: where the file of a digest and a suffix ("mp4") lies.
 
     Raises ThroughlineError for a file that is missing or not what its digest says, and for a story that is too large to
     be read again; OSError if the archive can't be written.
     """
-    takes = [take.model_dump(mode="json") for take in board.shelf.values()]
-    texts = {STORY: canonical(board.story.model_dump(mode="json")), TAKES: canonical(takes)}
+    past = recent(past if past.steps else replace(past, steps=(Step(label="", story=board.story),), present=0))
+    texts = _texts(board, past)
     entries = {name: {"sha256": _digest(text), "bytes": len(text)} for name, text in texts.items()}
     size = sum(map(len, texts.values()))
     with whole_file(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, text in texts.items():
             bundle.writestr(name, text)
-        for digest, suffix in media_of(board):
+        for digest, suffix in media_of(board, past):
             name = f"media/{digest}.{suffix}"
             content = _media(media_path(digest, suffix), digest)
             entries[name], size = {"sha256": digest, "bytes": len(content)}, size + len(content)
             _check_amount(len(entries) + 1, size, limits)
             bundle.writestr(name, content, zipfile.ZIP_DEFLATED if suffix == "json" else zipfile.ZIP_STORED)
-        bundle.writestr(MANIFEST, canonical({"format": FORMAT, "version": VERSION, "files": entries}))
+        weights = sorted({*past.weights, *weights_of(board)})
+        manifest = {"format": FORMAT, "version": VERSIONS[-1], "files": entries, "weights": weights}
+        bundle.writestr(MANIFEST, canonical(manifest))
+
+
+def _texts(board: Board, past: Past) -> dict[str, bytes]:
+    takes = [take.model_dump(mode="json") for take in board.shelf.values()]
+    steps = Steps(present=past.present, steps=past.steps).model_dump(mode="json")
+    contents = {STORY: board.story.model_dump(mode="json"), TAKES: takes, REVISIONS: steps}
+    return {name: canonical(content) for name, content in contents.items()}
 
 
 def _media(path: Path, digest: str) -> bytes:
@@ -145,7 +167,14 @@ def _digest(content: bytes) -> str:
 
 
 def read_archive(path: Path, limits: Limits = Limits()) -> tuple[Board, dict[MediaName, bytes]]:
-    """What `write_archive` wrote: the board and its files by (digest, suffix).
+    """The board of an archive and its files by (digest, suffix). Raises as `open_archive` does."""
+    found = open_archive(path, limits)
+    return found.board, found.files
+
+
+def open_archive(path: Path, limits: Limits = Limits()) -> Archive:
+    """What `write_archive` wrote, in this version or an earlier one: the board, its files by (digest, suffix) and its
+    past, of which version 1 has only what its takes say.
 
     Raises ThroughlineError, one line, for anything else.
     """
@@ -155,12 +184,14 @@ def read_archive(path: Path, limits: Limits = Limits()) -> tuple[Board, dict[Med
             contents = _contents(bundle, limits)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, UnicodeDecodeError) as error:
         raise _refused(f"is damaged or no zip file ({error})") from None
-    _check_manifest(contents)
+    manifest = _manifest(contents)
     story = parse(Story, _loaded(STORY, contents))
     board = Board(story, {take.id: take for take in _takes(_loaded(TAKES, contents))})
     files = {(found[1], found[2]): content for name, content in contents.items() if (found := _media_name(name))}
-    _check_media(board, files)
-    return board, files
+    steps, present = read_steps(_loaded(REVISIONS, contents), story) if REVISIONS in contents else ((), 0)
+    past = Past(steps, present, tuple(sorted({*manifest.weights, *weights_of(board)})))
+    _check_media(board, past, files)
+    return Archive(board, files, past)
 
 
 def _refused(problem: str) -> ThroughlineError:
@@ -215,7 +246,7 @@ def _check_amount(files: int, size: int, limits: Limits) -> None:
 def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
     name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
     if not NAMES.fullmatch(name) or entry.filename != name:
-        raise _refused(f"holds {name[:80]!r}: expected only {MANIFEST}, {STORY}, {TAKES} and media/<sha256>.<suffix>")
+        raise _refused(f"holds {name[:80]!r}: expected only what Throughline exports")
     if kind not in (0, stat.S_IFREG):
         raise _refused(f"holds {name!r} as a link or a device: expected a plain file")
     if entry.header_offset > limits.bytes:  # what no file can be sought to
@@ -241,23 +272,30 @@ def _unpacked(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return b"".join(chunks)
 
 
-def _check_manifest(contents: Mapping[str, bytes]) -> None:
+def _manifest(contents: Mapping[str, bytes]) -> Manifest:
     listed = _loaded(MANIFEST, contents)
     if not isinstance(listed, dict) or listed.get("format") != FORMAT:
         raise _refused(f"has another manifest: expected format {FORMAT!r}")
-    if type(listed.get("version")) is not int or listed["version"] != VERSION:
-        raise _refused(f"has version {str(listed.get('version'))[:40]!r}: this Throughline reads version {VERSION}")
-    files = parse(Manifest, listed).files
+    version = listed.get("version")
+    if type(version) is not int or version not in VERSIONS:
+        known = f"this Throughline reads versions {VERSIONS[0]} to {VERSIONS[-1]}"
+        raise _refused(f"has version {str(version)[:40]!r}: {known}")
+    if (REVISIONS in contents) != (version > 1):
+        does = "holds" if REVISIONS in contents else "lacks"
+        raise _refused(f"of version {version} {does} {REVISIONS}")
+    manifest = parse(Manifest, listed)
+    files = manifest.files
     if files.keys() != contents.keys() - {MANIFEST}:
         odd = min(files.keys() ^ (contents.keys() - {MANIFEST}))
         raise _refused(f"and its manifest differ about {odd[:80]!r}")
     for name, entry in files.items():
         if len(contents[name]) != entry.bytes or _digest(contents[name]) != entry.sha256:
             raise _refused(f"holds {name} changed: its SHA-256 is not that of the manifest")
+    return manifest
 
 
 def _loaded(name: str, contents: Mapping[str, bytes]) -> Any:
-    if sum(map(contents[name].count, (b",", b"[", b"{"))) > MOST_VALUES:
+    if values_in(contents[name]) > MOST_VALUES:
         raise _refused(f"has more than {MOST_VALUES} values in {name}")
     try:
         return json.loads(contents[name].decode("utf-8"))
@@ -290,8 +328,8 @@ def _media_name(name: str) -> re.Match[str] | None:
     return found if found and found[1] else None
 
 
-def _check_media(board: Board, files: Mapping[MediaName, bytes]) -> None:
-    wanted = set(media_of(board))
+def _check_media(board: Board, past: Past, files: Mapping[MediaName, bytes]) -> None:
+    wanted = set(media_of(board, past))
     for digest, suffix in sorted(wanted ^ files.keys()):
         does = "lacks" if (digest, suffix) in wanted else "holds, though its story does not use it,"
         raise _refused(f"{does} media/{digest[:12]}....{suffix}")

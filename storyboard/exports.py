@@ -27,6 +27,7 @@ from .files import whole_file
 from .film import good_scale
 from .making import read_frames
 from .media import Media
+from .past import NOTHING, Past
 from .story import Board, Scene, Seam, Take
 from .video import write_gif, write_video
 
@@ -86,8 +87,11 @@ def cut_of(board: Board) -> Cut:
     return Cut(shots, max((shot.take.frames_per_second for shot in shots), default=1.0))
 
 
-def export(board: Board, media: Media, format: str) -> tuple[str, str]:
-    """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. Raises ThroughlineError."""
+def export(
+    board: Board, media: Media, format: str, whole: Callable[[], tuple[Board, Past]] | None = None
+) -> tuple[str, str]:
+    """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole: the board and its past,
+    for a story archive. Raises ThroughlineError."""
     if format not in FORMATS:
         raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
 
@@ -100,13 +104,17 @@ def export(board: Board, media: Media, format: str) -> tuple[str, str]:
         "sheet.png": lambda path: sheet_png(path, board, frames_of),
         "sheet.pdf": lambda path: sheet_pdf(path, board, frames_of),
         "clips.zip": lambda path: clips_zip(path, board, frames_of),
-        "story.zip": lambda path: write_archive(path, board, media.path),
+        "story.zip": lambda path: _story_zip(path, media, *(whole() if whole else (board, NOTHING))),
     }
     suffix = format.rpartition(".")[2]
     with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
         path = Path(folder, f"export.{suffix}")
         makers[format](path)
         return media.put_file(path), suffix
+
+
+def _story_zip(path: Path, media: Media, board: Board, past: Past) -> None:
+    write_archive(path, board, media.path, past)
 
 
 # --- the film --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
@@ -30,6 +30,7 @@ from .rows import (
     Revision,
     StoryEntry,
     digests_in,
+    is_whole,
     parse_revision,
     read_head,
     read_shelf,
@@ -105,18 +106,22 @@ class Library:
         query = "SELECT id, title, scenes, updated, poster FROM stories WHERE owner = ? AND deleted IS NULL"
         return [StoryEntry(*row) for row in self._database.rows(f"{query} ORDER BY updated DESC, rowid DESC", owner)]
 
-    def create(self, owner: str, story: Story, takes: Iterable[Take] = ()) -> Head:
-        """A new story, with the takes of its scenes where it is a copy. Raises ThroughlineError if its id is taken."""
+    def create(
+        self, owner: str, story: Story, takes: Iterable[Take] = (), revisions: Sequence[Revision] = (), present: int = 0
+    ) -> Head:
+        """A new story, with the takes of its scenes where it is a copy. revisions: its past, in order, of which number
+        `present` is the story. Raises ThroughlineError if its id is taken."""
         shelf = {take.id: take for take in takes}
 
         def write(db: Connection) -> None:
             if db.execute("SELECT 1 FROM stories WHERE id = ?", (story.id,)).fetchone():
                 raise ThroughlineError(f"story {story.id!r} exists already: expected a new id")
             db.execute(
-                "INSERT INTO stories VALUES (?, ?, 1, 0, ?, ?, ?, ?, NULL)",
-                (story.id, owner, *summary(Board(story, shelf))),
+                "INSERT INTO stories VALUES (?, ?, 1, ?, ?, ?, ?, ?, NULL)",
+                (story.id, owner, present, *summary(Board(story, shelf))),
             )
-            write_revision(db, Revision(0, "", "", story))
+            for revision in revisions or [Revision(0, "", "", story)]:
+                write_revision(db, revision)
             for take in shelf.values():
                 write_take(db, story.id, take)
 
@@ -126,6 +131,18 @@ class Library:
     def head(self, owner: str, story_id: str) -> Head:
         """A story as it is now, from memory if it is there."""
         return self._record(owner, story_id).head
+
+    def revisions(self, owner: str, story_id: str) -> tuple[Board, list[Revision], int]:
+        """A story as it is now, all that undo and redo go through and that can be read, oldest first, and the place of
+        the present revision among them."""
+        record = self._record(owner, story_id)
+        query = 'SELECT number, label, "group", doc FROM revisions WHERE story = ? AND number <> ?'
+        found = [record.present]
+        for number, label, group, doc in self._database.rows(query, story_id, record.present.number):
+            if is_whole(doc):
+                found.append(Revision(number, label, group, parse_revision(doc)))
+        found.sort(key=lambda revision: revision.number)
+        return record.head.board, found, found.index(record.present)
 
     def delete(self, owner: str, story_id: str) -> None:
         """Hides a story. Nothing of it is lost: `restore` brings it back."""

@@ -9,12 +9,10 @@ import sqlite3
 import time
 from functools import partial
 
-from pydantic import ValidationError
-
 from pipeline.errors import ThroughlineError
 
 from .database import Database
-from .rows import parse_revision, unpack
+from .rows import is_whole, unpack
 
 
 def repair(database: Database) -> str:
@@ -34,7 +32,7 @@ def _go_back(story: str, db: sqlite3.Connection) -> int | None:
     """Makes the last revision present that can be read, and sets aside those that can't. None if there is none: then
     the story stays as it is."""
     rows = db.execute("SELECT number, doc FROM revisions WHERE story = ? ORDER BY number", (story,)).fetchall()
-    sound = [number for number, doc in rows if _is_whole(doc)]
+    sound = [number for number, doc in rows if is_whole(doc)]
     if not sound:
         return None
     for number, doc in rows:
@@ -53,11 +51,4 @@ def _is_sound(doc: bytes | None) -> bool:
     try:
         return doc is not None and bool(unpack(doc))
     except (ThroughlineError, UnicodeDecodeError, TypeError):
-        return False
-
-
-def _is_whole(doc: bytes) -> bool:
-    try:
-        return bool(parse_revision(doc))
-    except (ThroughlineError, ValidationError, UnicodeDecodeError, TypeError):
         return False

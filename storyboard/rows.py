@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.errors import ThroughlineError
 
 from .database import Migrations
@@ -129,6 +131,14 @@ def unpack(doc: bytes) -> str:
 
 def parse_revision(doc: bytes) -> Story:
     return Story.model_validate_json(unpack(doc))
+
+
+def is_whole(doc: bytes) -> bool:
+    """Whether `parse_revision` can read it."""
+    try:
+        return bool(parse_revision(doc))
+    except (ThroughlineError, ValidationError, UnicodeDecodeError, TypeError):
+        return False
 
 
 def digests_in(doc: str) -> set[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import ThroughlineError
@@ -27,6 +27,8 @@ MOST_SEEDS = 2**53  # what JavaScript's numbers hold
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], FailFast()]  # one error is enough: of a million each would take time and memory
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 Seed = Annotated[int, Field(ge=0, lt=MOST_SEEDS)]
 
@@ -90,13 +92,13 @@ class Scene(Value):
     steps: int = Field(default=24, ge=1, le=1000)
     num_frames: int = Field(default=17, ge=1, le=81)  # 4 k + 1
     threshold: float | None = Field(default=None, ge=0, le=1)  # of the text filter; None for its default
-    pins: tuple[WordRef, ...] = ()
-    mutes: tuple[WordRef, ...] = ()
-    muted_scenes: tuple[Id, ...] = ()
+    pins: Many[WordRef] = ()
+    mutes: Many[WordRef] = ()
+    muted_scenes: Many[Id] = ()
     locked: bool = False  # never rendered again
     chosen: Id | None = None  # the take that is shown and remembered
-    removed: tuple[Id, ...] = ()  # takes that were deleted from the shelf
-    keyframes: tuple[KeyframeChoice, ...] = ()
+    removed: Many[Id] = ()  # takes that were deleted from the shelf
+    keyframes: Many[KeyframeChoice] = ()
     seam: Seam = Seam()
 
 
@@ -134,7 +136,7 @@ class Memory(Value):
 
     scene: Id
     prompt: str
-    kept: tuple[tuple[int, int], ...]  # characters of the prompt: its kept mentions, in order
+    kept: Many[tuple[int, int]]  # characters of the prompt: its kept mentions, in order
     keyframe: Digest | None  # None: that scene has no take yet
 
     @property
@@ -152,8 +154,8 @@ class Conditioning(Value):
     width: int
     height: int
     num_frames: int
-    rows: tuple[tuple[int, int], ...]  # words of the prompt that something remembered matches
-    memories: tuple[Memory, ...]  # of contributing scenes alone, in order
+    rows: Many[tuple[int, int]]  # words of the prompt that something remembered matches
+    memories: Many[Memory]  # of contributing scenes alone, in order
 
     def digest(self) -> str:
         """SHA-256 over canonical JSON. Which scene a memory comes from does not count, only what it is; nor does the

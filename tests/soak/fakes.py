@@ -57,6 +57,7 @@ class FakeMaker:
     def __init__(self, media: Media, steps: int = 3, step_seconds: float = 0.001) -> None:
         self.media, self.steps, self.step_seconds = media, steps, step_seconds
         self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
+        self.encodings = SimpleNamespace(model=MODEL)
         self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
 
     def render(

@@ -156,7 +156,7 @@ def listed(entries: dict[str, bytes], **changes: Any) -> dict[str, bytes]:
     """The entries with a manifest that is right about them, but for `changes`."""
     rest = {name: data for name, data in entries.items() if name != "manifest.json"}
     files = {name: {"sha256": name_of(data), "bytes": len(data)} for name, data in rest.items()}
-    manifest = {"format": archive.FORMAT, "version": 1, "files": files, **changes}
+    manifest = {"format": archive.FORMAT, "version": 2, "files": files, **changes}
     return {**rest, "manifest.json": json.dumps(manifest).encode()}
 
 
@@ -219,7 +219,7 @@ def test_links_and_devices_are_refused(mode: int, good: Path, tmp_path: Path) ->
 
 def test_too_many_files_are_refused_before_any_is_read(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("its directory is not even read"))
-    refused(good, "directory of 19 files: expected at most 18", Limits(files=18))
+    refused(good, "directory of 20 files: expected at most 19", Limits(files=19))
 
 
 def test_the_directory_is_counted_too(good: Path, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_the_directory_is_counted_too(good: Path, tmp_path: Path) -> None:
     data = bytearray(good.read_bytes())
     data[-14:-10] = struct.pack("<HH", 3, 3)
     (tmp_path / "a.zip").write_bytes(data)
-    refused(tmp_path / "a.zip", "has 19 files: expected at most 18", Limits(files=18))
+    refused(tmp_path / "a.zip", "has 20 files: expected at most 19", Limits(files=19))
 
 
 def test_declared_sizes_count_before_anything_is_unpacked(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,15 +326,17 @@ def test_files_are_those_that_the_story_uses(kind: str, good: Path, tmp_path: Pa
     refused(bundled(tmp_path / "a.zip", entries), {"more": "differ", "fewer": "lacks", "unused": "does not use"}[kind])
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "story.json", "takes.json"])
+@pytest.mark.parametrize("name", ["manifest.json", "story.json", "takes.json", "revisions.json"])
 def test_every_part_must_be_there(name: str, good: Path, tmp_path: Path) -> None:
     entries = {other: data for other, data in entries_of(good).items() if other != name}
-    refused(bundled(tmp_path / "a.zip", entries), f"has no {name}")
+    if name == "revisions.json":
+        entries = listed(entries)
+    refused(bundled(tmp_path / "a.zip", entries), f"has no {name}|lacks {name}")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", 1.0, True, None, "x" * 999])
+@pytest.mark.parametrize("version", [0, 3, "2", 2.0, True, None, "x" * 999])
 def test_other_versions_are_refused(version: Any, good: Path, tmp_path: Path) -> None:
-    refused(bundled(tmp_path / "a.zip", listed(entries_of(good), version=version)), "reads version 1")
+    refused(bundled(tmp_path / "a.zip", listed(entries_of(good), version=version)), "reads versions 1 to 2")
 
 
 @pytest.mark.parametrize("manifest", [b"[]", b"{}", b'{"format": "zip"}', b"null", b"\xff"])

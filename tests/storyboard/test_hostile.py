@@ -1,5 +1,6 @@
 """Media and archives from somebody who means harm: refused in a line, in little memory, and nothing else happens."""
 
+import hashlib
 import io
 import json
 import os
@@ -214,6 +215,10 @@ def test_a_bomb_is_known_by_its_header() -> None:
             check_header(data, suffix)
 
 
+STORY = '{"id": "a"}'
+STEP = f'{{"label":"","story":{STORY}}}'
+
+
 # --- archives --------------------------------------------------------------------------------------------------------
 
 
@@ -253,11 +258,45 @@ def named(name: str) -> Callable[[Path], None]:
     return lambda path: zipped(path, **{name: b"{}"})
 
 
+def archive_of(story: str = STORY, takes: str = "[]", revisions: str = "") -> Callable[[Path], None]:
+    """One whose manifest is right."""
+
+    def write(path: Path) -> None:
+        steps = revisions or f'{{"present": 0, "steps": [{{"label": "", "story": {story}}}]}}'
+        texts = {"story.json": story.encode(), "takes.json": takes.encode(), "revisions.json": steps.encode()}
+        files = {name: {"sha256": hashlib.sha256(text).hexdigest(), "bytes": len(text)} for name, text in texts.items()}
+        manifest = {"format": "throughline story", "version": 2, "files": files, "weights": []}
+        texts["manifest.json"] = json.dumps(manifest).encode()
+        zipped(path, **{name.replace(".", "__"): text for name, text in texts.items()})
+
+    return write
+
+
+def pins(of: str, many: int) -> str:
+    return f'{{"id": "a", "scenes": [{{"id": "a", "pins": [{",".join([of] * many)}]}}]}}'
+
+
+def steps(of: str, many: int) -> str:
+    return f'{{"present": 0, "steps": [{",".join([of] * many)}]}}'
+
+
+PIN = '{"scene":"a","text":"b"}'
+SCENES = ",".join(f'{{"id":"{n}"}}' for n in range(500))
+
+
 ARCHIVES: dict[str, Callable[[Path], None]] = {
     "bomb": bomb, "deep JSON": deep, "link": linked, "huge number": with_number("1" + "0" * 4000),
     "infinity": with_number("1e999"), "traversal": named("../../story.json"), "absolute": named("/etc/cron.d/x"),
     "NUL in a name": named("story.json\0.png"), "Windows path": named("C:\\story.json"),
     "objects": full_of(b"{},"), "lists": full_of(b"[],"), "words": full_of(b'"ab",'), "numbers": full_of(b"1.5,"),
+    "wrong pins": archive_of(pins("1", 1_400_000)),
+    "many pins": archive_of(pins(PIN, 480_000), revisions=steps("1", 1)),
+    "wrong steps": archive_of(revisions=steps("1", 1_400_000)), "steps": archive_of(revisions=steps(STEP, 100_000)),
+    "scenes of steps": archive_of(
+        revisions=steps(f'{{"label":"","story":{{"id":"a","scenes":[{SCENES}]}}}}', 1_000)),
+    "pins of steps": archive_of(revisions=steps(f'{{"label":"","story":{pins(PIN, 45_000)}}}', 10)),
+    "scenes of a step": archive_of(revisions=steps(
+        f'{{"label":"","story":{{"id":"a","scenes":[{SCENES}]}}}}', 119)),
     "nested zip": lambda path: path.write_bytes(b"PK\3\4" + bytes(100)),
 }  # fmt: skip
 
@@ -267,7 +306,9 @@ def test_a_hostile_archive_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "story.zip"
     ARCHIVES[kind](path)
     told, megabytes = read_apart(path)
-    assert told.startswith("REFUSED story archive") and "\n" not in told, told
+    assert (
+        told.startswith(("REFUSED story archive", "REFUSED scenes.0.pins.0", "REFUSED step is")) and "\n" not in told
+    ), told
     assert megabytes < MEGABYTES and [found.name for found in tmp_path.iterdir()] == ["story.zip"]
 
 
