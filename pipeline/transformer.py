@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,10 +20,12 @@ from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from .caching import BlockCache, due_rows, reassembled
 from .detail import DetailStage
 
 Rotary = tuple[Tensor, Tensor] | None
 KeysValues = tuple[Tensor, Tensor]  # of one block, each (1, heads, R, e): the reference patches that video may look at
+Tokens = tuple[Tensor, Tensor | None, Tensor]  # text, history and video
 Witness = Callable[[Tensor, Tensor, Tensor], None]  # told queries, keys and values of every block, (B, heads, L + N, e)
 
 
@@ -120,6 +123,22 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             width = num_attention_heads * attention_head_dim
             self.detail = DetailStage(detail_dim, detail_blocks, in_channels, width, patch_size, time_embed_dim)
 
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, **options):  # type: ignore[override]
+        """As diffusers does it. The history path that a checkpoint lacks begins as `open_history` leaves it."""
+        wanted = options.pop("output_loading_info", False)
+        model, info = super().from_pretrained(folder, output_loading_info=True, **options)
+        lacking = [name for name in info["missing_keys"] if name.startswith("history_")]
+        if lacking:
+            like, config = model.proj_out.weight, model.config
+            with torch.device("cpu"):
+                model.open_history(config.history_dim, config.history_gate)
+            for part in (model.history_proj, model.history_streams):
+                part.to(like.device, like.dtype).eval()
+            if config.dual_channel:
+                model.open_dual_channel()
+        return (model, info) if wanted else model
+
     def open_history(self, history_dim: int, gate: float = 0.0) -> None:
         """Gives a model without history tokens their path, untrained; behind gates at 0 nothing changes."""
         config = self.config
@@ -152,30 +171,61 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         history_mask: Tensor | None = None,  # bool (B, H)
         references: Sequence[KeysValues] | None = None,  # one a block (`pipeline.reference`)
         witness: Witness | None = None,
+        corners: Tensor | None = None,  # int (B, 2), row and column in patches, of latents that are part of a picture
+        caches: Sequence[BlockCache] | None = None,  # one a row: blocks may be passed over
     ) -> Transformer2DModelOutput | tuple[Tensor]:
         """The model's prediction for the latents, (B, f, C, h, w); without history and text_mask, the stock forward."""
-        own = (history, text_mask, references, witness)
+        own = (history, text_mask, references, witness, corners, caches)
         plain = all(value is None for value in own) and not self.config.dual_channel and self.detail is None
         if plain and self._stock_length(encoder_hidden_states):
             return super().forward(hidden_states, encoder_hidden_states, timestep, timestep_cond, ofs, image_rotary_emb,
                                    attention_kwargs, return_dict)  # fmt: skip
         time = self._time_embedding(timestep, timestep_cond, ofs, hidden_states.dtype)
-        text, video = self._embed(encoder_hidden_states, hidden_states)
+        text, video = self._embed(encoder_hidden_states, hidden_states, corners)
         past = self.history_proj(history) if history is not None else None
         nothing = [None] * len(self.transformer_blocks)
         streams = self.history_streams if past is not None or self.config.dual_channel else nothing
-        seen = references or nothing
-        for block, stream, reference in zip(self.transformer_blocks, streams, seen, strict=True):
-            args: tuple[Any, ...] = (block, stream, text, past, video, time, image_rotary_emb, text_mask, history_mask,
-                                     reference, witness)  # fmt: skip
-            if torch.is_grad_enabled() and self.gradient_checkpointing:
-                text, past, video = torch.utils.checkpoint.checkpoint(_story_block, *args, use_reentrant=False)
-            else:
-                text, past, video = _story_block(*args)
+        blocks = list(zip(self.transformer_blocks, streams, references or nothing, strict=True))
+        masks = (text_mask, history_mask)
+        if caches is None:
+            video = self._run(blocks, (text, past, video), time, image_rotary_emb, masks, witness)[2]
+        else:
+            video = self._run_cached(caches, blocks, (text, past, video), time, image_rotary_emb, masks, witness)
         output = self._unpatch(self._final(text, video, time), hidden_states)
         if self.detail is not None:
             output = output + self.detail(hidden_states, video, time)
         return Transformer2DModelOutput(sample=output) if return_dict else (output,)
+
+    def _run(
+        self, blocks: Sequence[tuple], tokens: Tokens, time: Tensor, rotary: Rotary, masks: Sequence[Tensor | None],
+        witness: Witness | None,
+    ) -> Tokens:  # fmt: skip
+        """Text, history and video after some blocks."""
+        for block, stream, reference in blocks:
+            args: tuple[Any, ...] = (block, stream, *tokens, time, rotary, *masks, reference, witness)
+            if torch.is_grad_enabled() and self.gradient_checkpointing:
+                tokens = torch.utils.checkpoint.checkpoint(_story_block, *args, use_reentrant=False)
+            else:
+                tokens = _story_block(*args)
+        return tokens
+
+    def _run_cached(
+        self, caches: Sequence[BlockCache], blocks: Sequence[tuple], tokens: Tokens, time: Tensor, rotary: Rotary,
+        masks: Sequence[Tensor | None], witness: Witness | None,
+    ) -> Tensor:  # fmt: skip
+        """The video after all blocks, of which rows that hardly change pass over all but the first."""
+        before = tokens[2]
+        tokens = self._run(blocks[:1], tokens, time, rotary, masks, witness)
+        due, made = due_rows(caches, before, after := tokens[2]), None
+        if due:
+            text, past, video, masks = (
+                tokens[0][due],
+                _rows(tokens[1], due),
+                after[due],
+                [_rows(m, due) for m in masks],
+            )
+            made = self._run(blocks[1:], (text, past, video), time[due], rotary, masks, witness)[2]
+        return reassembled(caches, due, before, after, made)
 
     def _stock_length(self, text: Tensor) -> bool:
         """Stock positions are laid out for texts of exactly max_text_seq_length tokens (rotary ones for any length)."""
@@ -187,12 +237,27 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             time = time + self.ofs_embedding(self.ofs_proj(ofs).to(dtype))
         return time
 
-    def _embed(self, text: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
+    def _embed(self, text: Tensor, video: Tensor, corners: Tensor | None) -> tuple[Tensor, Tensor]:
         """Text padded to the stock length goes through the stock embedding, and the padding is cut off again."""
         length, full = text.shape[1], self.config.max_text_seq_length
         assert length <= full, f"the text has {length} tokens, the model takes {full}"
+        if corners is not None:
+            return self.patch_embed.text_proj(text), self._embed_part(video, corners)
         joint = self.embedding_dropout(self.patch_embed(F.pad(text, (0, 0, 0, full - length)), video))
         return joint[:, :length], joint[:, full:]
+
+    def _embed_part(self, video: Tensor, corners: Tensor) -> Tensor:
+        """Tokens of latents (B, f, C, h, w), with the positions that they have in the whole picture."""
+        config, (b, f, _, h, w) = self.config, video.shape
+        p, table = config.patch_size, self.patch_embed.pos_embedding[0, config.max_text_seq_length :]
+        grid = table.unflatten(0, (-1, config.sample_height // p, config.sample_width // p))[:f]
+        rows, columns = (
+            first[:, None] + torch.arange(n // p, device=video.device)
+            for first, n in zip(corners.unbind(1), (h, w), strict=True)
+        )
+        positions = grid[:, rows[:, :, None], columns[:, None, :]].movedim(0, 1)  # (B, f, h / p, w / p, d)
+        tokens = self.patch_embed.proj(video.flatten(0, 1)).unflatten(0, (b, f)).movedim(2, -1)
+        return (tokens + positions.to(tokens.dtype)).flatten(1, 3)
 
     def _final(self, text: Tensor, video: Tensor, time: Tensor) -> Tensor:
         return self.proj_out(self.norm_out(self.norm_final(video), temb=time))
@@ -206,6 +271,10 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             return x.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
         x = tokens.reshape(b, (f + t - 1) // t, h // p, w // p, -1, t, p, p)
         return x.permute(0, 1, 5, 4, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(1, 2)
+
+
+def _rows(value: Tensor | None, rows: list[int]) -> Tensor | None:
+    return None if value is None else value[rows]
 
 
 def _story_block(

@@ -2,16 +2,16 @@
 
 Text, history and single past scenes are dropped at random, so that every branch of the guidance is in distribution;
 half of the remembered keyframes are blurred and noisy, as generated ones are. Latents that show an actor count more:
-actors are small and have most of the looks. Another loss aligns a hidden layer with φ of the true keyframe
-(representation alignment, Yu et al. 2024), which brings memory and layout early; and one compares φ of a frame of the
-estimated clean clip with φ of the true one (a perceptual loss on diffusion, Lin and Yang 2024), which makes figures
-commit to a look instead of blending several.
+actors are small and have most of the looks. For the same reason some batches see only the patches around an actor
+(`windows`). Another loss aligns a hidden layer with φ of the true keyframe (representation alignment, Yu et al. 2024),
+which brings memory and layout early; and one compares φ of a frame of the estimated clean clip with φ of the true one
+(a perceptual loss on diffusion, Lin and Yang 2024), which makes figures commit to a look instead of blending several.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,14 +31,17 @@ from .extractor import ExtractorData, recollect
 from .loop import Losses, Recipe, device_of, half_precision
 from .memory import SCENES
 from .truth import GRID
+from .windows import Window, draw_window
 
 ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
 RECIPE = Recipe("generator", 11600, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
 DECOUPLING_WEIGHT, ALIGNMENT_WEIGHT, ALIGNMENT_LAYER = 0.02, 0.5, 2
 PERCEPTION_WEIGHT = 2.0
+WINDOWS = 0.0  # share of the batches that see a part of the picture
 ACTOR_WEIGHT = 4.0  # of a latent that is all actor, against 1 for one without
-KEYFRAME_LATENT = 2  # frames 5 to 8 of 17
+LATENT_FRAMES, KEYFRAME_LATENT = 5, 2  # of 17 frames; frames 5 to 8
+PATCH = 2  # latents a side of a token
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Choices:
     history_noise: bool = True  # half of the remembered keyframes are disturbed
     decoupling: float = DECOUPLING_WEIGHT
     perception: float = PERCEPTION_WEIGHT
+    windows: float = WINDOWS
 
 
 def new_scheduler() -> CogVideoXDDIMScheduler:
@@ -65,7 +69,8 @@ def new_transformer(
     return StoryTransformer3DModel(
         num_attention_heads=6, attention_head_dim=48, num_layers=6, in_channels=latent_channels,
         out_channels=latent_channels,
-        time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17, patch_size=2,
+        time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17,
+        patch_size=PATCH,
         activation_fn="gelu",  # the exact one: five times faster than CogVideoX's approximation on a CPU, in bfloat16
         max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
         detail_dim=128,
@@ -85,13 +90,14 @@ class GeneratorTrainer(nn.Module):
         norm = self.transformer.transformer_blocks[ALIGNMENT_LAYER].norm1
         norm.register_forward_pre_hook(lambda _, args: self.hidden.append(args[0]))
 
-    def alignment(self, target: Tensor) -> Tensor:
+    def alignment(self, target: Tensor, window: Window | None = None) -> Tensor:
         """1 - cosine between the hidden layer on the keyframe's latent frame and φ there, target (B, P, v)."""
-        hidden = self.hidden.pop()
-        tokens = hidden.unflatten(1, (-1, 24))[:, KEYFRAME_LATENT]
+        tokens = self.hidden.pop().unflatten(1, (LATENT_FRAMES, -1))[:, KEYFRAME_LATENT]
         grid = target.unflatten(1, (GRID, GRID)).permute(0, 3, 1, 2)
-        pooled = F.avg_pool2d(grid, (3, 2)).flatten(2).transpose(1, 2)
-        return 1 - F.cosine_similarity(self.align(tokens).float(), pooled, dim=-1).mean()
+        pooled = F.avg_pool2d(grid, (3, 2))  # (B, v, rows of patches, columns)
+        if window:
+            pooled = replace(window, p=1).cut(pooled)
+        return 1 - F.cosine_similarity(self.align(tokens).float(), pooled.flatten(2).transpose(1, 2), dim=-1).mean()
 
 
 def make_losses(
@@ -111,26 +117,22 @@ def make_losses(
     extractor.requires_grad_(choices.end_to_end)
 
     def losses(generator: torch.Generator) -> Losses:
-        rows = torch.randint(len(pictures), (batch_size,), generator=generator)
-        use = torch.rand(batch_size, SCENES, generator=generator) > SCENE_DROP
-        use &= torch.rand(batch_size, 1, generator=generator) > HISTORY_DROP
-        variant = torch.randint(2, (batch_size, SCENES), generator=generator) * choices.history_noise
-        clean = pictures.latents(rows).to(device)
-        noise = torch.randn(clean.shape, generator=generator).to(device)
-        t = torch.randint(scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
-        silent = (torch.rand(batch_size, generator=generator) < TEXT_DROP).to(device)
+        drawn = _draw(pictures, batch_size, choices, scheduler.config.num_train_timesteps, generator)
+        rows, window = drawn.rows, drawn.window
+        cut = window.cut if window else _whole
+        clean, noise, actors = (x.to(device) for x in (drawn.clean, drawn.noise, drawn.actors))
         with half_precision(device):
-            history, matched, text, mask, decoupling = _conditions(
-                trainer, extractor, data, rows, use, variant, silent, nothing
-            )
-            alpha_bar = scheduler.alphas_cumprod[t].float().to(device)
+            history, matched, text, mask, decoupling = _conditions(trainer, extractor, data, drawn, nothing)
+            alpha_bar = scheduler.alphas_cumprod[drawn.t].float().to(device)
             squares, estimate = _estimates(
-                trainer, precondition, clean, noise, t.to(device), alpha_bar, text, mask, history, matched
-            )
-            alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre)
-            weights, remembers = latent_weights(pictures.actor_coverage(rows).to(device)), matched.any(1)
+                trainer, precondition, cut(clean), cut(noise), drawn.t.to(device), alpha_bar, text, mask, history,
+                matched, window,
+            )  # fmt: skip
+            alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre, window)
+            weights, remembers = latent_weights(cut(actors)), matched.any(1)
             frames = torch.randint(1, clean.shape[1], (batch_size,), generator=generator).to(device)
-            apart = perception(image_encoder, vae, estimate, clean, weights, frames)
+            whole = window.paste(estimate, clean) if window else estimate
+            apart = perception(image_encoder, vae, whole, clean, latent_weights(actors), frames)
         error = (squares * weights).mean((1, 2, 3))
         seen = (apart * alpha_bar).mean()
         loss = error.mean() + ALIGNMENT_WEIGHT * alignment
@@ -142,12 +144,46 @@ def make_losses(
     return losses
 
 
+def _whole(x: Tensor) -> Tensor:
+    return x
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The chance in a batch, all of it on the CPU."""
+
+    rows: Tensor  # (B)
+    use: Tensor  # bool (B, SCENES): which scenes of its story a row may remember
+    variant: Tensor  # (B, SCENES), of keyframes
+    silent: Tensor  # bool (B): rows without their text
+    clean: Tensor  # (B, f, C, h, w), latents
+    noise: Tensor
+    t: Tensor  # (B)
+    actors: Tensor  # (B, f, h, w), how much of each latent an actor covers
+    window: Window | None
+
+
+def _draw(
+    pictures: PictureBookSet, batch_size: int, choices: Choices, timesteps: int, generator: torch.Generator
+) -> _Drawn:
+    rows = torch.randint(len(pictures), (batch_size,), generator=generator)
+    use = torch.rand(batch_size, SCENES, generator=generator) > SCENE_DROP
+    use &= torch.rand(batch_size, 1, generator=generator) > HISTORY_DROP
+    variant = torch.randint(2, (batch_size, SCENES), generator=generator) * choices.history_noise
+    clean, actors = pictures.latents(rows), pictures.actor_coverage(rows)
+    noise = torch.randn(clean.shape, generator=generator)
+    t = torch.randint(timesteps, (batch_size,), generator=generator)
+    silent = torch.rand(batch_size, generator=generator) < TEXT_DROP
+    windowed = float(torch.rand((), generator=generator)) < choices.windows
+    window = draw_window(actors, PATCH, generator) if windowed else None
+    return _Drawn(rows, use, variant, silent, clean, noise, t, actors, window)
+
+
 def _conditions(
-    trainer: GeneratorTrainer, extractor: FeatureExtractor, data: ExtractorData, rows: Tensor, use: Tensor,
-    variant: Tensor, silent: Tensor, nothing: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    trainer: GeneratorTrainer, extractor: FeatureExtractor, data: ExtractorData, drawn: _Drawn, nothing: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """History tokens (B, H, d) and their mask, text (B, L, t) and its mask, and the decoupling loss."""
-    r = recollect(extractor, data, rows, use, variant)
+    r = recollect(extractor, data, drawn.rows, drawn.use, drawn.variant)
     past_mask = r.past_mask.clone()
     past_mask[:, 0] |= ~past_mask.any(1)  # rows without a past see one token; `matched` hides what comes of it
     predicted = extractor(r.past, r.prompt, past_mask, r.mask)
@@ -156,7 +192,7 @@ def _conditions(
     count = max(1, int(r.matched.sum(1).max()))
     order = r.matched.long().argsort(dim=1, descending=True, stable=True)[:, :count]
     history = visual.gather(1, order[..., None].expand(-1, -1, visual.shape[-1]))
-    text, mask = r.prompt.clone(), r.mask.clone()
+    text, mask, silent = r.prompt.clone(), r.mask.clone(), drawn.silent.to(r.mask.device)
     text[silent, : len(nothing)] = nothing
     mask[silent] = torch.arange(mask.shape[1], device=mask.device) < len(nothing)
     return history, r.matched.gather(1, order), text, mask, decoupling
@@ -172,14 +208,16 @@ def latent_weights(actors: Tensor) -> Tensor:
 
 def _estimates(
     trainer: GeneratorTrainer, precondition: Preconditioning, clean: Tensor, noise: Tensor, t: Tensor, alpha_bar:
-    Tensor, text: Tensor, mask: Tensor, history: Tensor, matched: Tensor,
+    Tensor, text: Tensor, mask: Tensor, history: Tensor, matched: Tensor, window: Window | None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Squared error of v = α ε - σ x, the mean over channels, (B, f, h, w); and the clean latents that v implies."""
     a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha_bar, 1 - alpha_bar))
     trainer.hidden.clear()
+    corners = window.corners.to(clean.device) if window else None
 
     def network(z: Tensor) -> Tensor:
-        return trainer.transformer(z, text, t, text_mask=mask, history=history, history_mask=matched).sample
+        options = {"text_mask": mask, "history": history, "history_mask": matched, "corners": corners}
+        return trainer.transformer(z, text, t, **options).sample
 
     z = a * clean + s * noise
     predicted = precondition(network, z, alpha_bar)

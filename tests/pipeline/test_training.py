@@ -150,6 +150,10 @@ def test_extractor_and_generator_learn_and_the_frozen_stays_frozen(little_set: P
     losses = generator.make_losses(trainer, model, fitted[0], vision, little_set, data, 4)
     values = [n["v"] for _, n in train(Recipe("generator", 3, 1e-3, 4, warmup=1), trainer, losses, tmp_path)]
     assert all(np.isfinite(values))
+    part = generator.Choices(windows=1.0)
+    losses = generator.make_losses(trainer, model, fitted[0], vision, little_set, data, 4, part)
+    values = [n["loss"] for _, n in train(Recipe("windows", 2, 1e-3, 4, warmup=1), trainer, losses, tmp_path)]
+    assert all(np.isfinite(values))
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 

@@ -193,3 +193,25 @@ def test_a_detail_stage_is_saved_and_loaded(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     again = StoryTransformer3DModel.from_pretrained(tmp_path)
     assert torch.equal(again(**inputs("2b")).sample, model(**inputs("2b")).sample)
+
+
+@torch.no_grad()
+def test_a_part_of_a_picture_keeps_its_places() -> None:
+    _, story = models("2b", gate=1.0)
+    given = inputs("2b")
+    text, latents = given["encoder_hidden_states"], given["hidden_states"]
+    _, whole = story._embed(text, latents, None)
+    part = torch.stack([latents[0, :, :, 2:6, 0:4], latents[1, :, :, 0:4, 2:6]])
+    words, tokens = story._embed(text, part, torch.tensor([[1, 0], [0, 1]]))
+    grid = whole.unflatten(1, (FRAMES, SIDE // 2, SIDE // 2))
+    expected = torch.stack([grid[0, :, 1:3, 0:2], grid[1, :, 0:2, 1:3]]).flatten(1, 3)
+    torch.testing.assert_close(tokens, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(words, story._embed(text, latents, None)[0])
+
+
+@torch.no_grad()
+def test_the_whole_picture_as_its_own_part_is_the_whole_picture() -> None:
+    _, story = models("2b", gate=1.0)
+    given = inputs("2b") | {"history": torch.randn(2, H, 12)}
+    corners = torch.zeros(2, 2, dtype=torch.long)
+    torch.testing.assert_close(story(**given, corners=corners).sample, story(**given).sample, rtol=1e-4, atol=1e-5)
