@@ -46,8 +46,8 @@ def _nothing(result: Any) -> None: ...
 
 
 class Database:
-    """One connection, behind a lock. `notice` tells the user what went wrong on opening, '' if nothing did. Methods
-    raise ThroughlineError for what SQLite can't do (a full disk, ...)."""
+    """One connection, behind a lock. `notice` tells what went wrong on opening, '' if nothing did; `damage` the same
+    without where. Methods raise ThroughlineError for what SQLite can't do (a full disk, ...)."""
 
     def __init__(self, path: Path, migrations: Migrations, changed: Callable[[], object] = lambda: None) -> None:
         """Opens a database, or makes it. What can be read of a damaged one is in the new one. Raises ThroughlineError
@@ -56,7 +56,7 @@ class Database:
         changed: called, behind the lock, when another connection is seen to have written something.
         """
         self.path, self._changed, self._version = path, changed, 0
-        self.notice = ""
+        self.damage = ""
         self._damaged: tuple[Path, str] | None = None  # set aside on opening, and why
         self.lock = threading.RLock()
         self._line: list[_Change] = []
@@ -75,6 +75,10 @@ class Database:
             self._look()
         except sqlite3.Error as error:
             raise ThroughlineError(f"library {path} can't be opened: {error}") from error
+
+    @property
+    def notice(self) -> str:
+        return f"library {self.path} {self.damage}" if self.damage else ""
 
     def close(self) -> None:
         with self.lock:
@@ -173,7 +177,7 @@ class Database:
             lost = rescue(aside, db)
             for table in ("jobs", "takes", "revisions"):  # what belongs to a story that could not be read
                 db.execute(f"DELETE FROM {table} WHERE story NOT IN (SELECT id FROM stories)")
-        self.notice = f"library {self.path} was damaged ({problem}): it is kept as {aside.name}, {lost}"
+        self.damage = f"was damaged ({problem}): it is kept as {aside.name}, {lost}"
         _log.warning(self.notice)
 
     def _migrate(self, migrations: Migrations) -> None:

@@ -92,8 +92,13 @@ class Library:
 
     @property
     def notice(self) -> str:
-        """What went wrong on opening, for the user; '' if nothing did."""
-        return "; ".join(filter(None, [self._database.notice, self._repaired]))
+        """What went wrong on opening, for who looks after the machine; '' if nothing did."""
+        return "; ".join(filter(None, [self._database.notice, *(told for _, told in self._repaired)]))
+
+    def notices(self, owner: str) -> list[str]:
+        """The same for one owner: nothing of anybody else's, and not where the library lies."""
+        whole = [f"The library {self._database.damage}."] if self._database.damage else []
+        return whole + [f"{told[:1].upper()}{told[1:]}." for of, told in self._repaired if of == owner]
 
     def close(self) -> None:
         self.ledger.close()
@@ -234,6 +239,12 @@ class Library:
         for (doc,) in revisions:
             found |= digests_in(unpack(doc))  # one at a time: unpacked they take ten times the memory
         return found
+
+    def users_of(self, owner: str, digests: Collection[str]) -> list[tuple[str, str]]:
+        """Which of an owner's stories, by title, have takes that name which of some digests."""
+        query = "SELECT title, doc FROM takes JOIN stories ON stories.id = story WHERE owner = ? AND deleted IS NULL"
+        rows, wanted = self._database.rows(query, owner), frozenset(digests)
+        return sorted({(title, digest) for title, doc in rows for digest in digests_in(doc) & wanted})
 
     # --- encodings ---------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,19 +69,25 @@ class Media:
         """Whether all of these, digests and suffixes, are there and are what their names say."""
         return all(self.read(digest, suffix) is not None for digest, suffix in files)
 
-    def check(self) -> list[str]:
-        """Sets files aside that are not what their names say, in a folder `damaged`, and gives their names. Reads
-        everything: for a thread of its own."""
+    def check(self, rest: Callable[[float], object] = lambda seconds: None) -> list[str]:
+        """Sets files aside that can't be read or are not what their names say, in a folder `damaged`, and gives their
+        names. Others may put files meanwhile. Reads everything, for a thread of its own; rest: called after every file
+        with the seconds that it took."""
         found = []
         for path in sorted(self.folder.glob("??/*")):
-            with path.open("rb") as file:
-                hashed = hashlib.file_digest(file, "sha256").hexdigest()
-            if hashed != path.parent.name + path.stem:
-                found.append(path.parent.name + path.name)
-                aside = self.folder / DAMAGED
-                _make_folder(aside)
-                path.replace(aside / found[-1])
+            began = time.monotonic()
+            if not _is_sound(path):
+                with self._lock:  # unless it was put again just now
+                    if not _is_sound(path):
+                        found.append(self._set_aside(path))
+            rest(time.monotonic() - began)
         return found
+
+    def _set_aside(self, path: Path) -> str:
+        name, aside = path.parent.name + path.name, self.folder / DAMAGED
+        _make_folder(aside)
+        path.replace(aside / name)
+        return name
 
     def collect(self, keep: Collection[str], older_than_seconds: float) -> int:
         """Deletes what has none of the digests `keep` and was last put longer ago than that; returns how many bytes.
@@ -142,6 +148,17 @@ def _write(path: Path, chunks: Iterator[bytes]) -> str:
         file.flush()
         os.fsync(file.fileno())
     return hashed.hexdigest()
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a file is what its name says, or is gone."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == path.parent.name + path.stem
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _make_folder(folder: Path) -> None:

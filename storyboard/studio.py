@@ -22,6 +22,7 @@ from pipeline.errors import ThroughlineError
 
 from . import archive, backup, edits, exports, inputs, plan, view
 from .inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
+from .keeper import Keeper
 from .library import Library
 from .making import Trial, imported_take, keep_picture, read_frames
 from .media import Media
@@ -34,8 +35,6 @@ from .story import Board, Story, new_id, parse
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
-
-KEPT_SECONDS = 7 * 24 * 3600.0  # files that nothing refers to
 
 PROMPT = {"scene_id", "prompt"}  # the arguments of an edit of a prompt alone
 
@@ -61,14 +60,13 @@ class Studio:
         self.library, self.media = Library(folder), Media(folder / "media")
         self._shelf = Shelf(samples, self.media)
         self.renderer = Renderer(self.library, self.media, load, model, resume)
+        self.keeper = Keeper(self.library, self.media, self.renderer)
         self.picker = Picker(self.renderer, choice, folder, self._learn) if choice else None
 
-    def tidy(self) -> int:
-        """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
-        encodings by another model or of such files, once they are a week old. Gives how many bytes."""
-        self.renderer.meter.tidy()
-        referred = self.library.referred()
-        return self.media.collect(referred | self.library.keep_encodings(self.renderer.model, referred), KEPT_SECONDS)
+    @checked
+    def notices(self, owner: Line) -> dict[str, Any]:
+        """What was repaired or set aside since the start, in words."""
+        return {"notices": self.keeper.notices(checked_owner(owner))}
 
     def close(self) -> None:
         """Stops rendering after the present step and closes the store."""

@@ -32,7 +32,7 @@ STATIC = Path(__file__).parent / "static"
 WAITING_EVENTS = 64
 VERBS = frozenset(
     [
-        "stories", "new_story", "duplicate_story", "delete_story", "restore_story", "samples", "open_sample",
+        "notices", "stories", "new_story", "duplicate_story", "delete_story", "restore_story", "samples", "open_sample",
         "get_story", "edit", "undo", "redo", "keyframe", "import_clip", "plan", "poll", "remembers", "maps", "render",
         "cancel", "meter", "models", "choose_model",
         "what_if", "sheet", "trials", "trials_of", "cancel_trials", "film", "export_story", "import_story",
@@ -53,7 +53,7 @@ SLOW = frozenset(
     ]
 )  # seconds each: they wait for one another, not edits for them
 SLOW_AT_ONCE, QUICK_AT_ONCE = 4, 32  # edits that come together share a commit
-FREQUENT = frozenset(["poll", "trials", "meter", "stories"])  # told to the log only if they fail
+FREQUENT = frozenset(["poll", "trials", "meter", "stories", "notices"])  # told to the log only if they fail
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
                "zip": "application/zip", "pdf": "application/pdf"}  # fmt: skip
 START = """

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from storyboard import keeper
 from storyboard import studio as service
 from storyboard.encodings import Encodings
 from storyboard.library import Library
@@ -61,7 +62,7 @@ def encodings(folder: Path) -> list[Path]:
 
 
 def aged(folder: Path) -> None:
-    then = time.time() - service.KEPT_SECONDS - 60
+    then = time.time() - keeper.KEPT_SECONDS - 60
     for path in encodings(folder):
         os.utime(path, (then, then))
 
@@ -116,10 +117,10 @@ def test_encodings_stay_while_their_keyframe_is_referred_to(pipeline: Any, made:
     with opened(pipeline, tmp_path) as (_, studio):
         media, gone = studio.media, np.full((48, 72, 3), 9, np.uint8)
         studio.renderer.maker.encodings.keep(pipeline.encode_scene(FIRST, gone[None]), "d" * 64)
-        studio.tidy()
+        studio.keeper.tidy()
         assert len(encodings(tmp_path)) == 2, "a young one may be referred to soon"
         aged(tmp_path)
-        assert studio.tidy() > 0 and len(encodings(tmp_path)) == 1
+        assert studio.keeper.tidy() > 0 and len(encodings(tmp_path)) == 1
         digest = studio.library.encoding(MODEL, FIRST, made_keyframe(studio, made))
         assert digest and media.path(digest, "npz") == encodings(tmp_path)[0]
         assert studio.library.encoding(MODEL, FIRST, "d" * 64) is None
@@ -137,7 +138,7 @@ def test_encodings_by_a_model_that_was_replaced_go_too(pipeline: Any, made: Desk
     assert again(pipeline, tmp_path, made, model="e" * 64)[0] == [FIRST]
     aged(tmp_path)
     with opened(pipeline, tmp_path, "e" * 64) as (_, studio):
-        studio.tidy()
+        studio.keeper.tidy()
     assert len(encodings(tmp_path)) == 1 and old not in encodings(tmp_path)
 
 

@@ -4,6 +4,7 @@ import {el, iconButton, isTyping, narrow, setAttr, setHidden, setText} from './d
 import {makeFilm} from './film.js';
 import {makeHelp} from './help.js';
 import {makeModels} from './models.js';
+import {makeNotices} from './notices.js';
 import {makePanel} from './panel.js';
 import {makePlanbar} from './planbar.js';
 import {makeShelf} from './shelf.js';
@@ -23,7 +24,7 @@ export async function mount(element, server) {
   const spoken = el('p', {class: 'spoken', role: 'status'});
   store.say = text => setText(spoken, text);
   element.classList.add('tl');
-  element.append(makeTopbar(store, show), el('div', {class: 'desk'}, makeStrip(store, show), side), makePlanbar(store),
+  element.append(makeTopbar(store, show), makeNotices(store), el('div', {class: 'desk'}, makeStrip(store, show), side), makePlanbar(store),
     toasts, spoken, ...Object.values(dialogs));
   addKeys(store, show);
   await start(store);

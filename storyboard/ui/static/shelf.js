@@ -68,9 +68,10 @@ class Shelf {
   async go(reply) {
     this.dialog.dataset.busy = 'true';
     try {
-      const {story} = await reply;
+      const {story, note} = await reply;
       await this.store.open(story);
       this.dialog.close();
+      if (note) this.store.notify(note);
       return true;
     } catch { return false; } finally { this.dialog.dataset.busy = 'false'; }
   }
