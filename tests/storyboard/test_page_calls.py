@@ -75,7 +75,7 @@ OF_A_STORY = sorted(verb for verb in page.VERBS if "story" in parameters(verb))
 
 
 def test_every_verb_of_the_page_is_there_and_checked() -> None:
-    assert len(OF_A_STORY) == len(page.VERBS) - 7
+    assert len(OF_A_STORY) == len(page.VERBS) - 8
     for verb in page.VERBS:
         assert hasattr(getattr(Studio, verb), "__wrapped__"), f"{verb} does not check its arguments"
     assert set(OPS) == set(SHAPES)
