@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 
+from .caching import EXACT, Caches, Speed
 from .cogvideox import padding_frames, repeat_for_tokens, rotary_positions, to_device
 from .guidance import Preconditioning, branches, guide
 from .latents import Where
@@ -41,6 +42,7 @@ class Denoiser:
     stock: bool
     where: Where
     autocast: bool = True  # bfloat16 on processors that have it
+    speed: Speed = EXACT
 
     @torch.no_grad()
     def __call__(self, shots: Sequence[Shot], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
@@ -55,7 +57,7 @@ class Denoiser:
         samplers = [self._sampler(shot) for shot in shots]
         predict, steps = _Predictor(self, shots, shape), len(samplers[0].timesteps)
         for index, t in enumerate(samplers[0].timesteps):
-            weights = [shot.guidance.weights(index, steps) for shot in shots]
+            weights = [self.speed.guiding(shot.guidance).weights(index, steps) for shot in shots]
             names = [branches(*w, shot.memory.remembers) for w, shot in zip(weights, shots, strict=True)]
             predictions, outcome = predict(noisy, t, samplers[0].alpha_bars[index], names), []
             for i, (w1, w2) in enumerate(weights):
@@ -112,6 +114,7 @@ class _Predictor:
 
     def __init__(self, denoiser: Denoiser, shots: Sequence[Shot], shape: tuple[int, ...]) -> None:
         self.denoiser, self.shots, self.rotary = denoiser, shots, denoiser.rotary(shape)
+        self.caches = Caches(denoiser.speed.threshold)
         device, dtype = denoiser.where(), denoiser.transformer.dtype
 
         def encoded(text: str) -> Tensor:
@@ -126,6 +129,7 @@ class _Predictor:
     ) -> list[Predictions]:
         predictions: list[Predictions] = [{} for _ in names]
         rows = [(i, name) for i, own in enumerate(names) for name in own]
+        self.caches.begin(rows)
         looking = [self._looks(row) for row in rows]
         plain = [row for row, looks in zip(rows, looking, strict=True) if not looks]
         groups: list[tuple[list[tuple[int, str]], list[KeysValues] | None]] = [(plain, None)] if plain else []
@@ -150,7 +154,7 @@ class _Predictor:
 
         def network(x: Tensor) -> Tensor:
             return denoiser.run(x, text, t, self.rotary, text_mask=mask, history=history, history_mask=history_mask,
-                                references=seen)  # fmt: skip
+                                references=seen, caches=self.caches.of(rows))  # fmt: skip
 
         z = torch.cat([noisy[i] for i, _ in rows])
         return denoiser.precondition(network, z, alpha_bar[None].to(denoiser.where())).float().split(1)

@@ -15,6 +15,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
 
+from .caching import SPEEDS, find_speed
 from .choice import HISTORIES
 from .cogvideox import PaddedTextEncoder
 from .decoupler import Decoupler
@@ -93,6 +94,15 @@ class StoryPipeline(DiffusionPipeline):
     @autocast.setter
     def autocast(self, wanted: bool) -> None:
         self.denoiser.autocast = wanted
+
+    @property
+    def speed(self) -> str:
+        """One of `caching.SPEEDS`."""
+        return next(name for name, speed in SPEEDS.items() if speed == self.denoiser.speed)
+
+    @speed.setter
+    def speed(self, name: str) -> None:
+        self.denoiser.speed = find_speed(name)
 
     def _where(self) -> torch.device:
         return self._execution_device
