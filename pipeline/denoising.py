@@ -16,7 +16,7 @@ from .caching import EXACT, Caches, Speed
 from .cogvideox import padding_frames, repeat_for_tokens, rotary_positions, to_device
 from .guidance import Preconditioning, branches, guide
 from .latents import Where
-from .reference import MOST_NOISE, Reference, keys_and_values
+from .reference import MOST_NOISE, Reference, collage, drawn, keys_and_values
 from .sampling import Sampler, Scheduler, StockSampler, TrailingDdim
 from .shot import Shot
 from .text_encoder import TextEncoder
@@ -123,6 +123,8 @@ class _Predictor:
         self.words = [(encoded(shot.prompt), encoded(shot.settings.negative_prompt)) for shot in shots]
         tokens = [shot.memory.tokens for shot in shots]
         self.pasts = [None if x is None else x[0].to(device, dtype) for x in tokens]
+        seen, patch = [shot.memory.references for shot in shots], denoiser.transformer.config.patch_size
+        self.collages = [collage(own, patch).to(device) if own else None for own in seen]
 
     def __call__(
         self, noisy: list[Tensor], t: int, alpha_bar: Tensor, names: list[tuple[str, ...]]
@@ -138,7 +140,8 @@ class _Predictor:
             groups.append(([row for row in rows if row[0] == i and self._looks(row)], seen))
         for group, kv in groups:
             for (i, name), v in zip(group, self._batch(noisy, t, alpha_bar, group, kv), strict=True):
-                predictions[i][name] = v
+                target = None if kv is None else self.collages[i]
+                predictions[i][name] = v if target is None else drawn(v, noisy[i], alpha_bar, target)
         return predictions
 
     def _looks(self, row: tuple[int, str]) -> bool:

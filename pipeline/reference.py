@@ -7,7 +7,13 @@ mention looks at are then offered to the patches of the new clip, block by block
 are made once a step and shared by the branches. What is kept out is kept out exactly: a scene that keeps nothing has no
 reference, a patch that no kept mention looks at has no key.
 
-Letters: L text tokens, t width of the text encoder, f latent frames, C latent channels, R patches of a keyframe.
+That brings places back and hardly people: while looks are decided there is little but noise in a clip, and nothing in
+it that a query could recognise a person by. So as long as a clip is mostly noise (UNDECIDED) what the branches with
+history expect of it, in the mean over time, is those same patches (`drawn`), as where editing starts from a noised
+collage (Meng et al. 2022, SDEdit). After that the clip is the model's own.
+
+Letters: L text tokens, t width of the text encoder, f latent frames, C latent channels, R patches of a keyframe,
+M kept mentions.
 """
 
 from __future__ import annotations
@@ -25,8 +31,8 @@ Network = Callable[[Tensor, Tensor, int, Tensor, Witness], Tensor]  # (latents, 
 NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends on nothing else
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
 MOST_NOISE = 0.6  # share of the noise schedule that a keyframe is never noised beyond: looks are decided early
-WEIGHT = 4  # how many times a reference's keys are offered: a patch of it counts as so many patches of the clip
-THRESHOLD = 0.5  # share of what the patch that depends most on a mention does
+UNDECIDED = 0.0075  # ᾱ up to which a clip is drawn to its references: a fifth of the steps of the embedded model
+THRESHOLD = 0.1  # share of what the patch that depends most on a mention does
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +41,7 @@ class Reference:
 
     text: Tensor  # τ of its own scene's prompt, float32 (L, t)
     latents: Tensor  # float32 (1, 1, C, h, w)
-    patches: Tensor  # bool (R), those that a kept mention looks at
+    patches: Tensor  # bool (M, R), those that each kept mention looks at
 
 
 def noised(latents: Tensor, alpha_bar: Tensor) -> Tensor:
@@ -66,13 +72,9 @@ def keys_and_values(references: Sequence[Reference], network: Network, t: int, a
     for reference in references:
         attention = Attention(len(reference.text), [], [])
         network(noised(reference.latents, alpha_bar), reference.text, t, alpha_bar, attention)
-        patches = reference.patches.to(attention.keys_values[0][0].device)
-        found.append([(_often(k[:, :, patches]), _often(v[:, :, patches])) for k, v in attention.keys_values])
+        patches = reference.patches.any(0).to(attention.keys_values[0][0].device)
+        found.append([(k[:, :, patches], v[:, :, patches]) for k, v in attention.keys_values])
     return [_joined(parts) for parts in zip(*found, strict=True)]
-
-
-def _often(x: Tensor) -> Tensor:
-    return x.repeat(1, 1, WEIGHT, 1)
 
 
 def _joined(parts: Sequence[KeysValues]) -> KeysValues:
@@ -87,3 +89,41 @@ def looks(text: Tensor, latents: Tensor, network: Network, t: int, alpha_bar: Te
     v = network(noised(latents, alpha_bar), text, t, alpha_bar, attention)
     relative = torch.stack([look / look.mean(-1, keepdim=True) for look in attention.looks])
     return relative.log().mean(0), v
+
+
+@dataclass(frozen=True, eq=False)
+class Collage:
+    """All patches that kept mentions look at, in one picture."""
+
+    latents: Tensor  # float32 (1, 1, C, h, w)
+    there: Tensor  # 1 where there is a patch, else 0, float32 (1, 1, 1, h, w)
+
+    def to(self, device: torch.device) -> Collage:
+        return Collage(self.latents.to(device), self.there.to(device))
+
+
+def collage(references: Sequence[Reference], patch: int) -> Collage:
+    """What covers fewer patches stands before what covers more: figures before grounds. patch: latents a side."""
+    first = references[0].latents
+    latents, there = torch.zeros_like(first), torch.zeros_like(first[:, :, :1])
+    layers = [(patches, reference.latents) for reference in references for patches in reference.patches]
+    for patches, own in sorted(layers, key=lambda layer: int(layer[0].sum()), reverse=True):
+        mask = _to_latents(patches, patch, first.shape[-1])
+        latents, there = torch.where(mask, own, latents), torch.where(mask, 1.0, there)
+    return Collage(latents, there)
+
+
+def _to_latents(patches: Tensor, patch: int, width: int) -> Tensor:
+    """bool (R) to bool (h, w)."""
+    grid = patches.unflatten(0, (-1, width // patch))
+    return grid.repeat_interleave(patch, 0).repeat_interleave(patch, 1)
+
+
+def drawn(v: Tensor, z: Tensor, alpha_bar: Tensor, target: Collage) -> Tensor:
+    """The prediction for z (1, f, C, h, w) whose clean latents are the target's, in the mean over time, where it has
+    any; v itself once a clip is decided. How frames differ stays as it was predicted."""
+    if alpha_bar > UNDECIDED:
+        return v
+    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    clean = (alpha * z - sigma * v).mean(1, keepdim=True)
+    return v - target.there * (target.latents - clean) / sigma

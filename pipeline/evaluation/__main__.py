@@ -26,7 +26,7 @@ from .reader import reader_folder
 from .results import Results, sources_digest
 from .sheet import Block, chosen, contact_sheet, title_of
 from .summary import ranking, summary
-from .systems import ABBA, LONG, MAIN, SYSTEMS, Options, measured_on
+from .systems import ABBA, ABLATIONS, LONG, MAIN, Options, measured_on
 
 DEFAULTS = {field.name: field.default for field in fields(Guidance)}
 PROTOCOLS = {"both": (ABBA, LONG), ABBA: (ABBA,), LONG: (LONG,)}
@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--stories", type=whole(1, 10_000), default=200, help="of each protocol (%(default)s)")
     p.add_argument("--ablation-stories", type=whole(0, 10_000), metavar="N",
                    default=0, help="of these the first N by the ablations too (%(default)s)")  # fmt: skip
+    p.add_argument("--ablations", nargs="+", choices=ABLATIONS, default=tuple(ABLATIONS), metavar="NAME",
+                   help="which: %(choices)s (all)")  # fmt: skip
     p.add_argument("--seed", type=whole(0, 2**31), default=0, help="which stories (%(default)s)")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--reader", type=Path, help="folder of the reader, if it is not the one that ships")
@@ -97,7 +99,10 @@ def brief_of(a: argparse.Namespace) -> crew.Brief:
 def wanted(a: argparse.Namespace) -> list[tuple[HeldOut, tuple[str, ...]]]:
     """Every story with the systems that film it."""
     return [
-        (HeldOut(protocol, index, a.seed), measured_on(protocol, SYSTEMS if index < a.ablation_stories else MAIN))
+        (
+            HeldOut(protocol, index, a.seed),
+            measured_on(protocol, (*MAIN, *a.ablations) if index < a.ablation_stories else MAIN),
+        )
         for protocol in PROTOCOLS[a.protocol]
         for index in range(a.stories)
     ]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pipeline import backbones
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene
-from pipeline.reference import WEIGHT, Reference, keys_and_values
+from pipeline.recall import _patches
+from pipeline.reference import UNDECIDED, Reference, collage, drawn, keys_and_values
 from pipeline.story_pipeline import Clip, StoryPipeline
 from tests import checkpoints
 from tests.tiny import tiny_pipeline
@@ -90,14 +91,13 @@ def test_the_trace_is_that_of_the_trained_method() -> None:
 def test_only_patches_that_are_looked_at_have_keys() -> None:
     pipe = tiny()
     latents, text = scene(PAST).latents, scene(PAST).text.hidden
-    every = Reference(text, latents, torch.ones(4, dtype=torch.bool))
-    some = replace(every, patches=torch.tensor([True, False, False, True]))
+    every = Reference(text, latents, torch.ones(1, 4, dtype=torch.bool))
+    some = replace(every, patches=torch.tensor([[True, False, False, True]]))
     at = (pipe.denoiser.reference_network, 500, pipe.scheduler.alphas_cumprod[500].float())
     with torch.no_grad():
         whole, part, both = (keys_and_values(refs, *at) for refs in ([every], [some], [every, some]))
-    kept = [place for place in range(4 * WEIGHT) if place % 4 in (0, 3)]
     for (k, v), (k2, v2), (k3, v3) in zip(whole, part, both, strict=True):
-        assert torch.equal(k[:, :, kept], k2) and torch.equal(v[:, :, kept], v2)
+        assert torch.equal(k[:, :, [0, 3]], k2) and torch.equal(v[:, :, [0, 3]], v2)
         assert torch.equal(torch.cat([k, k2], 2), k3) and torch.equal(torch.cat([v, v2], 2), v3)
 
 
@@ -107,8 +107,42 @@ def test_what_the_filter_drops_of_a_scene_is_not_looked_at() -> None:
     assert {m.text for m in result.scenes[0].kept_mentions} == {"cat", "beach"}
     both = pipe.remember([scene(PAST)], result, pipe.native)
     one = pipe.remember([scene(PAST)], pipe.filter([PAST], "A cat is sleeping."), pipe.native)
-    assert (one.references[0].patches & ~both.references[0].patches).sum() == 0
-    assert both.references[0].patches.any()
+    assert torch.equal(one.references[0].patches[0], both.references[0].patches[0])
+    assert len(one.references[0].patches) == 1 and len(both.references[0].patches) == 2
+
+
+def test_a_mention_has_the_patches_that_look_at_it_and_depend_on_it() -> None:
+    attended, missed = torch.tensor([0.5, 0.4, 0.3, -0.1]), torch.tensor([10.0, 0.9, 1.1, 500.0])
+    assert _patches(attended, missed).tolist() == [True, False, True, False]
+    assert _patches(torch.zeros(4), missed).tolist() == [False, False, False, True], "nobody looks: dependence decides"
+    assert _patches(attended, torch.zeros(4)).tolist() == [True, True, True, False]
+
+
+def test_a_figure_stands_before_its_ground_and_what_nobody_looks_at_is_left_out() -> None:
+    ground = torch.tensor([[True, True, True, False, False, True]])
+    figure = torch.tensor([[False, True, False, False, True, False]])
+    ones, twos = torch.full((1, 1, 3, 4, 6), 1.0), torch.full((1, 1, 3, 4, 6), 2.0)
+    text = torch.zeros(1, 1)
+    for order in ([Reference(text, ones, ground), Reference(text, twos, figure)],
+                  [Reference(text, twos, figure), Reference(text, ones, ground)]):  # fmt: skip
+        found = collage(order, 2)
+        assert found.latents[0, 0, 0, ::2, ::2].tolist() == [[1, 2, 1], [0, 2, 1]]
+        assert torch.equal(found.there, (found.latents[:, :, :1] != 0).float())
+        assert found.latents.shape == ones.shape
+
+
+def test_an_undecided_clip_is_drawn_to_its_references_and_a_decided_one_is_not() -> None:
+    generator = torch.Generator().manual_seed(0)
+    v, z = (torch.randn(1, 2, 3, 4, 4, generator=generator) for _ in range(2))
+    patches = torch.tensor([[True, False, False, False]])
+    target = collage([Reference(torch.zeros(1, 1), torch.randn(1, 1, 3, 4, 4, generator=generator), patches)], 2)
+    for undecided in (0.0, UNDECIDED):
+        alpha_bar = torch.tensor(undecided)
+        was, now = (alpha_bar.sqrt() * z - (1 - alpha_bar).sqrt() * x for x in (v, drawn(v, z, alpha_bar, target)))
+        torch.testing.assert_close(now.mean(1)[..., :2, :2], target.latents[:, 0, :, :2, :2])
+        torch.testing.assert_close(now - now.mean(1, keepdim=True), was - was.mean(1, keepdim=True))
+        assert torch.equal(now[..., 2:, :], was[..., 2:, :]) and torch.equal(now[..., 2:], was[..., 2:])
+    assert torch.equal(drawn(v, z, torch.tensor(UNDECIDED * 1.1), target), v)
 
 
 @st.composite
