@@ -31,7 +31,7 @@ def trained(little_set: Path, fitted, tmp_path: Path) -> Workshop:
 
 def test_only_the_arm_that_trains_the_extractor_changes_it(trained: Workshop) -> None:
     before = FeatureExtractor.from_pretrained(trained.out / "extractor").state_dict()
-    for name, frozen in (("all of it", True), ("extractor trained end to end", False)):
+    for name, frozen in (("as it is", True), ("extractor trained end to end", False)):
         folder = ablations.train_arm(name, trained, steps=2)
         after = FeatureExtractor.from_pretrained(folder / "extractor").state_dict()
         assert all(torch.equal(value, after[key]) for key, value in before.items()) == frozen
@@ -41,7 +41,7 @@ def test_only_the_arm_that_trains_the_extractor_changes_it(trained: Workshop) ->
 def test_an_arm_goes_without_its_part_and_keeps_the_others(trained: Workshop) -> None:
     parts = {
         name: Decoupler.from_pretrained(ablations.train_arm(name, trained, steps=2) / "decoupler").state_dict()
-        for name in ("all of it", "no decoupling loss")
+        for name in ("as it is", "decoupling loss")
     }
     one, other = parts.values()
     assert any(not torch.equal(one[key], other[key]) for key in one)
@@ -75,11 +75,11 @@ def test_the_table_holds_what_has_been_measured(tmp_path: Path, capsys: pytest.C
     figures = {name: Estimate(0.5, 0.25, 0.75, 4) for name in ablations.MEASURES}
 
     def arms():
-        yield "all of it", figures
-        assert json.loads((tmp_path / "a.json").read_text())["all of it"]["actor"]["high"] == 0.75
-        yield "no decoupling loss", figures
+        yield "as it is", figures
+        assert json.loads((tmp_path / "a.json").read_text())["as it is"]["actor"]["high"] == 0.75
+        yield "decoupling loss", figures
 
     ablations.report(arms(), tmp_path / "a.json")
     printed = capsys.readouterr().out.splitlines()
-    assert printed[2].startswith("| all of it | 0.50 (0.25–0.75) |") and len(printed) == 4
+    assert printed[2].startswith("| as it is | 0.50 (0.25–0.75) |") and len(printed) == 4
     assert printed[0].count("|") == printed[1].count("|") == printed[2].count("|")
