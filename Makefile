@@ -5,6 +5,7 @@
 #   make lint      ruff and mypy
 #   make train     all models of assets/picturebook/, from nothing
 #   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ABLATIONS=20
+#   make bench-gpu a clip of CogVideoX-2b's size, four ways        make bench-gpu ARGS=--small
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -17,7 +18,7 @@ STORIES ?= 200
 ABLATIONS ?= 50
 SEED ?= 0
 
-.PHONY: setup run test soak lint format train bench clean
+.PHONY: setup run test soak lint format train bench bench-gpu clean
 
 setup: $(VENV)/installed
 
@@ -54,6 +55,11 @@ train: setup
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m pipeline.evaluation --protocol $(PROTOCOL) --stories $(STORIES) --ablation-stories $(ABLATIONS) --seed $(SEED) $(ARGS)
+
+# On a machine with a GPU; ARGS=--small tries it on any.
+bench-gpu: $(VENV)/installed
+	@mkdir -p runs/bench-gpu
+	$(BIN)/python -m pipeline.evaluation.gpu --json runs/bench-gpu/gpu.json --markdown runs/bench-gpu/gpu.md $(ARGS)
 
 clean:
 	rm -rf $(VENV) artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
+from .caching import find_speed
 from .errors import ThroughlineError, WeightsError
 from .models import NAMES as NAMES
 from .models import assets_folder as assets_folder
@@ -28,6 +29,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 def load(
     name: str = "picturebook", device: str | torch.device | None = None, dtype: str | torch.dtype | None = None,
     *, memory: str = "auto", history: str | None = None, revision: str | None = None, offline: bool = False,
+    speed: str = "exact",
 ) -> StoryPipeline:  # fmt: skip
     """The pipeline of a model.
 
@@ -37,12 +39,13 @@ def load(
     of the work, so that the text filter, which shares the text encoder, decides the same.
     memory: one of `placement.MEMORIES`; `StoryPipeline.placement.said` tells what came of it.
     history: one of `story_pipeline.HISTORIES`; None for "trained" if the model has what that needs, else "reference".
-    revision, offline: see `find`.
+    revision, offline: see `find`. speed: one of `caching.SPEEDS`.
     Raises ThroughlineError as `find` does, and for a device, a precision or a history that is not to be had.
     """
     folder, place = find(name, revision, offline), find_device(device)
     precision = _dtype(dtype, place)
     _check_history(history)
+    find_speed(speed)
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     try:
@@ -57,6 +60,7 @@ def load(
         raise ThroughlineError(
             f"history is 'trained', but {str(folder)!r} has no adapter: expected 'reference' or 'off'"
         )
+    pipeline.speed = speed
     pipeline.history = history or pipeline.history
     pipeline.placement.place(pipeline, memory, place)
     pipeline.autocast = dtype is None

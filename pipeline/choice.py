@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MEMORIES = ("auto", "fast", "balanced", "low")
 HISTORIES = ("trained", "reference", "off")
+SPEED_NAMES = ("exact", "fast")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Choice:
     history: str | None = None
     device: str | None = None
     dtype: str | None = None
+    speed: str = "exact"
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Choice:
@@ -60,7 +62,7 @@ class Choice:
 
         pipeline = backbones.load(
             self.model, self.device, self.dtype, memory=self.memory, history=self.history, revision=self.revision,
-            offline=self.offline,
+            offline=self.offline, speed=self.speed,
         )  # fmt: skip
         if pipeline.stock or self.memory != "auto":
             print(pipeline.placement.said[-1], file=sys.stderr)
@@ -80,6 +82,9 @@ def add_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--history", choices=HISTORIES,
                        help="how the past is remembered: as the model was trained to, by reference frames, or not "
                             "(default: as trained, else by reference)")  # fmt: skip
+    group.add_argument("--speed", choices=SPEED_NAMES, default="exact",
+                       help="fast passes over what hardly changes from step to step, and stops guiding before the end: "
+                            "nearly the same picture in less time (default: exact)")  # fmt: skip
 
 
 def _usual_history(folder: Path) -> str:

@@ -70,6 +70,10 @@ class Maker:
         self._generate = on_gpu(self._generate_here, _gpu_seconds)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
 
+    @property
+    def speed(self) -> Any:
+        return getattr(self.pipeline, "speed", "exact")
+
     def render(
         self, board: Board, scene: Scene, conditioning: Conditioning, seed: int, trial: Trial | None = None
     ) -> Generator[Made, None, Clip]:
@@ -155,7 +159,7 @@ class Maker:
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
         return Take(
             id=new_id(), scene=scene.id, **files, seed=seed, steps=scene.steps, conditioning=conditioning, trace=trace,
-            render_seconds=round(seconds, 3), created=time.time(),
+            speed=self.speed, render_seconds=round(seconds, 3), created=time.time(),
         )  # fmt: skip
 
 

@@ -227,7 +227,7 @@ class Renderer:
         if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
             return  # an identical keyframe of a scene before it stopped the cascade
         seed = secrets.randbelow(2**31) if scene.new_seed or job.order == AGAIN else scene.seed
-        same = self._same_take(head, scene, cache_key(standing.conditioning, seed, scene.steps))
+        same = self._same_take(head, scene, standing.conditioning, seed)
         if same:
             self._choose(job, same)
             return
@@ -250,9 +250,11 @@ class Renderer:
         check_memory(self.device, pixels * MEMORY_OF_A_PIXEL)
         return maker
 
-    def _same_take(self, head: Head, scene: Scene, key: str) -> Take | None:
+    def _same_take(self, head: Head, scene: Scene, conditioning: Conditioning, seed: int) -> Take | None:
         """A take as it would come out, if its files are whole: what a disk lost is rendered again, bit for bit."""
-        same = (take for take in head.board.takes(scene.id) if take.key() == key)
+        takes = [take for take in head.board.takes(scene.id) if take.conditioning and take.seed == seed]
+        key = cache_key(conditioning, seed, scene.steps, self.maker.speed) if takes else ""
+        same = (take for take in takes if take.key() == key)
         return next((take for take in same if self.media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)
 
     def _choose(self, job: Job, take: Take) -> None:

@@ -184,6 +184,7 @@ class Take(Value):
     frames_per_second: float = Field(gt=0)
     seed: Seed | None = None  # these are None for a clip of the user's own
     steps: int | None = None
+    speed: Literal["exact", "fast"] = "exact"  # see `pipeline.caching`
     conditioning: Conditioning | None = None
     trace: Digest | None = None
     note: str = Field(default="", max_length=200)  # what it was a trial of
@@ -191,8 +192,10 @@ class Take(Value):
     created: float = Field(default=0.0, ge=0)  # seconds since 1970
 
     def key(self) -> str:
-        """What makes the very same clip again: conditioning, seed and steps; '' for a clip of the user's own."""
-        return cache_key(self.conditioning, self.seed or 0, self.steps or 0) if self.conditioning else ""
+        """What makes the very same clip again: conditioning, seed, steps, speed; '' for a clip of the user's own."""
+        if self.conditioning is None:
+            return ""
+        return cache_key(self.conditioning, self.seed or 0, self.steps or 0, self.speed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,9 +232,11 @@ class Board:
         return own.keyframe if own else take.keyframe
 
 
-def cache_key(conditioning: Conditioning, seed: int, steps: int) -> str:
+def cache_key(conditioning: Conditioning, seed: int, steps: int, speed: str = "exact") -> str:
     """SHA-256 of everything that decides a clip, bit for bit on one machine."""
-    return hashlib.sha256(canonical([conditioning.digest(), seed, steps])).hexdigest()
+    return hashlib.sha256(
+        canonical([conditioning.digest(), seed, steps, *([] if speed == "exact" else [speed])])
+    ).hexdigest()
 
 
 def canonical(content: Any) -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.choice import HISTORIES, Choice, add_options
+from pipeline.caching import SPEEDS
+from pipeline.choice import HISTORIES, SPEED_NAMES, Choice, add_options
 from tests.tiny import save_tiny
 
 
@@ -23,10 +24,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_options_become_the_arguments_of_load(folder: Path) -> None:
-    choice = parsed("--model", str(folder), "--memory", "balanced", "--history", "reference", "--offline")
-    assert choice == Choice(str(folder), None, True, "balanced", "reference")
+    choice = parsed("--model", str(folder), "--memory", "balanced", "--history", "reference", "--offline",
+                    "--speed", "fast")  # fmt: skip
+    assert choice == Choice(str(folder), None, True, "balanced", "reference", speed="fast")
     pipeline = choice.load()
-    assert (pipeline.history, pipeline.placement.name) == ("reference", "balanced")
+    assert (pipeline.history, pipeline.placement.name, pipeline.speed) == ("reference", "balanced", "fast")
 
 
 def test_by_default_it_is_the_embedded_model_as_it_was_trained() -> None:
@@ -37,6 +39,11 @@ def test_another_history_is_another_model_to_a_story(folder: Path) -> None:
     digests = {history: Choice(str(folder), history=history).digest() for history in (None, *HISTORIES)}
     assert digests[None] == digests["trained"]
     assert len(set(digests.values())) == 3
+
+
+def test_another_speed_is_not() -> None:
+    assert tuple(SPEEDS) == SPEED_NAMES
+    assert Choice(speed="fast").digest() == Choice().digest()
 
 
 def test_the_options_load_no_torch() -> None:

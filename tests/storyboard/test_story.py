@@ -203,6 +203,8 @@ def test_digests_stay_what_they_are():
     assert RED.digest() == "25cf41b3ed817731848bf25ceb67d91c6bd2651c65438bd462238d42d8b17646"
     assert take("t", "a", conditioning=RED, seed=3, steps=24).key() == cache_key(RED, 3, 24)
     assert len({cache_key(RED, seed, steps) for seed in (3, 4) for steps in (24, 25)}) == 4
+    assert cache_key(RED, 3, 24, "fast") == take("t", "a", conditioning=RED, seed=3, steps=24, speed="fast").key()
+    assert cache_key(RED, 3, 24, "fast") != cache_key(RED, 3, 24) == cache_key(RED, 3, 24, "exact")
     assert take("t", "a", source="imported").key() == ""
 
 
