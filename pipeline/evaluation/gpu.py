@@ -2,8 +2,8 @@
 
 Random weights: what is shown does not matter here, only what is computed. 49 frames of 480 x 720, 50 steps, a scene
 that remembers, by the adapter's history tokens. The ways: the method done plainly, its three branches one after the
-other; the stock CogVideoXPipeline with its two branches; ours exact, blocks compiled, branches as one batch or one after
-the other, whichever is faster; ours fast, the same with the profile of `--speed fast`.
+other; the stock CogVideoXPipeline with its two branches; ours exact, blocks compiled, branches in one batch or not,
+whichever is faster; ours fast, the same with the profile of `--speed fast`.
 
 Three branches of 50 steps are 18.0 PFLOP: 22.8 s at 790 TFLOP/s are the floor on an H200. First-block caching on random
 weights passes over other steps than on trained ones: the share of blocks that ran is printed beside its time.
