@@ -33,7 +33,7 @@ class Speed:
 
 
 EXACT = Speed()
-SPEEDS = {"exact": EXACT, "fast": Speed(threshold=0.05, end=0.9)}
+SPEEDS = {"exact": EXACT, "fast": Speed(threshold=0.12, end=0.9)}
 
 
 def find_speed(name: str) -> Speed:

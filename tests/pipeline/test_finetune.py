@@ -204,3 +204,13 @@ def test_what_cannot_be_is_said_in_a_line(
 def test_the_configurations_are_accelerates(name: str, kind: str) -> None:
     path = ROOT / "pipeline" / "training" / "finetune" / "configs" / f"{name}.yaml"
     assert load_config_from_file(str(path)).distributed_type == kind
+
+
+@pytest.mark.slow
+def test_a_backbone_that_is_split_over_two_processes_learns_as_a_whole_one() -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    done = subprocess.run(
+        [*command, "--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", "tests/pipeline/sharded.py"], cwd=ROOT,
+        capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
