@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import caching
+from pipeline import backbones, caching
 from pipeline.caching import EXACT, BlockCache, Speed
 from pipeline.errors import ThroughlineError
+from pipeline.evaluation import fast
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene
 from pipeline.story_pipeline import Clip, StoryPipeline
@@ -140,3 +141,16 @@ def test_a_stock_checkpoint_opened_for_history_begins_behind_gates_of_zero(low_m
     with torch.no_grad():
         remembered = model(*inputs, history=torch.randn(1, 5, 12).bfloat16()).sample
         torch.testing.assert_close(remembered, stock(*inputs).sample, rtol=0.05, atol=0.05)
+
+
+def test_ssim_is_one_for_the_same_and_falls_with_what_differs() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (2, 24, 32, 3)).astype(np.uint8)
+    blurred = np.stack([frames[0] // 2 + 64, frames[1]])
+    assert fast.ssim(frames, frames) == pytest.approx(1)
+    assert fast.ssim(frames, 255 - frames) < 0 < fast.ssim(frames, blurred) < 0.95
+
+
+@pytest.mark.slow
+def test_the_fast_profile_of_the_embedded_model_is_near_the_exact_one_and_does_less() -> None:
+    found = fast.compare(backbones.load("picturebook"), 0)
+    assert found.ssim >= fast.LEAST and found.blocks < 0.7
