@@ -3,7 +3,8 @@
 A mention's patches are those that look at it more than at the rest of the prompt (text-to-patch attention, mean over
 blocks and heads) and whose prediction changes when it is taken out of the prompt, as a mask is found in DiffEdit
 (Couairon et al. 2022). Neither will do alone: attention finds places, but a person only roughly; without its place a
-person changes more than the place does. The maps that are shown are the attention.
+person changes more than the place does. What is done ("is running") has no look of its own, only that of who does
+it: it has maps, but no patches. The maps that are shown are the attention.
 
 Letters: L text tokens, R patches of a keyframe, (h, w) latents a side, p side of a patch in latents.
 """
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from .denoising import Denoiser
 from .history import AttentionMap, HistoryScene, Memory
+from .language.mentions import analyse
 from .reference import LOOK_AT, THRESHOLD, Reference, looks
 from .text_encoder import TextEncoding
 from .text_filter import FilteredScene, FilterResult, Mention, kept_tokens
@@ -35,14 +37,16 @@ def refer(
     references, maps = [], list[AttentionMap]()
     for index in result.contributing:
         reference, own = _look(history[index], result.scenes[index], latents[index], denoiser)
-        references.append(reference)
         maps += own
+        if reference is not None:
+            references.append(reference)
     return Memory(None, tuple(maps), tuple(references))
 
 
 def _look(
     scene: HistoryScene, verdict: FilteredScene, latents: Tensor, denoiser: Denoiser
-) -> tuple[Reference, list[AttentionMap]]:
+) -> tuple[Reference | None, list[AttentionMap]]:
+    """What a scene contributes: no reference if nothing but what is done was kept."""
     step = round(LOOK_AT * denoiser.scheduler.config.num_train_timesteps)
     at = (denoiser.reference_network, step, denoiser.scheduler.alphas_cumprod[step].float())
     network, t, alpha_bar = at
@@ -52,12 +56,19 @@ def _look(
     grid = (latents.shape[-2] // patch, latents.shape[-1] // patch)
     patches, maps = list[Tensor](), list[AttentionMap]()
     for mention in verdict.kept_mentions:
-        without = denoiser.text.encode(_without(scene.prompt, mention)).hidden
-        _, other = looks(without, latents, network, t, alpha_bar)
-        missed = F.adaptive_avg_pool2d((v - other).square().mean((0, 1, 2))[None], grid).flatten().cpu()
-        patches.append(_patches(_attended(relative, scene.text, mention), missed))
         maps += [_map(verdict.index, relative, scene.text, replace(mention, words=(w,)), grid) for w in mention.words]
-    return Reference(scene.text.hidden, latents, torch.stack(patches)), maps
+        if not _is_done(mention, scene.prompt):
+            without = denoiser.text.encode(_without(scene.prompt, mention)).hidden
+            _, other = looks(without, latents, network, t, alpha_bar)
+            missed = F.adaptive_avg_pool2d((v - other).square().mean((0, 1, 2))[None], grid).flatten().cpu()
+            patches.append(_patches(_attended(relative, scene.text, mention), missed))
+    return Reference(scene.text.hidden, latents, torch.stack(patches)) if patches else None, maps
+
+
+def _is_done(mention: Mention, prompt: str) -> bool:
+    """Whether a mention is a verb."""
+    found = analyse(prompt)
+    return mention.words[0].start in {found.segments[i].start for i in found.verbs}
 
 
 def _patches(attended: Tensor, missed: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ history expect of it, in the mean over time, is those same patches (`drawn`), as
 collage (Meng et al. 2022, SDEdit). After that the clip is the model's own.
 
 Letters: L text tokens, t width of the text encoder, f latent frames, C latent channels, R patches of a keyframe,
-M kept mentions.
+M kept mentions that have a look.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
 MOST_NOISE = 0.6  # share of the noise schedule that a keyframe is never noised beyond: looks are decided early
 UNDECIDED = 0.0075  # ᾱ up to which a clip is drawn to its references: a fifth of the steps of the embedded model
-THRESHOLD = 0.1  # share of what the patch that depends most on a mention does
+THRESHOLD = 0.05  # share of what the patch that depends most on a mention does
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Reference:
 
     text: Tensor  # τ of its own scene's prompt, float32 (L, t)
     latents: Tensor  # float32 (1, 1, C, h, w)
-    patches: Tensor  # bool (M, R), those that each kept mention looks at
+    patches: Tensor  # bool (M, R), those that each kept mention with a look looks at
 
 
 def noised(latents: Tensor, alpha_bar: Tensor) -> Tensor:

@@ -111,8 +111,19 @@ def test_what_the_filter_drops_of_a_scene_is_not_looked_at() -> None:
     assert len(one.references[0].patches) == 1 and len(both.references[0].patches) == 2
 
 
+def test_what_is_done_has_maps_but_brings_nobody_along() -> None:
+    pipe, prompt = tiny(), "The dog is running in the snow."
+    memory = pipe.remember([scene(PAST)], pipe.filter([PAST], prompt))
+    assert [item.word.text for item in memory.maps] == ["running"] and not memory.remembers
+    forgetful, plain = pipe(prompt, [scene(PAST)], **SMALL), pipe(prompt, [], **SMALL)
+    assert np.array_equal(forgetful.frames, plain.frames)
+    prompt = "The dog is running on the beach."
+    [reference] = pipe.remember([scene(PAST)], pipe.filter([PAST], prompt)).references
+    assert len(reference.patches) == 1, "the beach"
+
+
 def test_a_mention_has_the_patches_that_look_at_it_and_depend_on_it() -> None:
-    attended, missed = torch.tensor([0.5, 0.4, 0.3, -0.1]), torch.tensor([10.0, 0.9, 1.1, 500.0])
+    attended, missed = torch.tensor([0.5, 0.4, 0.3, -0.1]), torch.tensor([10.0, 0.4, 0.6, 500.0])
     assert _patches(attended, missed).tolist() == [True, False, True, False]
     assert _patches(torch.zeros(4), missed).tolist() == [False, False, False, True], "nobody looks: dependence decides"
     assert _patches(attended, torch.zeros(4)).tolist() == [True, True, True, False]
