@@ -181,8 +181,8 @@ def test_settings_of_the_story_and_the_model_are_told(board):
 
 
 def test_the_history_weight_is_told_where_something_is_remembered(board):
-    found = standings(edited(board, edits.edit_scene, "c", guidance={"history": 3}))
-    assert found["c"].reasons == ("history guidance 4.0 → 3.0",)
+    found = standings(edited(board, edits.edit_scene, "c", guidance={"history": 4}))
+    assert found["c"].reasons == ("history guidance 3.0 → 4.0",)
 
 
 def test_changed_words_are_told_of_the_scene_and_of_those_that_remember_it(board):
