@@ -79,7 +79,7 @@ TAKES = st.builds(
 DIGEST = hashlib.sha256(b"").hexdigest()
 OTHER_DIGEST = hashlib.sha256(b"other").hexdigest()
 RED = Conditioning(
-    model="m", prompt="red", negative_prompt="", guidance=Guidance(history=2.0), width=144, height=96, num_frames=17,
+    model="m", prompt="red", negative_prompt="", guidance=Guidance(text=4.0, history=2.0), width=144, height=96, num_frames=17,
     rows=((0, 3),), memories=(Memory(scene="a", prompt="red coat", kept=((0, 8),), keyframe=DIGEST),),
 )  # fmt: skip
 
@@ -194,7 +194,7 @@ def test_a_digest_does_not_count_where_a_memory_is_kept():
 
 def test_the_history_weight_counts_only_where_something_is_remembered():
     bare = RED.model_copy(update={"memories": (), "rows": ()})
-    heavier = bare.model_copy(update={"guidance": Guidance(history=9)})
+    heavier = bare.model_copy(update={"guidance": Guidance(text=4.0, history=9)})
     assert heavier.digest() == bare.digest()
 
 
