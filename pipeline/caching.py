@@ -19,9 +19,11 @@ from .guidance import Guidance
 @dataclass(frozen=True)
 class Speed:
     """How a clip is made with less work. threshold: of the relative change of what the first block adds, under which
-    the other blocks are passed over; 0 for never. end: the share of the steps after which nothing guides any more."""
+    the other blocks are passed over; 0 for never. until: the share of the steps after which none is, for nothing makes
+    up for what is left out at last. end: the share of the steps after which nothing guides any more."""
 
     threshold: float = 0.0
+    until: float = 1.0
     end: float = 1.0
 
     def guiding(self, guidance: Guidance) -> Guidance:
@@ -33,7 +35,7 @@ class Speed:
 
 
 EXACT = Speed()
-SPEEDS = {"exact": EXACT, "fast": Speed(threshold=0.12, end=0.9)}
+SPEEDS = {"exact": EXACT, "fast": Speed(threshold=0.12, until=0.8, end=0.95)}
 
 
 def find_speed(name: str) -> Speed:
@@ -46,17 +48,19 @@ def find_speed(name: str) -> Speed:
 class Caches:
     """Those of a clip, or of a batch of clips, by branch."""
 
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
+    def __init__(self, speed: Speed) -> None:
+        self.speed, self._open = speed, True
         self._caches: dict[tuple[int, str], BlockCache] = {}
 
-    def begin(self, rows: Sequence[tuple[int, str]]) -> None:
-        """A step of these branches: what a branch kept that was left out since is of no use any more."""
-        self._caches = {row: self._caches.get(row) or BlockCache(self.threshold) for row in rows}
+    def begin(self, rows: Sequence[tuple[int, str]], share: float = 0.0) -> None:
+        """A step of these branches, after `share` of all steps: what a branch kept that was left out since is of no
+        use any more."""
+        self._open = share < self.speed.until
+        self._caches = {row: self._caches.get(row) or BlockCache(self.speed.threshold) for row in rows}
 
     def of(self, rows: Sequence[tuple[int, str]]) -> list[BlockCache] | None:
         """None for none, if nothing is to be passed over."""
-        return [self._caches[row] for row in rows] if self.threshold else None
+        return [self._caches[row] for row in rows] if self.speed.threshold and self._open else None
 
 
 @dataclass(eq=False)

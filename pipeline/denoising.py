@@ -59,6 +59,7 @@ class Denoiser:
         for index, t in enumerate(samplers[0].timesteps):
             weights = [self.speed.guiding(shot.guidance).weights(index, steps) for shot in shots]
             names = [branches(*w, shot.memory.remembers) for w, shot in zip(weights, shots, strict=True)]
+            predict.begin(names, index / steps)
             predictions, outcome = predict(noisy, t, samplers[0].alpha_bars[index], names), []
             for i, (w1, w2) in enumerate(weights):
                 v = guide(predictions[i], w1, w2)
@@ -114,7 +115,7 @@ class _Predictor:
 
     def __init__(self, denoiser: Denoiser, shots: Sequence[Shot], shape: tuple[int, ...]) -> None:
         self.denoiser, self.shots, self.rotary = denoiser, shots, denoiser.rotary(shape)
-        self.caches = Caches(denoiser.speed.threshold)
+        self.caches = Caches(denoiser.speed)
         device, dtype = denoiser.where(), denoiser.transformer.dtype
 
         def encoded(text: str) -> Tensor:
@@ -131,7 +132,6 @@ class _Predictor:
     ) -> list[Predictions]:
         predictions: list[Predictions] = [{} for _ in names]
         rows = [(i, name) for i, own in enumerate(names) for name in own]
-        self.caches.begin(rows)
         looking = [self._looks(row) for row in rows]
         plain = [row for row, looks in zip(rows, looking, strict=True) if not looks]
         groups: list[tuple[list[tuple[int, str]], list[KeysValues] | None]] = [(plain, None)] if plain else []
@@ -143,6 +143,10 @@ class _Predictor:
                 target = None if kv is None else self.collages[i]
                 predictions[i][name] = v if target is None else drawn(v, noisy[i], alpha_bar, target)
         return predictions
+
+    def begin(self, names: list[tuple[str, ...]], share: float) -> None:
+        """The next step, after `share` of all steps."""
+        self.caches.begin([(i, name) for i, own in enumerate(names) for name in own], share)
 
     def _looks(self, row: tuple[int, str]) -> bool:
         return row[1] != "forgetful" and bool(self.shots[row[0]].memory.references)

@@ -11,8 +11,10 @@ import time
 from dataclasses import dataclass
 from statistics import mean
 
-import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from .. import backbones
 from ..history import HistoryScene
@@ -38,16 +40,17 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     """Structural similarity of two clips, uint8 (F, H, W, 3): 1 for the same. Wang et al. 2004, windows of 11 pixels,
     mean over frames and channels."""
 
-    def smooth(x: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(x, (11, 11), 1.5)
+    x, y = (torch.from_numpy(clip).double().movedim(-1, 1).flatten(0, 1)[:, None] for clip in (a, b))  # (F 3, 1, H, W)
+    bell = torch.exp(-(torch.arange(-5.0, 6.0, dtype=torch.double) ** 2) / (2 * 1.5**2))
+    bell = bell / bell.sum()
 
-    found = []
-    for x, y in zip(a.astype(np.float64), b.astype(np.float64), strict=True):
-        mx, my = smooth(x), smooth(y)
-        vx, vy, both = smooth(x * x) - mx * mx, smooth(y * y) - my * my, smooth(x * y) - mx * my
-        c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-        found.append(((2 * mx * my + c1) * (2 * both + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
-    return float(np.mean(found))
+    def smooth(values: Tensor) -> Tensor:
+        return F.conv2d(F.conv2d(values, bell[None, None, None]), bell[None, None, :, None])
+
+    mx, my = smooth(x), smooth(y)
+    vx, vy, both = smooth(x * x) - mx * mx, smooth(y * y) - my * my, smooth(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return float(((2 * mx * my + c1) * (2 * both + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
 
 
 def compare(pipeline: StoryPipeline, seed: int, steps: int = DEFAULT_STEPS) -> Compared:

@@ -107,12 +107,12 @@ def scheduler() -> CogVideoXDDIMScheduler:
 def story_clip(model: Any, scene: Scene, steps: int, batched: bool, speed: Speed = EXACT) -> Tensor:
     """The method: three branches, in one batch or one after the other. Gives latents, as the denoiser makes them."""
     sampler, z, draw = StockSampler(scheduler(), steps), scene.noise, torch.Generator()
-    guidance, caches = speed.guiding(Guidance(text=6.0, history=1.5)), Caches(speed.threshold)
+    guidance, caches = speed.guiding(Guidance(text=6.0, history=1.5)), Caches(speed)
     for index, t in enumerate(sampler.timesteps):
         w1, w2 = guidance.weights(index, steps)
         names = branches(w1, w2, has_history=True)
         rows = [(0, name) for name in names]
-        caches.begin(rows)
+        caches.begin(rows, index / steps)
         groups = [names] if batched else [(name,) for name in names]
         found: dict[str, Tensor] = {}
         for group in groups:

@@ -97,21 +97,23 @@ def test_branches_and_shots_of_a_batch_do_not_share_caches(pipeline: StoryPipeli
 
 
 def test_a_branch_that_was_left_out_begins_anew() -> None:
-    caches = caching.Caches(0.1)
+    caches = caching.Caches(Speed(threshold=0.1, until=0.8))
     caches.begin([(0, "full"), (0, "negative")])
     full, negative = caches.of([(0, "full"), (0, "negative")]) or []
     caches.begin([(0, "full")])
     caches.begin([(0, "full"), (0, "negative")])
     kept, anew = caches.of([(0, "full"), (0, "negative")]) or []
     assert kept is full and anew is not negative
-    assert caching.Caches(0.0).of([]) is None
+    caches.begin([(0, "full")], 0.8)
+    assert caches.of([(0, "full")]) is None
+    assert caching.Caches(EXACT).of([]) is None
 
 
 def test_the_fast_profile_ends_guidance_earlier_and_passes_blocks_over(
     pipeline: StoryPipeline, past: list[HistoryScene]
 ) -> None:
     clip = made(pipeline, past, Speed(end=0.5))
-    assert [(g["text"], g["history"]) for g in clip.trace.guidance] == [(4.0, 4.0)] * 3 + [(1.0, 0.0)] * 3
+    assert [(g["text"], g["history"]) for g in clip.trace.guidance] == [(2.0, 3.0)] * 3 + [(1.0, 0.0)] * 3
     narrow = Guidance(start=0.1, end=0.3)
     assert Speed(end=0.5).guiding(narrow) is narrow and EXACT.guiding(Guidance()) == Guidance()
     assert Speed(end=0.5).guiding(Guidance(start=0.7)).start == 0.5
