@@ -35,7 +35,7 @@ class Speed:
 
 
 EXACT = Speed()
-SPEEDS = {"exact": EXACT, "fast": Speed(threshold=0.12, until=0.8, end=0.95)}
+SPEEDS = {"exact": EXACT, "fast": Speed(threshold=0.15, until=0.8, end=0.9)}
 
 
 def find_speed(name: str) -> Speed:
