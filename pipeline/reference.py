@@ -31,7 +31,7 @@ Network = Callable[[Tensor, Tensor, int, Tensor, Witness], Tensor]  # (latents, 
 NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends on nothing else
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
 MOST_NOISE = 0.6  # share of the noise schedule that a keyframe is never noised beyond: looks are decided early
-UNDECIDED = 0.0075  # ᾱ up to which a clip is drawn to its references: a fifth of the steps of the embedded model
+UNDECIDED = 0.0075  # ᾱ up to which a clip is drawn to its references: a quarter of the steps of the embedded model
 THRESHOLD = 0.05  # share of what the patch that depends most on a mention does
 
 
