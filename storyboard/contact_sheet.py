@@ -39,7 +39,7 @@ class Panel:
 def contact_sheet(title: str, facts: str, panels: Sequence[Panel]) -> Image.Image:
     """All panels on one sheet, as tall as it takes: about 1 MB of memory a panel. facts: a few words that stand beside
     the title."""
-    columns = 3 if len(panels) <= 12 else 4 if len(panels) <= 32 else 6
+    columns = 2 if len(panels) in (2, 4) else 3 if len(panels) <= 12 else 4 if len(panels) <= 32 else 6
     rows = max(1, -(-len(panels) // columns))
     width = 2 * MARGIN + columns * PICTURE[0] + (columns - 1) * GAP
     height = HEADER + MARGIN + rows * (PANEL_HEIGHT + GAP) + MARGIN // 2
