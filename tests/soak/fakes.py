@@ -58,6 +58,7 @@ class FakeMaker:
         self.media, self.steps, self.step_seconds = media, steps, step_seconds
         self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
         self.encodings = SimpleNamespace(model=MODEL)
+        self.speed = "exact"
         self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
 
     def render(

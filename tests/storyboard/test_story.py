@@ -79,8 +79,8 @@ TAKES = st.builds(
 DIGEST = hashlib.sha256(b"").hexdigest()
 OTHER_DIGEST = hashlib.sha256(b"other").hexdigest()
 RED = Conditioning(
-    model="m", prompt="red", negative_prompt="", guidance=Guidance(text=4.0, history=2.0), width=144, height=96, num_frames=17,
-    rows=((0, 3),), memories=(Memory(scene="a", prompt="red coat", kept=((0, 8),), keyframe=DIGEST),),
+    model="m", prompt="red", negative_prompt="", guidance=Guidance(text=4.0, history=2.0), width=144, height=96,
+    num_frames=17, rows=((0, 3),), memories=(Memory(scene="a", prompt="red coat", kept=((0, 8),), keyframe=DIGEST),),
 )  # fmt: skip
 
 
