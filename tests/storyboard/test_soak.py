@@ -138,10 +138,6 @@ import app
 from tests.soak.fakes import open_fake
 import threading
 
-class Choice:
-    @classmethod
-    def of(cls, options): return cls()
-
 def serve(choice, port):
     studio = open_fake(Path(sys.argv[1]), steps=10**6, step_seconds=float(sys.argv[2]))
     try:
@@ -150,7 +146,7 @@ def serve(choice, port):
     finally:
         studio.close()
 
-app.Choice, app.serve = Choice, serve
+app.serve = serve
 sys.exit(app.main([]))
 """
 
