@@ -159,9 +159,12 @@ def test_told_to_stop_a_process_saves_and_goes(step_seconds: float, tmp_path: Pa
     studio.close()
     program = [sys.executable, "-c", SERVING, str(tmp_path), str(step_seconds)]
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout and process.stdout.readline() == "serving\n"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        try:
+            assert process.stdout and process.stdout.readline() == "serving\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()  # or a process that does not go would keep this one waiting for ever
     assert hosting.STOPPING_SECONDS < 5, "after which it goes, whatever it waits for; a busy disk may keep it longer"
     after = open_fake(tmp_path, prepare=lambda studio: studio.renderer.queue.close(0) and None)
     jobs = after.library.ledger.jobs()
