@@ -96,16 +96,32 @@ class Database:
         with self._arriving:
             self._line.append(change)
             leads, self._led = not self._led, True
-        if not leads:
-            change.turn.wait()
-        if not change.done:
-            self._lead()
+        try:
+            if not leads:
+                change.turn.wait()
+            if not change.done:
+                self._lead()
+        except BaseException:  # a signal, in the main thread
+            self._leave(change)
+            raise
         if isinstance(change.error, sqlite3.Error):
             raise ThroughlineError(f"library {self.path} can't be written: {change.error}") from change.error
         if change.error:
             raise change.error
         result: T = change.result
         return result
+
+    def _leave(self, change: _Change) -> None:
+        """Takes a change out of the line; if its thread was to commit the others, the next one is."""
+        with self._arriving:
+            if change not in self._line:
+                return
+            first = change is self._line[0]
+            self._line.remove(change)
+            if first and change.turn.is_set():
+                self._led = bool(self._line)
+                for after in self._line[:1]:
+                    after.turn.set()
 
     def _lead(self) -> None:
         """Commits all that are in line; of those that came meanwhile, the first is to do the same."""

@@ -25,23 +25,22 @@ class Window:
     p: int
 
     def cut(self, x: Tensor) -> Tensor:
-        """(B, ..., h, w), of single latents, to (B, ..., ROWS p, COLUMNS p)."""
-        parts = (
-            one[..., self.p * top : self.p * (top + ROWS), self.p * left : self.p * (left + COLUMNS)]
-            for one, (top, left) in zip(x, self.corners.tolist(), strict=True)
-        )
-        return torch.stack(list(parts))
+        """(B, ..., h, w) to (B, ..., ROWS p, COLUMNS p)."""
+        return torch.stack([one[at] for one, at in zip(x, self._places(), strict=True)])
 
     def paste(self, part: Tensor, into: Tensor) -> Tensor:
         """`into` (B, ..., h, w) with `part` (B, ..., ROWS p, COLUMNS p) in its place."""
-        filled = []
-        for new, old, (top, left) in zip(part, into, self.corners.tolist(), strict=True):
-            height, width = old.shape[-2:]
-            right, bottom = width - self.p * (left + COLUMNS), height - self.p * (top + ROWS)
-            margins = (self.p * left, right, self.p * top, bottom)
-            inside = F.pad(torch.ones_like(new, dtype=torch.bool), margins)
-            filled.append(torch.where(inside, F.pad(new, margins), old))
-        return torch.stack(filled)
+        filled = into.clone()
+        for row, at in enumerate(self._places()):
+            filled[row][at] = part[row]
+        return filled
+
+    def _places(self) -> list[tuple]:
+        p = self.p
+        return [
+            (..., slice(p * top, p * (top + ROWS)), slice(p * left, p * (left + COLUMNS)))
+            for top, left in self.corners.tolist()
+        ]
 
 
 def draw_window(actors: Tensor, p: int, generator: torch.Generator) -> Window:

@@ -100,3 +100,29 @@ def test_a_change_within_another_is_a_mistake(database: Database) -> None:
     with pytest.raises(AssertionError, match="within another"):
         database.write(lambda db: database.write(lambda db: put(db, "a")))
     assert database.rows("SELECT word FROM words") == []
+
+
+def test_who_is_interrupted_while_waiting_holds_nobody_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    leading, gone = threading.Event(), threading.Event()
+
+    def hold(db: sqlite3.Connection) -> None:
+        leading.set()
+        gone.wait(20)
+
+    leader = threading.Thread(target=database.write, args=(hold,))
+    leader.start()
+    assert leading.wait(20)
+
+    def interrupt(self: threading.Event, timeout: float | None = None) -> bool:
+        gone.set()
+        leader.join()  # this one is told to commit the others, and is interrupted at that moment
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        change = type(threading.Event())
+        patch.setattr("storyboard.database.threading.Event", type("Event", (change,), {"wait": interrupt}))
+        database.write(lambda db: put(db, "a"))
+    after = threading.Thread(target=database.write, args=(lambda db: put(db, "b"),), daemon=True)
+    after.start()
+    after.join(20)
+    assert database.rows("SELECT word FROM words") == [("b",)]
