@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import ThroughlineError
+from .native import HISTORY, TEXT
 
 SCHEDULES = ("constant", "cosine")
 
@@ -22,8 +23,8 @@ class Guidance:
     ε = ε(z, H, P⁻) + w1 (ε(z, H, P⁺) − ε(z, H, P⁻)) + w2 (ε(z, H, P⁺) − ε(z, ∅, P⁺))
     """
 
-    text: float = 2.0  # w1; 1 does without the negative prompt
-    history: float = 3.0  # w2; 0 does without the branch that has no history
+    text: float = TEXT  # w1; 1 does without the negative prompt
+    history: float = HISTORY  # w2; 0 does without the branch that has no history
     start: float = 0.0  # guided from this share of the steps ...
     end: float = 1.0  # ... to this one; outside the window only ε(z, H, P⁺) is computed
     schedule: str = "constant"  # "cosine": both weights rise from none to full over the steps (dynamic guidance)

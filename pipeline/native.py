@@ -9,7 +9,8 @@ from typing import Any
 
 SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
 STOCK_STEPS, STOCK_TEXT, STOCK_HISTORY = 50, 6.0, 1.5  # steps and w1 as the checkpoints' authors recommend
-EMBEDDED = {"height": 96, "width": 144, "num_frames": 17, "steps": 24, "text": 2.0, "history": 3.0}
+TEXT, HISTORY = 2.0, 3.0  # w1 and w2 of the embedded model
+EMBEDDED = {"height": 96, "width": 144, "num_frames": 17, "steps": 24, "text": TEXT, "history": HISTORY}
 
 
 def stock_size(config: Mapping[str, Any], unit: int) -> tuple[int, int, int]:

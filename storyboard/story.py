@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, mo
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import ThroughlineError
+from pipeline.native import HISTORY, TEXT
 
 MOST_SCENES = 500
 MOST_CHARACTERS = 2000  # of a prompt
@@ -45,8 +46,8 @@ V = TypeVar("V", bound=Value)
 class Guidance(Value):
     """`pipeline.guidance.Guidance`, as a scene keeps it."""
 
-    text: float = Field(default=2.0, ge=0, le=30)  # w1
-    history: float = Field(default=3.0, ge=0, le=30)  # w2
+    text: float = Field(default=TEXT, ge=0, le=30)  # w1
+    history: float = Field(default=HISTORY, ge=0, le=30)  # w2
     start: float = Field(default=0.0, ge=0, le=1)  # shares of the steps between which it guides
     end: float = Field(default=1.0, ge=0, le=1)
     schedule: Literal["constant", "cosine"] = "constant"
