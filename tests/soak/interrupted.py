@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -97,32 +98,29 @@ def calls_of(pipeline: StoryPipeline, part: str) -> int:
     return len(calls)
 
 
-def interruptions(pipeline: StoryPipeline) -> list[Callable[[], None]]:
-    """Every way to be cut short in one render."""
+def interruptions(pipeline: StoryPipeline) -> dict[str, list[Callable[[], None]]]:
+    """Every way to be cut short in one render: "out of memory" at each call, "cancelled" after each step."""
     UNDISTURBED[id(pipeline)] = digest(pipeline)
-    found: list[Callable[[], None]] = []
-    for part in ("transformer", "vae"):
-        for number in range(1, calls_of(pipeline, part) + 1):
-            found.append(lambda part=part, number=number: run_out(pipeline, part, number))  # type: ignore[misc]
-    for after in range(STEPS + 1):
-        found.append(lambda after=after: cancel(pipeline, after))  # type: ignore[misc]
-    return found
+    memory = [partial(run_out, pipeline, part, number)
+              for part in ("transformer", "vae") for number in range(1, calls_of(pipeline, part) + 1)]  # fmt: skip
+    return {"out of memory": memory, "cancelled": [partial(cancel, pipeline, after) for after in range(STEPS + 1)]}
 
 
 def main() -> int:
     from tests.tiny import tiny_pipeline
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--times", type=int, default=500)
+    parser.add_argument("--times", type=int, default=500, help="of either kind")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     began, rng, pipeline = time.monotonic(), random.Random(options.seed), tiny_pipeline()
-    expected, ways = fresh_digest(), interruptions(pipeline)
-    for number in range(options.times):
-        rng.choice(ways)()
-        assert digest(pipeline) == expected, f"interruption {number} changed the next render"
-    print(f"seed {options.seed}: {options.times} renders cut short in {len(ways)} ways, the next one as in a fresh "
-          f"process, bit for bit; {time.monotonic() - began:.0f} s")  # fmt: skip
+    expected = fresh_digest()
+    for kind, ways in interruptions(pipeline).items():
+        for number in range(options.times):
+            rng.choice(ways)()
+            assert digest(pipeline) == expected, f"{kind}: interruption {number} changed the next render"
+        print(f"seed {options.seed}: {options.times} renders {kind}, in {len(ways)} ways, each next one as in a fresh "
+              f"process, bit for bit; {time.monotonic() - began:.0f} s so far", flush=True)  # fmt: skip
     return 0
 
 
