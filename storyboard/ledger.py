@@ -24,6 +24,8 @@ from .story import new_id
 
 MOST_TIMINGS = 20
 
+Kind = tuple[str, str, bool]  # of renders: model, device, and whether something is remembered
+
 
 class Ledger:
     """The jobs of a library. Methods raise ThroughlineError for a disk that can't be read or written."""
@@ -31,6 +33,7 @@ class Ledger:
     def __init__(self, database: Database, folder: Path) -> None:
         """folder: where the lock files of this library's processes lie."""
         self._database, self._folder = database, folder
+        self._timings: dict[Kind, list[tuple[float, float]]] = {}  # those of other processes are not missed
         self._name = new_id()  # of this process's part of the line
         self._lock = self._lock_of(self._name)
         try:
@@ -129,12 +132,15 @@ class Ledger:
             latest = f"SELECT number FROM timings WHERE {where} ORDER BY number DESC LIMIT {MOST_TIMINGS}"
             db.execute(f"DELETE FROM timings WHERE {where} AND number NOT IN ({latest})", kind * 2)
 
-        self._database.write(write)
+        self._database.write(write, lambda done: self._timings.pop(kind, None))
 
     def timings(self, model: str, device: str, remembers: bool) -> list[tuple[float, float]]:
         """(work, seconds) of the latest 20 renders of that kind, oldest first."""
-        query = "SELECT work, seconds FROM timings WHERE model = ? AND device = ? AND remembers = ? ORDER BY number"
-        found: list[tuple[float, float]] = self._database.rows(query, model, device, remembers)
+        kind = (model, device, remembers)
+        found = self._timings.get(kind)
+        if found is None:
+            query = "SELECT work, seconds FROM timings WHERE model = ? AND device = ? AND remembers = ? ORDER BY number"
+            found = self._timings[kind] = self._database.rows(query, *kind)
         return found
 
 

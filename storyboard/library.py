@@ -41,7 +41,7 @@ from .rows import (
 )
 from .story import Board, Scene, Story, Take
 
-MOST_OPEN = 100  # stories in memory
+MOST_OPEN, MOST_OPEN_PARTS = 1000, 100_000  # stories in memory; their scenes and takes, 1 to 2 kB each
 MOST_PAST = 2000  # stories as they were, in memory, for `edited`
 
 
@@ -368,9 +368,14 @@ class Library:
         self._records[story.id] = record
         self._records.move_to_end(story.id)
         self._past[story.id, record.head.rev] = story
-        for memory, most in ((self._records, MOST_OPEN), (self._past, MOST_PAST)):
-            while len(memory) > most:
-                memory.popitem(last=False)
+        while len(self._past) > MOST_PAST:
+            self._past.popitem(last=False)
+        while len(self._records) > MOST_OPEN or (len(self._records) > 1 and self._open_parts() > MOST_OPEN_PARTS):
+            self._records.popitem(last=False)
+
+    def _open_parts(self) -> int:
+        boards = [record.head.board for record in self._records.values()]
+        return sum(len(board.story.scenes) + len(board.shelf) for board in boards)
 
 
 def _differences(then: Story, now: Story) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
     from pipeline.text_filter import FilterResult, TextFilter
 
-MOST_STANDINGS = 100  # stories
+MOST_STANDINGS = 1000  # stories
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
 MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
 MOST_ATTEMPTS = 3  # at a scene during which the process ended each time

@@ -91,10 +91,13 @@ def build(studio: Studio) -> gr.Blocks:
     throttle = Throttle()
     slow, quick = (ThreadPoolExecutor(most, name) for most, name in ((SLOW_AT_ONCE, "slow"), (QUICK_AT_ONCE, "quick")))
 
-    async def call(message: Any) -> dict[str, Any]:
+    def respond(message: Any) -> Response:
+        return JSONResponse(answer(studio, message, throttle))  # written here, not in the thread that all wait for
+
+    async def call(message: Any) -> Response:
         verb = message.get("verb") if isinstance(message, dict) else None
         pool = slow if isinstance(verb, str) and verb in SLOW else quick
-        return await asyncio.get_running_loop().run_in_executor(pool, answer, studio, message, throttle)
+        return await asyncio.get_running_loop().run_in_executor(pool, respond, message)
 
     with page:
         Application(call)

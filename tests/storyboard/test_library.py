@@ -270,6 +270,30 @@ def test_edited_names_the_fields_that_changed(library: Library) -> None:
     assert library.edited(ME, story.id, rev - 1) == set()
 
 
+# --- what is in memory -----------------------------------------------------------------------------------------------
+
+
+def test_stories_of_a_crowd_stay_in_memory(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    stories = [new(library, f"a cat {number}") for number in range(250)]
+    monkeypatch.setattr(library, "_loaded", lambda story: pytest.fail(f"{story} is read again"))
+    for story in stories:
+        assert library.edit(ME, story.id, titled("again"), "title").board.story.title == "again"
+
+
+@pytest.mark.parametrize(("most", "parts", "left"), [(3, 1000, 3), (1000, 7, 3), (1000, 1, 1)])
+def test_memory_has_an_end_and_the_disk_knows_the_rest(
+    library: Library, monkeypatch: pytest.MonkeyPatch, most: int, parts: int, left: int
+) -> None:
+    monkeypatch.setattr("storyboard.library.MOST_OPEN", most)
+    monkeypatch.setattr("storyboard.library.MOST_OPEN_PARTS", parts)
+    stories = [new(library, "a cat", "a dog") for _ in range(5)]
+    assert len(library._records) == left
+    for number, story in enumerate(stories):
+        library.edit(ME, story.id, titled(str(number)), "title")
+    assert [library.head(ME, story.id).board.story.title for story in stories] == ["0", "1", "2", "3", "4"]
+    assert len(library._records) == left
+
+
 # --- jobs, timings, references ---------------------------------------------------------------------------------------
 
 
@@ -293,6 +317,8 @@ def test_timings_are_the_latest_of_their_kind(library: Library) -> None:
     assert library.ledger.timings("picturebook", "cpu", True) == [(number, number / 2) for number in range(10, 30)]
     assert library.ledger.timings("picturebook", "cpu", False) == [(7, 8)]
     assert library.ledger.timings("picturebook", "cuda", True) == []
+    library.ledger.add_timing("picturebook", "cpu", False, 9, 10)
+    assert library.ledger.timings("picturebook", "cpu", False) == [(7, 8), (9, 10)], "asked before, and not stale"
 
 
 def test_referred_names_every_digest_that_any_revision_or_take_or_job_holds(library: Library) -> None:

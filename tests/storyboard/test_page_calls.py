@@ -313,4 +313,4 @@ def test_the_page_can_be_built(desk: Desk) -> None:
     (call_server,) = component.server_fns if hasattr(component, "server_fns") else component.server_functions
     with ThreadPoolExecutor(1) as thread:  # of its own: a browser test may have left an event loop in this one
         reply = thread.submit(lambda: asyncio.run(call_server({"verb": "stories", "owner": ME}))).result()
-    assert reply["ok"] and component.preprocess("x") is None is component.postprocess("x")
+    assert json.loads(reply.body)["ok"] and component.preprocess("x") is None is component.postprocess("x")
