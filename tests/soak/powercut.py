@@ -13,7 +13,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,12 +94,16 @@ class Disk:
             self.files[move.path] = self.files.pop(move.data.decode())
             self.moved.remove(move)
 
-    def after_a_cut(self, rng: random.Random) -> Iterator[tuple[str, bytes]]:
+    def cut(self, rng: random.Random, home: Path, copy: Path) -> None:
+        """Puts what a power cut leaves of `home` into `copy`, instead of what is there."""
+        shutil.rmtree(copy, ignore_errors=True)
         names = {move.data.decode(): move.path for move in self.moved if rng.random() < 0.5}
         for path, file in self.files.items():
             content = file.remains(rng)
             if content is not None:
-                yield names.get(path, path), content
+                place = copy / Path(names.get(path, path)).relative_to(home)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content)
 
 
 def record(home: Path) -> tuple[list[Act], list[State]]:
@@ -125,11 +128,7 @@ def record(home: Path) -> tuple[list[Act], list[State]]:
 
 def check(disk: Disk, home: Path, copy: Path, states: list[State], rng: random.Random) -> None:
     """Raises AssertionError if a fresh library does not find one of the states, whole."""
-    shutil.rmtree(copy, ignore_errors=True)
-    for path, content in disk.after_a_cut(rng):
-        place = copy / Path(path).relative_to(home)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
+    disk.cut(rng, home, copy)
     with closing(Store(copy)) as store:
         assert store.library.notice == "", store.library.notice
         assert store.seen() in states, "an acknowledged change is lost"

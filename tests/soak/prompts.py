@@ -1,4 +1,4 @@
-"""Prompts that nobody would write: through the text filter, the page's calls and the film's captions.
+"""Prompts that nobody would write: through the text filter, the page's calls, films and contact sheets.
 
     python -m tests.soak.prompts --count 2000
 
@@ -11,19 +11,22 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import ThroughlineError
-from storyboard import exports, lettering
-from storyboard.story import MOST_CHARACTERS
+from storyboard import edits, exports
+from storyboard.story import MOST_CHARACTERS, Board, Take, new_id
 from storyboard.ui import page
 
 from .fakes import fake_filter, open_fake
 
 ME = "a" * 32
+SCENES = 50  # of a film
 HTML = [
     '<img src=x onerror="window.hit=1" class=fuzz>', "<script>window.hit=1</script>", "</textarea><b class=fuzz>x</b>",
     '"><svg onload=window.hit=1 class=fuzz>', "javascript:window.hit=1", "<iframe class=fuzz srcdoc='<p>'></iframe>",
@@ -99,12 +102,47 @@ def through_filter(count: int, seed: int) -> int:
     return found
 
 
-def through_film(count: int, seed: int) -> None:
-    """The captions of each prompt, and the list of prompts that goes with the clips."""
-    for number, prompt in enumerate(prompts(count, seed)):
-        (strip, *_) = lettering.caption_strips([(number, prompt[:MOST_CHARACTERS])], 288)
-        assert strip.ndim == 3 and strip.shape[1] == 288
-    assert exports.FORMATS
+def through_film(count: int, seed: int, folder: Path) -> int:
+    """Makes captioned films and lists of all prompts that a story takes, and contact sheets of every tenth film; gives
+    how many prompts they are. Raises AssertionError for a list that lacks one, and whatever is raised on the way."""
+    taken = [prompt for prompt in prompts(count, seed) if _is_taken(prompt)]
+    for number, start in enumerate(range(0, len(taken), SCENES)):
+        board = _board(taken[start : start + SCENES])
+        makers = (exports.film_mp4, exports.sheet_png, exports.sheet_pdf)[: None if number % 10 == 0 else 1]
+        for make in makers:
+            made = folder / make.__name__.replace("_", ".")
+            make(made, board, _grey)
+            assert made.stat().st_size > 1000
+        text = exports.prompts_text(board)
+        assert all(scene.prompt.strip() in text for scene in board.story.scenes)
+        text.encode()
+    return len(taken)
+
+
+def _is_taken(prompt: str) -> bool:
+    try:
+        edits.new_story(prompt, [prompt])
+    except ThroughlineError as error:
+        check_reply({"ok": False, "error": str(error)})
+        return False
+    return True
+
+
+def _board(texts: Sequence[str]) -> Board:
+    """A story with a small take a prompt, titled by the first."""
+    story = edits.new_story(texts[0], texts, captions=True, width=48, height=32)
+    takes = [
+        Take(id=new_id(), scene=scene.id, clip="a" * 64, preview="a" * 64, keyframe="a" * 64, keyframe_index=0,
+             num_frames=1, width=48, height=32, frames_per_second=8)
+        for scene in story.scenes
+    ]  # fmt: skip
+    for scene, take in zip(story.scenes, takes, strict=True):
+        story = edits.choose_take(story, scene.id, take.id)
+    return Board(story, {take.id: take for take in takes})
+
+
+def _grey(take: Take) -> np.ndarray:
+    return np.full((take.num_frames, take.height, take.width, 3), 128, np.uint8)
 
 
 def main() -> int:
@@ -115,9 +153,9 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="throughline-prompts-") as folder:
         taken = through_page(options.count, options.seed, Path(folder))
-    print(f"{taken} of {options.count} taken by the page, {time.monotonic() - began:.0f} s", flush=True)
-    through_film(options.count, options.seed)
-    print(f"all lettered, {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{taken} of {options.count} taken by the page, {time.monotonic() - began:.0f} s", flush=True)
+        shown = through_film(options.count, options.seed, Path(folder))
+        print(f"{shown} in films, {time.monotonic() - began:.0f} s", flush=True)
     read = through_filter(options.count, options.seed)
     print(f"seed {options.seed}: {read} of {options.count} read by the filter, the others refused in a line: "
           f"0 crashes; {time.monotonic() - began:.0f} s")  # fmt: skip

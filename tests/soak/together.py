@@ -132,11 +132,7 @@ def power_cuts(folder: Path, seed: int, times: int, rounds: int = 3) -> int:
             saved[act.path] = act.data.decode()
         disk.do(act)
         for _ in range(times):
-            shutil.rmtree(copy, ignore_errors=True)
-            for path, content in disk.after_a_cut(rng):
-                place = copy / Path(path).relative_to(home)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content)
+            disk.cut(rng, home, copy)
             with closing(Library(copy)) as library:
                 assert library.notice == "", library.notice
                 found = titles(library)
