@@ -33,6 +33,7 @@ from .fakes import MODEL, open_fake
 from .model import Op, Pages, as_edit, page_of
 
 OWNERS = ("a" * 32, "b" * 32)
+KILLS = 250  # of a library; every look reads all of it
 PHASES = {"do": "edit", "job": "enqueue", "begin": "render", "film": "publish"}
 
 
@@ -147,6 +148,7 @@ class Known:
     films: int = 0
     acknowledged: int = 0
     hit: Counter[str] = field(default_factory=Counter)  # what was going on when it was killed
+    files: dict[str, tuple[int, int]] = field(default_factory=dict)  # as `check_media` wants them
 
 
 @dataclass
@@ -234,7 +236,7 @@ def look(folder: Path, known: Known, heard: Heard) -> None:
         assert takes == made, f"{takes} takes for {made} jobs that ended: a scene was lost or done twice"
         referred = library.referred()
     known.left = left
-    there = check_media(folder / "media")
+    there = check_media(folder / "media", known.files)
     assert referred <= there | {MODEL}, f"files are gone: {referred - there}"
 
 
@@ -251,12 +253,16 @@ def as_on_disk(library: Library, owner: str, story: str, pages: Pages, op: Op | 
                          f"expected {len(pages.revisions)} and {pages.present}, {op} was under way")  # fmt: skip
 
 
-def check_media(folder: Path) -> set[str]:
-    """Every file is what its name says; their digests."""
-    found = set()
+def check_media(folder: Path, known: dict[str, tuple[int, int]] | None = None) -> set[str]:
+    """Every file is what its name says; their digests. known: files that were read before, and when they were last
+    written: those are not read again."""
+    found, known = set(), {} if known is None else known
     for path in folder.glob("??/*"):
-        digest = path.parent.name + path.stem
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == digest, f"{path} is torn"
+        digest, status = path.parent.name + path.stem, path.stat()
+        written = (status.st_ino, status.st_mtime_ns)
+        if known.get(path.name) != written:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == digest, f"{path} is torn"
+            known[path.name] = written
         found.add(digest)
     return found
 
@@ -284,6 +290,7 @@ def finish(folder: Path, known: Known) -> None:
         told += chunk
     os.close(hears)
     assert os.waitpid(pid, 0)[1] == 0
+    known.files.clear()  # all are read again
     look(folder, known, note(known, [json.loads(line) for line in told.splitlines()]))
     assert not known.left, "what was in line was not rendered"
 
@@ -307,13 +314,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     assert ledger.FileLock, "imported here, not in every child"
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="throughline-kills-") as folder:
-        known = run(options.kills, options.seed, Path(folder))
-    hit = ", ".join(f"{count} {phase}" for phase, count in sorted(known.hit.items()))
-    redone = sum(known.begun.values()) - len(known.begun)
+    began, libraries = time.monotonic(), []
+    for start in range(0, options.kills, KILLS):
+        with tempfile.TemporaryDirectory(prefix="throughline-kills-") as folder:
+            libraries.append(run(min(KILLS, options.kills - start), options.seed + start, Path(folder)))
+    hits: Counter[str] = sum((known.hit for known in libraries), Counter())
+    hit = ", ".join(f"{count} {phase}" for phase, count in sorted(hits.items()))
+    acknowledged, films = sum(k.acknowledged for k in libraries), sum(k.films for k in libraries)
+    renders = sum(len(k.noted - k.skipped) for k in libraries)
+    redone = sum(sum(k.begun.values()) - len(k.begun) for k in libraries)
     print(f"seed {options.seed}: {options.kills} kills ({hit}) in {time.monotonic() - began:.0f} s")
-    print(f"{known.acknowledged} acknowledged edits, {len(known.noted - known.skipped)} renders, {known.films} films: "
+    print(f"{acknowledged} acknowledged edits, {renders} renders, {films} films: "
           f"0 corrupt, 0 lost, 0 done twice beyond {redone} that were in progress")  # fmt: skip
     return 0
 
