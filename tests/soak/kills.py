@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -315,9 +316,12 @@ def main() -> int:
     options = parser.parse_args()
     assert ledger.FileLock, "imported here, not in every child"
     began, libraries = time.monotonic(), []
-    for start in range(0, options.kills, KILLS):
-        with tempfile.TemporaryDirectory(prefix="throughline-kills-") as folder:
-            libraries.append(run(min(KILLS, options.kills - start), options.seed + start, Path(folder)))
+    with tempfile.TemporaryDirectory(prefix="throughline-kills-") as folder:
+        for start in range(0, options.kills, KILLS):
+            own = Path(folder, str(start))
+            own.mkdir()
+            libraries.append(run(min(KILLS, options.kills - start), options.seed + start, own))
+            shutil.rmtree(own)
     hits: Counter[str] = sum((known.hit for known in libraries), Counter())
     hit = ", ".join(f"{count} {phase}" for phase, count in sorted(hits.items()))
     acknowledged, films = sum(k.acknowledged for k in libraries), sum(k.films for k in libraries)
