@@ -158,7 +158,7 @@ class Heard:
 
     under_way: dict[str, Op] = field(default_factory=dict)  # by story
     to_note: set[str] = field(default_factory=set)
-    opened: bool = False
+    going_on: str = "start"
 
 
 def fork(work: Any) -> tuple[int, int]:
@@ -195,12 +195,10 @@ def listen_and_kill(pid: int, hears: int, rng: random.Random) -> list[list[Any]]
 
 
 def note(known: Known, told: list[list[Any]]) -> Heard:
-    heard, going_on = Heard(), "start"
+    heard = Heard()
     for word, *rest in told:
-        going_on = PHASES.get(word, going_on)
-        if word == "open":
-            heard.opened = True
-        elif word == "do":
+        heard.going_on = PHASES.get(word, heard.going_on)
+        if word == "do":
             heard.under_way[rest[0]] = tuple(rest[1])
         elif word == "done":
             known.pages[rest[0]].do(heard.under_way.pop(rest[0]))
@@ -216,7 +214,6 @@ def note(known: Known, told: list[list[Any]]) -> Heard:
             known.films += 1
         elif word == "error":
             raise AssertionError(f"a child could not go on: {rest[0]}")
-    known.hit[going_on] += 1
     return heard
 
 
@@ -304,7 +301,9 @@ def run(kills: int, seed: int, folder: Path) -> Known:
     known = begin(home)
     for number in range(kills):
         pid, hears = fork(lambda pipe, number=number: child(home, pipe, seed + number, list(known.pages)))
-        look(home, known, note(known, listen_and_kill(pid, hears, rng)))
+        heard = note(known, listen_and_kill(pid, hears, rng))
+        known.hit[heard.going_on] += 1
+        look(home, known, heard)
     finish(home, known)
     return known
 
