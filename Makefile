@@ -1,7 +1,7 @@
 # Everything runs from .venv, which these rules make and fill. The machine needs Python 3.11 or later and make.
 #   make run       start the app on http://127.0.0.1:7860        make run ARGS="--port 8000"
 #   make test      run every test                                make test ARGS="tests/pipeline -k filter"
-#   make soak      the long forms of the safety tests: hours
+#   make soak      the long forms of the safety tests: about an hour
 #   make lint      ruff and mypy
 #   make train     all models of assets/picturebook/, from nothing
 #   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ABLATIONS=20
