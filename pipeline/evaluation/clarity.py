@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import CLIPVisionModelWithProjection
 
 from .. import backbones
 from ..image_encoder import patch_features, to_pixels
@@ -51,21 +52,22 @@ OWNED = 0.4  # of a patch, from which it shows the actor, as in `training.truth`
 class Line:
     """The witness that sees a keyframe through the image encoder."""
 
-    pipeline: StoryPipeline
+    model: CLIPVisionModelWithProjection
     localiser: Localiser
     heads: FactHeads
 
     @classmethod
-    def trained(cls, pipeline: StoryPipeline, localiser: Localiser, stories: int) -> Line:
+    def trained(cls, model: CLIPVisionModelWithProjection, localiser: Localiser, stories: int) -> Line:
         """On the mean patch of every actor in held-out rendered stories."""
-        actors, _ = examples(pipeline.image_encoder, held_out_scenes(stories, "clarity"))
-        return cls(pipeline, localiser, fit(actors.pooled(), ACTOR_FACTS))
+        actors, _ = examples(model, held_out_scenes(stories, "clarity"))
+        return cls(model, localiser, fit(actors.pooled(), ACTOR_FACTS))
 
     @torch.no_grad()
     def looks(self, film: Film) -> list[dict[str, str]]:
         """What each clip's keyframe shows of its actor, by slot; nothing where the localiser sees nobody."""
-        pictures, model = np.stack(keyframes(film)), self.pipeline.image_encoder
-        features = patch_features(model, to_pixels(torch.from_numpy(pictures), model.config.image_size))
+        pictures = np.stack(keyframes(film))
+        pixels = to_pixels(torch.from_numpy(pictures), self.model.config.image_size)
+        features = patch_features(self.model, pixels)
         found = []
         for mask, patches in zip(self.localiser.masks(list(pictures)), features, strict=True):
             own = torch.from_numpy(patch_coverage(mask[None] != PLACE)[0]) > OWNED
@@ -102,8 +104,8 @@ def rebuilt(pipeline: StoryPipeline, film: Film) -> Film:
 
 def clarity(pipeline: StoryPipeline, stories: int, seed: int) -> dict[str, dict[str, Estimate]]:
     """Of every source, by slot, how often the witnesses agree; intervals are over stories."""
-    pipeline.image_encoder.float()
-    reader, line = ClipReader.load(), Line.trained(pipeline, Localiser.load(), TRAINING_STORIES)
+    encoder = pipeline.image_encoder.float()
+    reader, line = ClipReader.load(), Line.trained(encoder, Localiser.load(), TRAINING_STORIES)
     drawn = [HeldOut(ABBA, index, seed) for index in range(stories)]
     films = Filming(pipeline, Options()).films([story.script for story in drawn], {"ours": SYSTEMS["ours"]})
     tallies: dict[str, list[dict[str, Tally]]] = {source: [] for source in SOURCES}

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import backbones
 from pipeline.evaluation import clarity
 from pipeline.evaluation.benchmark import HeldOut
 from pipeline.evaluation.clarity import Line, rebuilt, witness_tallies
 from pipeline.evaluation.command import run
 from pipeline.evaluation.localiser import Localiser
+from pipeline.evaluation.probe import load_image_encoder
 from pipeline.evaluation.reader import ClipReader, Reading
 from pipeline.evaluation.statistics import Tally
 from pipeline.picturebook import renderer
@@ -68,9 +68,7 @@ def test_rebuilt_clips_are_clips() -> None:
 
 @pytest.mark.slow
 def test_the_shipped_networks_agree_on_rendered_clips() -> None:
-    pipeline = backbones.load("picturebook")
-    pipeline.image_encoder.float()
-    line = Line.trained(pipeline, Localiser.load(), stories=60)
+    line = Line.trained(load_image_encoder("picturebook"), Localiser.load(), stories=60)
     total = Tally()
     for index in range(8):
         scenes = HeldOut("abba", index, 3).story.scenes[:2]
