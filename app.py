@@ -12,12 +12,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is i
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # type: ignore[import-not-found]  # noqa: F401  before anything looks for a GPU
 
-from pipeline import models, vocabulary
-from pipeline.choice import Choice, add_options
+from pipeline.backbones import checkpoints
+from pipeline.backbones.options import Choice, add_options
 from pipeline.errors import ThroughlineError
+from pipeline.language import vocabulary
 from storyboard import logs
-from storyboard.hosting import stoppable
-from storyboard.picker import allowed, remembered
+from storyboard.rendering.hosting import stoppable
+from storyboard.rendering.model_picker import allowed, remembered
 from storyboard.studio import Studio, home
 
 
@@ -64,11 +65,11 @@ def logins() -> list[tuple[str, str]]:
 
 def serve(choice: Choice, port: int | None) -> None:
     """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
-    from storyboard.health import health
+    from storyboard.interfaces.health import health
     from storyboard.ui.page import build, options
 
     folder = choice.find()
-    samples = models.assets_folder() / "stories"
+    samples = checkpoints.assets_folder() / "stories"
     words, offered = vocabulary.read(folder), choice if allowed() else None
     studio = Studio(choice.load, home(), choice.digest(), samples, words, choice=offered)
     try:

@@ -18,9 +18,9 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
     """A linear video autoencoder with the interface of a diffusers one.
 
     Encoding is one strided Conv3d with orthonormal filters, decoding its transpose: both are fitted in closed form
-    (PCA of patches of 4 x p x p pixels, `pipeline.training.vae`). The first frame is a patch of its own, repeated in
-    time, as in CogVideoX's causal autoencoder. `scaling_factor` is one number for all components, so that their
-    falling spectrum stays: coarse comes before fine in denoising. `latents_std` are the spreads of the scaled
+    (PCA of patches of 4 x p x p pixels, `pipeline.training.models.vae`). The first frame is a patch of its own,
+    repeated in time, as in CogVideoX's causal autoencoder. `scaling_factor` is one number for all components, so that
+    their falling spectrum stays: coarse comes before fine in denoising. `latents_std` are the spreads of the scaled
     components and `latents_motion_std` those of their deviations from a clip's mean over time, by which the denoiser
     is preconditioned (`guidance.Preconditioning`). `sharpener`, if
     `sharpen_channels` > 0, is a convolutional decoder that is added to the linear one and restores what the cut

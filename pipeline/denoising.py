@@ -12,14 +12,14 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 
-from .caching import EXACT, Caches, Speed
-from .cogvideox import padding_frames, repeat_for_tokens, rotary_positions, to_device
+from .backbones.cogvideox import padding_frames, repeat_for_tokens, rotary_positions, to_device
+from .blocks.block_cache import EXACT, Caches, Speed
+from .encoders.latents import Where
+from .encoders.text import TextEncoder
+from .generation import Shot
 from .guidance import Preconditioning, branches, guide
-from .latents import Where
-from .reference import MOST_NOISE, Reference, collage, drawn, keys_and_values
+from .reference.attention import MOST_NOISE, Reference, collage, drawn, keys_and_values
 from .sampling import Sampler, Scheduler, StockSampler, TrailingDdim
-from .shot import Shot
-from .text_encoder import TextEncoder
 from .transformer import KeysValues, Rotary, StoryTransformer3DModel, Witness
 
 Predictions = dict[str, Tensor]  # by branch

@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from .defaults import HISTORY, TEXT
 from .errors import ThroughlineError
-from .native import HISTORY, TEXT
 
 SCHEDULES = ("constant", "cosine")
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from .decoupler import Decoupler
+from .encoders.text import TextEncoding
 from .feature_extractor import FeatureExtractor
-from .reference import Reference
-from .text_encoder import TextEncoding
+from .reference.attention import Reference
 from .text_filter import FilterResult, Word, kept_tokens
 
 

@@ -15,26 +15,26 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
 
-from .caching import SPEEDS, find_speed
-from .choice import HISTORIES
-from .cogvideox import PaddedTextEncoder
+from .backbones.cogvideox import PaddedTextEncoder
+from .backbones.options import HISTORIES
+from .backbones.placement import Placement
+from .backbones.weights import check_folder
+from .blocks.block_cache import SPEEDS, find_speed
 from .decoupler import Decoupler
+from .defaults import STOCK_HISTORY, STOCK_STEPS, STOCK_TEXT, stock_size
 from .denoising import Denoiser, is_stock
+from .encoders.image import patch_features, to_pixels
+from .encoders.latents import Autoencoder, latent_space
+from .encoders.text import TextEncoder, load_minilm
 from .errors import ThroughlineError
 from .feature_extractor import FeatureExtractor
+from .generation import DEFAULT_STEPS, Clip, Settings, Shot, Step, Stopwatch, Trace
 from .guidance import Guidance, make_preconditioning
 from .history import HistoryScene, Memory, remember
-from .image_encoder import patch_features, to_pixels
-from .latents import Autoencoder, latent_space
-from .native import STOCK_HISTORY, STOCK_STEPS, STOCK_TEXT, stock_size
-from .placement import Placement
-from .recall import refer
+from .reference.masks import refer
 from .sampling import Scheduler
-from .shot import DEFAULT_STEPS, Clip, Settings, Shot, Step, Stopwatch, Trace
-from .text_encoder import TextEncoder, load_minilm
 from .text_filter import FilterResult, TextFilter
 from .transformer import StoryTransformer3DModel
-from .weights import check_folder
 
 __all__ = ["DEFAULT_STEPS", "HISTORIES", "Clip", "Settings", "Shot", "Step", "StoryPipeline", "Trace"]
 

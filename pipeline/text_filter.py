@@ -15,11 +15,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.errors import ThroughlineError
-from pipeline.language import matching
-from pipeline.language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
-from pipeline.language.mentions import Analysis
-from pipeline.text_encoder import TextEncoder, TextEncoding
+from .encoders.text import TextEncoder, TextEncoding
+from .errors import ThroughlineError
+from .language import matching
+from .language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
+from .language.mentions import Analysis
 
 
 @dataclass(frozen=True)

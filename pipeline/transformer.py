@@ -20,8 +20,8 @@ from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
-from .caching import BlockCache, due_rows, reassembled
-from .detail import DetailStage
+from .blocks.block_cache import BlockCache, due_rows, reassembled
+from .blocks.refinement import DetailStage
 
 Rotary = tuple[Tensor, Tensor] | None
 KeysValues = tuple[Tensor, Tensor]  # of one block, each (1, heads, R, e): the reference patches that video may look at
@@ -169,7 +169,7 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         text_mask: Tensor | None = None,  # bool (B, L), True where there is a token
         history: Tensor | None = None,  # (B, H, history_dim)
         history_mask: Tensor | None = None,  # bool (B, H)
-        references: Sequence[KeysValues] | None = None,  # one a block (`pipeline.reference`)
+        references: Sequence[KeysValues] | None = None,  # one a block (`pipeline.reference.attention`)
         witness: Witness | None = None,
         corners: Tensor | None = None,  # int (B, 2), row and column in patches, of latents that are part of a picture
         caches: Sequence[BlockCache] | None = None,  # one a row: blocks may be passed over

@@ -4,7 +4,7 @@ import signal
 import sys
 from types import FrameType
 
-from storyboard.cli import main
+from .interfaces.cli import main
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

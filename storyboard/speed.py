@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pipeline import backbones
+from pipeline import loading
 
 from .studio import Studio
 
@@ -130,8 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     figures: dict[str, Any] = start(options.model)
     with tempfile.TemporaryDirectory(prefix="throughline-speed-") as home:
-        digest = backbones.digest(backbones.find(options.model))
-        with closing(Studio(lambda: backbones.load(options.model), Path(home), digest)) as studio:
+        digest = loading.digest(loading.find(options.model))
+        with closing(Studio(lambda: loading.load(options.model), Path(home), digest)) as studio:
             _ = studio.renderer.filter
             figures |= editing(studio) | cascade(studio) | growth(studio, options.renders)
     for name, value in figures.items():

@@ -17,21 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from pipeline.choice import Choice
+from pipeline.backbones.options import Choice
 from pipeline.errors import ThroughlineError
 
-from . import archive, backup, edits, exports, inputs, plan, view
-from .inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
-from .keeper import Keeper
-from .library import Library
-from .making import Trial, imported_take, keep_picture, read_frames
-from .media import Media
-from .picker import Picker
-from .plan import Standing
-from .renderer import Renderer
-from .rows import Head
-from .shelf import Shelf
-from .story import Board, Story, new_id, parse
+from .document import edits, plan
+from .document.plan import Standing
+from .document.story import Board, Story, new_id, parse
+from .export import archive, archive_import, film
+from .export.samples import Shelf
+from .interfaces import inputs, views
+from .interfaces.inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
+from .rendering.maintenance import Keeper
+from .rendering.model_picker import Picker
+from .rendering.renderer import Renderer
+from .rendering.takes import Trial, imported_take, keep_picture, read_frames
+from .store.blobs import Media
+from .store.library import Library
+from .store.schema import Head
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -108,7 +110,7 @@ class Studio:
 
     @checked
     def stories(self, owner: Line) -> dict[str, Any]:
-        return {"stories": [view.entry_view(entry) for entry in self.library.stories(checked_owner(owner))]}
+        return {"stories": [views.entry_view(entry) for entry in self.library.stories(checked_owner(owner))]}
 
     @checked
     def new_story(self, owner: Line, title: str = "Untitled", prompts: Sequence[str] = ()) -> dict[str, Any]:
@@ -148,7 +150,7 @@ class Studio:
         return self.library.head(checked_owner(owner), story)
 
     def _shown(self, head: Head, **more: Any) -> dict[str, Any]:
-        return {"story": view.story_view(head, self.renderer.known(head)), **more}
+        return {"story": views.story_view(head, self.renderer.known(head)), **more}
 
     def _put(self, owner: Line, board: Board, title: str | None = None) -> dict[str, Any]:
         """Stores a board as a new story."""
@@ -233,7 +235,7 @@ class Studio:
     def plan(self, owner: Line, story: Key, scenes: Sequence[Key] | None = None) -> dict[str, Any]:
         """What a render would do: of these scenes, or of all that are stale."""
         head = self._head(owner, story)
-        return {"plan": view.plan_view(self.renderer.plan(head, scenes))}
+        return {"plan": views.plan_view(self.renderer.plan(head, scenes))}
 
     @checked
     def poll(self, owner: Line, story: Key, rev: int = -1, seen: int = -1) -> dict[str, Any]:
@@ -244,18 +246,18 @@ class Studio:
         news |= {"model": self.picker.brief()} if self.picker else {}
         found = self.renderer.standings_soon(head) if head.rev != seen and self.renderer.ready else None
         if found is not None:
-            news["standing"] = view.standing_view(head, found, self.renderer.plan(head), self._unfamiliar(head))
+            news["standing"] = views.standing_view(head, found, self.renderer.plan(head), self._unfamiliar(head))
             news["seen"] = head.rev
         if head.rev != rev or (news["seen"] != seen and self.renderer.known(head)):
-            news["story"] = view.story_view(head, self.renderer.known(head))
+            news["story"] = views.story_view(head, self.renderer.known(head))
         return news
 
     def _jobs(self, owner: Line, story: Key) -> dict[str, Any]:
-        return view.jobs_view(self.renderer.queue.jobs(owner, story), self.renderer.queue.positions())
+        return views.jobs_view(self.renderer.queue.jobs(owner, story), self.renderer.queue.positions())
 
     def _unfamiliar(self, head: Head) -> dict[str, list[str]]:
         """The words of each scene that the model has never seen."""
-        from pipeline.vocabulary import unfamiliar
+        from pipeline.language.vocabulary import unfamiliar
 
         found = {scene.id: unfamiliar(scene.prompt, self._vocabulary) for scene in head.board.story.scenes}
         return {scene: words for scene, words in found.items() if words}
@@ -267,14 +269,14 @@ class Studio:
         if not head.board.story.scene(scene).prompt.strip():
             return {"threshold": threshold, "prompt_pieces": [], "past": []}
         result = plan.remembers(head.board.story, scene, self.renderer.filter, threshold)
-        return view.remembers_view(head.board, scene, result)
+        return views.remembers_view(head.board, scene, result)
 
     @checked
     def maps(self, owner: Line, story: Key, scene: Key) -> dict[str, Any]:
         """Where the chosen take looked at the words that it kept."""
         board = self._head(owner, story).board
         take = board.chosen(board.story.scene(scene))
-        return {"maps": view.maps_view(board, take, self.media) if take and take.trace else []}
+        return {"maps": views.maps_view(board, take, self.media) if take and take.trace else []}
 
     @checked
     def meter(self, owner: Line, story: Key, patience: Pause | None = 2.0) -> dict[str, Any]:
@@ -293,7 +295,7 @@ class Studio:
         one is fresh."""
         head = self._head(owner, story)
         steps = self.renderer.submit(owner, head, scenes, again)
-        return {"plan": view.plan_view(steps), "jobs": self._jobs(owner, story)}
+        return {"plan": views.plan_view(steps), "jobs": self._jobs(owner, story)}
 
     @checked
     def cancel(self, owner: Line, story: Key, scenes: Sequence[Key] | None = None) -> dict[str, Any]:
@@ -346,14 +348,14 @@ class Studio:
     def trials(self, owner: Line, ids: Sequence[Key]) -> dict[str, Any]:
         """How trials are doing, in the order of their ids."""
         checked_owner(owner)
-        return {"trials": [view.trial_view(self.renderer.queue.job(owner, job_id)) for job_id in ids]}
+        return {"trials": [views.trial_view(self.renderer.queue.job(owner, job_id)) for job_id in ids]}
 
     @checked
     def trials_of(self, owner: Line, story: Key, scene: Key) -> dict[str, Any]:
         """The trials of a scene since the app was started, oldest first."""
         self._head(owner, story)
         jobs = [job for job in self.renderer.queue.jobs(owner, story) if job.kind == "trial" and job.scene == scene]
-        return {"trials": [view.trial_view(job) for job in jobs]}
+        return {"trials": [views.trial_view(job) for job in jobs]}
 
     @checked
     def cancel_trials(self, owner: Line, story: Key, ids: Sequence[Key] | None = None) -> dict[str, Any]:
@@ -369,14 +371,14 @@ class Studio:
         """Writes an export of a story and gives where it is served: "mp4", "gif", "sheet.png", "sheet.pdf",
         "clips.zip" or "story.zip"."""
         board = self._head(owner, story).board
-        whole = partial(backup.whole, self.library, owner, story, self.renderer.model)
+        whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
         try:
-            digest, suffix = exports.export(board, self.media, format, whole)
+            digest, suffix = film.export(board, self.media, format, whole)
         except OSError as error:
             raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
         name = re.sub(r"[^\w-]+", "-", board.story.title).strip("-") or "story"
         return {
-            "url": view.media_url(digest, suffix, f"{name}.{format.rpartition('.')[2]}"),
+            "url": views.media_url(digest, suffix, f"{name}.{format.rpartition('.')[2]}"),
             "name": f"{name}.{suffix}",
         }
 
@@ -393,5 +395,5 @@ class Studio:
 
     def import_file(self, owner: Line, path: Path) -> dict[str, Any]:
         """A story archive as a new story. Not for callers from outside: it reads files of this machine."""
-        head, note = backup.bring(self.library, self.media, owner, path, self.renderer.model)
+        head, note = archive_import.bring(self.library, self.media, owner, path, self.renderer.model)
         return self._shown(head, note=note)

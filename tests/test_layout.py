@@ -10,11 +10,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.paths import ROOT
+
 SOURCES = sorted([*ROOT.glob("*.py"), *ROOT.glob("pipeline/**/*.py"), *ROOT.glob("storyboard/**/*.py")])
 LONGEST_FILE = 400
 EMBEDDED_MODEL_BYTES = 32_000_000
-DOCUMENT = ["storyboard.story", "storyboard.edits", "storyboard.plan"]
+DOCUMENT = ["storyboard.document.story", "storyboard.document.edits", "storyboard.document.plan"]
 HEAVY = {"torch", "gradio", "diffusers", "transformers"}
 PICKLE_MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve"}
 PICKLE_SUFFIXES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}

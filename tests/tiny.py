@@ -7,10 +7,10 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from pipeline.autoencoder import AutoencoderLinearVideo
 from pipeline.decoupler import Decoupler
+from pipeline.encoders.text import load_minilm
 from pipeline.feature_extractor import FeatureExtractor
 from pipeline.story_pipeline import StoryPipeline
-from pipeline.text_encoder import load_minilm
-from pipeline.training.generator import new_scheduler
+from pipeline.training.models.generator import new_scheduler
 from pipeline.transformer import StoryTransformer3DModel
 
 LATENT_CHANNELS, PATCH, IMAGE_DIM, DIM = 16, 12, 32, 24

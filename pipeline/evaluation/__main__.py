@@ -12,21 +12,22 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .. import backbones
+from .. import loading
 from ..errors import ThroughlineError
 from ..guidance import Guidance
+from ..picturebook.localiser import localiser_folder
+from ..picturebook.reader import reader_folder
 from ..story_pipeline import DEFAULT_STEPS
-from . import crew, report
-from .accuracy import localiser_accuracy, reader_accuracy
-from .benchmark import HeldOut, StoryScore
 from .command import Parser, new_file, run, whole
-from .filming import BATCH
-from .localiser import localiser_folder
-from .reader import reader_folder
-from .results import Results, sources_digest
-from .sheet import Block, chosen, contact_sheet, title_of
-from .summary import ranking, summary
-from .systems import ABBA, ABLATIONS, LONG, MAIN, Options, measured_on
+from .reporting import report
+from .reporting.contact_sheet import Block, chosen, contact_sheet, title_of
+from .reporting.summary import ranking, summary
+from .story import workers
+from .story.accuracy import localiser_accuracy, reader_accuracy
+from .story.benchmark import HeldOut, StoryScore
+from .story.filming import BATCH
+from .story.results import Results, sources_digest
+from .story.systems import ABBA, ABLATIONS, LONG, MAIN, Options, measured_on
 
 DEFAULTS = {field.name: field.default for field in fields(Guidance)}
 PROTOCOLS = {"both": (ABBA, LONG), ABBA: (ABBA,), LONG: (LONG,)}
@@ -52,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--steps", type=whole(1, 1000), default=DEFAULT_STEPS, help="of denoising (%(default)s)")
     p.add_argument("--guidance-scale", type=float, default=DEFAULTS["text"], help="w1, on the text (%(default)s)")
     p.add_argument("--history-scale", type=float, default=DEFAULTS["history"], help="w2, on the history (%(default)s)")
-    p.add_argument("--processes", type=whole(1, 256), default=crew.processes_here(), help="(one a core, one for a GPU)")
+    p.add_argument(
+        "--processes", type=whole(1, 256), default=workers.processes_here(), help="(one a core, one for a GPU)"
+    )
     p.add_argument("--batch", type=whole(1, 256), default=BATCH, help="scenes at once (%(default)s)")
     p.add_argument("--json", type=new_file, metavar="FILE", help="the figures of a single protocol, system by system")
     p.add_argument("--no-plots", action="store_true", help="tables and contact sheets only")
@@ -64,7 +67,7 @@ def main(a: argparse.Namespace) -> None:
     if a.json and a.protocol == "both":
         raise ThroughlineError("--json holds one protocol: expected --protocol abba or --protocol long beside it")
     brief = brief_of(a)
-    judge = crew.judge_of(brief)
+    judge = workers.judge_of(brief)
     accuracy = {
         "reader": reader_accuracy(judge.reader, a.seed),
         "localiser": localiser_accuracy(judge.localiser, a.seed),
@@ -84,16 +87,16 @@ def main(a: argparse.Namespace) -> None:
     print(report.markdown(outcome), end="")
 
 
-def brief_of(a: argparse.Namespace) -> crew.Brief:
+def brief_of(a: argparse.Namespace) -> workers.Brief:
     options = Options(Guidance(a.guidance_scale, a.history_scale), a.steps)
     settings = {
-        "model": backbones.digest(backbones.find(a.model)),
-        "reader": backbones.digest(a.reader or reader_folder()),
-        "localiser": backbones.digest(a.localiser or localiser_folder()),
+        "model": loading.digest(loading.find(a.model)),
+        "reader": loading.digest(a.reader or reader_folder()),
+        "localiser": loading.digest(a.localiser or localiser_folder()),
         "sources": sources_digest(),
         "seed": a.seed, "steps": a.steps, "guidance_scale": a.guidance_scale, "history_scale": a.history_scale,
     }  # fmt: skip
-    return crew.Brief(a.model, a.reader, a.localiser, options, Results(a.out / "stories", settings), a.batch)
+    return workers.Brief(a.model, a.reader, a.localiser, options, Results(a.out / "stories", settings), a.batch)
 
 
 def wanted(a: argparse.Namespace) -> list[tuple[HeldOut, tuple[str, ...]]]:
@@ -108,11 +111,11 @@ def wanted(a: argparse.Namespace) -> list[tuple[HeldOut, tuple[str, ...]]]:
     ]
 
 
-def film(brief: crew.Brief, stories: Sequence[tuple[HeldOut, tuple[str, ...]]], processes: int) -> None:
+def film(brief: workers.Brief, stories: Sequence[tuple[HeldOut, tuple[str, ...]]], processes: int) -> None:
     """Films and scores what is lacking, with a progress bar."""
-    jobs = crew.plan(brief.results, stories, crew.AT_ONCE)
+    jobs = workers.plan(brief.results, stories, workers.AT_ONCE)
     with tqdm(total=sum(len(job.stories) for job in jobs), unit="story", file=sys.stderr) as bar:
-        for job in crew.work(brief, jobs, min(processes, max(1, len(jobs)))):
+        for job in workers.work(brief, jobs, min(processes, max(1, len(jobs)))):
             bar.update(len(job.stories))
 
 
@@ -131,7 +134,7 @@ def write(a: argparse.Namespace, results: Results, outcome: dict, scores: dict[s
     for protocol, own in scores.items():
         files[f"stories-{protocol}.png"] = sheet_of(a, results, protocol, own)
     if not a.no_plots:
-        from .plots import all_plots
+        from .reporting.plots import all_plots
 
         files |= all_plots(outcome)
     paths = {a.out / name: data for name, data in files.items()}

@@ -19,24 +19,24 @@ import torch
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
-from .. import backbones
-from ..image_encoder import patch_features, to_pixels
+from .. import loading
+from ..encoders.image import patch_features, to_pixels
 from ..picturebook import renderer
+from ..picturebook.facts import ACTOR_FACTS, patch_coverage
+from ..picturebook.localiser import PLACE, Localiser
+from ..picturebook.reader import ClipReader
 from ..picturebook.world import ACTOR_SLOTS, Scene
 from ..story_pipeline import StoryPipeline
-from ..training.image_encoder import FactHeads
-from ..training.truth import ACTOR_FACTS, patch_coverage
-from ..training.vae import to_video
-from .benchmark import HeldOut
+from ..training.models.image_encoder import FactHeads
+from ..training.models.vae import to_video
 from .command import Parser, new_file, run, whole
-from .filming import Filming
-from .localiser import PLACE, Localiser
-from .measures import unsaid_slots
 from .probe import TRAINING_STORIES, examples, fit, held_out_scenes
-from .reader import ClipReader
-from .report import cell, to_json, write_all
+from .reporting.report import cell, to_json, write_all
 from .statistics import Estimate, Tally, estimate
-from .systems import ABBA, SYSTEMS, Film, Options, keyframes
+from .story.benchmark import HeldOut
+from .story.filming import Filming
+from .story.measures import unsaid_slots
+from .story.systems import ABBA, SYSTEMS, Film, Options, keyframes
 
 SOURCES = {
     "rendered": "rendered",
@@ -143,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(a: argparse.Namespace) -> None:
-    pipeline = backbones.load(a.model)
+    pipeline = loading.load(a.model)
     pipeline.set_progress_bar_config(disable=True)
     figures = clarity(pipeline, a.stories, a.seed)
     if a.json:

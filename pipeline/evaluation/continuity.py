@@ -1,6 +1,6 @@
 """python -m pipeline.evaluation.continuity: how far the continuity meter can be trusted, on rendered clips.
 
-The scales come from one set of drawn clips (`pipeline.calibration`), the figures here from another.
+The scales come from one set of drawn clips (`pipeline.continuity.calibration`), the figures here from another.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .. import backbones, look_encoders
-from ..calibration import Evidence, Pair, Presence, calibrate, draw
-from ..continuity import (
+from .. import loading
+from ..continuity.calibration import Evidence, Pair, Presence, calibrate, draw
+from ..continuity.measurement import (
     PRESENT,
     Calibration,
     Gauge,
@@ -29,10 +29,11 @@ from ..continuity import (
     prompt_score,
     similarity,
 )
-from ..light import Light, light_of, out_of_line
+from ..continuity.photometry import Light, light_of, out_of_line
+from ..encoders import vision_models
 from ..picturebook import renderer, world
 from .command import Parser, new_file, run, whole
-from .report import to_json, write_all
+from .reporting.report import to_json, write_all
 
 STORIES, LIGHT_STORIES = 150, 40
 FRAMES = (2, 8, 14)
@@ -174,8 +175,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(a: argparse.Namespace) -> None:
-    looks = None if a.looks == "own" else look_encoders.load(a.looks)
-    figures = examine(Gauge(backbones.load(a.model), looks), a.stories, LIGHT_STORIES)
+    looks = None if a.looks == "own" else vision_models.load(a.looks)
+    figures = examine(Gauge(loading.load(a.model), looks), a.stories, LIGHT_STORIES)
     if a.json:
         write_all({Path(a.json): to_json(figures)})
     print("| | |\n|---|---|")

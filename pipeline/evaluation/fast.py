@@ -16,15 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import backbones
+from .. import loading
+from ..generation import DEFAULT_STEPS
 from ..history import HistoryScene
 from ..picturebook import world
 from ..picturebook.captions import story_captions
-from ..shot import DEFAULT_STEPS
 from ..story_pipeline import StoryPipeline
 from .command import Parser, new_file, run, whole
 from .gpu import counting
-from .report import to_json, write_all
+from .reporting.report import to_json, write_all
 
 LEAST = 0.97  # SSIM that a fast profile has to keep
 
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(a: argparse.Namespace) -> None:
-    pipeline = backbones.load(a.model)
+    pipeline = loading.load(a.model)
     found = [compare(pipeline, seed, a.steps) for seed in range(a.stories)]
     figures = {
         "ssim": mean(one.ssim for one in found), "ssim_least": min(one.ssim for one in found), "bar": LEAST,

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from ..encoders.text import TextEncoder
 from ..errors import ThroughlineError
 from ..language.matching import DEFAULT_THRESHOLD
 from ..language.mentions import analyse
-from ..text_encoder import TextEncoder
 from ..text_filter import FilteredScene, TextFilter
 from .command import Parser, new_file, run
-from .report import to_json, write_all
+from .reporting.report import to_json, write_all
 
 THRESHOLDS = tuple(round(float(t), 3) for t in np.arange(0.3, 0.8001, 0.025))
 FLAT = 0.005  # thresholds whose F1 is this near to the best count as equally good

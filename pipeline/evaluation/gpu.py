@@ -35,12 +35,12 @@ from diffusers import (
 from torch import Tensor
 
 from .. import transformer as blocks
-from ..caching import EXACT, SPEEDS, BlockCache, Caches, Speed
+from ..blocks.block_cache import EXACT, SPEEDS, BlockCache, Caches, Speed
 from ..guidance import Guidance, branches, guide
 from ..sampling import StockSampler
 from ..transformer import StoryTransformer3DModel
 from .command import Parser, new_file, run, whole
-from .report import to_json, write_all
+from .reporting.report import to_json, write_all
 
 PETAFLOP, PEAK = 18.0, 790.0  # of three branches of 50 steps; TFLOP/s of an H200
 HISTORY_DIM, HISTORY_TOKENS = 192, 32

@@ -18,14 +18,14 @@ from torch import Tensor
 from tqdm import trange
 from transformers import CLIPVisionModelWithProjection
 
-from ..backbones import NAMES, find
+from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError
-from ..image_encoder import patch_features, to_pixels
+from ..loading import NAMES, find
 from ..picturebook import renderer, world
-from ..training.image_encoder import FactHeads
-from ..training.truth import ACTOR_FACTS, PLACE, PLACE_FACTS, truth_of
+from ..picturebook.facts import ACTOR_FACTS, PLACE, PLACE_FACTS, truth_of
+from ..training.models.image_encoder import FactHeads
 from .command import Parser, new_file, run, whole
-from .report import to_json, write_all
+from .reporting.report import to_json, write_all
 
 KEYFRAME = 8
 TRAINING_STORIES, TEST_STORIES = 300, 100

@@ -15,21 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import backbones
+from .. import loading
 from ..autoencoder import AutoencoderLinearVideo
 from ..guidance import Guidance
 from ..history import HistoryScene
 from ..picturebook import renderer, world
 from ..story_pipeline import DEFAULT_STEPS, StoryPipeline
-from ..training.vae import psnr, to_video
+from ..training.models.vae import psnr, to_video
 from .command import Parser, new_file, run, whole
-from .report import to_json, write_all
+from .reporting.report import to_json, write_all
 
 GERUNDS = (
     "running", "jogging", "walking", "strolling", "jumping", "hopping", "waving", "dancing", "skiing", "cycling"
 )  # fmt: skip
 SCENES = len(GERUNDS)
-COLD_START = "import sys; from pipeline import backbones; backbones.load(sys.argv[1])"
+COLD_START = "import sys; from pipeline import backbones; loading.load(sys.argv[1])"
 
 
 @torch.no_grad()
@@ -102,7 +102,7 @@ def cold_start_seconds(model: str) -> float:
 
 
 def measure(model: str, steps: int, repeats: int, clips: int, seed: int) -> dict[str, float]:
-    pipeline = backbones.load(model)
+    pipeline = loading.load(model)
     pipeline.set_progress_bar_config(disable=True)
     figures = autoencoder_psnr(pipeline.vae, clips, seed) | history_ratio(pipeline, repeats)
     figures["scene_seconds"] = scene_seconds(pipeline, steps, repeats)

@@ -8,7 +8,7 @@ import re
 import warnings
 from functools import lru_cache
 
-from pipeline.language import lexicon
+from . import lexicon
 
 _TAGS = {flag: "function" for flag in "qupcrdfyx"} | {"v": "verb", "m": "number"}
 _MEASURE = "个只位名条辆头匹把件群些棵朵座"

@@ -10,11 +10,11 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from pipeline.language import lexicon
-from pipeline.language.mentions import Analysis, MentionParts, analyse
-from pipeline.language.phrases import Phrase
-from pipeline.language.words import Segment, attribute_classes, domains, is_descriptive, same_kind
-from pipeline.text_encoder import TextEncoder, TextEncoding
+from ..encoders.text import TextEncoder, TextEncoding
+from . import lexicon
+from .mentions import Analysis, MentionParts, analyse
+from .phrases import Phrase
+from .words import Segment, attribute_classes, domains, is_descriptive, same_kind
 
 # F1 on all labelled cases is flat from 0.475 to 0.65 (pipeline/README.md, "The filter"). The lower end, because
 # synonyms that no list knows start at about 0.5.

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pipeline.language import japanese, lexicon, tongues
-from pipeline.language.phrases import Phrase, chinese_phrases, phrases_of, plain_phrases
-from pipeline.language.words import (
+from . import japanese, languages, lexicon
+from .phrases import Phrase, chinese_phrases, phrases_of, plain_phrases
+from .words import (
     Segment,
     attribute_classes,
     has_capitals_everywhere,
@@ -63,7 +63,7 @@ def analyse(text: str) -> Analysis:
 def _phrases(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]:
     if language in ("zh", "ja"):
         return chinese_phrases(segments, ("的",) if language == "zh" else japanese.JOINS)
-    return plain_phrases(segments, language) if language in tongues.FUNCTION else phrases_of(segments, language)
+    return plain_phrases(segments, language) if language in languages.FUNCTION else phrases_of(segments, language)
 
 
 # Names
@@ -93,7 +93,7 @@ def _is_name(segments: tuple[Segment, ...], i: int, telling: bool, language: str
         return True
     if not telling:
         return False
-    return word.gap != "." or (language not in tongues.FUNCTION and _opens_as_name(word, form))
+    return word.gap != "." or (language not in languages.FUNCTION and _opens_as_name(word, form))
 
 
 def _opens_as_name(word: Segment, form: str) -> bool:

@@ -8,8 +8,8 @@ shows.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.language import lexicon
-from pipeline.language.words import Segment, attribute_classes, is_adjective, is_descriptive, verb_base
+from . import lexicon
+from .words import Segment, attribute_classes, is_adjective, is_descriptive, verb_base
 
 
 @dataclass(frozen=True)

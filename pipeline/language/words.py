@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.language import chinese, japanese, lexicon, tongues
+from . import chinese, japanese, languages, lexicon
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
@@ -111,11 +111,11 @@ def _table(lists: dict[str, str]) -> dict[str, dict[str, int]]:
 _KINDS = _table(lexicon.KINDS)
 _ATTRIBUTES = _table(lexicon.ATTRIBUTES)
 _ATTRIBUTES |= {
-    written_form(tongues.stem(word, language)): {"colour": _ATTRIBUTES[colour]["colour"]}
-    for language, words in tongues.COLOURS.items()
-    for colour, group in zip(tongues.COLOUR_GROUPS.split(), words.split(), strict=True)
+    written_form(languages.stem(word, language)): {"colour": _ATTRIBUTES[colour]["colour"]}
+    for language, words in languages.COLOURS.items()
+    for colour, group in zip(languages.COLOUR_GROUPS.split(), words.split(), strict=True)
     for word in group.split("|")
-    if written_form(tongues.stem(word, language)) not in _ATTRIBUTES
+    if written_form(languages.stem(word, language)) not in _ATTRIBUTES
 }
 
 
@@ -174,12 +174,12 @@ def language_of(text: str, words: list[str]) -> str:
     han = len(_CHINESE.findall(text))
     if han and han >= len(words):
         return "ja" if _KANA.search(text) else "zh"
-    scripts = Counter(tongues.script_language(word) for word in words)
+    scripts = Counter(languages.script_language(word) for word in words)
     most = scripts.most_common(1)[0][0] if scripts else None
     if most:
         return most
     votes = {name: sum(form in _VOTING[name] for form in words) for name in _VOTING}
-    for name, letters in tongues.LETTERS.items():
+    for name, letters in languages.LETTERS.items():
         votes[name] += len(re.findall(f"[{letters}]", text.casefold()))
     return max(votes, key=lambda name: votes[name])
 
@@ -189,11 +189,11 @@ ENGLISH_FUNCTION = (
     | lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.ATTRIBUTE_LINKS
 )  # fmt: skip
 _FUNCTION = {"en": ENGLISH_FUNCTION, "de": lexicon.GERMAN, "romance": lexicon.ROMANCE} | {
-    name: frozenset(written_form(word) for word in words.split()) for name, words in tongues.FUNCTION.items()
+    name: frozenset(written_form(word) for word in words.split()) for name, words in languages.FUNCTION.items()
 }
 _ENGLISH = ENGLISH_FUNCTION | lexicon.VERBS | lexicon.IRREGULAR_PLURALS.keys() | _KINDS.keys() | set("abcdefghi")
 _VOTING = {name: _FUNCTION[name] for name in ("en", "de", "romance")}
-_VOTING |= {name: _FUNCTION[name] - _ENGLISH for name in tongues.LATIN}
+_VOTING |= {name: _FUNCTION[name] - _ENGLISH for name in languages.LATIN}
 _CHINESE = re.compile(f"[{_HAN}\u3041-\u30ff]")
 _KANA = re.compile("[\u3041-\u30ff]")
 
@@ -233,7 +233,7 @@ def _tag(form: str, text: str, before: list[Segment], language: str, gap: str, t
 
 
 def segment(text: str) -> tuple[tuple[Segment, ...], str]:
-    """The words of `text` in order, and its language: "en", "de", "romance", "zh", "ja" or one of tongues.FUNCTION."""
+    """The words of `text` in order, and its language: "en", "de", "romance", "zh", "ja" or one of `FUNCTION`."""
     matches = list(_WORD.finditer(text))
     language = language_of(text, [written_form(m.group()) for m in matches if m.lastgroup == "word"])
     titled = has_capitals_everywhere(tuple(m.group() for m in matches))
@@ -274,6 +274,6 @@ def _elided(match: re.Match[str], language: str) -> list[tuple[str, int]]:
 def _lemma(text: str, form: str, tag: str, language: str) -> str:
     if tag == "number":
         return lexicon.NUMBERS.get(form) or "".join(str(unicodedata.decimal(c, c)) for c in form)
-    if language in tongues.FUNCTION:
-        return written_form(tongues.stem(unicodedata.normalize("NFC", text.casefold()), language)) or form
+    if language in languages.FUNCTION:
+        return written_form(languages.stem(unicodedata.normalize("NFC", text.casefold()), language)) or form
     return lemma_of(form)

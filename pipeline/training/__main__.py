@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..backbones import find_device
 from ..errors import ThroughlineError
+from ..loading import find_device
 from . import stages
 
 STAGES: dict[str, Callable[[stages.Workshop], None]] = {

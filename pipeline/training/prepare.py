@@ -24,10 +24,10 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import ThroughlineError
-from .data.captions import CAPTIONERS, Captioner, Cast
-from .data.clips import clip_path, prompts_path, write_prompts
-from .data.films import SUFFIXES, UnreadableError, cut_out, fitted, read_frames
-from .data.shots import Film, Shot, find_shots, judge
+from .footage.captions import CAPTIONERS, Captioner, Cast
+from .footage.clips import clip_path, prompts_path, write_prompts
+from .footage.films import SUFFIXES, UnreadableError, cut_out, fitted, read_frames
+from .footage.shots import Film, Shot, find_shots, judge
 
 THRESHOLD, MIN_SECONDS = 2.7, 2.0
 PICTURES, PICTURE_SIZE = 4, (448, 256)  # of each clip, that a captioner sees

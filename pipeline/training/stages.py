@@ -16,17 +16,18 @@ from torch import nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
-from .. import vocabulary
 from ..autoencoder import AutoencoderLinearVideo
-from ..backbones import find_device
 from ..decoupler import Decoupler
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
+from ..language import vocabulary
+from ..loading import find_device
 from ..picturebook import world
 from ..picturebook.captions import story_captions
 from ..transformer import StoryTransformer3DModel
-from . import cache, extractor, generator, image_encoder, reader, sharpener, vae
+from .dataset import shards
 from .loop import Losses, Recipe, train
+from .models import extractor, generator, image_encoder, reader, sharpener, vae
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
 COMPONENTS = {  # of the model folder: library and class, as in model_index.json
@@ -80,7 +81,7 @@ def _render_shards(folder: Path, missing: list[int], vae_folder: str) -> None:
 
 def _render_shard(folder: Path, index: int, vae_folder: str) -> None:
     torch.set_num_threads(1)
-    cache.make_shard(folder, index, AutoencoderLinearVideo.from_pretrained(vae_folder))
+    shards.make_shard(folder, index, AutoencoderLinearVideo.from_pretrained(vae_folder))
 
 
 def run(workshop: Workshop, recipe: Recipe, module: nn.Module, losses: Callable[[torch.Generator], Losses]) -> None:

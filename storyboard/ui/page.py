@@ -18,12 +18,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.errors import ThroughlineError
-from storyboard.health import health
-from storyboard.logs import event
-from storyboard.studio import Studio
 
-from . import api
-from .safety import Guard, Throttle, may_see
+from ..interfaces import http
+from ..interfaces.health import health
+from ..logs import event
+from ..studio import Studio
+from .security import Guard, Throttle, may_see
 from .theme import make_theme
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def build(studio: Studio) -> gr.Blocks:
 
     with page:
         Application(call)
-        api.offer(studio)
+        http.offer(studio)
     page.queue(max_size=WAITING_EVENTS)
     return page
 

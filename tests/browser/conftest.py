@@ -13,9 +13,9 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from .visitor import CAST, FEW, PATIENCE, Server, Visitor
+from tests.browser.visitor import CAST, FEW, PATIENCE, Server, Visitor
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = ROOT / "assets" / "picturebook"
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

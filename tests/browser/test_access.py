@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from .visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab, until
+from tests.browser.visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab, until
 
 NAMED = {
     "button", "textbox", "slider", "checkbox", "switch", "radio", "combobox", "tab", "link", "menuitem", "spinbutton",

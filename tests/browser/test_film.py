@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Download, Locator, Page, expect
 
-from .visitor import CAST, Visitor, card, expect_prompts, saved, until
+from tests.browser.visitor import CAST, Visitor, card, expect_prompts, saved, until
 
 
 def film(page: Page) -> Locator:

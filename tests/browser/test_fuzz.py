@@ -2,9 +2,8 @@
 
 import random
 
+from tests.browser.visitor import Visitor, tab
 from tests.soak.prompts import prompts
-
-from .visitor import Visitor, tab
 
 SCENES = 40
 

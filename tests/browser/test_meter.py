@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from storyboard.video import write_video
+from storyboard.media.video import write_video
+from tests.browser.visitor import Visitor, tab, until
 from tests.storyboard.conftest import gradient
-
-from .visitor import Visitor, tab, until
 
 FIRST = 240_000  # milliseconds: before anything is measured the model is loaded and its scales are made
 

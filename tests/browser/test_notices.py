@@ -10,13 +10,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from storyboard import edits
-from storyboard.library import Library
+from storyboard.document import edits
+from storyboard.store.library import Library
+from tests.browser.visitor import Server, Visitor
+from tests.paths import ROOT
 from tests.soak.crowd import wait_for
-
-from .visitor import Server, Visitor
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def damaged(folder: Path, owner: str) -> None:

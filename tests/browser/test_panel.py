@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
+from tests.browser.visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
 
 Find = Callable[[Locator], Locator]
 

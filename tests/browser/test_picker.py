@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import EMBEDDED
-from .visitor import Visitor, until
+from tests.browser.conftest import EMBEDDED
+from tests.browser.visitor import Visitor, until
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from .visitor import CAST, Visitor, card, saved, tab, until
+from tests.browser.visitor import CAST, Visitor, card, saved, tab, until
 
 
 def word(memory: Locator, scene: int, text: str) -> Locator:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from .visitor import CAST, FEW, LONG, Visitor, card, ready, saved, until
+from tests.browser.visitor import CAST, FEW, LONG, Visitor, card, ready, saved, until
 
 
 def plan(page: Page) -> str:

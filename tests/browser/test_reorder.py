@@ -2,7 +2,7 @@
 
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
-from .visitor import Visitor, card, expect_prompts, ready, saved
+from tests.browser.visitor import Visitor, card, expect_prompts, ready, saved
 
 LETTERS = ("A", "B", "C", "D", "E", "F")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from .test_access import bring
-from .visitor import CAST, Visitor, card, tab, until
+from tests.browser.test_access import bring
+from tests.browser.visitor import CAST, Visitor, card, tab, until
 
 SIZES = {1440: 900, 1024: 768, 390: 844}
 PANELS = ("scene", "remembers", "takes", "whatif", "film", "shelf")

@@ -1,14 +1,14 @@
 """The shelf of stories: new, duplicate, delete, import, export, samples; two windows on one story."""
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .visitor import CAST, Visitor, card, expect_prompts, ready, saved, until
+from tests.browser.visitor import CAST, Visitor, card, expect_prompts, ready, saved, until
+from tests.paths import ROOT
 
-SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "stories"
+SAMPLES = ROOT / "assets" / "stories"
 
 
 def shelf(page: Page) -> Locator:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from .visitor import CAST, FEW, LONG, Visitor, card, expect_prompts, ready, saved, until
+from tests.browser.visitor import CAST, FEW, LONG, Visitor, card, expect_prompts, ready, saved, until
 
 
 def badge(page: Page, number: int, words: str) -> None:

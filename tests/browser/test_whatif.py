@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from .test_panel import in_step
-from .visitor import Visitor, card, tab, until
+from tests.browser.test_panel import in_step
+from tests.browser.visitor import Visitor, card, tab, until
 
 LIGHT = """canvas => {
   const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, Route, expect
 
-from .visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab
+from tests.browser.visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab
 
 ROAD = re.compile("/component_server")  # on which the page calls the server
 HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>${window.hacked=1}{{window.hacked=1}}"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.autoencoder import AutoencoderLinearVideo
-from pipeline.training import cache
-from pipeline.training.vae import fit_linear, render_clips
+from pipeline.training.dataset import shards
+from pipeline.training.models.vae import fit_linear, render_clips
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,6 @@ def little_set(tmp_path_factory: pytest.TempPathFactory, fitted) -> Iterator[Pat
     """A shard of ten stories; shards have ten stories while it is used."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "STORIES_PER_SHARD", 10)
-        cache.make_shard(folder, 0, fitted[0])
+        patch.setattr(shards, "STORIES_PER_SHARD", 10)
+        shards.make_shard(folder, 0, fitted[0])
         yield folder

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.sampling import ddim_step, trailing_timesteps
-from pipeline.training.generator import new_scheduler
+from pipeline.training.models.generator import new_scheduler
 
 
 @pytest.mark.parametrize("steps", [1, 10, 20, 24, 50])

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.encoders.text import TextEncoding
 from pipeline.evaluation import filter_score
 from pipeline.language.words import ENGLISH_FUNCTION
-from pipeline.text_encoder import TextEncoding
 from pipeline.text_filter import TextFilter
 
 TEXT = (

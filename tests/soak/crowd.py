@@ -23,7 +23,8 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 PAUSE_SECONDS = 4.0  # between two edits of one person, on average
 SCENES = 12
 PATIENCE_SECONDS = 600.0
@@ -45,8 +46,7 @@ class Counts:
 def serve(folder: Path, port: int) -> None:
     """The page over fake renders, until it is ended."""
     from storyboard.ui import page
-
-    from .fakes import open_fake
+    from tests.soak.fakes import open_fake
 
     studio = open_fake(folder)
     page.build(studio).launch(server_name="127.0.0.1", server_port=port, quiet=True, **page.options(studio))

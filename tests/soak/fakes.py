@@ -9,9 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from storyboard.jobs import LIMITS, Limits, Made
-from storyboard.media import Media
-from storyboard.story import Board, Conditioning, Scene, Take, new_id
+from storyboard.document.story import Board, Conditioning, Scene, Take, new_id
+from storyboard.rendering.queue import LIMITS, Limits, Made
+from storyboard.store.blobs import Media
 from storyboard.studio import Studio
 
 MODEL = "f" * 64
@@ -52,7 +52,7 @@ def fake_filter(past_prompts: Sequence[str], prompt: str, **settings: Any) -> An
 
 
 class FakeMaker:
-    """As `storyboard.making.Maker`: so many steps of so many seconds, then files that depend on scene and seed."""
+    """As `rendering.takes.Maker`: so many steps of so many seconds, then files that depend on scene and seed."""
 
     def __init__(self, media: Media, steps: int = 3, step_seconds: float = 0.001) -> None:
         self.media, self.steps, self.step_seconds = media, steps, step_seconds

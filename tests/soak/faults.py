@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ThroughlineError
-from storyboard import edits
-from storyboard.library import Library
-from storyboard.media import Media
-from storyboard.rows import SavedJob
-from storyboard.story import Story, Take
-
-from .disk import watched
-from .kills import check_media
+from storyboard.document import edits
+from storyboard.document.story import Story, Take
+from storyboard.store.blobs import Media
+from storyboard.store.library import Library
+from storyboard.store.schema import SavedJob
+from tests.soak.disk import watched
+from tests.soak.kills import check_media
 
 ME = "a" * 32
 CLIP = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 20

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -22,8 +21,8 @@ import torch
 from pipeline.errors import ThroughlineError
 from pipeline.guidance import Guidance
 from pipeline.story_pipeline import Clip, StoryPipeline
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = 4
 SETTINGS: dict[str, Any] = {"height": 48, "width": 72, "num_frames": 5, "steps": STEPS, "seed": 11}
 PROMPT, PAST = "Mia in a red coat is sitting on the beach.", "Mia in a red coat is running in the city."

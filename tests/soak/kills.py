@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ThroughlineError
-from storyboard import edits, ledger, renderer
-from storyboard.library import Library
-from storyboard.rows import parse_revision
+from storyboard.document import edits
+from storyboard.rendering import renderer
+from storyboard.store import job_store
+from storyboard.store.library import Library
+from storyboard.store.schema import parse_revision
 from storyboard.studio import Studio
-
-from .fakes import MODEL, open_fake
-from .model import Op, Pages, as_edit, page_of
+from tests.soak.fakes import MODEL, open_fake
+from tests.soak.model import Op, Pages, as_edit, page_of
 
 OWNERS = ("a" * 32, "b" * 32)
 KILLS = 250  # of a library; every look reads all of it
@@ -313,7 +314,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
-    assert ledger.FileLock, "imported here, not in every child"
+    assert job_store.FileLock, "imported here, not in every child"
     began, libraries = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="throughline-kills-") as folder:
         for start in range(0, options.kills, KILLS):

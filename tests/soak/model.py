@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from storyboard.story import Story
+from storyboard.document.story import Story
 
 Op = tuple[str, ...]  # its name and arguments, all words: they travel through pipes
 Page = tuple[str, tuple[tuple[str, str], ...]]  # title; id and prompt of every scene

@@ -120,8 +120,7 @@ PEERS: dict[str, type] = {"comfyui": ComfyUI, "invokeai": InvokeAI, "throughline
 def serve(folder: Path, port: int) -> None:
     """Throughline's page, whose renders do what the peers' node does, until it is ended."""
     from storyboard.ui import page
-
-    from .fakes import FakeMaker, open_fake
+    from tests.soak.fakes import FakeMaker, open_fake
 
     class Sleeper(FakeMaker):
         def render(self, board: Any, *arguments: Any, **options: Any) -> Any:

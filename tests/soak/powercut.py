@@ -17,12 +17,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storyboard import edits
-from storyboard.library import Library
-
-from .disk import watched
-from .faults import ME, State, Store, steps
-from .kills import check_media
+from storyboard.document import edits
+from storyboard.store.library import Library
+from tests.soak.disk import watched
+from tests.soak.faults import ME, State, Store, steps
+from tests.soak.kills import check_media
 
 SECTOR = 512  # bytes, which a disk writes whole or not at all
 

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ThroughlineError
-from storyboard import edits, exports
-from storyboard.story import MOST_CHARACTERS, Board, Take, new_id
+from storyboard.document import edits
+from storyboard.document.story import MOST_CHARACTERS, Board, Take, new_id
+from storyboard.export import film
 from storyboard.ui import page
-
-from .fakes import fake_filter, open_fake
+from tests.soak.fakes import fake_filter, open_fake
 
 ME = "a" * 32
 SCENES = 50  # of a film
@@ -108,12 +108,12 @@ def through_film(count: int, seed: int, folder: Path) -> int:
     taken = [prompt for prompt in prompts(count, seed) if _is_taken(prompt)]
     for number, start in enumerate(range(0, len(taken), SCENES)):
         board = _board(taken[start : start + SCENES])
-        makers = (exports.film_mp4, exports.sheet_png, exports.sheet_pdf)[: None if number % 10 == 0 else 1]
+        makers = (film.film_mp4, film.sheet_png, film.sheet_pdf)[: None if number % 10 == 0 else 1]
         for make in makers:
             made = folder / make.__name__.replace("_", ".")
             make(made, board, _grey)
             assert made.stat().st_size > 1000
-        text = exports.prompts_text(board)
+        text = film.prompts_text(board)
         assert all(scene.prompt.strip() in text for scene in board.story.scenes)
         text.encode()
     return len(taken)

@@ -22,10 +22,9 @@ from hypothesis.stateful import (
 )
 
 from storyboard.studio import Studio
-
-from .fakes import open_fake
-from .kills import check_media
-from .model import Op, Pages, as_edit, page_of
+from tests.soak.fakes import open_fake
+from tests.soak.kills import check_media
+from tests.soak.model import Op, Pages, as_edit, page_of
 
 ME, YOU = "a" * 32, "b" * 32
 PROMPTS = ["Mia runs.", "Mia sleeps.", "A dog barks at Mia.", "", "The dog runs."]

@@ -19,12 +19,11 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.errors import ThroughlineError
-from storyboard import edits
-from storyboard.library import Library
-
-from .disk import watched
-from .faults import ME, Fault
-from .powercut import Act, Disk
+from storyboard.document import edits
+from storyboard.store.library import Library
+from tests.soak.disk import watched
+from tests.soak.faults import ME, Fault
+from tests.soak.powercut import Act, Disk
 
 WRITERS = 5
 Titles = dict[str, str]  # by story

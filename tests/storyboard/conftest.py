@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storyboard.video import write_video
+from storyboard.media.video import write_video
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _few_for_the_scales() -> Iterator[None]:
     """The meter's scales from a few drawn clips: the tiny model has nothing to tell apart."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("storyboard.meter.CALIBRATION_STORIES", 3)
+        patch.setattr("storyboard.continuity.meter.CALIBRATION_STORIES", 3)
         yield
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from storyboard import edits
-from storyboard.library import Library
-from storyboard.rows import Head
-from storyboard.story import Story, Take, new_id
+from storyboard.document import edits
+from storyboard.document.story import Story, Take, new_id
+from storyboard.store.library import Library
+from storyboard.store.schema import Head
 
 ME, YOU = "my secret", "your secret"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storyboard import edits
-from storyboard.plan import Standing
-from storyboard.story import Scene, Story, Take
+from storyboard.document import edits
+from storyboard.document.plan import Standing
+from storyboard.document.story import Scene, Story, Take
 from storyboard.studio import Studio
 
 ME, YOU = "a" * 32, "b" * 32

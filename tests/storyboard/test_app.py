@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import app
-from pipeline import backbones
+from pipeline import loading
 from pipeline.errors import ThroughlineError
 from storyboard.studio import Studio
 from storyboard.ui import page
@@ -45,11 +45,11 @@ def test_the_app_closes_its_studio_whatever_happens(
     monkeypatch.setenv("THROUGHLINE_HOME", str(tmp_path))
     monkeypatch.setattr("gradio.Blocks.launch", taken)
     monkeypatch.setattr(Studio, "close", noted)
-    monkeypatch.setattr("storyboard.renderer.Renderer.warm_up", lambda _: None)
+    monkeypatch.setattr("storyboard.rendering.renderer.Renderer.warm_up", lambda _: None)
     assert app.main(["--model", str(tiny_folder), "--port", "7860"]) == 2
     assert "empty port" in capsys.readouterr().err
     (studio,) = closed
-    assert studio.folder == tmp_path and studio.renderer.model == backbones.digest(tiny_folder)
+    assert studio.folder == tmp_path and studio.renderer.model == loading.digest(tiny_folder)
 
 
 def test_every_stylesheet_and_script_of_the_page_is_there() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .studios import open_studio, served
+from tests.paths import ROOT
+from tests.storyboard.studios import open_studio, served
 
-ROOT = Path(__file__).resolve().parents[2]
 README = Path(os.environ.get("THROUGHLINE_EXAMPLES", ROOT / "README.md"))
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from storyboard import hosting, renderer
+from storyboard.rendering import hosting, renderer
+from tests.paths import ROOT
 from tests.soak import crowd, faults, powercut, prompts, stateful, together
 from tests.soak.fakes import open_fake
+from tests.storyboard.studios import ME, wait_for
 
-from .studios import ME, wait_for
-
-ROOT = Path(__file__).resolve().parents[2]
 FOR_EVER = 10**6  # steps
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ThroughlineError
-from storyboard.ledger import job_of
+from storyboard.store.job_store import job_of
 from storyboard.studio import Studio, home
-
-from .studios import ME, TEN, YOU, Desk, Watched, open_studio, wait_for
+from tests.storyboard.studios import ME, TEN, YOU, Desk, Watched, open_studio, wait_for
 
 BLUE = "Mia in a blue coat is walking in the desert."
 

@@ -23,14 +23,15 @@ from torch import nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
-from ... import backbones, hub
+from ... import loading
+from ...backbones import hub
 from ...decoupler import Decoupler
 from ...errors import ThroughlineError
 from ...feature_extractor import FeatureExtractor
 from ...guidance import make_preconditioning
 from ...story_pipeline import StoryPipeline
 from ...transformer import StoryTransformer3DModel
-from ..data.clips import read_clips
+from ..footage.clips import read_clips
 from . import modes, samples
 from .encoded import Digests, EncodedClips, Size, Store
 from .engine import Log, Plan, train
@@ -113,7 +114,7 @@ def main(arguments: list[str]) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Raises ThroughlineError."""
-    folder = backbones.find(options.model, options.revision)  # before anything slow
+    folder = loading.find(options.model, options.revision)  # before anything slow
     videos = read_clips(options.data)
     accelerator = _accelerator(options)
     diffusers.utils.logging.disable_progress_bar()
@@ -134,7 +135,7 @@ def _accelerator(options: argparse.Namespace) -> Accelerator:
 
 
 def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, videos: list) -> Bench:
-    pipeline = backbones.load(str(folder), "cpu", PRECISIONS[accelerator.mixed_precision])
+    pipeline = loading.load(str(folder), "cpu", PRECISIONS[accelerator.mixed_precision])
     look = pipeline.image_encoder
     look_folder = folder / "image_encoder"
     if look is None:
@@ -143,8 +144,8 @@ def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, 
         look = CLIPVisionModelWithProjection.from_pretrained(look_folder, use_safetensors=True).eval()
     look.requires_grad_(False)
     text = folder / "text_encoder"
-    digests = Digests(backbones.digest(folder / "vae"), backbones.digest(text) if text.is_dir() else "minilm",
-                      backbones.digest(look_folder))  # fmt: skip
+    digests = Digests(loading.digest(folder / "vae"), loading.digest(text) if text.is_dir() else "minilm",
+                      loading.digest(look_folder))  # fmt: skip
     own = pipeline.native
     size = Size(options.frames or own.num_frames, pipeline.frames_per_second, options.height or own.height,
                 options.width or own.width)  # fmt: skip

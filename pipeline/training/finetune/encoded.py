@@ -20,14 +20,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
-from ...cogvideox import PaddedTextEncoder
-from ...image_encoder import patch_features, to_pixels
-from ...latents import to_signed
+from ...backbones.cogvideox import PaddedTextEncoder
+from ...encoders.image import patch_features, to_pixels
+from ...encoders.latents import to_signed
+from ...encoders.text import TextEncoding
 from ...story_pipeline import StoryPipeline
-from ...text_encoder import TextEncoding
 from ...text_filter import kept_tokens
-from ..data.clips import Video
-from ..data.films import UnreadableError, read_clip
+from ..footage.clips import Video
+from ..footage.films import UnreadableError, read_clip
 
 REMEMBERED = 8  # past clips of its video that a clip may remember
 

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...cogvideox import padding_frames, rotary_positions, to_device
+from ...backbones.cogvideox import padding_frames, rotary_positions, to_device
 from ...decoupler import Decoupler
 from ...feature_extractor import FeatureExtractor, TokenImageAttention
 from ...guidance import Preconditioning
 from ...transformer import StoryTransformer3DModel
-from ..extractor import effective_rank
+from ..models.extractor import effective_rank
 from .encoded import REMEMBERED, EncodedClips
 
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15

@@ -1,0 +1,92 @@
+"""Which model, and how it is to run: the options that every command shares, from the shell to a loaded pipeline.
+
+Importing this module loads no model and no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..story_pipeline import StoryPipeline
+
+MEMORIES = ("auto", "fast", "balanced", "low")
+HISTORIES = ("trained", "reference", "off")
+SPEED_NAMES = ("exact", "fast")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The arguments of `loading.load`, in the same words."""
+
+    model: str = "picturebook"
+    revision: str | None = None
+    offline: bool = False
+    memory: str = "auto"
+    history: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    speed: str = "exact"
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Choice:
+        """What was asked for; options that a command does not have are left as they are."""
+        given: dict[str, Any] = {field.name: getattr(options, field.name, field.default) for field in fields(cls)}
+        return cls(**given)
+
+    def find(self) -> Path:
+        """The model's folder, downloaded if need be. Raises ThroughlineError."""
+        from . import checkpoints
+
+        return checkpoints.find(self.model, self.revision, self.offline)
+
+    def digest(self) -> str:
+        """Of everything about the model that decides what a scene looks like. Raises ThroughlineError."""
+        from . import checkpoints
+
+        folder = self.find()
+        weights = checkpoints.digest(folder)
+        if self.history in (None, _usual_history(folder)):
+            return weights
+        return hashlib.sha256(f"{weights} history {self.history}".encode()).hexdigest()
+
+    def load(self) -> StoryPipeline:
+        """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""
+        from .. import loading
+
+        pipeline = loading.load(
+            self.model, self.device, self.dtype, memory=self.memory, history=self.history, revision=self.revision,
+            offline=self.offline, speed=self.speed,
+        )  # fmt: skip
+        if pipeline.stock or self.memory != "auto":
+            print(pipeline.placement.said[-1], file=sys.stderr)
+        return pipeline
+
+
+def add_options(group: argparse._ActionsContainer) -> None:
+    """The options of `Choice` but device and dtype, which not every command has."""
+    group.add_argument("--model", default="picturebook", metavar="NAME",
+                       help="picturebook, which ships with Throughline (default), a hub id such as THUDM/CogVideoX-2b, "
+                            "or a local model folder")  # fmt: skip
+    group.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a hub id (default: main)")
+    group.add_argument("--offline", action="store_true", help="take a hub id from the cache, never the network")
+    group.add_argument("--memory", choices=MEMORIES, default="auto",
+                       help="what is saved on: nothing, all but one model at a time, all but one layer at a time with "
+                            "8-bit weights; by default what the card needs")  # fmt: skip
+    group.add_argument("--history", choices=HISTORIES,
+                       help="how the past is remembered: as the model was trained to, by reference frames, or not "
+                            "(default: as trained, else by reference)")  # fmt: skip
+    group.add_argument("--speed", choices=SPEED_NAMES, default="exact",
+                       help="fast passes over what hardly changes from step to step, and stops guiding before the end: "
+                            "nearly the same picture in less time (default: exact)")  # fmt: skip
+
+
+def _usual_history(folder: Path) -> str:
+    index = json.loads((folder / "model_index.json").read_text())
+    return "trained" if (index.get("extractor") or [None])[0] else "reference"

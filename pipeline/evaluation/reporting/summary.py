@@ -1,0 +1,84 @@
+"""What the scores of many stories say: every measure of every system, gap curves, and what is compared with what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..statistics import Estimate, Tally, difference, estimate, ratio, total
+from ..story.benchmark import FilmScore, StoryScore
+from ..story.measures import MEASURES
+from ..story.systems import CONTROLS, LONG, SYSTEMS
+
+Table = dict[str, dict[str, Estimate]]  # system, measure
+POINTINGS = ("pointing_actor", "pointing_place")
+FAR = 2  # scenes: gaps of this and more are out of reach of the last frame
+
+
+def summary(protocol: str, scores: Sequence[StoryScore]) -> dict:
+    """All figures of one protocol; `scores` of stories need not hold the same systems."""
+    systems = [name for name in (*SYSTEMS, *CONTROLS) if any(name in score for score in scores)]
+    curved = [name for name in systems if name != "chance"] if protocol == LONG else []
+    return {
+        "stories": len(scores),
+        "systems": {name: {m: _estimate(scores, name, m) for m in MEASURES} for name in systems},
+        "pointing": {name: _estimate(scores, "ours", name) for name in POINTINGS},
+        "gap_curve": {name: gap_curve(scores, name) for name in curved},
+        "comparisons": comparisons(protocol, scores),
+    }
+
+
+def _estimate(scores: Iterable[StoryScore], system: str, measure: str) -> Estimate:
+    return estimate(score[system].tallies.get(measure, Tally()) for score in scores if system in score)
+
+
+def gap_curve(scores: Iterable[StoryScore], system: str) -> dict[int, Estimate]:
+    """Actor agreement with its last appearance, by the number of scenes since then."""
+    gaps = [score[system].gaps for score in scores if system in score]
+    return {gap: estimate(g[gap] for g in gaps if gap in g) for gap in sorted({gap for g in gaps for gap in g})}
+
+
+def comparisons(protocol: str, scores: Sequence[StoryScore]) -> dict[str, Estimate]:
+    """Paired over the stories that both systems filmed; a comparison without such stories is left out."""
+    found = {
+        f"ours minus {SYSTEMS[other].title}, {measure.replace('_', '-')}": difference(_pairs(scores, other, measure))
+        for other in ("no_history", "last_frame", "whole_prompts", "bare_tokens")
+        for measure in ("actor", "cross_talk", "prompt")
+    }
+    if protocol == LONG:
+        found |= {
+            f"ours minus {SYSTEMS[other].title}, actor at gaps of {FAR} and more": difference(_far(scores, other))
+            for other in ("last_frame", "no_history")
+        }
+        ours = [score["ours"] for score in scores if "ours" in score]
+        found["ours, actor after a gap of 8 over that after 1"] = ratio((_gap(s, 8, 8), _gap(s, 1, 1)) for s in ours)
+        found["ours, actor after gaps of 6 and more over that after 1"] = ratio(
+            (_gap(s, 6), _gap(s, 1, 1)) for s in ours
+        )
+    return {name: value for name, value in found.items() if value.mean is not None}
+
+
+def _both(scores: Iterable[StoryScore], other: str) -> list[tuple[FilmScore, FilmScore]]:
+    return [(score["ours"], score[other]) for score in scores if "ours" in score and other in score]
+
+
+def _pairs(scores: Iterable[StoryScore], other: str, measure: str) -> list[tuple[Tally, Tally]]:
+    return [(a.tallies[measure], b.tallies[measure]) for a, b in _both(scores, other)]
+
+
+def _far(scores: Iterable[StoryScore], other: str) -> list[tuple[Tally, Tally]]:
+    return [(_gap(a, FAR), _gap(b, FAR)) for a, b in _both(scores, other)]
+
+
+def _gap(score: FilmScore, low: int, high: int = 10_000) -> Tally:
+    return total(tally for gap, tally in score.gaps.items() if low <= gap <= high)
+
+
+def ranking(scores: Mapping[int, StoryScore]) -> list[int]:
+    """The numbers of stories from the best to the worst by `ours`: actor, place, cross-talk, prompt and presence."""
+    return sorted(scores, key=lambda index: (-_goodness(scores[index]["ours"]), index))
+
+
+def _goodness(score: FilmScore) -> float:
+    shares = {name: t.hits / t.counted for name, t in score.tallies.items() if t.counted}
+    good = sum(shares.get(name, 0.0) for name in ("actor", "place", "prompt", "presence"))
+    return good - shares.get("cross_talk", 0.0)

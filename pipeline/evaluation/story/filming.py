@@ -1,0 +1,116 @@
+"""Films of many stories by many systems at once.
+
+Scene i of a film depends on scenes before it alone, so that scene i of all films is denoised together, in batches. What
+a scene is made of (words, noise, what is remembered) is the same for many systems: each such clip is made once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...guidance import Guidance
+from ...history import HistoryScene
+from ...story_pipeline import Settings, Shot, StoryPipeline
+from ...text_filter import FilterResult, Word
+from .filters import PromptFilter
+from .systems import Options, System, filters_of
+
+BATCH = 8  # shots; more made a scene no faster on a CPU
+
+
+@dataclass(frozen=True)
+class Script:
+    """A story as a system gets it: a prompt and the seed of the noise for every scene."""
+
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A scene of a film."""
+
+    frames: np.ndarray  # uint8 (F, H, W, 3)
+    scene: HistoryScene  # what it offers to later scenes
+    digest: str  # of its keyframe
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """A film in the making."""
+
+    script: Script
+    filter: PromptFilter
+    guidance: Guidance
+    remembers_by: str | None
+    takes: list[Take]
+
+
+@dataclass
+class Filming:
+    """Makes films; `made` counts the clips that were denoised for them."""
+
+    pipeline: StoryPipeline
+    options: Options
+    batch: int = BATCH
+    made: int = 0
+
+    def films(self, scripts: Sequence[Script], systems: Mapping[str, System]) -> list[dict[str, list[Take]]]:
+        """Of every script the film of every system."""
+        filters = filters_of(self.pipeline)
+        tracks = [
+            {
+                name: _Track(script, filters[s.words], s.guidance(self.options), s.remembers_by, [])
+                for name, s in systems.items()
+            }
+            for script in scripts
+        ]
+        for index in range(max((len(script.prompts) for script in scripts), default=0)):
+            self._advance([t for own in tracks for t in own.values() if index < len(t.script.prompts)], index)
+        return [{name: track.takes for name, track in own.items()} for own in tracks]
+
+    def _advance(self, tracks: Sequence[_Track], index: int) -> None:
+        """Makes scene `index` of every film."""
+        shots, keys = dict[str, Shot](), list[str]()
+        for track in tracks:
+            prompt, seed = track.script.prompts[index], track.script.seeds[index]
+            result = track.filter(track.script.prompts[:index], prompt)
+            digests = [take.digest for take in track.takes]
+            keys.append(conditioning_key(result, seed, track.guidance, digests, track.remembers_by))
+            if keys[-1] not in shots:
+                shots[keys[-1]] = self._shot(track, result, seed)
+        takes = dict(zip(shots, self._takes(list(shots.values())), strict=True))
+        for track, key in zip(tracks, keys, strict=True):
+            track.takes.append(takes[key])
+
+    def _shot(self, track: _Track, result: FilterResult, seed: int) -> Shot:
+        settings = Settings(steps=self.options.steps, seed=seed)
+        past = [take.scene for take in track.takes]
+        memory = self.pipeline.remember(past, result, settings, by=track.remembers_by)
+        return Shot(result.prompt, memory, track.guidance, settings)
+
+    def _takes(self, shots: list[Shot]) -> Iterator[Take]:
+        for start in range(0, len(shots), self.batch):
+            batch = shots[start : start + self.batch]
+            self.made += len(batch)
+            for shot, frames in zip(batch, self.pipeline.render(batch), strict=True):
+                scene = self.pipeline.encode_scene(shot.prompt, frames)
+                yield Take(frames, scene, hashlib.sha256(scene.keyframe.tobytes()).hexdigest())
+
+
+def conditioning_key(
+    result: FilterResult, seed: int, guidance: Guidance, keyframes: Sequence[str], remembers_by: str | None = None
+) -> str:
+    """Equal for scenes that are the same clip: by words, noise, guidance and what is remembered of which keyframe."""
+    remembered = [(scene.prompt, _kept(scene.words), keyframes[scene.index]) for scene in result.scenes if scene.kept]
+    weight = (guidance.history, remembers_by) if remembered else None
+    own = (guidance.text, weight, guidance.start, guidance.end, guidance.schedule)
+    return repr((result.prompt, seed, own, remembered, _kept(result.current)))
+
+
+def _kept(words: Sequence[Word]) -> list[tuple[int, int]]:
+    return [(word.start, word.end) for word in words if word.kept]

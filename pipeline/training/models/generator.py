@@ -1,0 +1,258 @@
+"""Trains the decoupler and the transformer on top of the frozen feature extractor, by v-prediction.
+
+Text, history and single past scenes are dropped at random, so that every branch of the guidance is in distribution;
+half of the remembered keyframes are blurred and noisy, as generated ones are. Latents that show an actor count more:
+actors are small and have most of the looks. For the same reason some batches see only the patches around an actor
+(`windows`). Another loss aligns a hidden layer with φ of the true keyframe (representation alignment, Yu et al. 2024),
+which brings memory and layout early; and one compares φ of a frame of the estimated clean clip with φ of the true one
+(a perceptual loss on diffusion, Lin and Yang 2024), which makes figures commit to a look instead of blending several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import CogVideoXDDIMScheduler
+from torch import Tensor, nn
+from transformers import CLIPVisionModelWithProjection
+
+from ...autoencoder import AutoencoderLinearVideo
+from ...decoupler import Decoupler, cross_covariance
+from ...encoders.image import patch_features, to_pixels
+from ...feature_extractor import FeatureExtractor
+from ...guidance import Preconditioning, make_preconditioning
+from ...picturebook.facts import GRID
+from ...transformer import StoryTransformer3DModel
+from ..dataset.memory import SCENES
+from ..dataset.picturebook_set import MAX_TOKENS, PictureBookSet
+from ..loop import Losses, Recipe, device_of, half_precision
+from .extractor import ExtractorData, recollect
+from .windows import Window, draw_window
+
+ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
+RECIPE = Recipe("generator", 15400, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
+TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
+ALIGNMENT_WEIGHT, ALIGNMENT_LAYER, PERCEPTION_WEIGHT = 0.5, 2, 4.0
+WINDOWS = 0.25  # share of the batches that see a part of the picture
+ACTOR_WEIGHT = 4.0  # of a latent that is all actor, against 1 for one without
+LATENT_FRAMES, KEYFRAME_LATENT = 5, 2  # of 17 frames; frames 5 to 8
+PATCH = 2  # latents a side of a token
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What `pipeline.evaluation.ablations` changes, one at a time."""
+
+    end_to_end: bool = False  # the extractor learns with the generator
+    history_noise: bool = True  # half of the remembered keyframes are disturbed
+    decoupling: float = 0.0  # weight of `cross_covariance`, which did not make films better
+    perception: float = PERCEPTION_WEIGHT
+    windows: float = WINDOWS
+
+
+def new_scheduler() -> CogVideoXDDIMScheduler:
+    return CogVideoXDDIMScheduler(
+        prediction_type="v_prediction", snr_shift_scale=3.0, rescale_betas_zero_snr=True, timestep_spacing="trailing",
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, set_alpha_to_one=True,
+    )  # fmt: skip
+
+
+def new_transformer(
+    latent_channels: int, height: int = 8, width: int = 12, history_dim: int = 192
+) -> StoryTransformer3DModel:
+    """The embedded generator, untrained: 120 video tokens for 17 frames of 96 x 144."""
+    return StoryTransformer3DModel(
+        num_attention_heads=6, attention_head_dim=48, num_layers=6, in_channels=latent_channels,
+        out_channels=latent_channels,
+        time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17,
+        patch_size=PATCH,
+        activation_fn="gelu",  # the exact one: five times faster than CogVideoX's approximation on a CPU, in bfloat16
+        max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
+        detail_dim=128,
+    )  # fmt: skip
+
+
+class GeneratorTrainer(nn.Module):
+    def __init__(self, extractor: FeatureExtractor, vae: AutoencoderLinearVideo, image_dim: int) -> None:
+        super().__init__()
+        dim = extractor.config.dim
+        self.decoupler = Decoupler(dim=dim)
+        self.transformer = new_transformer(vae.config.latent_channels, history_dim=dim)
+        nn.init.zeros_(self.transformer.proj_out.weight)
+        width = self.transformer.config.num_attention_heads * self.transformer.config.attention_head_dim
+        self.align = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, image_dim))
+        self.hidden: list[Tensor] = []  # of ALIGNMENT_LAYER, caught in the last forward pass
+        norm = self.transformer.transformer_blocks[ALIGNMENT_LAYER].norm1
+        norm.register_forward_pre_hook(lambda _, args: self.hidden.append(args[0]))
+
+    def alignment(self, target: Tensor, window: Window | None = None) -> Tensor:
+        """1 - cosine between the hidden layer on the keyframe's latent frame and φ there, target (B, P, v)."""
+        tokens = self.hidden.pop().unflatten(1, (LATENT_FRAMES, -1))[:, KEYFRAME_LATENT]
+        grid = target.unflatten(1, (GRID, GRID)).permute(0, 3, 1, 2)
+        pooled = F.avg_pool2d(grid, (3, 2))  # (B, v, rows of patches, columns)
+        if window:
+            pooled = replace(window, p=1).cut(pooled)
+        return 1 - F.cosine_similarity(self.align(tokens).float(), pooled.flatten(2).transpose(1, 2), dim=-1).mean()
+
+
+def make_losses(
+    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo,
+    image_encoder: CLIPVisionModelWithProjection, folder: Path, data: ExtractorData, batch_size: int,
+    choices: Choices = Choices(),
+) -> Callable[[torch.Generator], Losses]:  # fmt: skip
+    """Losses of a batch. The autoencoder and the image encoder are frozen, and so is the extractor unless it is trained
+    end to end."""
+    pictures, device = PictureBookSet(folder), device_of(trainer)
+    scheduler = new_scheduler()
+    precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
+    nothing = empty_text().to(device)
+    centre = data.features[0, ::50].float().mean((0, 1)).to(device)
+    for frozen in (vae, image_encoder):
+        frozen.requires_grad_(False)
+    extractor.requires_grad_(choices.end_to_end)
+
+    def losses(generator: torch.Generator) -> Losses:
+        drawn = _draw(pictures, batch_size, choices, scheduler.config.num_train_timesteps, generator)
+        rows, window = drawn.rows, drawn.window
+        cut = window.cut if window else _whole
+        clean, noise, actors = (x.to(device) for x in (drawn.clean, drawn.noise, drawn.actors))
+        with half_precision(device):
+            history, matched, text, mask, decoupling = _conditions(trainer, extractor, data, drawn, nothing)
+            alpha_bar = scheduler.alphas_cumprod[drawn.t].float().to(device)
+            squares, estimate = _estimates(
+                trainer, precondition, cut(clean), cut(noise), drawn.t.to(device), alpha_bar, text, mask, history,
+                matched, window,
+            )  # fmt: skip
+            alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre, window)
+            weights, remembers = latent_weights(cut(actors)), matched.any(1)
+            frames = torch.randint(1, clean.shape[1], (batch_size,), generator=generator).to(device)
+            whole = window.paste(estimate, clean) if window else estimate
+            apart = perception(image_encoder, vae, whole, clean, latent_weights(actors), frames)
+        error = (squares * weights).mean((1, 2, 3))
+        seen = (apart * alpha_bar).mean()
+        loss = error.mean() + ALIGNMENT_WEIGHT * alignment
+        loss = loss + choices.decoupling * decoupling + choices.perception * seen
+        return {"loss": loss, "v": squares.mean(), "with_history": error[remembers].mean(),
+                "without": error[~remembers].mean(), "alignment": alignment, "decoupling": decoupling,
+                "perception": seen}  # fmt: skip
+
+    return losses
+
+
+def _whole(x: Tensor) -> Tensor:
+    return x
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The chance in a batch, all of it on the CPU."""
+
+    rows: Tensor  # (B)
+    use: Tensor  # bool (B, SCENES): which scenes of its story a row may remember
+    variant: Tensor  # (B, SCENES), of keyframes
+    silent: Tensor  # bool (B): rows without their text
+    clean: Tensor  # (B, f, C, h, w), latents
+    noise: Tensor
+    t: Tensor  # (B)
+    actors: Tensor  # (B, f, h, w), how much of each latent an actor covers
+    window: Window | None
+
+
+def _draw(
+    pictures: PictureBookSet, batch_size: int, choices: Choices, timesteps: int, generator: torch.Generator
+) -> _Drawn:
+    rows = torch.randint(len(pictures), (batch_size,), generator=generator)
+    use = torch.rand(batch_size, SCENES, generator=generator) > SCENE_DROP
+    use &= torch.rand(batch_size, 1, generator=generator) > HISTORY_DROP
+    variant = torch.randint(2, (batch_size, SCENES), generator=generator) * choices.history_noise
+    clean, actors = pictures.latents(rows), pictures.actor_coverage(rows)
+    noise = torch.randn(clean.shape, generator=generator)
+    t = torch.randint(timesteps, (batch_size,), generator=generator)
+    silent = torch.rand(batch_size, generator=generator) < TEXT_DROP
+    windowed = float(torch.rand((), generator=generator)) < choices.windows
+    window = draw_window(actors, PATCH, generator) if windowed else None
+    return _Drawn(rows, use, variant, silent, clean, noise, t, actors, window)
+
+
+def _conditions(
+    trainer: GeneratorTrainer, extractor: FeatureExtractor, data: ExtractorData, drawn: _Drawn, nothing: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """History tokens (B, H, d) and their mask, text (B, L, t) and its mask, and the decoupling loss."""
+    r = recollect(extractor, data, drawn.rows, drawn.use, drawn.variant)
+    past_mask = r.past_mask.clone()
+    past_mask[:, 0] |= ~past_mask.any(1)  # rows without a past see one token; `matched` hides what comes of it
+    predicted = extractor(r.past, r.prompt, past_mask, r.mask)
+    visual = trainer.decoupler(r.prompt, predicted, r.matched)
+    decoupling = cross_covariance(visual[r.matched], r.prompt[r.matched])
+    count = max(1, int(r.matched.sum(1).max()))
+    order = r.matched.long().argsort(dim=1, descending=True, stable=True)[:, :count]
+    history = visual.gather(1, order[..., None].expand(-1, -1, visual.shape[-1]))
+    text, mask, silent = r.prompt.clone(), r.mask.clone(), drawn.silent.to(r.mask.device)
+    text[silent, : len(nothing)] = nothing
+    mask[silent] = torch.arange(mask.shape[1], device=mask.device) < len(nothing)
+    return history, r.matched.gather(1, order), text, mask, decoupling
+
+
+def latent_weights(actors: Tensor) -> Tensor:
+    """How much each latent counts, (B, f, h, w), 1 on average. actors (B, f, h, w): how much of it an actor covers; an
+    actor's outline counts as the actor."""
+    near = F.max_pool2d(actors, 3, stride=1, padding=1)
+    weights = 1 + (ACTOR_WEIGHT - 1) * near
+    return weights / weights.mean((1, 2, 3), keepdim=True)
+
+
+def _estimates(
+    trainer: GeneratorTrainer, precondition: Preconditioning, clean: Tensor, noise: Tensor, t: Tensor, alpha_bar:
+    Tensor, text: Tensor, mask: Tensor, history: Tensor, matched: Tensor, window: Window | None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Squared error of v = α ε - σ x, the mean over channels, (B, f, h, w); and the clean latents that v implies."""
+    a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha_bar, 1 - alpha_bar))
+    trainer.hidden.clear()
+    corners = window.corners.to(clean.device) if window else None
+
+    def network(z: Tensor) -> Tensor:
+        options = {"text_mask": mask, "history": history, "history_mask": matched, "corners": corners}
+        return trainer.transformer(z, text, t, **options).sample
+
+    z = a * clean + s * noise
+    predicted = precondition(network, z, alpha_bar)
+    return (predicted - (a * noise - s * clean)).square().mean(2), a * z - s * predicted
+
+
+def perception(
+    image_encoder: CLIPVisionModelWithProjection, vae: AutoencoderLinearVideo, estimate: Tensor, clean: Tensor,
+    weights: Tensor, frames: Tensor,
+) -> Tensor:  # fmt: skip
+    """1 - cosine between φ of estimated and of clean latents (B, f, C, h, w), each decoded at the last frame of latent
+    frame `frames` (B); the mean over patches, weighted as the latents there, weights (B, f, h, w). Gives (B)."""
+    rows = torch.arange(len(frames), device=frames.device)
+
+    def features(latents: Tensor) -> Tensor:
+        pictures = last_frame(vae, latents[rows, frames].float() / vae.config.scaling_factor)
+        return patch_features(image_encoder, to_pixels(pictures, image_encoder.config.image_size)).float()
+
+    with torch.no_grad():
+        target = features(clean)
+    apart = 1 - F.cosine_similarity(features(estimate), target, dim=-1)
+    near = F.interpolate(weights[rows, frames][:, None], (GRID, GRID), mode="nearest").flatten(1)
+    return (apart * near).sum(1) / near.sum(1)
+
+
+def last_frame(vae: AutoencoderLinearVideo, latents: Tensor) -> Tensor:
+    """The last frame that unscaled latents (B, C, h, w) decode to without sharpening, (B, H, W, 3) in 0..255."""
+    x = F.conv_transpose2d(latents, vae.encoder.weight[:, :, -1], stride=vae.encoder.stride[1:])
+    x = x + vae.mean[:, -1].repeat(1, *latents.shape[2:])
+    return (x.clamp(-1, 1).movedim(1, -1) + 1) * 127.5
+
+
+def empty_text() -> Tensor:
+    """τ(""): what stands for a prompt that was dropped, (2, t)."""
+    from ...encoders.text import TextEncoder
+
+    hidden = TextEncoder.minilm().encode("").hidden
+    assert len(hidden) <= MAX_TOKENS
+    return hidden

@@ -1,0 +1,257 @@
+"""What the continuity meter says about a story: which mentions recur, how alike they look, and what to look at again.
+
+Which mentions of two scenes speak of the same thing is what the text filter says about them, the user's pins and mutes
+included; actions are left out, for they have no looks of their own. Nothing is measured here: see `continuity.meter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.continuity.measurement import (
+    PRESENT,
+    Calibration,
+    Reading,
+    Span,
+    held,
+    motion_score,
+    presence,
+    prompt_score,
+    similarity,
+)
+from pipeline.continuity.photometry import OutOfLine, out_of_line
+from pipeline.language.matching import mention_text
+from pipeline.language.mentions import analyse
+
+from ..document import plan
+from ..document.plan import Filter
+from ..document.story import Scene, Story
+
+# When a warning is given; pipeline/README.md, "The continuity meter", has how often that is a false alarm.
+ABSENT, CHANGED, LITTLE_PROMPT, STILL = 0.1, 0.35, 0.5, 0.34
+LIGHT_WORDS = {  # measure -> in words: too low, too high
+    "contrast": ("looks washed out", "is harsh"),
+    "saturation": ("has pale colours", "has glaring colours"),
+    "sharpness": ("is blurred", "is sharper or noisier"),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How alike a mention looks to an earlier scene."""
+
+    scene: str
+    number: int  # from 1
+    similarity: float  # 0 to 1
+
+
+@dataclass(frozen=True)
+class MentionScore:
+    """A mention that recurs, in one scene. first, last: the first and the last time it was seen before; None where it
+    was not, or where it is not there."""
+
+    text: str
+    thread: int  # which of the story's threads it belongs to
+    presence: float  # probability that it is there
+    present: bool
+    first: Seen | None = None
+    last: Seen | None = None
+
+
+@dataclass(frozen=True)
+class SceneScore:
+    """held: what the scene keeps up of the past, at most its weakest figure; None if nothing recurs in it before."""
+
+    scene: str
+    number: int
+    prompt: float | None  # 0 to 1
+    motion: float  # mean change from frame to frame, of 255
+    moves: float  # 0 for a still, 1 for what moves
+    contrast: float
+    saturation: float
+    sharpness: float
+    held: float | None = None
+    mentions: tuple[MentionScore, ...] = ()
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something to look at again; words between asterisks are the user's."""
+
+    scene: str
+    number: int
+    kind: str  # "absent", "changed", "prompt", "still", "contrast", "saturation", "sharpness"
+    text: str
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A mention through the story, by the words of its first scene."""
+
+    text: str
+    scenes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """scenes: those that are measured, in order. pending: how many are not measured yet."""
+
+    scenes: tuple[SceneScore, ...] = ()
+    threads: tuple[Thread, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    pending: int = 0
+    notes: tuple[str, ...] = ()  # for the user, such as a scene that can't be measured
+    encoder: str = "own"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A mention of a scene's prompt that has looks: its text, and where its words are."""
+
+    index: int
+    text: str
+    spans: tuple[Span, ...]
+
+
+def mentions_of(prompt: str) -> tuple[Named, ...]:
+    """The mentions of a prompt but its actions, in order."""
+    found = analyse(prompt)
+    return tuple(
+        Named(i, mention_text(found, i), tuple((found.segments[w].start, found.segments[w].end) for w in mention.words))
+        for i, mention in enumerate(found.mentions)
+        if not set(mention.words) <= found.verbs
+    )
+
+
+# What recurs
+
+Node = tuple[str, int]  # a scene and the index of a mention of its prompt
+
+
+@dataclass
+class Links:
+    """Which mentions of earlier scenes a scene's mentions match, and the threads that they form."""
+
+    past: dict[Node, list[Node]] = field(default_factory=dict)  # in the order of the story
+    threads: list[list[Node]] = field(default_factory=list)
+
+    def thread_of(self, node: Node) -> int | None:
+        return next((i for i, thread in enumerate(self.threads) if node in thread), None)
+
+
+def links_of(story: Story, filter: Filter) -> Links:
+    """Raises ThroughlineError as the filter does."""
+    links = Links()
+    for scene in story.scenes:
+        if scene.prompt.strip():
+            named = {mention.text: (scene.id, mention.index) for mention in reversed(mentions_of(scene.prompt))}
+            for earlier, node in _matches(story, scene, filter, named):
+                links.past.setdefault(node, []).append(earlier)
+    for node, before in links.past.items():
+        joined = [thread for thread in links.threads if not {node, *before}.isdisjoint(thread)]
+        links.threads = [thread for thread in links.threads if thread not in joined]
+        links.threads.append(list({*(other for thread in joined for other in thread), *before, node}))
+    order = {scene.id: i for i, scene in enumerate(story.scenes)}
+    for thread in links.threads:
+        thread.sort(key=lambda node: (order[node[0]], node[1]))
+    links.threads.sort(key=lambda thread: (order[thread[0][0]], thread[0][1]))
+    return links
+
+
+def _matches(story: Story, scene: Scene, filter: Filter, named: Mapping[str, Node]) -> Iterator[tuple[Node, Node]]:
+    past, result = plan.past_of(story, scene.id), plan.remembers(story, scene.id, filter)
+    for before, kept in zip(past, result.scenes, strict=True):
+        looks = {mention.index for mention in mentions_of(before.prompt)}
+        pairs = dict.fromkeys((word.mention, word.matched) for word in kept.words if word.kept)
+        yield from (((before.id, m), named[text]) for m, text in pairs if m in looks and text in named)
+
+
+# How it went on
+
+
+def report(
+    story: Story, links: Links, readings: Mapping[str, Reading], scale: Calibration, pending: int = 0,
+    notes: tuple[str, ...] = (), encoder: str = "own",
+) -> Report:  # fmt: skip
+    """readings: of the scenes that are measured, by id, a region for every one of `mentions_of` their prompt."""
+    numbers = {scene.id: number for number, scene in enumerate(story.scenes, 1)}
+    regions = {
+        (scene.id, named.index): region
+        for scene in story.scenes if scene.id in readings
+        for named, region in zip(mentions_of(scene.prompt), readings[scene.id].regions, strict=True)
+    }  # fmt: skip
+    there = {node: presence(scale, region) for node, region in regions.items()}
+
+    def seen(node: Node, earlier: Node) -> Seen:
+        return Seen(earlier[0], numbers[earlier[0]], similarity(scale, regions[earlier], regions[node]))
+
+    def score(node: Node, text: str, thread: int) -> MentionScore:
+        before = [other for other in links.past.get(node, ()) if there.get(other, 0) >= PRESENT]
+        present = there[node] >= PRESENT
+        ends = [seen(node, before[at]) for at in (0, -1)] if before and present else [None, None]
+        return MentionScore(text, thread, there[node], present, *ends)
+
+    def scene_score(scene: Scene) -> SceneScore:
+        reading, scores = readings[scene.id], list[MentionScore]()
+        for named in mentions_of(scene.prompt):
+            thread = links.thread_of((scene.id, named.index))
+            if thread is not None:
+                scores.append(score((scene.id, named.index), named.text, thread))
+        return _scored(scene.id, numbers[scene.id], reading, scale, scores, links)
+
+    scenes = tuple(scene_score(scene) for scene in story.scenes if scene.id in readings)
+    threads = tuple(_thread(story, nodes) for nodes in links.threads)
+    return Report(scenes, threads, tuple(_warnings(scenes, readings)), pending, notes, encoder)
+
+
+def _scored(
+    scene: str, number: int, reading: Reading, scale: Calibration, scores: Sequence[MentionScore], links: Links
+) -> SceneScore:
+    prompt, moves, light = prompt_score(scale, reading), motion_score(reading), reading.light
+    again = [s for s in scores if any(node[0] == scene for node in links.threads[s.thread][1:])]
+    counted = [s.first.similarity if s.first else 0.0 for s in again if s.first or not s.present]
+    return SceneScore(
+        scene, number, prompt, reading.motion, moves, light.contrast, light.saturation, light.sharpness,
+        held(counted, prompt, moves), tuple(scores),
+    )  # fmt: skip
+
+
+def _thread(story: Story, nodes: Sequence[Node]) -> Thread:
+    scene, index = nodes[0]
+    text = mention_text(analyse(story.scene(scene).prompt), index)
+    return Thread(text, tuple(dict.fromkeys(scene for scene, _ in nodes)))
+
+
+# What to look at again
+
+
+def _warnings(scenes: Sequence[SceneScore], readings: Mapping[str, Reading]) -> Iterator[Warned]:
+    light = list(out_of_line([readings[scene.scene].light for scene in scenes]))
+    for place, scene in enumerate(scenes):
+        told = [*_of_mentions(scene), *_of_clip(scene)]
+        told += [(each.measure, _in_words(each, scenes)) for each in light if each.scene == place]
+        yield from (Warned(scene.scene, scene.number, kind, text) for kind, text in told)
+
+
+def _of_mentions(scene: SceneScore) -> Iterator[tuple[str, str]]:
+    for mention in scene.mentions:
+        if mention.presence < ABSENT:
+            yield "absent", f"*{mention.text}* is not to be seen"
+        elif mention.first and mention.last and mention.first.similarity < CHANGED:
+            yield "changed", f"*{mention.text}* looks other than in scene {mention.first.number}"
+
+
+def _of_clip(scene: SceneScore) -> Iterator[tuple[str, str]]:
+    if scene.moves < STILL:
+        yield "still", "nothing moves"
+    if scene.prompt is not None and scene.prompt < LITTLE_PROMPT:
+        yield "prompt", "shows little of its prompt"
+
+
+def _in_words(told: OutOfLine, scenes: Sequence[SceneScore]) -> str:
+    if told.drift:
+        way = "falls" if told.ratio < 1 else "rises"
+        return f"{told.measure} {way} along the story, to {told.ratio:.0%} of what it was in scene {scenes[0].number}"
+    low, high = LIGHT_WORDS[told.measure]
+    return f"{low if told.ratio < 1 else high}: {told.measure} is {told.ratio:.0%} of the usual"

@@ -1,0 +1,205 @@
+"""Edits: pure functions Story -> Story. They raise ThroughlineError for what can't be done and change nothing then.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from pipeline.errors import ThroughlineError
+
+from .story import MOST_SEEDS, KeyframeChoice, Scene, Story, WordRef, new_id, parse
+
+SCENE_FIELDS = frozenset(
+    ["prompt", "negative_prompt", "guidance", "seed", "new_seed", "steps", "num_frames", "threshold", "locked", "seam"]
+)  # what edit_scene may change; everything else has an edit of its own
+STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
+
+T = TypeVar("T", Story, Scene)
+E = TypeVar("E")
+
+
+def new_story(title: str = "Untitled", prompts: Iterable[str] = (), **fields: Any) -> Story:
+    """A story with a scene a prompt; scene k, from 0, has seed k."""
+    scenes = [{"id": new_id(), "prompt": prompt, "seed": seed} for seed, prompt in enumerate(prompts)]
+    return parse(Story, {"id": new_id(), "title": title, "scenes": scenes, **fields})
+
+
+def edit_story(story: Story, **changes: Any) -> Story:
+    """Changes fields of the story itself."""
+    _only(changes, STORY_FIELDS, "story")
+    return _changed(story, **changes)
+
+
+def fit(story: Story, before: Mapping[str, Any], after: Mapping[str, Any]) -> Story:
+    """The story for another model: what is still as suited the former one, `before`, becomes what suits the new one,
+    `after` (see `pipeline.defaults`). What somebody chose stays."""
+    if (story.width, story.height) == (before["width"], before["height"]):
+        story = edit_story(story, width=after["width"], height=after["height"])
+    for scene in story.scenes:
+        changes = {name: after[name] for name in ("num_frames", "steps") if getattr(scene, name) == before[name]}
+        weights = {name: after[name] for name in ("text", "history") if getattr(scene.guidance, name) == before[name]}
+        story = edit_scene(story, scene.id, **changes, guidance=weights)
+    return story
+
+
+def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:
+    """A new scene before scene `index`, from 0; at the end for None. It takes its settings from the one before it."""
+    place = _place(index, len(story.scenes))
+    settings: dict[str, Any] = {}
+    if story.scenes:
+        like = story.scenes[max(0, place - 1)]
+        settings = {"guidance": like.guidance, "steps": like.steps, "num_frames": like.num_frames}
+        settings["seed"] = (max(scene.seed for scene in story.scenes) + 1) % MOST_SEEDS
+    return _inserted(story, place, parse(Scene, {"id": new_id(), **settings, **fields}))
+
+
+def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> Story:
+    """A copy right after a scene: its words and settings, unlocked and without its takes."""
+    scene = story.scene(scene_id)
+    bare = {"id": copy_id or new_id(), "chosen": None, "removed": (), "keyframes": (), "locked": False}
+    return _inserted(story, story.index(scene_id) + 1, _changed(scene, **bare))
+
+
+def remove_scene(story: Story, scene_id: str) -> Story:
+    """The story without a scene, and without what other scenes said about it."""
+    story.index(scene_id)
+    return _with(story, [_forget(scene, scene_id) for scene in story.scenes if scene.id != scene_id])
+
+
+def move_scene(story: Story, scene_id: str, index: int) -> Story:
+    """A scene at another place, counted from 0 in the story that comes of it."""
+    scene = story.scene(scene_id)
+    rest = [other for other in story.scenes if other.id != scene_id]
+    place = _place(index, len(rest))
+    return _with(story, [*rest[:place], scene, *rest[place:]])
+
+
+def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
+    """Changes fields of a scene; `guidance` and `seam` may be given in part."""
+    _only(changes, SCENE_FIELDS, "scene")
+    scene = story.scene(scene_id)
+    for name in {"guidance", "seam"} & changes.keys():
+        if isinstance(changes[name], dict):
+            changes[name] = {**getattr(scene, name).model_dump(), **changes[name]}
+    return _replaced(story, _changed(scene, **changes))
+
+
+# --- what is remembered ----------------------------------------------------------------------------------------------
+
+
+def pin_word(story: Story, scene_id: str, word: WordRef) -> Story:
+    """A scene keeps a word of an earlier one, whatever the filter says."""
+    _check_earlier(story, scene_id, word)
+    return _override(story, scene_id, word, "pins")
+
+
+def mute_word(story: Story, scene_id: str, word: WordRef) -> Story:
+    """A scene drops a word of an earlier one, whatever the filter says."""
+    _check_earlier(story, scene_id, word)
+    return _override(story, scene_id, word, "mutes")
+
+
+def release_word(story: Story, scene_id: str, word: WordRef) -> Story:
+    """Leaves a word to the filter again, wherever its scene is now."""
+    return _override(story, scene_id, word, None)
+
+
+def _override(story: Story, scene_id: str, word: WordRef, into: Literal["pins", "mutes"] | None) -> Story:
+    scene = story.scene(scene_id)
+    changes = {name: _without(getattr(scene, name), word) for name in ("pins", "mutes") if name != into}
+    if into:
+        changes[into] = _including(getattr(scene, into), word)
+    return _replaced(story, scene.model_copy(update=changes))
+
+
+def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
+    if story.index(word.scene) >= story.index(scene_id):
+        raise ThroughlineError(f"{word.text!r} is not in a scene before this one: only earlier scenes are remembered")
+
+
+def mute_scene(story: Story, scene_id: str, muted: str, on: bool = True) -> Story:
+    """A scene remembers nothing of another one, or does so again."""
+    scene = story.scene(scene_id)
+    story.index(muted)
+    others = _including(scene.muted_scenes, muted) if on else _without(scene.muted_scenes, muted)
+    return _replaced(story, scene.model_copy(update={"muted_scenes": others}))
+
+
+# --- takes -----------------------------------------------------------------------------------------------------------
+
+
+def choose_take(story: Story, scene_id: str, take_id: str | None) -> Story:
+    """The take that is shown and remembered, back on the shelf if it was removed; None for none."""
+    scene = story.scene(scene_id)
+    return _replaced(story, _changed(scene, chosen=take_id, removed=_without(scene.removed, take_id)))
+
+
+def remove_take(story: Story, scene_id: str, take_id: str, instead: str | None = None) -> Story:
+    """Takes a take off the shelf; `instead` is chosen if it was the chosen one."""
+    scene = story.scene(scene_id)
+    if instead == take_id:
+        raise ThroughlineError(f"take {take_id!r} can't stand in for itself: expected another one, or none")
+    chosen = instead if scene.chosen == take_id else scene.chosen
+    return _replaced(story, _changed(scene, chosen=chosen, removed=_including(scene.removed, take_id)))
+
+
+def choose_keyframe(story: Story, scene_id: str, take_id: str, index: int, keyframe: str) -> Story:
+    """The frame, with its picture's digest, by which later scenes remember a take."""
+    scene = story.scene(scene_id)
+    choice = parse(KeyframeChoice, {"take": take_id, "index": index, "keyframe": keyframe})
+    others = tuple(other for other in scene.keyframes if other.take != take_id or other == choice)
+    return _replaced(story, scene.model_copy(update={"keyframes": _including(others, choice)}))
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _only(changes: dict[str, Any], names: frozenset[str], what: str) -> None:
+    for name in changes.keys() - names:
+        raise ThroughlineError(f"{name!r} of a {what} can't be edited: expected one of {', '.join(sorted(names))}")
+
+
+def _changed(value: T, **changes: Any) -> T:
+    """A copy with checked changes."""
+    return parse(type(value), {**{name: getattr(value, name) for name in type(value).model_fields}, **changes})
+
+
+def _replaced(story: Story, scene: Scene) -> Story:
+    return _with(story, [scene if other.id == scene.id else other for other in story.scenes])
+
+
+def _inserted(story: Story, place: int, scene: Scene) -> Story:
+    return _with(story, [*story.scenes[:place], scene, *story.scenes[place:]])
+
+
+def _with(story: Story, scenes: Sequence[Scene]) -> Story:
+    return _changed(story, scenes=tuple(scenes))
+
+
+def _place(index: int | None, last: int) -> int:
+    if index is None:
+        return last
+    if type(index) is not int or not 0 <= index <= last:
+        raise ThroughlineError(f"place {index!r} is not in the story: expected 0 to {last}")
+    return index
+
+
+def _including(items: tuple[E, ...], item: E) -> tuple[E, ...]:
+    return items if item in items else (*items, item)
+
+
+def _without(items: tuple[E, ...], item: Any) -> tuple[E, ...]:
+    return tuple(other for other in items if other != item)
+
+
+def _forget(scene: Scene, gone: str) -> Scene:
+    return scene.model_copy(
+        update={
+            "pins": tuple(word for word in scene.pins if word.scene != gone),
+            "mutes": tuple(word for word in scene.mutes if word.scene != gone),
+            "muted_scenes": _without(scene.muted_scenes, gone),
+        }
+    )

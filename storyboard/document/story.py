@@ -1,0 +1,265 @@
+"""The document: a story, its scenes and their takes, as immutable values.
+
+A `Story` is what a user edits, and what undo goes back over. Takes, which rendering adds, are not part of it: they lie
+on a shelf beside it that only ever grows, so that no undo loses a clip. `Board` is the two together.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.defaults import HISTORY, TEXT
+from pipeline.errors import ThroughlineError
+
+MOST_SCENES = 500
+MOST_CHARACTERS = 2000  # of a prompt
+MOST_SEEDS = 2**53  # what JavaScript's numbers hold
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], FailFast()]  # one error is enough: of a million each would take time and memory
+Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+Seed = Annotated[int, Field(ge=0, lt=MOST_SEEDS)]
+
+
+class Value(BaseModel):
+    """An immutable value that JSON holds. Unknown fields and numbers out of range are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+V = TypeVar("V", bound=Value)
+
+
+class Guidance(Value):
+    """`pipeline.guidance.Guidance`, as a scene keeps it."""
+
+    text: float = Field(default=TEXT, ge=0, le=30)  # w1
+    history: float = Field(default=HISTORY, ge=0, le=30)  # w2
+    start: float = Field(default=0.0, ge=0, le=1)  # shares of the steps between which it guides
+    end: float = Field(default=1.0, ge=0, le=1)
+    schedule: Literal["constant", "cosine"] = "constant"
+
+    @model_validator(mode="after")
+    def _window(self) -> Self:
+        if self.start > self.end:
+            window = {"start": self.start, "end": self.end}
+            raise PydanticCustomError("window", "expected a start before its end, not {start} to {end}", window)
+        return self
+
+
+class WordRef(Value):
+    """A word of an earlier scene, wherever that scene moves and whatever else of its prompt changes."""
+
+    scene: Id
+    text: str = Field(min_length=1, max_length=200)
+    occurrence: int = Field(default=0, ge=0, lt=MOST_CHARACTERS)  # 0 for the first one in its prompt
+
+
+class KeyframeChoice(Value):
+    """The frame that stands for a take, where it is not the one that the take came with."""
+
+    take: Id
+    index: int = Field(ge=0)
+    keyframe: Digest
+
+
+class Seam(Value):
+    """How a scene follows the one before it in the film."""
+
+    kind: Literal["cut", "cross-fade", "dip to black"] = "cut"
+    seconds: float = Field(default=0.5, gt=0, le=5)
+
+
+class Scene(Value):
+    id: Id
+    prompt: Text = ""
+    negative_prompt: Text = ""
+    guidance: Guidance = Guidance()
+    seed: Seed = 0
+    new_seed: bool = False  # draw another seed for each render
+    steps: int = Field(default=24, ge=1, le=1000)
+    num_frames: int = Field(default=17, ge=1, le=81)  # 4 k + 1
+    threshold: float | None = Field(default=None, ge=0, le=1)  # of the text filter; None for its default
+    pins: Many[WordRef] = ()
+    mutes: Many[WordRef] = ()
+    muted_scenes: Many[Id] = ()
+    locked: bool = False  # never rendered again
+    chosen: Id | None = None  # the take that is shown and remembered
+    removed: Many[Id] = ()  # takes that were deleted from the shelf
+    keyframes: Many[KeyframeChoice] = ()
+    seam: Seam = Seam()
+
+
+class Story(Value):
+    id: Id
+    title: str = Field(default="Untitled", max_length=200)
+    model: str = Field(default="picturebook", min_length=1, max_length=400)
+    width: int = Field(default=144, ge=16, le=4096)  # pixels
+    height: int = Field(default=96, ge=16, le=4096)
+    captions: bool = False  # prompts as captions of the film
+    scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
+
+    @model_validator(mode="after")
+    def _one_scene_an_id(self) -> Self:
+        ids = [scene.id for scene in self.scenes]
+        if len(set(ids)) < len(ids):
+            twice = next(scene_id for scene_id in ids if ids.count(scene_id) > 1)
+            raise PydanticCustomError("ids", "scene '{twice}' is there twice, expected an id each", {"twice": twice})
+        return self
+
+    def scene(self, scene_id: str) -> Scene:
+        """Raises ThroughlineError if there is none of that id."""
+        return self.scenes[self.index(scene_id)]
+
+    def index(self, scene_id: str) -> int:
+        """The place of a scene, from 0. Raises ThroughlineError if there is none of that id."""
+        for index, scene in enumerate(self.scenes):
+            if scene.id == scene_id:
+                return index
+        raise ThroughlineError(f"scene {scene_id!r} does not exist in story {self.id!r}")
+
+
+class Memory(Value):
+    """What a take remembered of one past scene."""
+
+    scene: Id
+    prompt: str
+    kept: Many[tuple[int, int]]  # characters of the prompt: its kept mentions, in order
+    keyframe: Digest | None  # None: that scene has no take yet
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(self.prompt[start:end] for start, end in self.kept)
+
+
+class Conditioning(Value):
+    """Everything that decides what a take shows, but its seed, steps and speed settings."""
+
+    model: str  # digest of the weights
+    prompt: str
+    negative_prompt: str
+    guidance: Guidance
+    width: int
+    height: int
+    num_frames: int
+    rows: Many[tuple[int, int]]  # words of the prompt that something remembered matches
+    memories: Many[Memory]  # of contributing scenes alone, in order
+
+    def digest(self) -> str:
+        """SHA-256 over canonical JSON. Which scene a memory comes from does not count, only what it is; nor does the
+        history weight of a scene that remembers nothing."""
+        content = self.model_dump(mode="json")
+        for memory in content["memories"]:
+            del memory["scene"]
+        if not self.memories:
+            del content["guidance"]["history"]
+        return hashlib.sha256(canonical(content)).hexdigest()
+
+
+class Take(Value):
+    """A clip of a scene and how it came about. Files are named by their digests."""
+
+    id: Id
+    scene: Id
+    source: Literal["generated", "imported"] = "generated"
+    clip: Digest  # H.264, plays in a browser
+    preview: Digest  # moving, small
+    keyframe: Digest
+    keyframe_index: int = Field(ge=0)
+    num_frames: int = Field(ge=1)
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+    frames_per_second: float = Field(gt=0)
+    seed: Seed | None = None  # these are None for a clip of the user's own
+    steps: int | None = None
+    speed: Literal["exact", "fast"] = "exact"  # see `pipeline.blocks.block_cache`
+    conditioning: Conditioning | None = None
+    trace: Digest | None = None
+    note: str = Field(default="", max_length=200)  # what it was a trial of
+    render_seconds: float = Field(default=0.0, ge=0)
+    created: float = Field(default=0.0, ge=0)  # seconds since 1970
+
+    def key(self) -> str:
+        """What makes the very same clip again: conditioning, seed, steps, speed; '' for a clip of the user's own."""
+        if self.conditioning is None:
+            return ""
+        return cache_key(self.conditioning, self.seed or 0, self.steps or 0, self.speed)
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A story and the takes that were ever made of its scenes, by id, oldest first.
+
+    The shelf of one board never changes: another take makes another board.
+    """
+
+    story: Story
+    shelf: Mapping[str, Take] = field(default_factory=dict)
+
+    @cached_property
+    def _by_scene(self) -> dict[str, list[Take]]:
+        found: dict[str, list[Take]] = {}
+        for take in self.shelf.values():
+            found.setdefault(take.scene, []).append(take)
+        return found
+
+    def takes(self, scene_id: str) -> tuple[Take, ...]:
+        """The takes of a scene that were not deleted, oldest first."""
+        removed = self.story.scene(scene_id).removed
+        return tuple(take for take in self._by_scene.get(scene_id, ()) if take.id not in removed)
+
+    def chosen(self, scene: Scene) -> Take | None:
+        return self.shelf.get(scene.chosen) if scene.chosen else None
+
+    def keyframe(self, scene: Scene) -> str | None:
+        """Digest of the picture that later scenes remember a scene by."""
+        take = self.chosen(scene)
+        if take is None:
+            return None
+        own = next((choice for choice in scene.keyframes if choice.take == take.id), None)
+        return own.keyframe if own else take.keyframe
+
+
+def cache_key(conditioning: Conditioning, seed: int, steps: int, speed: str = "exact") -> str:
+    """SHA-256 of everything that decides a clip, bit for bit on one machine."""
+    return hashlib.sha256(
+        canonical([conditioning.digest(), seed, steps, *([] if speed == "exact" else [speed])])
+    ).hexdigest()
+
+
+def canonical(content: Any) -> bytes:
+    """JSON that equal values share, byte for byte."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def new_id() -> str:
+    return secrets.token_hex(8)
+
+
+def parse(kind: type[V], content: Any) -> V:
+    """A value from what JSON or a form gave. Raises ThroughlineError, one line that names the first wrong field."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"]) or kind.__name__.lower()
+        expected = problem["msg"][0].lower() + problem["msg"][1:]
+        raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,270 @@
+"""What leaves the studio: the film as MP4 or GIF, its clips, and the contact sheet.
+
+Everything is made of a board and a function that gives the frames of a take, uint8 (F, H, W, 3). A film has the story's
+shape and the highest rate of its takes; takes of another shape are cut to it, never stretched, and takes of another
+rate last as long as they did. Scenes without a take are left out of the film. Each file is there whole or not at all.
+
+Does not cover: sound. A story archive is in `storyboard.export.archive`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pipeline.errors import ThroughlineError
+
+from ..document.story import Board, Scene, Seam, Take
+from ..media.video import write_gif, write_video
+from ..rendering.takes import read_frames
+from ..store.blobs import Media
+from ..store.files import whole_file
+from . import captions, transitions
+from .archive import write_archive
+from .archive_history import NOTHING, Past
+from .contact_sheet import Panel, contact_sheet, sheet_pages
+from .film_folder import good_scale
+
+FramesOf = Callable[[Take], np.ndarray]
+
+GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
+PDF_DOTS_PER_INCH = 150
+PANEL_WIDTH = 480  # pixels: how wide a sheet needs a keyframe at most
+FORMATS = ("mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A scene that is in the film."""
+
+    number: int  # of the scene in the story, from 1
+    scene: Scene
+    take: Take
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The film of a board, before any picture of it is read."""
+
+    shots: tuple[Shot, ...]
+    frames_per_second: float
+
+    @property
+    def lengths(self) -> list[int]:
+        """Frames that each shot has at the film's rate."""
+        return [_length(shot.take, self.frames_per_second) for shot in self.shots]
+
+    @property
+    def seams(self) -> list[Seam]:
+        return [shot.scene.seam for shot in self.shots]
+
+    @property
+    def starts(self) -> list[int]:
+        """The film's frame in which each shot begins."""
+        return transitions.scene_starts(self.lengths, self.seams, self.frames_per_second)
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """Seconds at which each scene of the film begins, by its id."""
+        marks = transitions.scene_marks(self.lengths, self.seams, self.frames_per_second)
+        return {shot.scene.id: mark for shot, mark in zip(self.shots, marks, strict=True)}
+
+    @property
+    def seconds(self) -> float:
+        return transitions.film_length(self.lengths, self.seams, self.frames_per_second) / self.frames_per_second
+
+
+def cut_of(board: Board) -> Cut:
+    """The scenes that have a take, in order."""
+    found = [(number, scene, board.chosen(scene)) for number, scene in enumerate(board.story.scenes, 1)]
+    shots = tuple(Shot(number, scene, take) for number, scene, take in found if take)
+    return Cut(shots, max((shot.take.frames_per_second for shot in shots), default=1.0))
+
+
+def export(
+    board: Board, media: Media, format: str, whole: Callable[[], tuple[Board, Past]] | None = None
+) -> tuple[str, str]:
+    """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole: the board and its past,
+    for a story archive. Raises ThroughlineError."""
+    if format not in FORMATS:
+        raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
+
+    def frames_of(take: Take) -> np.ndarray:
+        return read_frames(media, take, enlarged=True)
+
+    makers: dict[str, Callable[[Path], None]] = {
+        "mp4": lambda path: film_mp4(path, board, frames_of),
+        "gif": lambda path: film_gif(path, board, frames_of),
+        "sheet.png": lambda path: sheet_png(path, board, frames_of),
+        "sheet.pdf": lambda path: sheet_pdf(path, board, frames_of),
+        "clips.zip": lambda path: clips_zip(path, board, frames_of),
+        "story.zip": lambda path: _story_zip(path, media, *(whole() if whole else (board, NOTHING))),
+    }
+    suffix = format.rpartition(".")[2]
+    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
+        path = Path(folder, f"export.{suffix}")
+        makers[format](path)
+        return media.put_file(path), suffix
+
+
+def _story_zip(path: Path, media: Media, board: Board, past: Past) -> None:
+    write_archive(path, board, media.path, past)
+
+
+# --- the film --------------------------------------------------------------------------------------------------------
+
+
+def film_mp4(path: Path, board: Board, frames_of: FramesOf) -> None:
+    """The film at `film.good_scale`, with captions under the pictures if the story says so.
+
+    Raises ThroughlineError if no scene has a take, OSError if the file can't be written.
+    """
+    cut, size = _some_cut(board), film_size(board)
+    with whole_file(path) as part:
+        write_video(part, _film(board, cut, frames_of, size), cut.frames_per_second)
+
+
+def film_gif(path: Path, board: Board, frames_of: FramesOf) -> None:
+    """The same, at most GIF_WIDTH pixels wide. Raises as `film_mp4` does."""
+    cut, (width, height) = _some_cut(board), film_size(board)
+    narrow = min(width, GIF_WIDTH)
+    size = (narrow, max(2, round(height * narrow / width)))
+    with whole_file(path) as part:
+        write_gif(part, lambda: _film(board, cut, frames_of, size), cut.frames_per_second)
+
+
+def film_size(board: Board) -> tuple[int, int]:
+    """Width and height of the film's pictures, captions apart; both even, as H.264 wants them."""
+    scale = good_scale(board.story.width)
+    return board.story.width * scale // 2 * 2, board.story.height * scale // 2 * 2
+
+
+def _some_cut(board: Board) -> Cut:
+    cut = cut_of(board)
+    if not cut.shots:
+        raise ThroughlineError(f"story {board.story.title!r} has no clip yet: expected at least one rendered scene")
+    return cut
+
+
+def _film(board: Board, cut: Cut, frames_of: FramesOf, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    clips = (_clip(shot.take, frames_of, size, cut.frames_per_second) for shot in cut.shots)
+    frames = transitions.join(clips, cut.seams, cut.frames_per_second)
+    if not board.story.captions:
+        return frames
+    strips = captions.caption_strips([(shot.number, shot.scene.prompt) for shot in cut.shots], size[0])
+    return captions.captioned(frames, cut.starts, strips)
+
+
+def _length(take: Take, frames_per_second: float) -> int:
+    return max(1, round(take.num_frames * frames_per_second / take.frames_per_second))
+
+
+def _clip(take: Take, frames_of: FramesOf, size: tuple[int, int], frames_per_second: float) -> np.ndarray:
+    """The frames of a take at another size and rate."""
+    frames = frames_of(take)
+    places = np.arange(_length(take, frames_per_second)) * take.frames_per_second / frames_per_second
+    places = np.minimum(np.floor(places + 1e-9).astype(int), len(frames) - 1)
+    made: dict[int, np.ndarray] = {}  # frames that are shown several times are cut once
+    for place in places:
+        if place not in made:
+            made[place] = _fitted(frames[place], size)
+    return np.stack([made[place] for place in places])
+
+
+def _fitted(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if frame.shape[:2] == size[::-1]:
+        return frame
+    return np.asarray(ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS))
+
+
+# --- its clips -------------------------------------------------------------------------------------------------------
+
+
+def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
+    """scene-01.mp4 and so on, numbered as in the story, without seams and captions, and prompts.txt.
+
+    Raises as `film_mp4` does.
+    """
+    cut, size = _some_cut(board), film_size(board)
+    digits = max(2, len(str(len(board.story.scenes))))
+    with (
+        tempfile.TemporaryDirectory(prefix="throughline-") as folder,
+        whole_file(path) as part,
+        zipfile.ZipFile(part, "w") as bundle,  # stored: clips don't get smaller
+    ):
+        for shot in cut.shots:
+            clip = Path(folder, f"scene-{shot.number:0{digits}}.mp4")
+            frames = _clip(shot.take, frames_of, size, shot.take.frames_per_second)
+            write_video(clip, frames, shot.take.frames_per_second)
+            bundle.write(clip, clip.name)
+            clip.unlink()
+        bundle.writestr("prompts.txt", prompts_text(board, digits))
+
+
+def prompts_text(board: Board, digits: int = 2) -> str:
+    """The prompts of all scenes for reading, each under its number."""
+    lines = [board.story.title, ""]
+    for number, scene in enumerate(board.story.scenes, 1):
+        has_clip = "" if board.chosen(scene) else " (no clip yet)"
+        lines += [f"{number:0{digits}}{has_clip}", scene.prompt.strip(), ""]
+        if scene.negative_prompt.strip():
+            lines[-1:] = [f"Not: {scene.negative_prompt.strip()}", ""]
+    return "\n".join(lines)
+
+
+# --- the contact sheet -----------------------------------------------------------------------------------------------
+
+
+def sheet_png(path: Path, board: Board, frames_of: FramesOf) -> None:
+    """All scenes on one sheet, as tall as it takes. Raises OSError if the file can't be written."""
+    with whole_file(path) as part:
+        contact_sheet(board.story.title, facts(board), panels(board, frames_of)).save(part, "PNG")
+
+
+def sheet_pdf(path: Path, board: Board, frames_of: FramesOf) -> None:
+    """The same in pages of A4, across. Raises OSError if the file can't be written."""
+    with whole_file(path) as part:
+        pages = sheet_pages(board.story.title, facts(board), panels(board, frames_of))
+        options = {"resolution": PDF_DOTS_PER_INCH, "quality": 92, "title": board.story.title}
+        for index, page in enumerate(pages):  # one at a time: together they may take half a gigabyte
+            page.save(part, "PDF", append=index > 0, **options)
+
+
+def facts(board: Board) -> str:
+    """What stands beside the title of a sheet."""
+    cut, scenes = cut_of(board), len(board.story.scenes)
+    counted = f"{scenes} scene{'' if scenes == 1 else 's'}"
+    return f"{counted}, {cut.seconds:.1f} s" if cut.shots else counted
+
+
+def panels(board: Board, frames_of: FramesOf) -> list[Panel]:
+    """A panel a scene, in order; without a picture where there is no take."""
+    marks, first, found = cut_of(board).marks, True, []
+    for number, scene in enumerate(board.story.scenes, 1):
+        mark = marks.get(scene.id)
+        seam = _seam_words(scene.seam) if mark is not None and not first else ""
+        first = first and mark is None
+        found.append(Panel(number, scene.prompt, _keyframe(board, scene, frames_of), mark, seam))
+    return found
+
+
+def _seam_words(seam: Seam) -> str:
+    return "" if seam.kind == "cut" else f"{seam.kind} {seam.seconds:g} s"
+
+
+def _keyframe(board: Board, scene: Scene, frames_of: FramesOf) -> Image.Image | None:
+    """The frame that stands for a scene's chosen take, cut to the story's shape."""
+    take = board.chosen(scene)
+    if take is None:
+        return None
+    own: Sequence[int] = [choice.index for choice in scene.keyframes if choice.take == take.id]
+    frames = frames_of(take)
+    frame = frames[min(own[0] if own else take.keyframe_index, len(frames) - 1)]
+    height = max(2, round(PANEL_WIDTH * board.story.height / board.story.width))
+    return Image.fromarray(_fitted(frame, (PANEL_WIDTH, height)))

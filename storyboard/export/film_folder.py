@@ -1,0 +1,142 @@
+"""The files of a film: `film.mp4`, and beside it `film_scenes/` with a clip and a keyframe a scene and `trace.json`.
+
+Everything is written into a temporary folder beside the target and moved into place at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import ThroughlineError
+
+from ..media.video import write_video
+
+if TYPE_CHECKING:  # they load torch, which checking a file name need not wait for
+    from pipeline.history import AttentionMap
+    from pipeline.story_pipeline import Trace
+
+    from ..rendering.film import SceneDone
+
+GOOD_WIDTH = 576  # pixels: a film is enlarged until it is at least this wide
+OWN_FILE = re.compile(r"(scene-\d+\.(mp4|png)|trace\.json)$")
+
+
+def scenes_folder(film: Path) -> Path:
+    """The folder beside `film` with its clips, keyframes and trace."""
+    return film.with_name(f"{film.stem}_scenes")
+
+
+def check_target(film: Path) -> None:
+    """Raises ThroughlineError for a file name that no film can have."""
+    if film.suffix.lower() != ".mp4":
+        raise ThroughlineError(f"out is {str(film)!r}: expected a name that ends in .mp4")
+    if not film.parent.is_dir():
+        raise ThroughlineError(f"out is {str(film)!r}: the folder {str(film.parent)!r} does not exist")
+    if film.is_dir():
+        raise ThroughlineError(f"out is {str(film)!r}, which is a folder: expected a file name")
+    if scenes_folder(film).exists() and not scenes_folder(film).is_dir():
+        raise ThroughlineError(
+            f"{str(scenes_folder(film))!r} is a file: expected a folder for the scenes of {film.name!r}"
+        )
+
+
+@contextmanager
+def staging(film: Path) -> Iterator[Path]:
+    """A temporary folder beside `film`: published when the block ends well, removed without a trace when it fails.
+
+    Raises ThroughlineError if nothing can be written there.
+    """
+    check_target(film)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{film.stem}-", suffix=".part", dir=film.parent))
+    except OSError as error:
+        raise ThroughlineError(f"out is {str(film)!r}: nothing can be written there ({error.strerror})") from None
+    try:
+        yield folder
+        _publish(folder, film)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(folder: Path, film: Path) -> None:
+    """Moves the files into place, the film last; files of an earlier film of that name go, others stay."""
+    target = scenes_folder(film)
+    target.mkdir(exist_ok=True)
+    made = sorted(path for path in folder.iterdir() if path.name != film.name)
+    for path in made:
+        path.replace(target / path.name)
+    for path in target.iterdir():
+        if OWN_FILE.match(path.name) and path.name not in {made_path.name for made_path in made}:
+            path.unlink()
+    (folder / film.name).replace(film)
+
+
+def clip_name(scene: int) -> str:
+    """File name of the clip of scene `scene`, from 0."""
+    return f"scene-{scene + 1}.mp4"
+
+
+def keyframe_name(scene: int) -> str:
+    return f"scene-{scene + 1}.png"
+
+
+def good_scale(width: int) -> int:
+    """The whole number that enlarges `width` pixels to GOOD_WIDTH or just more."""
+    return max(1, -(-GOOD_WIDTH // width))
+
+
+def write_scene(folder: Path, scene: SceneDone, frames_per_second: float, scale: int) -> None:
+    """The clip and the keyframe of a scene; the keyframe at the size in which it is remembered."""
+    write_video(folder / clip_name(scene.scene), scene.frames, frames_per_second, scale)
+    Image.fromarray(scene.keyframe).save(folder / keyframe_name(scene.scene))
+
+
+def write_film(path: Path, scenes: Sequence[SceneDone], frames_per_second: float, scale: int) -> None:
+    """One scene after the other in one file."""
+    write_video(path, np.concatenate([scene.frames for scene in scenes]), frames_per_second, scale)
+
+
+def write_trace(folder: Path, scenes: Sequence[SceneDone], film: Mapping[str, Any]) -> None:
+    """`trace.json`: `film`, what holds for all of it, and an entry a scene."""
+    content = {"version": 1, **film, "scenes": [scene_entry(scene) for scene in scenes]}
+    (folder / "trace.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def scene_entry(scene: SceneDone) -> dict[str, Any]:
+    """A scene as plain values for JSON. Scenes are counted from 0, in file names from 1."""
+    entry = {
+        "index": scene.scene,
+        "prompt": scene.prompt,
+        "source": "generated" if scene.trace else "given",
+        "seed": scene.settings.seed if scene.settings else None,
+        "settings": asdict(scene.settings) if scene.settings else None,
+        "num_frames": len(scene.frames),
+        "files": {"clip": clip_name(scene.scene), "keyframe": keyframe_name(scene.scene)},
+        "seconds": {stage: round(seconds, 4) for stage, seconds in scene.seconds.items()},
+    }
+    return entry | _trace_entry(scene.trace)
+
+
+def _trace_entry(trace: Trace | None) -> dict[str, Any]:
+    if trace is None:
+        return {"filter": None, "attention": [], "guidance": []}
+    guidance = [{name: round(value, 6) for name, value in step.items()} for step in trace.guidance]
+    return {"filter": trace.filter.to_dict(), "attention": [_map_entry(m) for m in trace.maps], "guidance": guidance}
+
+
+def _map_entry(found: AttentionMap) -> dict[str, Any]:
+    """Where a kept word of past scene `scene` was looked at: rows from top to bottom, which sum to about 1."""
+    word = found.word
+    grid = [[round(float(value), 4) for value in row] for row in found.map]
+    return {"scene": found.scene, "word": word.text, "start": word.start, "end": word.end, "map": grid}

@@ -1,0 +1,271 @@
+"""The command line: `python -m storyboard render`, and the verbs of `storyboard.interfaces.commands`.
+
+Exit codes: 0 done, 2 bad input or nowhere to write (one line on stderr), 130 interrupted. Whatever fails leaves nothing
+half-written behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import math
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pipeline.backbones.options import Choice, add_options
+from pipeline.errors import ThroughlineError
+
+from . import commands
+
+if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need not wait for
+    from pipeline.story_pipeline import StoryPipeline
+
+    from ..rendering.film import FilmOrder, SceneDone
+
+FILES = """\
+Writes the film, and beside it a folder named after it: for film.mp4, film_scenes/ with scene-1.mp4, scene-1.png
+(the keyframe by which later scenes remember it), ... and trace.json (per scene: what the filter kept and why, where
+each kept word was looked at, guidance, seconds, settings). Earlier files of these names are replaced, once everything
+is made."""
+EXAMPLE = """\
+example:
+  python -m storyboard render --out film.mp4 --prompts \\
+    "Actor 1 is running on the playground." "Actor 2 is skiing on the snow." \\
+    "Actor 2 is running on the playground." "Actor 1 is skiing on the snow."
+"""
+MOST_SCALE = 16
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and gives its exit code; errors in the arguments themselves raise SystemExit(2)."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except ThroughlineError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(_os_message(error, getattr(options, "out", None)))
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: {getattr(options, 'interrupted', 'nothing was written')}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _os_message(error: OSError, out: Path | None) -> str:
+    if out and (error.errno == errno.ENOSPC or "No space left" in str(error)):
+        return f"out is {str(out)!r}: no space left on its disk"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+# --- options -------------------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line an error, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    top = _Parser(
+        prog="python -m storyboard", description="Throughline: a storyboard that remembers.", allow_abbrev=False
+    )
+    added = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    command = added.add_parser(
+        "render", help="make a film from prompts, one a scene", description=FILES, epilog=EXAMPLE, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    command.set_defaults(run=render)
+    _add_story_options(command.add_argument_group("the story"))
+    _add_picture_options(command.add_argument_group("the picture"))
+    _add_sampling_options(command.add_argument_group("how it is made"))
+    _add_machine_options(command.add_argument_group("what makes it"))
+    commands.add_commands(added)
+    return top
+
+
+def _add_story_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--prompts", nargs="+", required=True, metavar="TEXT", help="one prompt a scene, in order")
+    group.add_argument("--out", type=Path, required=True, metavar="FILM.mp4", help="the film to write")
+    group.add_argument("--clips", nargs="+", type=Path, default=[], metavar="FILE",
+                       help="your own clips of the first scenes: remembered and part of the film, not generated; "
+                            "cut to the film's shape, at their own speed")  # fmt: skip
+    group.add_argument("--negative-prompt", metavar="TEXT", help="what the film should not show")
+
+
+def _add_picture_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="of what the model makes (default: 96)")
+    group.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="(default: 144)")
+    group.add_argument("--num-frames", type=whole_number(1), metavar="N", help="of a scene, 4 k + 1 (default: 17)")
+    group.add_argument("--fps", type=number(1, 120), metavar="RATE",
+                       help="frames a second of the files, which changes no frame (default: 8)")  # fmt: skip
+    group.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N",
+                       help="enlarges the written pictures N times (default: to a width from 576 on)")  # fmt: skip
+
+
+def _add_sampling_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--guidance-scale", type=number(0, 30), metavar="W1", help="weight of the text (default: 4)")
+    group.add_argument("--history-scale", type=number(0, 30), metavar="W2", help="weight of the history (default: 4)")
+    group.add_argument(
+        "--dynamic-guidance", action="store_true", help="let both weights rise over the steps, by a cosine"
+    )
+    group.add_argument("--steps", type=whole_number(1, 1000), metavar="N", help="denoising steps a scene (default: 24)")
+    group.add_argument("--eta", type=number(0, 1), metavar="SHARE",
+                       help="noise added at each step, 0 (none, DDIM) to 1 (DDPM) (default: 0)")  # fmt: skip
+    group.add_argument("--seed", type=whole_number(0, 2**63 - 2**20), metavar="N",
+                       help="of the first scene, one more for each scene after it (default: 0)")  # fmt: skip
+    group.add_argument("--threshold", type=number(0, 1), metavar="COSINE",
+                       help="similarity from which a word of the past is kept (default: the filter's own)")  # fmt: skip
+
+
+def _add_machine_options(group: argparse._ArgumentGroup) -> None:
+    add_options(group)
+    group.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    group.add_argument("--dtype", choices=("float32", "bfloat16", "float16"),
+                       help="precision of the transformer (default: bfloat16 where that is fast)")  # fmt: skip
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The argparse type of whole numbers from `least` to `most`."""
+
+    def parse(text: str) -> int:
+        value = int(text) if text.strip().lstrip("+-").isdecimal() else None
+        if value is None or value < least or (most is not None and value > most):
+            span = f"from {least} on" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not possible: expected a whole number {span}")
+        return value
+
+    return parse
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """The argparse type of finite numbers from `least` to `most`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not possible: expected a number from {least} to {most}")
+        return value
+
+    return parse
+
+
+# --- render --------------------------------------------------------------------------------------------------------
+
+
+def render(options: argparse.Namespace) -> None:
+    """Makes the film and its files. What can be checked without the model is checked before it is loaded."""
+    _check(options)
+    from pipeline import loading
+
+    from ..export.film_folder import good_scale, staging, write_film, write_scene, write_trace
+    from ..rendering.film import check_film
+
+    choice = Choice.of(options)
+    choice.find()
+    loading.find_device(options.device)
+    with staging(options.out) as target:
+        pipeline = choice.load()
+        order = _order(options, pipeline)
+        check_film(pipeline, order)
+        order = replace(order, clips=_read_clips(options, order, pipeline.frames_per_second))
+        rate = options.fps or pipeline.frames_per_second
+        scale = options.scale or good_scale(order.scene_settings(0).width)
+        scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale))
+        write_film(target / options.out.name, scenes, rate, scale)
+        write_trace(target, scenes, _film_entry(options, order, pipeline, rate, scale))
+    print(options.out)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Everything that needs no model."""
+    from ..export.film_folder import check_target
+    from ..media.video import check_clip
+
+    for index, prompt in enumerate(options.prompts, 1):
+        if not prompt.strip():
+            raise ThroughlineError(f"scene {index}: prompt is {prompt!r}: expected at least a word")
+    if len(options.clips) > len(options.prompts):
+        counts = f"{len(options.clips)} clips for {len(options.prompts)} prompts"
+        raise ThroughlineError(f"{counts}: expected a prompt for each clip")
+    check_target(options.out)
+    for clip in options.clips:
+        check_clip(clip)
+
+
+def _order(options: argparse.Namespace, pipeline: StoryPipeline) -> FilmOrder:
+    """The order without its clips. What was not given is as the model has it."""
+    from ..rendering.film import FilmOrder
+
+    weights = _given(text=options.guidance_scale, history=options.history_scale)
+    guidance = replace(pipeline.guidance, **weights, schedule="cosine" if options.dynamic_guidance else "constant")
+    names = ("height", "width", "num_frames", "steps", "seed", "eta", "negative_prompt", "threshold")
+    settings = _given(**{name: getattr(options, name) for name in names})
+    return FilmOrder(tuple(options.prompts), guidance, vars(pipeline.native) | settings)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """What the user gave; the rest is up to the model."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _read_clips(options: argparse.Namespace, order: FilmOrder, frames_per_second: float) -> tuple[Any, ...]:
+    from ..media.video import read_clip
+
+    settings = order.scene_settings(0)
+    return tuple(read_clip(path, settings.height, settings.width, frames_per_second) for path in options.clips)
+
+
+def _make(pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone], None]) -> list[SceneDone]:
+    """Renders all scenes under a progress bar; `keep` gets each as soon as it is there."""
+    from tqdm import tqdm
+
+    from ..rendering.film import Progress, render_film
+
+    count = len(order.prompts)
+    scenes: list[SceneDone] = []
+    total = order.scene_settings(0).steps * (count - len(order.clips))
+    with closing(render_film(pipeline, order)) as events, tqdm(total=total, unit="step", leave=False) as bar:
+        for event in events:
+            if isinstance(event, Progress):
+                bar.set_description(f"scene {event.scene + 1} of {count}", refresh=False)
+                bar.update()
+            else:
+                keep(event)
+                scenes.append(event)
+                for notice in event.trace.notices if event.trace else ():
+                    tqdm.write(notice, file=sys.stderr)
+    return scenes
+
+
+def _film_entry(
+    options: argparse.Namespace, order: FilmOrder, pipeline: StoryPipeline, rate: float, scale: int
+) -> dict[str, Any]:
+    """What `trace.json` says about all scenes."""
+    settings = order.scene_settings(0)
+    return {
+        "film": options.out.name,
+        "model": options.model,
+        "device": str(pipeline.transformer.device),
+        "dtype": options.dtype or "automatic",
+        "frames_per_second": rate,
+        "height": settings.height * scale,
+        "width": settings.width * scale,
+        "scale": scale,
+        "guidance": vars(order.guidance),
+        "clips": [str(path) for path in options.clips],
+    }

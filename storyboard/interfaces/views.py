@@ -1,0 +1,170 @@
+"""What the page and the API see: boards, standings and jobs as plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote
+
+from ..document import plan
+from ..document.plan import Plan, Standing
+from ..document.story import Board, Scene, Take
+from ..rendering.queue import Job
+from ..store.blobs import Media
+from ..store.schema import Head, StoryEntry
+
+View = dict[str, Any]
+
+
+def media_url(digest: str, suffix: str, name: str = "") -> str:
+    """Where a file is served; with a name, for saving it."""
+    return f"media/{digest}.{suffix}" + (f"?name={quote(name)}" if name else "")
+
+
+def entry_view(entry: StoryEntry) -> View:
+    poster = media_url(entry.poster, "png") if entry.poster else None
+    return {"id": entry.id, "title": entry.title, "scenes": entry.scenes, "updated": entry.updated, "poster": poster}
+
+
+def story_view(head: Head, known: Mapping[str, Standing] | None) -> View:
+    """A story with its takes. `known`: how scenes stand, if it is known."""
+    board = head.board
+    scenes = [_scene_view(board, scene, known.get(scene.id) if known else None) for scene in board.story.scenes]
+    undo = {name: getattr(head, name) for name in ("rev", "can_undo", "can_redo", "undo_label", "redo_label")}
+    return {**board.story.model_dump(mode="json", exclude={"scenes"}), **undo, "scenes": scenes}
+
+
+def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
+    now = standing.conditioning.digest() if standing and standing.conditioning else ""
+    takes = [_take_view(scene, take, now) for take in board.takes(scene.id)]
+    keyframe = board.keyframe(scene)
+    own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
+    return {**own, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
+
+
+def _take_view(scene: Scene, take: Take, now: str) -> View:
+    own = next((choice for choice in scene.keyframes if choice.take == take.id), None)
+    fields = {"id", "source", "num_frames", "frames_per_second", "width", "height", "seed", "steps", "note",
+              "render_seconds", "created"}  # fmt: skip
+    return {
+        **take.model_dump(mode="json", include=fields),
+        "clip": media_url(take.clip, "mp4"),
+        "preview": media_url(take.preview, "webp"),
+        "keyframe": media_url(own.keyframe if own else take.keyframe, "png"),
+        "keyframe_index": own.index if own else take.keyframe_index,
+        "fresh": take.source == "imported" or bool(take.conditioning and take.conditioning.digest() == now),
+    }
+
+
+def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, unknown: Mapping[str, Sequence[str]]) -> View:
+    scenes = {
+        scene: {
+            "state": standing.state, "reasons": standing.reasons, "needs": standing.needs,
+            "waits_for": standing.waits_for, "memories": _memories(standing),
+        }
+        for scene, standing in found.items()
+    }  # fmt: skip
+    return {"rev": head.rev, "scenes": scenes, "plan": plan_view(todo), "unknown_words": dict(unknown)}
+
+
+def _memories(standing: Standing) -> list[View]:
+    memories = standing.conditioning.memories if standing.conditioning else ()
+    return [{"scene": memory.scene, "words": memory.words} for memory in memories]
+
+
+def plan_view(todo: Plan) -> View:
+    return {"steps": [asdict(step) for step in todo.steps], "seconds": todo.seconds, "blocked": todo.blocked}
+
+
+def jobs_view(jobs: Sequence[Job], positions: Mapping[str, int]) -> View:
+    """The last job of every scene that is not simply done."""
+    latest = {job.scene: job for job in jobs if job.kind == "scene"}
+    return {
+        scene: {
+            "state": job.state, "position": positions.get(job.id, 0), "step": job.step, "total": job.total,
+            "preview": job.preview, "error": job.error, "notice": job.notice,
+        }
+        for scene, job in latest.items() if job.state != "done"
+    }  # fmt: skip
+
+
+def trial_view(job: Job) -> View:
+    shown = {"id": job.id, "state": job.state, "step": job.step, "total": job.total, "preview": job.preview,
+             "error": job.error, "notice": job.notice, "w1": job.order.text_weight, "w2": job.order.history_weight,
+             "history": job.order.history, "without": job.order.without and job.order.without.model_dump(),
+             "against": job.order.against, "sheet": job.order.sheet}  # fmt: skip
+    if job.result is None:
+        return shown
+    made = job.result
+    files = {"clip": media_url(made["clip"], "mp4"), "preview": media_url(made["preview"], "webp")}
+    rest = {name: made[name] for name in ("num_frames", "frames_per_second", "width", "height")}
+    return {**shown, **files, **rest, **asdict(made["scores"])}
+
+
+# --- what is remembered ----------------------------------------------------------------------------------------------
+
+
+def remembers_view(board: Board, scene_id: str, result: Any) -> View:
+    """What the filter says about a scene's past, each prompt cut into words and what is between them."""
+    story = board.story
+    scene, past = story.scene(scene_id), plan.past_of(story, scene_id)
+    pins, mutes = (list(plan.places(words, past)) for words in (scene.pins, scene.mutes))
+    told = [_past_view(board, past[found.index], found, pins, mutes, scene.muted_scenes) for found in result.scenes]
+    pieces = _pieces(scene.prompt, result.current, lambda word: {"kept": word.kept, "reason": word.reason})
+    return {"threshold": result.threshold, "prompt_pieces": pieces, "past": told}
+
+
+def _past_view(
+    board: Board, past: Scene, found: Any, pins: Sequence[plan.Place], mutes: Sequence[plan.Place], muted: Sequence[str]
+) -> View:
+    def about(word: Any) -> View:
+        ref = plan.word_ref(past, word.start, word.end)
+        overridden = {
+            name: any(p.scene == found.index and p.start < word.end and p.end > word.start for p in places)
+            for name, places in (("pinned", pins), ("muted", mutes))
+        }
+        return {
+            "content": word.mention is not None, "kept": word.kept, "score": round(word.score, 3),
+            "reason": word.reason, "matched": word.matched, "mention": word.mention, "occurrence": ref.occurrence,
+            **overridden,
+        }  # fmt: skip
+
+    keyframe = board.keyframe(past)
+    return {
+        "scene": past.id, "number": board.story.index(past.id) + 1, "prompt": past.prompt, "kept": found.kept,
+        "muted": past.id in muted, "keyframe": media_url(keyframe, "png") if keyframe else None,
+        "pieces": _pieces(past.prompt, found.words, about),
+    }  # fmt: skip
+
+
+def _pieces(prompt: str, words: Sequence[Any], about: Any) -> list[View]:
+    """A prompt cut into words and what is between them. Offsets count characters, as Python does; JavaScript counts
+    halves of an emoji, so the page cuts nothing itself."""
+    pieces, place = list[View](), 0
+    for word in words:
+        if word.start > place:
+            pieces.append({"text": prompt[place : word.start]})
+        span = {"text": prompt[word.start : word.end], "start": word.start, "end": word.end}
+        pieces.append({**span, **about(word)})
+        place = word.end
+    return [*pieces, {"text": prompt[place:]}] if place < len(prompt) else pieces
+
+
+def maps_view(board: Board, take: Take, media: Media) -> list[View]:
+    """Where a take looked: its maps with the pictures they lie over, which are those that it was made from."""
+    if take.trace is None or take.conditioning is None:
+        return []
+    content = json.loads(media.path(take.trace, "json").read_text(encoding="utf-8"))
+    pictures = {memory.scene: memory.keyframe for memory in take.conditioning.memories if memory.keyframe}
+    return [
+        {**found, "keyframe": media_url(pictures[found["scene"]], "png"), "preview": _preview(board, found["scene"])}
+        for found in content["maps"]
+        if found["scene"] in pictures
+    ]
+
+
+def _preview(board: Board, scene_id: str) -> str | None:
+    take = next((board.chosen(scene) for scene in board.story.scenes if scene.id == scene_id), None)
+    return media_url(take.clip, "mp4") if take else None

@@ -1,0 +1,115 @@
+"""Renders a film: scene after scene, each with the memory of those before it.
+
+Does not cover: the queue of the studio; writing files (`storyboard.export.film_folder`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ThroughlineError
+from pipeline.guidance import Guidance
+from pipeline.history import HistoryScene
+from pipeline.story_pipeline import Clip, Settings, Step, StoryPipeline, Trace
+
+
+@dataclass(frozen=True, eq=False)
+class FilmOrder:
+    """A film to make."""
+
+    prompts: tuple[str, ...]  # one a scene
+    guidance: Guidance = field(default_factory=Guidance)
+    settings: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # fields of `Settings`; scene k, from 0, adds k to the seed
+    clips: tuple[np.ndarray, ...] = ()  # of the first scenes, uint8 (F, H, W, 3): those are not generated
+
+    def scene_settings(self, scene: int) -> Settings:
+        """The settings of scene `scene`, from 0."""
+        settings = Settings(**self.settings)
+        return Settings(**{**self.settings, "seed": settings.seed + scene})
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A denoising step of a scene is done."""
+
+    scene: int  # from 0
+    step: Step
+
+
+@dataclass(frozen=True, eq=False)
+class SceneDone:
+    """A scene is there, generated or given."""
+
+    scene: int  # from 0
+    prompt: str
+    frames: np.ndarray  # uint8 (F, H, W, 3)
+    keyframe: np.ndarray  # uint8 (H, W, 3): what later scenes remember it by
+    trace: Trace | None  # None for a clip of the user's own
+    settings: Settings | None
+    seconds: Mapping[str, float]  # of each stage; "encode" is the keyframe's encoding for later scenes
+
+
+def check_film(pipeline: StoryPipeline, order: FilmOrder) -> None:
+    """Raises ThroughlineError if any scene of the film can't be made; nothing is rendered."""
+    if not order.prompts:
+        raise ThroughlineError("there are no prompts: expected at least one")
+    if len(order.clips) > len(order.prompts):
+        raise ThroughlineError(
+            f"{len(order.clips)} clips for {len(order.prompts)} prompts: expected a prompt for each clip"
+        )
+    with _naming("negative prompt"):
+        pipeline.text.encode(order.scene_settings(0).negative_prompt)
+    for scene, prompt in enumerate(order.prompts):
+        with _naming(f"scene {scene + 1}"):
+            pipeline.check(prompt, order.scene_settings(scene))
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Puts what is wrong in front of an error's message."""
+    try:
+        yield
+    except ThroughlineError as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def render_film(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress | SceneDone, None, None]:
+    """Yields the steps of each scene and the scene itself, in order. Closing the generator cancels.
+
+    Raises ThroughlineError as `check_film` does, before the first step.
+    """
+    check_film(pipeline, order)
+    return _render(pipeline, order)
+
+
+def _render(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress | SceneDone, None, None]:
+    history = list[HistoryScene]()
+    for scene, prompt in enumerate(order.prompts):
+        given = scene < len(order.clips)
+        clip = None if given else (yield from _generate(pipeline, order, scene, history))
+        frames = order.clips[scene] if clip is None else clip.frames
+        began = time.perf_counter()
+        history.append(pipeline.encode_scene(prompt, frames))
+        seconds = (clip.trace.seconds if clip else {}) | {"encode": time.perf_counter() - began}
+        settings = None if given else order.scene_settings(scene)
+        trace = clip.trace if clip else None
+        yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds)
+
+
+def _generate(
+    pipeline: StoryPipeline, order: FilmOrder, scene: int, history: list[HistoryScene]
+) -> Generator[Progress, None, Clip]:
+    settings = vars(order.scene_settings(scene))
+    for item in pipeline.generate(order.prompts[scene], history, order.guidance, **settings):
+        if isinstance(item, Clip):
+            return item
+        yield Progress(scene, item)
+    raise AssertionError("a generation ends with a clip")

@@ -1,0 +1,69 @@
+"""What is looked after in the background: files that a disk has spoiled, files that nothing refers to, and what
+users are told of it.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Collection
+
+from pipeline.errors import ThroughlineError
+
+from ..store.blobs import DAMAGED, Media
+from ..store.library import Library
+from .renderer import Renderer
+
+KEPT_SECONDS = 7 * 24 * 3600.0  # files that nothing refers to
+
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Safe to use from any thread."""
+
+    def __init__(self, library: Library, media: Media, renderer: Renderer) -> None:
+        self._library, self._media, self._renderer = library, media, renderer
+        self._spoiled: tuple[str, ...] = ()  # files that were set aside
+
+    def look_after(self) -> None:
+        """All there is to do, for a thread of its own: reads every file, half of the time."""
+        try:
+            self.check()
+            self.tidy()
+        except (ThroughlineError, OSError):  # a full or failing disk; the next start tries again
+            _log.exception("the library could not be looked after")
+
+    def check(self) -> list[str]:
+        """Sets files aside that are not what their names say; gives their names, and tells the log and their owners."""
+        found = self._media.check(rest=time.sleep)
+        if found:
+            self._spoiled = tuple(found)
+            _log.warning(f"{len(found)} files were damaged and are set aside in {DAMAGED}: {', '.join(found[:10])}")
+        return found
+
+    def tidy(self) -> int:
+        """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
+        encodings by another model or of such files, once they are a week old. Gives how many bytes."""
+        self._renderer.meter.tidy()
+        referred = self._library.referred()
+        kept = referred | self._library.keep_encodings(self._renderer.model, referred)
+        return self._media.collect(kept, KEPT_SECONDS)
+
+    def notices(self, owner: str) -> list[str]:
+        """What was repaired or set aside since the start and concerns an owner: nothing of anybody else's."""
+        return self._library.notices(owner) + (self._about(owner, self._spoiled) if self._spoiled else [])
+
+    def _about(self, owner: str, spoiled: Collection[str]) -> list[str]:
+        names = {name.partition(".")[0]: name for name in spoiled}
+        found = self._library.users_of(owner, names)
+        told = []
+        for title, count in Counter(title for title, _ in found).items():
+            first = next(names[digest] for where, digest in found if where == title)
+            files = f"File {first[:12]}… of story {title!r} was damaged and is set aside"
+            more = f", and {count - 1} more" if count > 1 else ""
+            told.append(f"{files}{more}. Rendering the scene again brings the clip back.")
+        return told

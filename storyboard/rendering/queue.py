@@ -1,0 +1,352 @@
+"""The queue: one worker thread makes one job after the other, whoever watches.
+
+A job belongs to an owner and a story. Jobs are values: the worker replaces them, readers take the present ones whenever
+they like. What a job does is a generator that the studio gives: it yields steps, and closing it cancels.
+
+Owners take turns, so that a long film of one keeps nobody else waiting. A watchdog gives up a job that makes no step
+any more: its thread, which nothing can stop, is left behind, and another one goes on with the line.
+
+Does not cover: several devices.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from typing import Any
+
+from pipeline.errors import ThroughlineError
+
+from ..document.story import new_id
+from ..logs import event
+
+log = logging.getLogger(__name__)
+
+KEPT_JOBS = 4000  # of which the oldest that are over are forgotten
+ACTIVE = ("queued", "running")
+CLOSING_SECONDS = 3.0  # for the present step, when the queue is closed
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a queue may hold, and how long a job may take."""
+
+    waiting: int = 2000  # jobs of all owners in line
+    own_waiting: int = 600  # jobs of one owner in line; a story has up to 500 scenes
+    job_seconds: float = 4 * 3600.0  # from its first step to its last
+    step_seconds: float = 1200.0  # without a step after which a job is stuck; loading a model counts as one
+    left_behind: int = 3  # threads of stuck jobs: with more the process needs a restart
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A render: of scene `scene`, or a trial whose result lies in `result`."""
+
+    owner: str
+    story: str
+    scene: str
+    kind: str = "scene"  # or "trial"
+    order: Any = None  # what the studio makes of it
+    id: str = ""
+    saved: str = ""  # its id in the library, from which it is started again after a crash
+    state: str = "queued"  # then "running", and "done", "failed" or "cancelled"
+    step: int = 0
+    total: int = 0
+    preview: str = ""  # data URL of the estimate, moving
+    error: str = ""  # one line, for the user
+    notice: str = ""  # what a user should know: that memory ran out, and what was done about it
+    result: Any = None
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a worker's generator yields: a step, or (with `result`) the end. Without a preview or a notice the last one
+    stays."""
+
+    step: int = 0
+    total: int = 0
+    preview: str = ""
+    notice: str = ""
+    result: Any = None
+
+
+Work = Callable[[Job], Generator[Made, None, None]]
+
+
+def _nothing() -> None: ...
+
+
+class Queue:
+    """Safe to use from any thread. `version` grows with every change.
+
+    ended: called with every job that is over, but for those that `close` cuts short. tidy_up: called after every job
+    that failed or was cancelled, when nothing of it is left: it may free a device's memory.
+    """
+
+    def __init__(
+        self, work: Work, ended: Callable[[Job], None] = lambda job: None, limits: Limits = LIMITS,
+        tidy_up: Callable[[], None] = _nothing,
+    ) -> None:  # fmt: skip
+        self._work, self._ended, self.limits, self._tidy_up = work, ended, limits, tidy_up
+        self._jobs: dict[str, Job] = {}  # in the order in which they were asked for
+        self._turns: dict[str, int] = {}  # by owner: when it was last served
+        self._changed = threading.Condition()
+        self._cancelled: set[str] = set()  # running jobs that are to stop
+        self._closed = False
+        self._running: tuple[str, float] | None = None  # the job, and when it last made a step
+        self.left_behind = 0  # threads that a stuck job holds
+        self.version = 0
+        self._worker = self._new_worker()
+        self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._watchdog.start()
+
+    def _new_worker(self) -> threading.Thread:
+        worker = self._worker = threading.Thread(target=self._run, name="renderer", daemon=True)
+        worker.start()
+        return worker
+
+    # --- the line --------------------------------------------------------------------------------------------------
+
+    def missing(self, jobs: Collection[Job]) -> list[Job]:
+        """Those of the jobs that do not wait in line already, for the same reason."""
+        with self._changed:
+            line = {(job.story, job.scene, job.order) for job in self._jobs.values()
+                    if job.state == "queued" and job.kind == "scene"}  # fmt: skip
+            return [job for job in jobs if (job.story, job.scene, job.order) not in line]
+
+    def check_room(self, jobs: Collection[Job]) -> None:
+        """Raises ThroughlineError if the line would be too long with these jobs, of one owner."""
+        with self._changed:
+            waiting = [job.owner for job in self._jobs.values() if job.state == "queued"]
+        own = sum(map(waiting.count, {job.owner for job in jobs}))
+        if len(waiting) + len(jobs) > self.limits.waiting:
+            raise ThroughlineError(f"{len(waiting)} scenes are waiting to be rendered already: try again later")
+        if own + len(jobs) > self.limits.own_waiting:
+            most = f"at most {self.limits.own_waiting} at once"
+            raise ThroughlineError(f"{own} of your scenes are waiting to be rendered already: {most}, try again later")
+
+    def submit(self, jobs: Collection[Job], checked: bool = True) -> list[Job]:
+        """Puts jobs of one owner in line. Raises ThroughlineError if it would be too long then; with `checked` False,
+        for what was in line before a restart, never."""
+        with self._changed:
+            if checked:
+                self.check_room(jobs)
+            fresh = [replace(job, id=new_id()) for job in jobs]
+            for job in fresh:
+                self._put(job)
+            self._changed.notify_all()
+        return fresh
+
+    def refuse(self, job: Job, error: str) -> None:
+        """Shows a job as failed that is not even begun."""
+        with self._changed:
+            self._put(failed := replace(job, id=new_id(), state="failed", error=error))
+        self._end(failed)
+
+    def cancel(
+        self, owner: str, story: str, scenes: Collection[str] | None = None, kind: str = "scene",
+        ids: Collection[str] | None = None,
+    ) -> None:  # fmt: skip
+        """Cancels jobs of a story: at once those that wait, after the present step the one that runs. scenes, ids: only
+        jobs of these scenes, or these jobs."""
+        with self._changed:
+            over = []
+            for job in list(self._jobs.values()):
+                own = job.owner == owner and job.story == story and job.kind == kind
+                named = (scenes is None or job.scene in scenes) and (ids is None or job.id in ids)
+                if own and named and job.active:
+                    if job.state == "running":
+                        self._cancelled.add(job.id)
+                    else:
+                        self._put(cancelled := replace(job, state="cancelled"))
+                        over.append(cancelled)
+        for job in over:
+            self._end(job)
+
+    def jobs(self, owner: str, story: str) -> list[Job]:
+        """The jobs of a story that are not forgotten, in order."""
+        with self._changed:
+            return [job for job in self._jobs.values() if job.owner == owner and job.story == story]
+
+    def job(self, owner: str, job_id: str) -> Job:
+        """Raises ThroughlineError if the owner has no such job."""
+        job = self._jobs.get(job_id)
+        if job is None or job.owner != owner:
+            raise ThroughlineError(f"job {job_id!r} does not exist")
+        return job
+
+    def positions(self) -> dict[str, int]:
+        """Place in the line, from 1, of every job that waits, by id."""
+        with self._changed:
+            return {job.id: place for place, job in enumerate(self._line(), 1)}
+
+    def _line(self) -> Iterator[Job]:
+        """The jobs that wait, in the order in which they will be made: owners in turn, those first that were never
+        served or not for the longest time, and each owner's in the order in which they were asked for."""
+        waiting: dict[str, list[Job]] = {}
+        for job in self._jobs.values():
+            if job.state == "queued":
+                waiting.setdefault(job.owner, []).append(job)
+        owners = sorted(waiting, key=lambda owner: self._turns.get(owner, 0))  # stable: then by their oldest jobs
+        rounds = zip_longest(*(waiting[owner] for owner in owners))
+        return (job for job in chain.from_iterable(rounds) if job)
+
+    def clear(self, owner: str, story: str, scenes: Collection[str]) -> None:
+        """Forgets how the last jobs of some scenes ended."""
+        with self._changed:
+            for job in list(self._jobs.values()):
+                ended = (job.owner, job.story, job.kind, job.active) == (owner, story, "scene", False)
+                if ended and job.scene in scenes:
+                    self._forget(job)
+
+    def state(self) -> dict[str, int | bool]:
+        """How the queue is doing, for those who look after the machine."""
+        with self._changed:
+            states = [job.state for job in self._jobs.values()]
+            healthy = self._worker.is_alive() and self.left_behind < self.limits.left_behind
+            return {"waiting": states.count("queued"), "running": states.count("running"),
+                    "stuck": self.left_behind, "working": healthy and not self._closed}  # fmt: skip
+
+    def close(self, patience: float = CLOSING_SECONDS) -> list[Job]:
+        """Stops after the present step, or leaves it behind after so many seconds. Gives the jobs that were cut short,
+        which belong to the line of the next start."""
+        with self._changed:
+            begun = [job for job in self._jobs.values() if job.state == "running"]
+            self._closed = True
+            self._changed.notify_all()
+        self._worker.join(patience)
+        self._watchdog.join(patience)
+        with self._changed:
+            return [job for job in begun if self._jobs.get(job.id, job).state in ("running", "cut short")]
+
+    # --- the worker ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            state, error = self._outcome(job)
+            with self._changed:
+                if threading.current_thread() is not self._worker:
+                    self.left_behind -= 1  # it came back after all; its job is over for long
+                    return
+            self._running = None
+            self._cancelled.discard(job.id)
+            self._update(job, state=state, preview="", error=error)
+            if state != "done":
+                self._tidy_up()
+            if state != "cut short":
+                self._end(replace(job, state=state, error=error))
+
+    def _outcome(self, job: Job) -> tuple[str, str]:
+        """Makes a job; gives its state and error. This is its boundary: whatever happens in one, the next is made."""
+        try:
+            return self._make(job), ""
+        except ThroughlineError as error:
+            return "failed", str(error)
+        except OSError as error:
+            log.exception("a render failed")
+            return "failed", f"The render could not be written: {error.strerror or error}"
+        except Exception as error:
+            if _lacks_memory(error):
+                return "failed", "There was not enough memory: try fewer frames or a smaller picture."
+            log.exception("a render failed")
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            return "failed", f"The render failed: {reason}"
+
+    def _end(self, job: Job) -> None:
+        event(f"job {job.state}", story=job.story, scene=job.scene, job=job.id, kind=job.kind, error=job.error)
+        try:
+            self._ended(job)
+        except ThroughlineError:  # a full disk: the job is started again after a restart, and the line goes on
+            log.exception("the end of a render could not be noted")
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while not self._closed and threading.current_thread() is self._worker:
+                for job in self._line():
+                    self._turns[job.owner] = self.version
+                    self._put(running := replace(job, state="running"))
+                    self._running = (job.id, time.monotonic())
+                    self._changed.notify_all()
+                    return running
+                self._changed.wait()
+            return None
+
+    def _make(self, job: Job) -> str:
+        """Its state at the end. A job that was cancelled is over, even if the queue is closed then."""
+        event("job begun", story=job.story, scene=job.scene, job=job.id, kind=job.kind)
+        began = time.monotonic()
+        with closing(self._work(job)) as steps:
+            for made in steps:
+                if threading.current_thread() is not self._worker or job.id in self._cancelled:
+                    return "cancelled"
+                if self._closed:
+                    return "cut short"
+                if time.monotonic() - began > self.limits.job_seconds:
+                    most = f"{self.limits.job_seconds:g} s"
+                    raise ThroughlineError(f"the render took longer than {most}: it was stopped")
+                self._running = (job.id, time.monotonic())
+                kept = {"preview": made.preview, "notice": made.notice}
+                shown = {"step": made.step, "total": made.total} | {k: v for k, v in kept.items() if v}
+                self._update(job, **(shown if made.result is None else {"result": made.result}))
+        return "done"
+
+    def _update(self, job: Job, **changes: Any) -> None:
+        with self._changed:
+            if job.id in self._jobs:
+                self._put(replace(self._jobs[job.id], **changes))
+
+    def _put(self, job: Job) -> None:
+        self.version += 1
+        self._jobs[job.id] = job
+        over = [other for other in self._jobs.values() if not other.active] if len(self._jobs) > KEPT_JOBS else []
+        for other in over[: max(0, len(self._jobs) - KEPT_JOBS)]:
+            self._forget(other)
+
+    def _forget(self, job: Job) -> None:
+        self.version += 1
+        self._jobs.pop(job.id, None)
+
+    # --- the watchdog ----------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Waits as long as the running job may still take for its step."""
+        with self._changed:
+            while not self._closed:
+                stuck = self._stuck()
+                if stuck:
+                    self._give_up(stuck)
+                left = self.limits.step_seconds - (time.monotonic() - self._running[1]) if self._running else None
+                self._changed.wait(None if left is None else max(left, 0.001))
+
+    def _stuck(self) -> Job | None:
+        if self._running is None or time.monotonic() - self._running[1] < self.limits.step_seconds:
+            return None
+        return self._jobs.get(self._running[0])
+
+    def _give_up(self, job: Job) -> None:
+        self.left_behind += 1
+        self._running = None
+        error = f"The render was stuck for {self.limits.step_seconds:g} s: it was given up"
+        self._put(failed := replace(job, state="failed", preview="", error=error))
+        self._new_worker()
+        self._end(failed)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """What Python, CUDA and torch on a processor raise when there is no room."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )

@@ -1,0 +1,301 @@
+"""What stands behind the queue: the models, how scenes stand, and how a job is done."""
+
+from __future__ import annotations
+
+import gc
+import secrets
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ThroughlineError
+
+from ..continuity.meter import Meter
+from ..document import edits, plan
+from ..document.filter_cache import Pairs
+from ..document.plan import Plan, Standing
+from ..document.story import Conditioning, Scene, Story, Take, cache_key
+from ..store.blobs import Media
+from ..store.encodings import Encodings
+from ..store.job_store import job_of
+from ..store.library import Library
+from ..store.schema import Head
+from .queue import CLOSING_SECONDS, LIMITS, Job, Limits, Made, Queue
+from .resources import check_disk, check_memory
+from .takes import Maker, Trial
+
+if TYPE_CHECKING:
+    from pipeline.story_pipeline import StoryPipeline
+    from pipeline.text_filter import FilterResult, TextFilter
+
+MOST_STANDINGS = 1000  # stories
+PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
+MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
+MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
+STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
+
+
+class Renderer:
+    """Renders scenes of all stories, one after the other. model: digest of the weights that `load` loads.
+
+    resume: whether to start what processes had in line that live no more, after a crash or a restart.
+    """
+
+    def __init__(
+        self, library: Library, media: Media, load: Callable[[], StoryPipeline], model: str, resume: bool = True,
+        limits: Limits = LIMITS,
+    ) -> None:  # fmt: skip
+        self.library, self.media, self.model, self._load = library, media, model, load
+        self._maker: Maker | None = None
+        self._filter: TextFilter | None = None
+        self.pairs = Pairs(self._kept)
+        self.meter = self._new_meter()
+        self._loading, self._assessing = threading.Lock(), threading.Lock()
+        self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
+        self._soon = ThreadPoolExecutor(1, thread_name_prefix="standings")
+        self._submitting = threading.Lock()
+        self.queue = Queue(self._work, self._ended, limits, free_memory)
+        if resume:
+            self._resume()
+
+    def _resume(self) -> None:
+        """Puts in line what was cut short; a scene that ended the process again and again is not begun once more."""
+        for cut in self.library.ledger.adopt():
+            job = Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id)
+            if cut.attempts < MOST_ATTEMPTS:
+                self.queue.submit([job], checked=False)
+            else:
+                times = f"{cut.attempts} times while this scene was rendered"
+                self.queue.refuse(job, f"The program ended {times}: it is not begun again unless you ask for it.")
+
+    def _ended(self, job: Job) -> None:
+        if job.saved:
+            self.library.ledger.end([job.saved])
+
+    def close(self, patience: float = CLOSING_SECONDS) -> None:
+        """Stops rendering after the present step, or leaves it behind after so many seconds. What was in line is
+        begun again by the next process that resumes."""
+        for job in self.queue.close(patience):
+            if job.saved:
+                self.library.ledger.put_back(job.saved)
+        self._soon.shutdown(wait=False, cancel_futures=True)
+        self.meter.close()
+
+    # --- the models ------------------------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Loads the models in the background, first the filter; at last the scales of the meter."""
+
+        def load() -> None:
+            _ = self.filter, self.maker
+            self.meter.warm_up()
+
+        threading.Thread(target=load, name="loader", daemon=True).start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the filter is loaded, so that `standings` can answer soon."""
+        return self._filter is not None
+
+    @property
+    def filter(self) -> TextFilter:
+        """Loaded when first asked for."""
+        if self._filter is None:
+            from pipeline.text_filter import TextFilter
+
+            with self._loading:
+                self._filter = self._filter or TextFilter.from_backbone()
+        return self._filter
+
+    def _kept(self, past_prompts: Sequence[str], prompt: str, **settings: Any) -> FilterResult:
+        return self.filter(past_prompts, prompt, **settings)
+
+    @property
+    def maker(self) -> Maker:
+        """Loaded when first asked for."""
+        if self._maker is None:
+            with self._loading:
+                self._maker = self._maker or Maker(
+                    self._load(), self.media, Encodings(self.library, self.media, self.model)
+                )
+        return self._maker
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a model to render with."""
+        return self._maker is not None
+
+    def switch(self, load: Callable[[], StoryPipeline], model: str) -> None:
+        """Loads another model and goes on with that; a render that is under way ends with the one it began with.
+
+        A former one that fills a GPU makes room first, and is loaded again when it is next needed. Whatever `load`
+        raises leaves the former one in its place.
+        """
+        with self._loading:
+            if self._maker and self.device.startswith("cuda"):
+                self._maker = None
+                free_memory()
+            maker = Maker(load(), self.media, Encodings(self.library, self.media, model))
+            with self._assessing:
+                self._maker, self.model, self._load = maker, model, load
+                self._standings.clear()
+            self.meter.close()
+            self.meter = self._new_meter()
+
+    def _new_meter(self) -> Meter:
+        return Meter(lambda: self.maker.pipeline, self.media, self.media.folder.parent / "meter")
+
+    @property
+    def device(self) -> str:
+        return str(self._maker.pipeline.transformer.device) if self._maker else "cpu"
+
+    # --- what there is to do ---------------------------------------------------------------------------------------
+
+    def standings(self, head: Head) -> dict[str, Standing]:
+        """How every scene stands, worked out once a revision."""
+        story = head.board.story.id
+        with self._assessing:
+            known = self._standings.get(story)
+            if known is None or known[0] != head.rev:
+                known = self._standings[story] = (head.rev, plan.standings(head.board, self.pairs, self.model))
+            self._standings.move_to_end(story)
+            while len(self._standings) > MOST_STANDINGS:
+                self._standings.popitem(last=False)
+            return known[1]
+
+    def standings_soon(self, head: Head, patience: float = PATIENCE) -> Mapping[str, Standing] | None:
+        """`standings` if they are there within so many seconds, else None: they are worked out meanwhile, ask again.
+        A long story that is opened for the first time takes some seconds, in which callers must not pile up."""
+        try:
+            return self.known(head) or self._soon.submit(self.standings, head).result(patience)
+        except TimeoutError:
+            return None
+
+    def known(self, head: Head) -> Mapping[str, Standing] | None:
+        """How scenes stand if that is worked out already."""
+        rev, found = self._standings.get(head.board.story.id, (-1, None))
+        return found if rev == head.rev else None
+
+    def plan(self, head: Head, scenes: Collection[str] | None = None) -> Plan:
+        """`plan.make_plan` with estimates. Raises ThroughlineError for scenes that do not exist."""
+        for scene in scenes or ():
+            head.board.story.scene(scene)
+        return plan.make_plan(head.board, self.standings(head), scenes, self._estimate)
+
+    def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
+        """Seconds, by the median of the last renders on this device."""
+        rates = sorted(s / work for work, s in self.library.ledger.timings(self.model, self.device, remembers))
+        return rates[len(rates) // 2] * _work_of(scene, story) if rates else None
+
+    def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool) -> Plan:
+        """Puts scenes in line. Of all that are stale (`scenes` is None) those are left out that come out fresh before
+        their turn. A scene that was asked for is rendered if there is no take like it yet (else that take is chosen),
+        or, with `again`, with a new seed."""
+        todo = self.plan(head, scenes)
+        story = head.board.story.id
+        orders = [Job(owner, story, step.scene, order=_why(step.scene, scenes, again)) for step in todo.steps]
+        with self._submitting:  # so that nobody else puts the same in line meanwhile
+            orders = self.queue.missing(orders)
+            self.queue.check_room(orders)
+            saved = [job_of(owner, story, order.scene, {"why": order.order}) for order in orders]
+            self.library.ledger.add(saved)
+            self.queue.clear(owner, story, {order.scene for order in orders})
+            self.queue.submit([replace(order, saved=job.id) for order, job in zip(orders, saved, strict=True)], False)
+        return todo
+
+    def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
+        """Puts trials of a scene in line."""
+        return self.queue.submit([Job(owner, story, scene, "trial", trial) for trial in trials])
+
+    # --- how it is done --------------------------------------------------------------------------------------------
+
+    def _work(self, job: Job) -> Generator[Made, None, None]:
+        return self._make_take(job) if job.kind == "scene" else self._make_trial(job)
+
+    def _make_take(self, job: Job) -> Generator[Made, None, None]:
+        self.library.ledger.begin(job.saved)
+        head = self.library.head(job.owner, job.story)
+        if not any(scene.id == job.scene for scene in head.board.story.scenes):
+            return
+        scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
+        if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
+            return  # an identical keyframe of a scene before it stopped the cascade
+        seed = secrets.randbelow(2**31) if scene.new_seed or job.order == AGAIN else scene.seed
+        same = self._same_take(head, scene, standing.conditioning, seed)
+        if same:
+            self._choose(job, same)
+            return
+        maker = self._ready(scene, head.board.story)
+        _check_model(maker, standing.conditioning)
+        began = time.perf_counter()
+        clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
+        seconds = time.perf_counter() - began
+        take = maker.keep(scene, clip, standing.conditioning, seed, seconds)
+        self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now), job.saved)
+        work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
+        with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
+            self.library.ledger.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
+
+    def _ready(self, scene: Scene, story: Story) -> Maker:
+        """The models, once there is room for what they are to make. Raises ThroughlineError if there is none."""
+        maker = self.maker
+        check_disk(self.media.folder)
+        pixels = scene.num_frames * story.width * story.height
+        check_memory(self.device, pixels * MEMORY_OF_A_PIXEL)
+        return maker
+
+    def _same_take(self, head: Head, scene: Scene, conditioning: Conditioning, seed: int) -> Take | None:
+        """A take as it would come out, if its files are whole: what a disk lost is rendered again, bit for bit."""
+        takes = [take for take in head.board.takes(scene.id) if take.conditioning and take.seed == seed]
+        key = cache_key(conditioning, seed, scene.steps, self.maker.speed) if takes else ""
+        same = (take for take in takes if take.key() == key)
+        return next((take for take in same if self.media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)
+
+    def _choose(self, job: Job, take: Take) -> None:
+        self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, take.id))
+
+    def _make_trial(self, job: Job) -> Generator[Made, None, None]:
+        head = self.library.head(job.owner, job.story)
+        scene, conditioning = head.board.story.scene(job.scene), self.standings(head)[job.scene].conditioning
+        if conditioning is None:
+            raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
+        take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
+        _check_model(maker, conditioning)
+        seed = take.seed if take and take.seed is not None else scene.seed
+        clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
+        yield Made(result=maker.tried(head.board, scene, conditioning, clip, self.meter.scores))
+
+
+def free_memory() -> None:
+    """Gives back what a render that did not end held, on the device too."""
+    gc.collect()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _check_model(maker: Maker, conditioning: Conditioning) -> None:
+    if maker.encodings.model != conditioning.model:
+        raise ThroughlineError("another model was chosen just now: render the scene again")
+
+
+def _is_wanted(then: Scene, now: Scene) -> bool:
+    """Whether a scene shows a take that comes in: not if it was locked, or another take chosen, since it was begun."""
+    return not now.locked and now.chosen in (then.chosen, None)
+
+
+def _why(scene: str, scenes: Collection[str] | None, again: bool) -> str:
+    if scenes is None or scene not in scenes:
+        return STALE
+    return AGAIN if again else ASKED
+
+
+def _work_of(scene: Scene, story: Story) -> float:
+    """What the time of a render is proportional to."""
+    return scene.steps * scene.num_frames * story.width * story.height / 1e6

@@ -1,0 +1,163 @@
+"""Stock CogVideoX checkpoints, small ones: they make what the stock pipeline makes; what does not load says why."""
+
+import json
+import shutil
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import CogVideoXPipeline
+
+from pipeline import loading
+from pipeline.errors import ThroughlineError, WeightsError
+from pipeline.generation import Shot
+from pipeline.guidance import Guidance
+from pipeline.history import Memory
+from pipeline.story_pipeline import StoryPipeline
+from tests import checkpoints
+from tests.checkpoints import FRAMES, HEIGHT, KINDS, TEXT_LENGTH, WIDTH
+
+PROMPT, PAST = "A cat is driving on the beach", "A cat is running in the snow"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {kind: checkpoints.save(root / kind, kind) for kind in KINDS}
+
+
+@lru_cache
+def loaded(folder: Path, history: str | None = None) -> StoryPipeline:
+    pipeline = loading.load(str(folder), device="cpu", dtype="float32", history=history)
+    assert pipeline.denoiser.autocast is False
+    return pipeline
+
+
+def stock_clip(folder: Path, output: str, steps: int = 3, **options) -> torch.Tensor:
+    stock = CogVideoXPipeline.from_pretrained(folder, local_files_only=True)
+    stock.set_progress_bar_config(disable=True)
+    seed = torch.Generator().manual_seed(5)
+    result = stock(PROMPT, num_inference_steps=steps, max_sequence_length=TEXT_LENGTH, generator=seed,
+                   output_type=output, return_dict=False, **options)[0]  # fmt: skip
+    return torch.as_tensor(result)[0]
+
+
+# --- the same as the stock pipeline --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_history_latents_are_the_stock_pipelines(kind: str, folders: dict[str, Path]) -> None:
+    ours = loaded(folders[kind])
+    settings = ours.native.__class__(**{**vars(ours.native), "steps": 3, "seed": 5})
+    shot = Shot(PROMPT, Memory(None, ()), ours.guidance, settings)
+    *_, [(latents, _)] = ours.denoiser([shot], ours._latent_shape(settings))
+    expected = stock_clip(folders[kind], "latent")
+    expected = expected[expected.shape[0] - latents.shape[1] :]  # the stock pipeline cuts padding off when it decodes
+    torch.testing.assert_close(latents[0], expected, rtol=1e-4, atol=1e-4)
+    assert expected.std() > 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_history_frames_are_the_stock_pipelines(kind: str, folders: dict[str, Path]) -> None:
+    clip = loaded(folders[kind])(PROMPT, steps=3, seed=5)
+    expected = stock_clip(folders[kind], "np")
+    assert clip.frames.shape == (FRAMES, HEIGHT, WIDTH, 3) == tuple(expected.shape)
+    assert np.abs(clip.frames - 255 * expected.numpy()).max() <= 0.51
+    assert clip.frames_per_second == (16 if kind == "1.5" else 8)
+
+
+def test_steps_that_do_not_divide_the_schedule_weights_and_negative_prompts(folders: dict[str, Path]) -> None:
+    clip = loaded(folders["2b"])(PROMPT, (), Guidance(text=3.0), steps=7, seed=5, negative_prompt="a blue hat")
+    expected = stock_clip(folders["2b"], "np", 7, guidance_scale=3.0, negative_prompt="a blue hat")
+    assert np.abs(clip.frames - 255 * expected.numpy()).max() <= 0.51
+
+
+def test_the_other_scheduler_of_cogvideox(tmp_path: Path) -> None:
+    folder = checkpoints.save(tmp_path, "5b", dpm=True)
+    clip = loaded(folder)(PROMPT, steps=3, seed=5)
+    assert np.abs(clip.frames - 255 * stock_clip(folder, "np").numpy()).max() <= 0.51
+
+
+def test_a_length_that_tokens_do_not_fill_and_another_size(folders: dict[str, Path]) -> None:
+    options = {"height": 32, "width": 32, "num_frames": 5}
+    for kind in KINDS:
+        clip = loaded(folders[kind])(PROMPT, steps=2, seed=5, **options)
+        expected = stock_clip(folders[kind], "np", 2, **options)
+        assert np.abs(clip.frames - 255 * expected.numpy()).max() <= 0.51
+
+
+# --- what is special to it -----------------------------------------------------------------------------------------
+
+
+def test_the_filter_reads_with_minilm_and_marks_the_models_own_tokens(folders: dict[str, Path]) -> None:
+    ours = loaded(folders["2b"])
+    encoding = ours.text.encode(PROMPT)
+    assert len(encoding) == TEXT_LENGTH and encoding.hidden.shape == (TEXT_LENGTH, checkpoints.TEXT_WIDTH)
+    assert ours.filter.reader.encoder.model is not ours.text_encoder
+    covered = {i for start, end in encoding.offsets for i in range(start, end)}
+    assert covered == {i for i, letter in enumerate(PROMPT) if letter != " "}
+
+
+def test_previews_cost_one_small_fit_and_have_the_clips_shape(folders: dict[str, Path]) -> None:
+    *steps, clip = loaded(folders["5b"]).generate(PROMPT, steps=2)
+    assert [step.preview.shape for step in steps] == [clip.frames.shape] * 2
+
+
+def test_it_makes_no_history_weights(folders: dict[str, Path]) -> None:
+    ours = loaded(folders["5b"])
+    assert not [name for name in ours.transformer.state_dict() if name.startswith("history_")]
+    assert (ours.has_adapter, ours.history) == (False, "reference")
+
+
+def test_saved_and_loaded_again_it_makes_the_same_clip(folders: dict[str, Path], tmp_path: Path) -> None:
+    ours = loaded(folders["5b"])
+    ours.save_pretrained(tmp_path)
+    again = loading.load(str(tmp_path), device="cpu", dtype="float32")
+    assert np.array_equal(again(PROMPT, steps=2).frames, ours(PROMPT, steps=2).frames)
+
+
+def test_half_precision_is_the_whole_models(folders: dict[str, Path]) -> None:
+    ours = loading.load(str(folders["2b"]), device="cpu", dtype="bfloat16")
+    assert {m.dtype for m in (ours.transformer, ours.text_encoder, ours.vae)} == {torch.bfloat16}
+    assert ours(PROMPT, steps=1).frames.shape == (FRAMES, HEIGHT, WIDTH, 3)
+
+
+# --- what does not load --------------------------------------------------------------------------------------------
+
+
+def test_a_trained_history_needs_an_adapter(folders: dict[str, Path]) -> None:
+    with pytest.raises(ThroughlineError, match="expected 'reference' or 'off'"):
+        loading.load(str(folders["2b"]), device="cpu", history="trained")
+    with pytest.raises(ThroughlineError, match="history is 'magic': expected one of trained, reference, off"):
+        loading.load(str(folders["2b"]), device="cpu", history="magic")
+
+
+def test_a_model_that_starts_from_a_picture_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["2b"], tmp_path / "i2v")
+    config = folder / "transformer" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": 8}))
+    with pytest.raises(ThroughlineError, match="8 channels in, 4 out: expected a text-to-video model"):
+        loading.load(str(folder), device="cpu")
+
+
+def test_another_kind_of_model_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["2b"], tmp_path / "other")
+    index = folder / "model_index.json"
+    index.write_text(index.read_text().replace("T5EncoderModel", "CLIPTextModel"))
+    with pytest.raises(ThroughlineError, match="CLIPTextModel as its text_encoder: expected T5EncoderModel"):
+        loading.load(str(folder), device="cpu")
+
+
+def test_a_missing_part_of_the_weights_is_named(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["2b"], tmp_path / "part")
+    parts = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model.safetensors"}}
+    (folder / "text_encoder" / "model.safetensors.index.json").write_text(json.dumps(parts))
+    with pytest.raises(WeightsError, match=r"no model-00001-of-00002.safetensors in "):
+        loading.find(str(folder))
+
+
+def test_eta_is_refused_where_the_sampler_has_none(folders: dict[str, Path]) -> None:
+    with pytest.raises(ThroughlineError, match=r"eta is 0.5: expected 0"):
+        loaded(folders["2b"]).generate(PROMPT, eta=0.5)

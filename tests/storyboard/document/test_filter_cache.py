@@ -1,0 +1,71 @@
+"""Asking pair by pair gives what asking about the whole past gives, and asks no pair twice."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import ThroughlineError
+from pipeline.text_filter import TextFilter
+from storyboard.document import edits, plan
+from storyboard.document.filter_cache import Pairs
+from storyboard.document.story import Board
+from tests.storyboard.studios import TEN
+
+MORE = ("Two dogs and Mia are in the red desert.", "The coat is red.", "", "The cat, the dog and the robot meet Mia.")
+
+
+@pytest.fixture(scope="module")
+def real() -> TextFilter:
+    return TextFilter.from_backbone()
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_conditionings_are_the_very_same(real: TextFilter, data: st.DataObject) -> None:
+    story = edits.new_story("Film", data.draw(st.lists(st.sampled_from(TEN + MORE), min_size=1, max_size=6)))
+    *past, last = story.scenes
+    for scene in past:
+        change = data.draw(st.sampled_from(["none", "mute", "pin word", "mute word"]))
+        word = next((w for w in ("Mia", "dog", "robot", "coat") if w in scene.prompt), None)
+        if change == "mute":
+            story = edits.mute_scene(story, last.id, scene.id)
+        elif word and change != "none":
+            place = scene.prompt.index(word)
+            edit = edits.pin_word if change == "pin word" else edits.mute_word
+            story = edit(story, last.id, plan.word_ref(scene, place, place + len(word)))
+    threshold = data.draw(st.none() | st.sampled_from([0.0, 0.3, 0.6, 0.9, 1.0]))
+    story = edits.edit_scene(story, last.id, threshold=threshold)
+    assert plan.standings(Board(story), Pairs(real), "m") == plan.standings(Board(story), real, "m")
+
+
+def test_after_an_edit_only_new_pairs_are_asked(real: TextFilter) -> None:
+    asked: list[tuple[list[str], str]] = []
+
+    def counted(past: Any, prompt: str, **options: Any) -> Any:
+        asked.append((list(past), prompt))
+        return real(past, prompt, **options)
+
+    pairs, board = Pairs(counted), Board(edits.new_story("Film", TEN))
+    before = plan.standings(board, pairs, "m")
+    assert len(asked) == 1 + 45, "the first scene has no past"
+    asked.clear()
+    changed = replace(board, story=edits.edit_scene(board.story, board.story.scenes[4].id, prompt="The dog sleeps."))
+    plan.standings(changed, pairs, "m")
+    assert len(asked) == 1 + 9 and all("The dog sleeps." in (*past, prompt) for past, prompt in asked if past)
+    asked.clear()
+    assert plan.standings(board, pairs, "m") == before and len(asked) == 1
+
+
+def test_errors_are_those_of_the_whole_past(real: TextFilter) -> None:
+    for options in ({"threshold": 2}, {"pins": [plan.Place(1, 0, 1)]}, {"mutes": [plan.Place(5, 0, 1)]}):
+        settings: dict[str, Any] = {"threshold": None, "pins": [], "mutes": [], "muted_scenes": [], **options}
+        with pytest.raises(ThroughlineError) as whole:
+            real([TEN[0], TEN[1]], TEN[3], **settings)
+        if "mutes" in options:
+            continue  # a place in no scene: `plan.places` makes none
+        with pytest.raises(ThroughlineError) as paired:
+            Pairs(real)([TEN[0], TEN[1]], TEN[3], **settings)
+        assert str(paired.value) == str(whole.value)

@@ -1,0 +1,240 @@
+"""The verbs as commands, end to end over a tiny model: what they print, how they say no, what an interrupt leaves."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ThroughlineError
+from storyboard.interfaces import cli, commands, operations
+from storyboard.store.library import Library
+from storyboard.studio import Studio
+from tests.paths import ROOT
+from tests.storyboard.studios import ME, TEN, small
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("THROUGHLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("THROUGHLINE_OWNER", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command; gives its last line of JSON, or (code, error) if it failed."""
+
+    def run(*arguments: object) -> Any:
+        try:
+            code = cli.main([*map(str, arguments), "--model", str(tiny_folder)])
+        except SystemExit as error:
+            code = int(str(error.code))
+        out, error = capsys.readouterr()
+        run.lines = [json.loads(line) for line in out.splitlines()]  # type: ignore[attr-defined]
+        return (code, error) if code else run.lines[-1]  # type: ignore[attr-defined]
+
+    return run
+
+
+def shrink(run: Run, story: str) -> None:
+    """Sizes that the tiny model renders in no time."""
+    library = Library(Path(os.environ["THROUGHLINE_HOME"]))
+    library.edit((library._database.path.parent / "owner").read_text(), story, small)
+    library.close()
+
+
+def new(run: Run, *prompts: str) -> tuple[str, list[str]]:
+    story = run("new-story", "A film", *prompts)["story"]
+    shrink(run, story["id"])
+    return story["id"], [scene["id"] for scene in story["scenes"]]
+
+
+# --- what belongs together -------------------------------------------------------------------------------------------
+
+
+def test_commands_are_the_verbs() -> None:
+    names = {commands.RENAMED.get(name, name).replace("-", "_") for name in commands.COMMANDS}
+    assert names == set(operations.VERBS) - {"cancel"}, "interrupting a render cancels it"
+    for command, (positional, summary) in commands.COMMANDS.items():
+        verb = operations.VERBS[commands.RENAMED.get(command, command).replace("-", "_")]
+        expected = operations.parameters(verb)
+        options = commands.OPTIONS.get(command, {})
+        assert [part.rstrip("*") for part in positional.split()] + [*options] == [p.name for p in expected], command
+        assert {p.name: p.default for p in expected if p.default is not p.empty} == options
+        starred = {part.rstrip("*") for part in positional.split() if part.endswith("*")}
+        assert starred == {p.name for p in expected if p.annotation == list[str]}, command
+        assert verb.__doc__ and summary and not summary.endswith(".")
+
+
+def test_help_tells_all_commands_without_loading_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert all(re.search(rf"^ +{name}\b", text, re.MULTILINE) for name in commands.COMMANDS)
+    loaded = "print({'torch', 'gradio', 'pydantic'} & {*sys.modules})"
+    program = f"import sys, storyboard.interfaces.cli as c; c.parser(); {loaded}"
+    assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True).strip() == "set()"
+
+
+# --- a story from beginning to end -----------------------------------------------------------------------------------
+
+
+def test_a_story_is_written_rendered_and_exported(run: Run, home: Path) -> None:
+    story, (first, second) = new(run, TEN[0], TEN[3])
+    assert [scene["prompt"] for scene in run("get-story", story)["story"]["scenes"]] == [TEN[0], TEN[3]]
+    assert [entry["id"] for entry in run("list-stories")["stories"]] == [story]
+    told = run("plan", story)
+    assert told["scenes"][second] == {"state": "new", "reasons": ["not rendered yet"], "needs": [first]}
+    assert [step["scene"] for step in told["plan"]["steps"]] == [first, second]
+    end = run("render-story", story)
+    assert [scene["state"] for scene in end["scenes"].values()] == ["fresh", "fresh"]
+    told = [job for line in run.lines for job in line.get("jobs", {}).values()]
+    assert {"queued", "running"} & {job["state"] for job in told} and not any(job["preview"] for job in told)
+    for format in ("mp4", "sheet.png"):
+        made = Path(run("film", story, "--format", format)["path"])
+        assert made.is_relative_to(home) and made.stat().st_size > 1000
+    archive = Path(run("export-story", story)["path"])
+    copy = run("import-story", archive)["story"]
+    assert copy["id"] != story and len(copy["scenes"][0]["takes"]) == 1
+    assert run("plan", copy["id"])["plan"]["steps"] == []
+
+
+def test_edits_and_undo(run: Run) -> None:
+    story, (first, second) = new(run, TEN[0], TEN[3])
+    run("edit-scene", story, first, '{"guidance": {"history": 3}, "steps": 5}')
+    scenes = run("add-scene", story, TEN[1], "--index", 1)["story"]["scenes"]
+    assert [scene["prompt"] for scene in scenes] == [TEN[0], TEN[1], TEN[3]] and scenes[0]["guidance"]["history"] == 3
+    third = scenes[1]["id"]
+    assert [s["id"] for s in run("move-scene", story, third, 0)["story"]["scenes"]] == [third, first, second]
+    assert len(run("duplicate-scene", story, third)["story"]["scenes"]) == 4
+    assert len(run("remove-scene", story, third)["story"]["scenes"]) == 3
+    assert run("mute-word", story, second, first, "Mia")["story"]["scenes"][-1]["mutes"][0]["text"] == "Mia"
+    assert run("pin-word", story, second, first, "desert")["story"]["scenes"][-1]["pins"][0]["text"] == "desert"
+    assert run("undo", story)["story"]["scenes"][-1]["pins"] == []
+    assert run("redo", story)["story"]["scenes"][-1]["pins"][0]["text"] == "desert"
+
+
+def test_takes_can_be_chosen(run: Run) -> None:
+    story, (first,) = new(run, TEN[0])
+    run("render-story", story)
+    run("edit-scene", story, first, '{"seed": 9}')
+    end = run("render-story", story, first)
+    takes = [take["id"] for take in end["story"]["scenes"][0]["takes"]]
+    assert len(takes) == 2 and end["story"]["scenes"][0]["chosen"] == takes[1]
+    assert run("choose-take", story, first, takes[0])["story"]["scenes"][0]["chosen"] == takes[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("get-story", "nothing"), "story 'nothing' does not exist"),
+        (("render-story", "nothing"), "story 'nothing' does not exist"),
+        (("render-story", "STORY", "nowhere"), "scene 'nowhere' does not exist"),
+        (("edit-scene", "STORY", "SCENE", "{steps: 3}"), "expected JSON"),
+        (("edit-scene", "STORY", "SCENE", "[1]"), "changes is [1]"),
+        (("edit-scene", "STORY", "SCENE", '{"steps": 0}'), "steps is 0"),
+        (("edit-scene", "STORY", "SCENE", '{"x\\ny": 0}'), "can't be edited"),
+        (("move-scene", "STORY", "SCENE", "7"), "place 7 is not in the story"),
+        (("move-scene", "STORY", "SCENE", "one"), "index: invalid int value"),
+        (("pin-word", "STORY", "SCENE", "SCENE", "cow"), "'cow' is not in scene"),
+        (("choose-take", "STORY", "SCENE", "nothing"), "take 'nothing' does not exist"),
+        (("film", "STORY", "--format", "avi"), "expected one of mp4"),
+        (("film", "STORY"), "has no clip yet"),
+        (("import-story", "no such file.zip"), "'no such file.zip' does not exist"),
+        (("undo", "STORY", "--owner", "short"), "owner is no secret"),
+        (("undo", "STORY", "--owner", "b" * 32), "does not exist"),
+        (("new-story",), "required: title"),
+    ],
+)
+def test_errors_are_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    story, (scene,) = new(run, TEN[0])
+    code, error = run(*({"STORY": story, "SCENE": scene}.get(part, part) for part in arguments))
+    assert code == 2 and error.startswith("error: ") and error.count("\n") == 1 and message in error
+
+
+def test_a_scene_that_fails_is_an_error_at_the_end(run: Run) -> None:
+    story, (first, second) = new(run, TEN[0], TEN[1])
+    run("edit-scene", story, first, '{"num_frames": 6}')
+    code, error = run("render-story", story)
+    assert code == 2 and re.fullmatch(rf"error: scene '{first}' failed: num_frames is 6: .*\n", error)
+    assert run("plan", story)["scenes"][second]["state"] == "fresh", "the others are rendered all the same"
+
+
+# --- owners ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_own_secret_is_kept_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("THROUGHLINE_OWNER", raising=False)
+    secret = commands.own_secret(tmp_path)
+    assert re.fullmatch("[0-9a-f]{32}", secret) and commands.own_secret(tmp_path) == secret
+    assert (tmp_path / "owner").stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("THROUGHLINE_OWNER", "c" * 32)
+    assert commands.own_secret(tmp_path) == "c" * 32
+
+
+def test_archives_come_from_files_only_in_a_shell(pipeline: Any, tmp_path: Path) -> None:
+    studio = Studio(lambda: pipeline, tmp_path, "f" * 64)
+    (tmp_path / "story.zip").write_bytes(b"PK")
+    for given in (str(tmp_path / "story.zip"), "/etc/passwd"):
+        with pytest.raises(ThroughlineError, match=r"did not arrive whole|is no zip file") as caught:
+            operations.import_story(studio, ME, given)
+        assert "passwd" not in str(caught.value)
+    studio.close()
+
+
+# --- interrupts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_cancels_and_nothing_goes_on_later(
+    run: Run, home: Path, tiny_folder: Path, number: int, code: int
+) -> None:
+    story, (first, second) = new(run, TEN[0], TEN[3])
+    run("render-story", story, first)
+    run("edit-scene", story, second, '{"steps": 1000}')
+    command = [sys.executable, "-m", "storyboard", "render-story", story, "--model", str(tiny_folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        seen = ""
+        while '"running"' not in seen or '"total": 1000' not in seen:
+            seen = process.stdout.readline()
+            assert seen, process.stderr.read()
+        process.send_signal(number)
+        _, error = process.communicate(timeout=120)
+    assert process.returncode == code and "Traceback" not in error
+    assert error == ("\ninterrupted: what was done before is kept\n" if code == 130 else "")
+    library = Library(home)
+    assert library.ledger.jobs() == [], "a page that starts later does not go on with it"
+    library.close()
+    told = run("plan", story)
+    assert [scene["state"] for scene in told["scenes"].values()] == ["fresh", "new"]
+
+
+@pytest.mark.slow
+def test_a_crash_leaves_what_a_page_goes_on_with(run: Run, home: Path, tiny_folder: Path, pipeline: Any) -> None:
+    story, (first, second) = new(run, TEN[0], TEN[3])
+    run("render-story", story, first)
+    run("edit-scene", story, second, '{"steps": 600}')
+    command = [sys.executable, "-m", "storyboard", "render-story", story, "--model", str(tiny_folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        while '"total": 600' not in (seen := process.stdout.readline()):
+            assert seen
+        process.kill()
+    owner = (home / "owner").read_text()
+    assert run("edit-scene", story, second, '{"steps": 2}'), "no command goes on with it"
+    studio = Studio(lambda: pipeline, home, "f" * 64)
+    list(studio.follow(owner, story))
+    scenes = studio.get_story(owner, story)["story"]["scenes"]
+    assert [len(scene["takes"]) for scene in scenes] == [1, 1]
+    studio.close()

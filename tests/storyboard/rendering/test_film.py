@@ -1,0 +1,68 @@
+"""The loop that renders a film."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ThroughlineError
+from storyboard.rendering.film import FilmOrder, Progress, SceneDone, check_film, render_film
+from tests.storyboard.conftest import gradient
+
+PROMPTS = ("A cat is running on the beach.", "A dog is skiing on the snow.", "The cat is jumping on the beach.")
+SMALL = {"height": 48, "width": 72, "num_frames": 5, "steps": 2}
+
+
+def test_steps_then_the_scene_for_every_scene(pipeline) -> None:
+    events = list(render_film(pipeline, FilmOrder(PROMPTS, settings=SMALL)))
+    assert [type(event) for event in events] == [Progress, Progress, SceneDone] * 3
+    assert [event.scene for event in events] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert [event.step.index for event in events if isinstance(event, Progress)] == [1, 2] * 3
+
+
+def test_each_scene_has_its_own_seed_and_remembers_those_before(pipeline) -> None:
+    done = [
+        e for e in render_film(pipeline, FilmOrder(PROMPTS, settings=SMALL | {"seed": 5})) if isinstance(e, SceneDone)
+    ]
+    assert [scene.settings.seed for scene in done] == [5, 6, 7]
+    assert [len(scene.trace.filter.scenes) for scene in done] == [0, 1, 2]
+    assert done[2].trace.filter.contributing == (0,)
+    assert {"history", "denoise", "decode", "encode"} <= set(done[2].seconds)
+    assert np.array_equal(done[0].keyframe, done[0].frames[2])
+
+
+def test_given_clips_are_remembered_not_generated(pipeline) -> None:
+    order = FilmOrder(PROMPTS, settings=SMALL, clips=(gradient(7, 48, 72),))
+    events = list(render_film(pipeline, order))
+    first = events[0]
+    assert isinstance(first, SceneDone) and first.trace is None and first.settings is None
+    assert np.array_equal(first.frames, order.clips[0])
+    assert events[-1].trace.filter.contributing == (0,)
+    assert events[-1].settings.seed == 2, "the seed of a scene does not depend on which ones are given"
+
+
+def test_closing_cancels_and_the_next_film_is_the_same(pipeline) -> None:
+    order = FilmOrder(PROMPTS[:1], settings=SMALL)
+    before = list(render_film(pipeline, order))[-1].frames
+    events = render_film(pipeline, order)
+    next(events)
+    events.close()
+    assert next(events, None) is None
+    assert np.array_equal(list(render_film(pipeline, order))[-1].frames, before)
+
+
+@pytest.mark.parametrize(
+    "order, message",
+    [
+        (FilmOrder(()), "no prompts"),
+        (FilmOrder(("A cat.", " ")), "scene 2: prompt is ' '"),
+        (FilmOrder(("A cat.", "cat " * 80)), "scene 2: prompt has 82 tokens, at most 64"),
+        (FilmOrder(("A cat.",), settings={"negative_prompt": "cat " * 80}), "negative prompt: .* at most 64"),
+        (FilmOrder(("A cat.",), settings={"height": 100}), "height is 100: expected a multiple of 24"),
+        (FilmOrder(("A cat.",), settings={"num_frames": 16}), "num_frames is 16"),
+        (FilmOrder(("A cat.",), clips=(gradient(1, 48, 72),) * 2), "2 clips for 1 prompts"),
+    ],
+)
+def test_all_scenes_are_checked_before_the_first_step(pipeline, order: FilmOrder, message: str) -> None:
+    with pytest.raises(ThroughlineError, match=message):
+        check_film(pipeline, order)
+    with pytest.raises(ThroughlineError, match=message):
+        render_film(pipeline, order)
