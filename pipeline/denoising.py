@@ -16,7 +16,7 @@ from .backbones.cogvideox import padding_frames, repeat_for_tokens, rotary_posit
 from .blocks.block_cache import EXACT, Caches, Speed
 from .encoders.latents import Where
 from .encoders.text import TextEncoder
-from .generation import Shot
+from .generation import SceneRequest
 from .guidance import Preconditioning, branches, guide
 from .reference.attention import MOST_NOISE, Reference, collage, drawn, keys_and_values
 from .sampling import Sampler, Scheduler, StockSampler, TrailingDdim
@@ -45,7 +45,7 @@ class Denoiser:
     speed: Speed = EXACT
 
     @torch.no_grad()
-    def __call__(self, shots: Sequence[Shot], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
+    def __call__(self, shots: Sequence[SceneRequest], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
         """Yields after every step, of each shot, the estimate of the clean latents, (1, f, C, h, w), and the norms.
 
         shape: of the latents of a clip, (1, f, C, h, w).
@@ -72,7 +72,7 @@ class Denoiser:
         dtype = self.transformer.dtype if self.stock else torch.float32
         return torch.randn(shape, generator=generator, dtype=dtype).float().to(self.where())
 
-    def _sampler(self, shot: Shot) -> Sampler:
+    def _sampler(self, shot: SceneRequest) -> Sampler:
         if self.stock:
             return StockSampler(self.scheduler, shot.settings.steps)
         return TrailingDdim(self.scheduler, shot.settings.steps, shot.settings.eta)
@@ -113,7 +113,7 @@ class _Predictor:
     """(z, t, ᾱ, branches) -> v of each branch, of each shot. Rows run as one batch, those that look at references as
     one batch a shot."""
 
-    def __init__(self, denoiser: Denoiser, shots: Sequence[Shot], shape: tuple[int, ...]) -> None:
+    def __init__(self, denoiser: Denoiser, shots: Sequence[SceneRequest], shape: tuple[int, ...]) -> None:
         self.denoiser, self.shots, self.rotary = denoiser, shots, denoiser.rotary(shape)
         self.caches = Caches(denoiser.speed)
         device, dtype = denoiser.where(), denoiser.transformer.dtype

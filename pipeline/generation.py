@@ -35,7 +35,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class SceneRequest:
     """A scene whose past is worked out, ready to be denoised. The filter's settings have no part in it any more."""
 
     prompt: str

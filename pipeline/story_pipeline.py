@@ -28,7 +28,7 @@ from .encoders.latents import Autoencoder, latent_space
 from .encoders.text import TextEncoder, load_minilm
 from .errors import ThroughlineError
 from .feature_extractor import FeatureExtractor
-from .generation import DEFAULT_STEPS, Clip, Settings, Shot, Step, Stopwatch, Trace
+from .generation import DEFAULT_STEPS, Clip, SceneRequest, Settings, Step, Stopwatch, Trace
 from .guidance import Guidance, make_preconditioning
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
@@ -36,7 +36,7 @@ from .sampling import Scheduler
 from .text_filter import FilterResult, TextFilter
 from .transformer import StoryTransformer3DModel
 
-__all__ = ["DEFAULT_STEPS", "HISTORIES", "Clip", "Settings", "Shot", "Step", "StoryPipeline", "Trace"]
+__all__ = ["DEFAULT_STEPS", "HISTORIES", "Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
 
 
 class StoryPipeline(DiffusionPipeline):
@@ -263,7 +263,7 @@ class StoryPipeline(DiffusionPipeline):
                              mutes=options.mutes, muted_scenes=options.muted_scenes)  # fmt: skip
         memory = self.remember(history, result, options)
         watch.lap("history")
-        norms, shot = list[dict[str, float]](), Shot(prompt, memory, guidance, options)
+        norms, shot = list[dict[str, float]](), SceneRequest(prompt, memory, guidance, options)
         for index, [(latents, norm)] in enumerate(self.denoiser([shot], self._latent_shape(options)), 1):
             norms.append(norm)
             yield Step(index, options.steps, partial(self._preview, latents))
@@ -277,7 +277,7 @@ class StoryPipeline(DiffusionPipeline):
         return self.latents.preview(latents)
 
     @torch.no_grad()
-    def render(self, shots: Sequence[Shot]) -> list[np.ndarray]:
+    def render(self, shots: Sequence[SceneRequest]) -> list[np.ndarray]:
         """The frames of several shots, denoised as one batch without previews; each uint8 (F, H, W, 3).
 
         A shot's result is that of the shot alone up to rounding, whatever it is batched with. Raises ThroughlineError

@@ -24,14 +24,14 @@ from .document import edits, plan
 from .document.plan import Standing
 from .document.story import Board, Story, new_id, parse
 from .export import archive, archive_import, film
-from .export.samples import Shelf
+from .export.samples import SampleStories
 from .interfaces import inputs, views
 from .interfaces.inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
-from .rendering.maintenance import Keeper
-from .rendering.model_picker import Picker
+from .rendering.maintenance import Maintenance
+from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
 from .rendering.takes import Trial, imported_take, keep_picture, read_frames
-from .store.blobs import Media
+from .store.blobs import BlobStore
 from .store.library import Library
 from .store.schema import Head
 
@@ -59,16 +59,16 @@ class Studio:
         vocabulary: frozenset[str] = frozenset(), resume: bool = True, choice: Choice | None = None,
     ) -> None:  # fmt: skip
         self.folder, self._vocabulary = folder, vocabulary
-        self.library, self.media = Library(folder), Media(folder / "media")
-        self._shelf = Shelf(samples, self.media)
+        self.library, self.media = Library(folder), BlobStore(folder / "media")
+        self._samples = SampleStories(samples, self.media)
         self.renderer = Renderer(self.library, self.media, load, model, resume)
-        self.keeper = Keeper(self.library, self.media, self.renderer)
-        self.picker = Picker(self.renderer, choice, folder, self._learn) if choice else None
+        self.maintenance = Maintenance(self.library, self.media, self.renderer)
+        self.model_picker = ModelPicker(self.renderer, choice, folder, self._learn) if choice else None
 
     @checked
     def notices(self, owner: Line) -> dict[str, Any]:
         """What was repaired or set aside since the start, in words."""
-        return {"notices": self.keeper.notices(checked_owner(owner))}
+        return {"notices": self.maintenance.notices(checked_owner(owner))}
 
     def close(self) -> None:
         """Stops rendering after the present step and closes the store."""
@@ -101,10 +101,10 @@ class Studio:
         return {"model": self._models.brief()}
 
     @property
-    def _models(self) -> Picker:
-        if self.picker is None:
+    def _models(self) -> ModelPicker:
+        if self.model_picker is None:
             raise ThroughlineError("the model of this app is chosen by whoever runs it")
-        return self.picker
+        return self.model_picker
 
     # --- stories ---------------------------------------------------------------------------------------------------
 
@@ -136,11 +136,11 @@ class Studio:
 
     @checked
     def samples(self, owner: Line) -> dict[str, Any]:
-        return {"samples": self._shelf.samples()}
+        return {"samples": self._samples.samples()}
 
     @checked
     def open_sample(self, owner: Line, name: Line) -> dict[str, Any]:
-        return self.import_file(owner, self._shelf.path(name))
+        return self.import_file(owner, self._samples.path(name))
 
     @checked
     def get_story(self, owner: Line, story: Key) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class Studio:
     def _put(self, owner: Line, board: Board, title: str | None = None) -> dict[str, Any]:
         """Stores a board as a new story."""
         story = edits.edit_story(board.story, title=title) if title else board.story
-        return self._shown(self.library.create(checked_owner(owner), story, board.shelf.values()))
+        return self._shown(self.library.create(checked_owner(owner), story, board.takes.values()))
 
     # --- edits -----------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class Studio:
         return self._shown(self.library.redo(checked_owner(owner), story, self._settle))
 
     def _settle(self, board: Board) -> Board:
-        return plan.settle(board, self.renderer.pairs, self.renderer.model)
+        return plan.settle(board, self.renderer.filter_cache, self.renderer.model)
 
     @checked
     def keyframe(self, owner: Line, story: Key, scene: Key, take: Key, index: int) -> dict[str, Any]:
@@ -243,7 +243,7 @@ class Studio:
         story may come with a later poll."""
         head = self._head(owner, story)
         news: dict[str, Any] = {"jobs": self._jobs(owner, story), "seen": seen}
-        news |= {"model": self.picker.brief()} if self.picker else {}
+        news |= {"model": self.model_picker.brief()} if self.model_picker else {}
         found = self.renderer.standings_soon(head) if head.rev != seen and self.renderer.ready else None
         if found is not None:
             news["standing"] = views.standing_view(head, found, self.renderer.plan(head), self._unfamiliar(head))
@@ -283,7 +283,10 @@ class Studio:
         """What the continuity meter says about the chosen takes: as much as is measured within `patience` seconds, all
         of it for None."""
         head = self._head(owner, story)
-        return {"rev": head.rev, "meter": asdict(self.renderer.meter.report(head.board, self.renderer.pairs, patience))}
+        return {
+            "rev": head.rev,
+            "meter": asdict(self.renderer.meter.report(head.board, self.renderer.filter_cache, patience)),
+        }
 
     # --- rendering -------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..picturebook import captions, renderer, world
 from ..picturebook.captions import Caption
-from .measurement import Calibration, Gauge, Reading, Region, Sight, Span, look_cosine
+from .measurement import Calibration, Gauge, Measurement, Region, Sight, Span, look_cosine
 
 FRAMES = (2, 8, 14)  # of 17: where the gauge looks in a clip
 RIDGE = 0.05  # of the gate
@@ -45,8 +45,8 @@ class Evidence:
 
     pairs: tuple[Pair, ...]
     sights: tuple[Presence, ...]
-    own: Reading
-    other: Reading
+    own: Measurement
+    other: Measurement
 
 
 def draw(gauge: Gauge, index: int, domain: str, share: float | None = None) -> Evidence:
@@ -60,7 +60,7 @@ def draw(gauge: Gauge, index: int, domain: str, share: float | None = None) -> E
     changed, actor_share = change_actor(rng, a, rng.random() if share is None else share)
     moved, place_share = change_place(rng, x, rng.random() if share is None else share)
     scenes = [world.draw_scene(rng, (a,), x), world.draw_scene(rng, (changed,), y), world.draw_scene(rng, (b,), moved)]
-    empty = world.Scene((), (), x, rng.getrandbits(32))
+    empty = world.WorldScene((), (), x, rng.getrandbits(32))
     first, again, there = (captions.caption(scene, rng, plain=rng.random() < 0.5) for scene in scenes)
     clips = [gauge.see(renderer.render(scene, masks=False, frames=FRAMES).frames) for scene in (*scenes, empty)]
     one = _read(gauge, clips[0], first, "actor 0", "place")
@@ -97,7 +97,7 @@ def change_place(rng: random.Random, place: world.Place, share: float) -> tuple[
     return replace(place, look=world.PlaceLook(**look)), 1 - len(drawn) / len(world.PLACE_SLOTS)
 
 
-def _read(gauge: Gauge, seen: Sight, caption: Caption, *labels: str) -> Reading:
+def _read(gauge: Gauge, seen: Sight, caption: Caption, *labels: str) -> Measurement:
     spans: list[list[Span]] = [[(s.start, s.end) for s in caption.spans if s.label == label] for label in labels]
     return gauge.compare(seen, caption.text, spans)
 

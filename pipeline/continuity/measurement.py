@@ -45,7 +45,7 @@ class Region:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Measurement:
     """A clip, measured but not put on a scale."""
 
     regions: tuple[Region, ...]  # in the order of the mentions that were asked for
@@ -99,7 +99,7 @@ class Gauge:
                 total.update(weight.detach().flatten()[:4096].float().cpu().numpy().tobytes())
         return total.hexdigest()
 
-    def read(self, frames: np.ndarray, prompt: str, mentions: Sequence[Sequence[Span]]) -> Reading:
+    def read(self, frames: np.ndarray, prompt: str, mentions: Sequence[Sequence[Span]]) -> Measurement:
         """Measures a clip, uint8 (F, H, W, 3). mentions: for each the characters of its words in `prompt`."""
         return self.compare(self.see(frames), prompt, mentions)
 
@@ -113,11 +113,11 @@ class Gauge:
         return Sight(picked, patches, projected, motion_energy(frames), light_of(picked))
 
     @torch.no_grad()
-    def compare(self, seen: Sight, prompt: str, mentions: Sequence[Sequence[Span]]) -> Reading:
+    def compare(self, seen: Sight, prompt: str, mentions: Sequence[Sequence[Span]]) -> Measurement:
         """`read` of what was seen before."""
         text = self.pipeline.text.encode(prompt)
         regions = self._regions(seen, text, mentions) if mentions else ()
-        return Reading(regions, self._agreement(seen, text), seen.motion, seen.light)
+        return Measurement(regions, self._agreement(seen, text), seen.motion, seen.light)
 
     def _regions(self, seen: Sight, text: TextEncoding, mentions: Sequence[Sequence[Span]]) -> tuple[Region, ...]:
         rows, maps, evidence = zip(
@@ -183,14 +183,14 @@ def presence(scale: Calibration, region: Region) -> float:
     return 1 / (1 + math.exp(-max(min(logit, 30.0), -30.0)))
 
 
-def prompt_score(scale: Calibration, reading: Reading) -> float | None:
+def prompt_score(scale: Calibration, reading: Measurement) -> float | None:
     """0 for what another prompt would score, 1 for what rendered clips score with their own."""
     if reading.prompt is None or scale.own_prompt - scale.other_prompt < LEAST_SPREAD:
         return None
     return _between(reading.prompt, scale.other_prompt, scale.own_prompt)
 
 
-def motion_score(reading: Reading) -> float:
+def motion_score(reading: Measurement) -> float:
     """0 for a still, 1 for any clip that moves."""
     return min(1.0, reading.motion / LEAST_MOTION)
 

@@ -25,7 +25,7 @@ from ..picturebook import renderer
 from ..picturebook.facts import ACTOR_FACTS, patch_coverage
 from ..picturebook.localiser import PLACE, Localiser
 from ..picturebook.reader import ClipReader
-from ..picturebook.world import ACTOR_SLOTS, Scene
+from ..picturebook.world import ACTOR_SLOTS, WorldScene
 from ..story_pipeline import StoryPipeline
 from ..training.models.image_encoder import FactHeads
 from ..training.models.vae import to_video
@@ -79,7 +79,7 @@ class Line:
         return {fact: values[int(row.argmax())] for (fact, values), row in logits}
 
 
-def witness_tallies(scenes: Sequence[Scene], film: Film, reader: ClipReader, line: Line) -> dict[str, Tally]:
+def witness_tallies(scenes: Sequence[WorldScene], film: Film, reader: ClipReader, line: Line) -> dict[str, Tally]:
     """By slot, and "all": the unsaid slots of lone actors about which both witnesses say the same, where both see
     somebody."""
     found = dict.fromkeys(("all", *ACTOR_SLOTS), Tally())

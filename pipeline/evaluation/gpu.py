@@ -48,21 +48,21 @@ EXACT_BAR, FAST_BAR = 1.6, 0.8  # of the floor; of the stock pipeline's time
 
 
 @dataclass(frozen=True)
-class Size:
+class ClipSize:
     latents: tuple[int, int, int]  # frames, height, width
     text: int
     transformer: dict[str, Any]
 
 
-FULL = Size((13, 60, 90), 226, {})  # the defaults of CogVideoXTransformer3DModel are CogVideoX-2b's
-SMALL = Size((3, 8, 12), 24, {
+FULL = ClipSize((13, 60, 90), 226, {})  # the defaults of CogVideoXTransformer3DModel are CogVideoX-2b's
+SMALL = ClipSize((3, 8, 12), 24, {
     "num_attention_heads": 2, "attention_head_dim": 16, "in_channels": 16, "num_layers": 3, "time_embed_dim": 16,
     "text_embed_dim": 32, "sample_height": 8, "sample_width": 12, "sample_frames": 9, "max_text_seq_length": 24,
 })  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Row:
+class Timing:
     way: str
     branches: int
     seconds: float
@@ -70,10 +70,10 @@ class Row:
     blocks: float  # share of the blocks of three branches that ran
 
 
-class Scene:
+class SceneInputs:
     """What all ways share: noise, texts and a memory, at random."""
 
-    def __init__(self, size: Size, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, size: ClipSize, device: torch.device, dtype: torch.dtype) -> None:
         draw = torch.Generator().manual_seed(0)
         width = size.transformer.get("text_embed_dim", 4096)
 
@@ -86,7 +86,7 @@ class Scene:
         self.history = normal(1, HISTORY_TOKENS, HISTORY_DIM)
 
 
-def network(size: Size, device: torch.device, dtype: torch.dtype, stock: bool) -> Any:
+def network(size: ClipSize, device: torch.device, dtype: torch.dtype, stock: bool) -> Any:
     kind = CogVideoXTransformer3DModel if stock else partial(StoryTransformer3DModel, history_dim=HISTORY_DIM,
                                                              history_gate=0.1)  # fmt: skip
     torch.manual_seed(0)
@@ -104,7 +104,7 @@ def scheduler() -> CogVideoXDDIMScheduler:
 # --- the four ways ---------------------------------------------------------------------------------------------------
 
 
-def story_clip(model: Any, scene: Scene, steps: int, batched: bool, speed: Speed = EXACT) -> Tensor:
+def story_clip(model: Any, scene: SceneInputs, steps: int, batched: bool, speed: Speed = EXACT) -> Tensor:
     """The method: three branches, in one batch or one after the other. Gives latents, as the denoiser makes them."""
     sampler, z, draw = StockSampler(scheduler(), steps), scene.noise, torch.Generator()
     guidance, caches = speed.guiding(Guidance(text=6.0, history=1.5)), Caches(speed)
@@ -124,7 +124,7 @@ def story_clip(model: Any, scene: Scene, steps: int, batched: bool, speed: Speed
 
 
 def _predict(
-    model: Any, scene: Scene, z: Tensor, t: int, names: tuple[str, ...], caches: list[BlockCache] | None
+    model: Any, scene: SceneInputs, z: Tensor, t: int, names: tuple[str, ...], caches: list[BlockCache] | None
 ) -> Tensor:
     """Rows that have no memory share a batch with those that have by a mask; alone they need none."""
     text = torch.cat([scene.negative if name == "negative" else scene.positive for name in names])
@@ -136,7 +136,7 @@ def _predict(
     return model(rows, text, times, history=history, history_mask=mask, caches=caches).sample
 
 
-def stock_clip(model: Any, scene: Scene, steps: int) -> Tensor:
+def stock_clip(model: Any, scene: SceneInputs, steps: int) -> Tensor:
     """CogVideoXPipeline as diffusers has it, from encoded texts to latents."""
     vae = AutoencoderKLCogVideoX(
         block_out_channels=(8,) * 4, layers_per_block=1, norm_num_groups=2
@@ -208,25 +208,25 @@ def counting() -> Iterator[list[int]]:
 
 
 @dataclass(frozen=True)
-class Bench:
+class GpuBenchmark:
     device: torch.device
     steps: int
     repeats: int
     compile: bool
 
     @torch.no_grad()
-    def run(self, size: Size) -> list[Row]:
+    def run(self, size: ClipSize) -> list[Timing]:
         """All four ways, one after the other."""
         dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        scene = Scene(size, self.device, dtype)
+        scene = SceneInputs(size, self.device, dtype)
         plain, *ours = self._ours(network(size, self.device, dtype, stock=False), scene)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         clip = partial(stock_clip, network(size, self.device, dtype, stock=True), scene)
         stock = timed(clip, self.steps, self.device, self.repeats)
-        return [plain, Row("stock diffusers: two branches", 2, *stock, 2 / 3), *ours]
+        return [plain, Timing("stock diffusers: two branches", 2, *stock, 2 / 3), *ours]
 
-    def _ours(self, model: Any, scene: Scene) -> list[Row]:
+    def _ours(self, model: Any, scene: SceneInputs) -> list[Timing]:
         plain = self._row("plain: three branches, one after the other", model, scene, False, False)
         said = "compiled" if self.compile else "not compiled"
         batch = self._row(f"ours, exact: {said}, one batch", model, scene, True, self.compile)
@@ -235,7 +235,9 @@ class Bench:
         fast = self._row("ours, fast: window and first-block caching", model, scene, best, self.compile, SPEEDS["fast"])
         return [plain, batch, single, fast]
 
-    def _row(self, way: str, model: Any, scene: Scene, batched: bool, compile: bool, speed: Speed = EXACT) -> Row:
+    def _row(
+        self, way: str, model: Any, scene: SceneInputs, batched: bool, compile: bool, speed: Speed = EXACT
+    ) -> Timing:
         def clip(steps: int) -> Tensor:
             return story_clip(model, scene, steps, batched, speed)
 
@@ -244,13 +246,13 @@ class Bench:
         with counting() as count:
             clip(self.steps) if speed != EXACT else None
         ran = count[0] / (3 * self.steps * len(model.transformer_blocks)) if speed != EXACT else 1.0
-        return Row(way, 3, *took, ran)
+        return Timing(way, 3, *took, ran)
 
 
 # --- what comes out --------------------------------------------------------------------------------------------------
 
 
-def outcome(rows: list[Row], device: torch.device, small: bool, steps: int) -> dict[str, Any]:
+def outcome(rows: list[Timing], device: torch.device, small: bool, steps: int) -> dict[str, Any]:
     seconds = {row.way.partition(":")[0]: row.seconds for row in sorted(rows, key=lambda row: -row.seconds)}
     plain, stock, exact, fast = (seconds[name] for name in ("plain", "stock diffusers", "ours, exact", "ours, fast"))
     floor = None if small else PETAFLOP * 1e3 / PEAK * steps / 50
@@ -294,7 +296,7 @@ def main(a: argparse.Namespace) -> None:
         raise ThroughlineError("no GPU is here: expected one, or --small")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     steps = a.steps or (4 if a.small else 50)
-    rows = Bench(device, steps, a.repeats, not (a.no_compile or a.small)).run(SMALL if a.small else FULL)
+    rows = GpuBenchmark(device, steps, a.repeats, not (a.no_compile or a.small)).run(SMALL if a.small else FULL)
     found = outcome(rows, device, a.small, steps)
     files = {a.json: to_json(found), a.markdown: markdown(found).encode()}
     write_all({path: data for path, data in files.items() if isinstance(path, Path)})

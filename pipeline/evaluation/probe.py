@@ -49,12 +49,12 @@ class Examples:
         return Examples(features / count[:, None], facts, torch.arange(len(count)))
 
 
-def held_out_scenes(stories: int, domain: str) -> list[world.Scene]:
+def held_out_scenes(stories: int, domain: str) -> list[world.WorldScene]:
     return [scene for index in range(stories) for scene in world.abba_story(index, domain).scenes]
 
 
 @torch.no_grad()
-def examples(model: CLIPVisionModelWithProjection, scenes: list[world.Scene]) -> tuple[Examples, Examples]:
+def examples(model: CLIPVisionModelWithProjection, scenes: list[world.WorldScene]) -> tuple[Examples, Examples]:
     """Patches of actors and of places on the keyframes of `scenes`."""
     clips = [renderer.render(scene, frames=(KEYFRAME,)) for scene in scenes]
     truth = truth_of(scenes, np.concatenate([clip.masks for clip in clips if clip.masks is not None]))

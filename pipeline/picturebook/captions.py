@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from .world import PREPOSITION, Actor, Scene, Story
+from .world import PREPOSITION, Actor, WorldScene, WorldStory
 
 # (gerund, third person singular, plural); the first form is the usual one
 ACTION_FORMS: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -45,7 +45,7 @@ _CLOSE = chr(0xE0FF)
 
 
 @dataclass(frozen=True)
-class Span:
+class CaptionSpan:
     """Characters start to end of a caption speak of the place, of an actor or of what the actor does."""
 
     start: int
@@ -56,7 +56,7 @@ class Span:
 @dataclass(frozen=True)
 class Caption:
     text: str
-    spans: tuple[Span, ...]
+    spans: tuple[CaptionSpan, ...]
 
 
 def _marked(text: str, label: str) -> str:
@@ -72,13 +72,15 @@ def _spans(marked: str) -> Caption:
             opened[labels[char]] = len(text)
         elif char == _CLOSE:
             label, start = opened.popitem()
-            spans.append(Span(start, len(text), label))
+            spans.append(CaptionSpan(start, len(text), label))
         else:
             text += char
     return Caption(text[0].upper() + text[1:], tuple(spans))
 
 
-def caption(scene: Scene, rng: random.Random, *, seen: frozenset[str] = frozenset(), plain: bool = False) -> Caption:
+def caption(
+    scene: WorldScene, rng: random.Random, *, seen: frozenset[str] = frozenset(), plain: bool = False
+) -> Caption:
     """One sentence for `scene`. `seen` holds the names of actors that earlier captions introduced.
 
     plain=True gives the commonest form and says nothing of anybody's look (the benchmark's captions).
@@ -101,7 +103,7 @@ def caption(scene: Scene, rng: random.Random, *, seen: frozenset[str] = frozense
     return _spans(text)
 
 
-def story_captions(story: Story, *, plain: bool = False, domain: str = "train") -> list[Caption]:
+def story_captions(story: WorldStory, *, plain: bool = False, domain: str = "train") -> list[Caption]:
     """One caption a scene; an actor's first caption may introduce it ("Mia, a girl in a red coat, ...")."""
     rng, seen, texts = random.Random(f"caption/{domain}/{story.seed}"), frozenset[str](), list[Caption]()
     for scene in story.scenes:
@@ -141,7 +143,7 @@ def _article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
 
 
-def _where(scene: Scene, rng: random.Random, plain: bool) -> str:
+def _where(scene: WorldScene, rng: random.Random, plain: bool) -> str:
     forms = PLACE_FORMS[scene.place.kind]
     word = forms[0] if plain or rng.random() < 0.85 else rng.choice(forms)
     return f"{PLACE_PREPOSITION[word]} the {_marked(word, 'place')}"

@@ -23,14 +23,14 @@ PLACE_FACTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def actor_facts(scene: world.Scene, index: int) -> list[int]:
+def actor_facts(scene: world.WorldScene, index: int) -> list[int]:
     """Indices into ACTOR_FACTS, in its order."""
     actor = scene.cast[index]
     facts = {"kind": actor.kind, "action": scene.actions[index], **vars(actor.look)}
     return [values.index(facts[name]) for name, values in ACTOR_FACTS.items()]
 
 
-def place_facts(scene: world.Scene) -> list[int]:
+def place_facts(scene: world.WorldScene) -> list[int]:
     facts = {"kind": scene.place.kind, **vars(scene.place.look)}
     return [values.index(facts[name]) for name, values in PLACE_FACTS.items()]
 
@@ -54,7 +54,7 @@ class Truth:
         return owner
 
 
-def truth_of(scenes: list[world.Scene], masks: np.ndarray) -> Truth:
+def truth_of(scenes: list[world.WorldScene], masks: np.ndarray) -> Truth:
     """scenes: N; masks: uint8 (N, H, W), labels of the renderer on the keyframe."""
     actors = np.full((len(scenes), 2, len(ACTOR_FACTS)), NOTHING, np.int64)
     for row, scene in enumerate(scenes):

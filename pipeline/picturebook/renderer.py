@@ -12,7 +12,7 @@ from PIL import Image
 from .brush import Brush
 from .figures import PACE, TRAVEL, figure
 from .places import paint_place
-from .world import Scene
+from .world import WorldScene
 
 HEIGHT, WIDTH, NUM_FRAMES, FRAMES_PER_SECOND = 96, 144, 17, 8
 OVERSAMPLING = 3
@@ -40,7 +40,7 @@ class RenderedClip:
 
 
 def render(
-    scene: Scene, *, num_frames: int = NUM_FRAMES, masks: bool = True, frames: Sequence[int] | None = None
+    scene: WorldScene, *, num_frames: int = NUM_FRAMES, masks: bool = True, frames: Sequence[int] | None = None
 ) -> RenderedClip:
     """Draws `scene` at 96 x 144 pixels. The same scene gives the same pixels. `frames` picks some of the num_frames."""
     width, height = WIDTH * OVERSAMPLING, HEIGHT * OVERSAMPLING
@@ -64,7 +64,7 @@ def render(
     return RenderedClip(np.stack(pictures), np.stack(labels) if masks else None)
 
 
-def _start(rng: random.Random, index: int, scene: Scene) -> tuple[float, float]:
+def _start(rng: random.Random, index: int, scene: WorldScene) -> tuple[float, float]:
     """Where an actor stands in the middle of the clip (pixels at the drawing size) and its phase at the start."""
     centre = 0.5 if len(scene.cast) == 1 else (0.3, 0.7)[index]
     spread = 0.08 if len(scene.cast) == 1 else 0.04

@@ -80,7 +80,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Scene:
+class WorldScene:
     """One scene of a story: who does what where. `seed` decides positions and the phase of the motion."""
 
     cast: tuple[Actor, ...]  # the one named first stands on the left
@@ -90,8 +90,8 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Story:
-    scenes: tuple[Scene, ...]
+class WorldStory:
+    scenes: tuple[WorldScene, ...]
     seed: int
 
 
@@ -145,19 +145,19 @@ def draw_names(rng: random.Random, count: int) -> list[str]:
     return list(dict.fromkeys(pool + numbered))[:count]
 
 
-def draw_scene(rng: random.Random, cast: tuple[Actor, ...], place: Place) -> Scene:
-    return Scene(cast, tuple(rng.choice(ACTIONS) for _ in cast), place, rng.getrandbits(32))
+def draw_scene(rng: random.Random, cast: tuple[Actor, ...], place: Place) -> WorldScene:
+    return WorldScene(cast, tuple(rng.choice(ACTIONS) for _ in cast), place, rng.getrandbits(32))
 
 
-def abba_story(seed: int, domain: str) -> Story:
+def abba_story(seed: int, domain: str) -> WorldStory:
     """A at x, B at y, B at x, A at y: each look is seen once before it is asked for again."""
     rng = random.Random(f"abba/{domain}/{seed}")
     a, b = (draw_actor(rng, name) for name in draw_names(rng, 2))
     x, y = (draw_place(rng, kind) for kind in rng.sample(PLACES, 2))
-    return Story(tuple(draw_scene(rng, (who,), where) for who, where in ((a, x), (b, y), (b, x), (a, y))), seed)
+    return WorldStory(tuple(draw_scene(rng, (who,), where) for who, where in ((a, x), (b, y), (b, x), (a, y))), seed)
 
 
-def long_story(seed: int, domain: str) -> Story:
+def long_story(seed: int, domain: str) -> WorldStory:
     """8 to 12 scenes: the hero of scene 1 comes back after gaps of 1 to 8 scenes, others act in between."""
     rng = random.Random(f"long/{domain}/{seed}")
     hero, *others = (draw_actor(rng, name) for name in draw_names(rng, 4))
@@ -167,13 +167,13 @@ def long_story(seed: int, domain: str) -> Story:
     while max(back) < length - 1:
         back.add(max(back) + rng.randint(1, 8))
     casts = [(hero,) if i in back else (rng.choice(others),) for i in range(length)]
-    return Story(tuple(draw_scene(rng, cast, rng.choice(places)) for cast in casts), seed)
+    return WorldStory(tuple(draw_scene(rng, cast, rng.choice(places)) for cast in casts), seed)
 
 
-def training_story(seed: int, length: int = 4) -> Story:
+def training_story(seed: int, length: int = 4) -> WorldStory:
     """A story for training: two or three actors and places that keep coming back, some scenes with two actors."""
     rng = random.Random(f"train/{seed}")
     actors = [draw_actor(rng, name) for name in draw_names(rng, rng.choice((2, 2, 3)))]
     places = [draw_place(rng, kind) for kind in rng.sample(PLACES, rng.choice((1, 2, 2, 3)))]
     casts = [tuple(rng.sample(actors, 2 if rng.random() < 0.15 else 1)) for _ in range(length)]
-    return Story(tuple(draw_scene(rng, cast, rng.choice(places)) for cast in casts), seed)
+    return WorldStory(tuple(draw_scene(rng, cast, rng.choice(places)) for cast in casts), seed)

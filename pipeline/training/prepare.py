@@ -34,7 +34,7 @@ PICTURES, PICTURE_SIZE = 4, (448, 256)  # of each clip, that a captioner sees
 
 
 @dataclass
-class Report:
+class PreparationReport:
     """What became of every shot and every file."""
 
     kept: int = 0
@@ -68,9 +68,9 @@ def find_videos(places: list[Path]) -> list[Path]:
 
 def prepare(
     videos: list[Path], out: Path, captioner: Captioner, threshold: float = THRESHOLD, min_seconds: float = MIN_SECONDS
-) -> Report:
+) -> PreparationReport:
     """Everything that this module says. Files that cannot be read are listed; nothing stands in for them."""
-    report = Report()
+    report = PreparationReport()
     for path in tqdm(videos, desc="preparing", unit="video"):
         try:
             film, verdicts = _analysed(path, out, threshold, min_seconds)
@@ -106,7 +106,9 @@ def _analysed(path: Path, out: Path, threshold: float, min_seconds: float) -> tu
     return film, verdicts
 
 
-def _prepare_film(film: Film, verdicts: list[str | None], out: Path, captioner: Captioner, report: Report) -> None:
+def _prepare_film(
+    film: Film, verdicts: list[str | None], out: Path, captioner: Captioner, report: PreparationReport
+) -> None:
     name, rate = film.path.stem, film.frames_per_second
     captions, cast = _finished(out, name)
     for index, (shot, reason) in enumerate(zip(film.shots, verdicts, strict=True)):

@@ -24,17 +24,17 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Take, canonical
-from ..store.blobs import Media
+from ..store.blobs import BlobStore
 from ..store.files import whole_file
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
-    from pipeline.continuity.measurement import Calibration, Gauge, Reading, Region
+    from pipeline.continuity.measurement import Calibration, Gauge, Measurement, Region
     from pipeline.history import HistoryScene
     from pipeline.story_pipeline import StoryPipeline
     from pipeline.text_filter import FilterResult
 
     from ..document.plan import Filter
-    from .report import Report
+    from .report import ContinuityReport
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +63,14 @@ class Meter:
     """
 
     def __init__(
-        self, load: Callable[[], StoryPipeline], media: Media, folder: Path, encoder: str | None = None
+        self, load: Callable[[], StoryPipeline], media: BlobStore, folder: Path, encoder: str | None = None
     ) -> None:
         self.folder, self._load, self._media = folder, load, media
         self._encoder = encoder or os.environ.get(ENCODER) or "own"
         self._note, self._gauge = "", None
         self._scaled: tuple[Gauge, Calibration, str] | None = None
         self._loading, self._sharing = threading.Lock(), threading.Lock()
-        self._readings: OrderedDict[str, Future[Reading]] = OrderedDict()
+        self._readings: OrderedDict[str, Future[Measurement]] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="meter")
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class Meter:
 
     # --- a story ---------------------------------------------------------------------------------------------------
 
-    def report(self, board: Board, filter: Filter, patience: float | None = None) -> Report:
+    def report(self, board: Board, filter: Filter, patience: float | None = None) -> ContinuityReport:
         """What is measured of a story within `patience` seconds, None for all of it; the rest is measured meanwhile.
         Raises ThroughlineError if the model can't be loaded."""
         from . import report
@@ -98,11 +98,11 @@ class Meter:
         shown = {scene.id: (scene, take) for scene in board.story.scenes
                  if scene.prompt.strip() and (take := board.chosen(scene))}  # fmt: skip
         if not shown:
-            return report.Report(encoder=self._encoder)
+            return report.ContinuityReport(encoder=self._encoder)
         until = None if patience is None else time.monotonic() + patience
         preparing = self._worker.submit(self._prepared)
         if not _done([preparing], until):
-            return report.Report(pending=len(shown), encoder=self._encoder)
+            return report.ContinuityReport(pending=len(shown), encoder=self._encoder)
         gauge, scale, known_by = preparing.result()
         waited = {scene: self._reading(gauge, known_by, *pair) for scene, pair in shown.items()}
         _done(list(waited.values()), until)
@@ -114,7 +114,7 @@ class Meter:
             board.story, links, readings, scale, pending=pending, notes=tuple(notes), encoder=gauge.name
         )
 
-    def _reading(self, gauge: Gauge, known_by: str, scene: Scene, take: Take) -> Future[Reading]:
+    def _reading(self, gauge: Gauge, known_by: str, scene: Scene, take: Take) -> Future[Measurement]:
         from .report import mentions_of
 
         spans = [mention.spans for mention in mentions_of(scene.prompt)]
@@ -128,7 +128,7 @@ class Meter:
                 self._readings.popitem(last=False)
         return known
 
-    def _measure(self, gauge: Gauge, key: str, scene: Scene, take: Take, spans: Sequence[Any]) -> Reading:
+    def _measure(self, gauge: Gauge, key: str, scene: Scene, take: Take, spans: Sequence[Any]) -> Measurement:
         from ..rendering.takes import read_frames
 
         path = self.folder / f"{key}.json"
@@ -206,9 +206,9 @@ def _done(futures: Sequence[Future[Any]], until: float | None) -> bool:
     return not wait(futures, left).not_done
 
 
-def _collected(board: Board, waited: Mapping[str, Future[Reading]]) -> tuple[dict[str, Reading], list[str]]:
+def _collected(board: Board, waited: Mapping[str, Future[Measurement]]) -> tuple[dict[str, Measurement], list[str]]:
     """The readings that are there, and what is to be said about those that failed."""
-    readings: dict[str, Reading] = {}
+    readings: dict[str, Measurement] = {}
     notes = list[str]()
     for scene, future in waited.items():
         error = future.exception() if future.done() else None
@@ -224,20 +224,20 @@ def _collected(board: Board, waited: Mapping[str, Future[Reading]]) -> tuple[dic
 # --- readings as files -----------------------------------------------------------------------------------------------
 
 
-def _packed(reading: Reading) -> dict[str, Any]:
+def _packed(reading: Measurement) -> dict[str, Any]:
     content = asdict(replace(reading, regions=())) | {"format": FORMAT}
     regions = [{"look": r.look.round(4).tolist(), "evidence": list(r.evidence)} for r in reading.regions]
     return content | {"regions": regions}
 
 
-def _unpacked(content: Mapping[str, Any]) -> Reading:
-    from pipeline.continuity.measurement import Reading, Region
+def _unpacked(content: Mapping[str, Any]) -> Measurement:
+    from pipeline.continuity.measurement import Measurement, Region
     from pipeline.continuity.photometry import Light
 
     regions = tuple(
         Region(np.array(region["look"], np.float32), tuple(region["evidence"])) for region in content["regions"]
     )
-    return Reading(regions, content["prompt"], content["motion"], Light(**content["light"]))
+    return Measurement(regions, content["prompt"], content["motion"], Light(**content["light"]))
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

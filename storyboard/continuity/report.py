@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pipeline.continuity.measurement import (
     PRESENT,
     Calibration,
-    Reading,
+    Measurement,
     Span,
     held,
     motion_score,
@@ -94,7 +94,7 @@ class Thread:
 
 
 @dataclass(frozen=True)
-class Report:
+class ContinuityReport:
     """scenes: those that are measured, in order. pending: how many are not measured yet."""
 
     scenes: tuple[SceneScore, ...] = ()
@@ -171,9 +171,9 @@ def _matches(story: Story, scene: Scene, filter: Filter, named: Mapping[str, Nod
 
 
 def report(
-    story: Story, links: Links, readings: Mapping[str, Reading], scale: Calibration, pending: int = 0,
+    story: Story, links: Links, readings: Mapping[str, Measurement], scale: Calibration, pending: int = 0,
     notes: tuple[str, ...] = (), encoder: str = "own",
-) -> Report:  # fmt: skip
+) -> ContinuityReport:  # fmt: skip
     """readings: of the scenes that are measured, by id, a region for every one of `mentions_of` their prompt."""
     numbers = {scene.id: number for number, scene in enumerate(story.scenes, 1)}
     regions = {
@@ -202,11 +202,11 @@ def report(
 
     scenes = tuple(scene_score(scene) for scene in story.scenes if scene.id in readings)
     threads = tuple(_thread(story, nodes) for nodes in links.threads)
-    return Report(scenes, threads, tuple(_warnings(scenes, readings)), pending, notes, encoder)
+    return ContinuityReport(scenes, threads, tuple(_warnings(scenes, readings)), pending, notes, encoder)
 
 
 def _scored(
-    scene: str, number: int, reading: Reading, scale: Calibration, scores: Sequence[MentionScore], links: Links
+    scene: str, number: int, reading: Measurement, scale: Calibration, scores: Sequence[MentionScore], links: Links
 ) -> SceneScore:
     prompt, moves, light = prompt_score(scale, reading), motion_score(reading), reading.light
     again = [s for s in scores if any(node[0] == scene for node in links.threads[s.thread][1:])]
@@ -226,7 +226,7 @@ def _thread(story: Story, nodes: Sequence[Node]) -> Thread:
 # What to look at again
 
 
-def _warnings(scenes: Sequence[SceneScore], readings: Mapping[str, Reading]) -> Iterator[Warned]:
+def _warnings(scenes: Sequence[SceneScore], readings: Mapping[str, Measurement]) -> Iterator[Warned]:
     light = list(out_of_line([readings[scene.scene].light for scene in scenes]))
     for place, scene in enumerate(scenes):
         told = [*_of_mentions(scene), *_of_clip(scene)]

@@ -132,13 +132,13 @@ def mute_scene(story: Story, scene_id: str, muted: str, on: bool = True) -> Stor
 
 
 def choose_take(story: Story, scene_id: str, take_id: str | None) -> Story:
-    """The take that is shown and remembered, back on the shelf if it was removed; None for none."""
+    """The take that is shown and remembered, brought back if it was removed; None for none."""
     scene = story.scene(scene_id)
     return _replaced(story, _changed(scene, chosen=take_id, removed=_without(scene.removed, take_id)))
 
 
 def remove_take(story: Story, scene_id: str, take_id: str, instead: str | None = None) -> Story:
-    """Takes a take off the shelf; `instead` is chosen if it was the chosen one."""
+    """Takes a take away; `instead` is chosen if it was the chosen one."""
     scene = story.scene(scene_id)
     if instead == take_id:
         raise ThroughlineError(f"take {take_id!r} can't stand in for itself: expected another one, or none")

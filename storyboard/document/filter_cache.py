@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.errors import ThroughlineError
 
-from .plan import Filter, Place
+from .plan import Filter, WordPlace
 
 MOST_PAIRS = 50_000  # about 300 bytes each: a story of 300 scenes
 
@@ -40,7 +40,7 @@ class Result:
     current: tuple[Any, ...]
 
 
-class Pairs:
+class FilterCache:
     """Like the filter, for `plan.standings` and `plan.settle`. Safe for threads."""
 
     def __init__(self, filter: Filter) -> None:
@@ -81,5 +81,5 @@ class Pairs:
         return Kept(*kept)
 
 
-def _of(places: Sequence[Any], scene: int) -> tuple[Place, ...]:
-    return tuple(Place(0, place.start, place.end) for place in places if place.scene == scene)
+def _of(places: Sequence[Any], scene: int) -> tuple[WordPlace, ...]:
+    return tuple(WordPlace(0, place.start, place.end) for place in places if place.scene == scene)

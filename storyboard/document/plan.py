@@ -16,12 +16,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .story import Board, Conditioning, Memory, Scene, Story, WordRef
+from .story import Board, Conditioning, RememberedScene, Scene, Story, WordRef
 
 State = Literal["blank", "new", "fresh", "stale", "waiting"]
 
 
-class Place(NamedTuple):
+class WordPlace(NamedTuple):
     """Characters `start` to `end` of the prompt of past scene `scene`, counted from 0 among the past scenes."""
 
     scene: int
@@ -92,14 +92,14 @@ def remembers(story: Story, scene_id: str, filter: Filter, threshold: float | No
     )  # fmt: skip
 
 
-def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[Place]:
+def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[WordPlace]:
     """Where the words are now; those that are nowhere any more are left out."""
     index = {scene.id: place for place, scene in enumerate(past)}
     for word in words:
         if word.scene in index:
             place = find_word(past[index[word.scene]].prompt, word)
             if place:
-                yield Place(index[word.scene], *place)
+                yield WordPlace(index[word.scene], *place)
 
 
 def find_word(prompt: str, word: WordRef) -> tuple[int, int] | None:
@@ -136,7 +136,7 @@ def conditioning_of(board: Board, scene_id: str, filter: Filter, model: str) -> 
     story, scene = board.story, board.story.scene(scene_id)
     result = remembers(story, scene_id, filter)
     memories = [
-        Memory(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=board.keyframe(past))
+        RememberedScene(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=board.keyframe(past))
         for past, found in zip(past_of(story, scene_id), result.scenes, strict=True)
         if found.kept
     ]
@@ -334,7 +334,7 @@ def settle(board: Board, filter: Filter, model: str) -> Board:
         if standing.conditioning is None or standing.state not in ("new", "stale") or scene.locked:
             continue
         now = standing.conditioning.digest()
-        fitting = [take for take in board.takes(scene.id) if take.conditioning and take.conditioning.digest() == now]
+        fitting = [take for take in board.takes_of(scene.id) if take.conditioning and take.conditioning.digest() == now]
         if fitting:
             board = replace(board, story=edits.choose_take(board.story, scene.id, fitting[-1].id))
     return board

@@ -1,7 +1,7 @@
 """The document: a story, its scenes and their takes, as immutable values.
 
 A `Story` is what a user edits, and what undo goes back over. Takes, which rendering adds, are not part of it: they lie
-on a shelf beside it that only ever grows, so that no undo loses a clip. `Board` is the two together.
+in a collection beside it that only ever grows, so that no undo loses a clip. `Board` is the two together.
 
 Imports neither torch nor gradio.
 """
@@ -43,7 +43,7 @@ class Value(BaseModel):
 V = TypeVar("V", bound=Value)
 
 
-class Guidance(Value):
+class GuidanceSettings(Value):
     """`pipeline.guidance.Guidance`, as a scene keeps it."""
 
     text: float = Field(default=TEXT, ge=0, le=30)  # w1
@@ -87,7 +87,7 @@ class Scene(Value):
     id: Id
     prompt: Text = ""
     negative_prompt: Text = ""
-    guidance: Guidance = Guidance()
+    guidance: GuidanceSettings = GuidanceSettings()
     seed: Seed = 0
     new_seed: bool = False  # draw another seed for each render
     steps: int = Field(default=24, ge=1, le=1000)
@@ -98,7 +98,7 @@ class Scene(Value):
     muted_scenes: Many[Id] = ()
     locked: bool = False  # never rendered again
     chosen: Id | None = None  # the take that is shown and remembered
-    removed: Many[Id] = ()  # takes that were deleted from the shelf
+    removed: Many[Id] = ()  # takes that were deleted
     keyframes: Many[KeyframeChoice] = ()
     seam: Seam = Seam()
 
@@ -132,7 +132,7 @@ class Story(Value):
         raise ThroughlineError(f"scene {scene_id!r} does not exist in story {self.id!r}")
 
 
-class Memory(Value):
+class RememberedScene(Value):
     """What a take remembered of one past scene."""
 
     scene: Id
@@ -151,12 +151,12 @@ class Conditioning(Value):
     model: str  # digest of the weights
     prompt: str
     negative_prompt: str
-    guidance: Guidance
+    guidance: GuidanceSettings
     width: int
     height: int
     num_frames: int
     rows: Many[tuple[int, int]]  # words of the prompt that something remembered matches
-    memories: Many[Memory]  # of contributing scenes alone, in order
+    memories: Many[RememberedScene]  # of contributing scenes alone, in order
 
     def digest(self) -> str:
         """SHA-256 over canonical JSON. Which scene a memory comes from does not count, only what it is; nor does the
@@ -203,26 +203,26 @@ class Take(Value):
 class Board:
     """A story and the takes that were ever made of its scenes, by id, oldest first.
 
-    The shelf of one board never changes: another take makes another board.
+    The takes of one board never change: another take makes another board.
     """
 
     story: Story
-    shelf: Mapping[str, Take] = field(default_factory=dict)
+    takes: Mapping[str, Take] = field(default_factory=dict)
 
     @cached_property
     def _by_scene(self) -> dict[str, list[Take]]:
         found: dict[str, list[Take]] = {}
-        for take in self.shelf.values():
+        for take in self.takes.values():
             found.setdefault(take.scene, []).append(take)
         return found
 
-    def takes(self, scene_id: str) -> tuple[Take, ...]:
+    def takes_of(self, scene_id: str) -> tuple[Take, ...]:
         """The takes of a scene that were not deleted, oldest first."""
         removed = self.story.scene(scene_id).removed
         return tuple(take for take in self._by_scene.get(scene_id, ()) if take.id not in removed)
 
     def chosen(self, scene: Scene) -> Take | None:
-        return self.shelf.get(scene.chosen) if scene.chosen else None
+        return self.takes.get(scene.chosen) if scene.chosen else None
 
     def keyframe(self, scene: Scene) -> str | None:
         """Digest of the picture that later scenes remember a scene by."""
@@ -255,7 +255,7 @@ def parse(kind: type[V], content: Any) -> V:
         return kind.model_validate(content)
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or kind.__name__.lower()
+        place = ".".join(str(part) for part in problem["loc"]) or kind.__name__.lower().removesuffix("settings")
         expected = problem["msg"][0].lower() + problem["msg"][1:]
         raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
 

@@ -3,7 +3,7 @@
     manifest.json           {"format": FORMAT, "version": 2, "files": {name: {"sha256": …, "bytes": …}},
                              "weights": digests of the models that were used}
     story.json              the `Story`
-    takes.json              the shelf: every `Take`, oldest first
+    takes.json              every `Take`, oldest first
     revisions.json          {"present": place of story.json, "steps": [{"label": …, "story": …}, …]}: what undo and
                             redo go through, oldest first; absent from version 1, as are the weights
     media/<sha256>.<suffix> clips (mp4), previews (webp), keyframes (png) and traces (json)
@@ -37,7 +37,7 @@ from ..document.story import Board, Digest, Story, Take, Value, canonical, new_i
 from ..media import video
 from ..media.images import check_header
 from ..store.files import whole_file
-from .archive_history import NOTHING, Past, Step, Steps, read_steps, recent, values_in, weights_of
+from .archive_history import NOTHING, UndoHistory, UndoStep, UndoSteps, read_steps, recent, values_in, weights_of
 
 FORMAT, VERSIONS = "throughline story", (1, 2)
 MOST_FILES = 20_000
@@ -76,11 +76,11 @@ class Manifest(Value):
 class Archive(NamedTuple):
     board: Board
     files: dict[MediaName, bytes]
-    past: Past
+    past: UndoHistory
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may hold."""
 
     files: int = MOST_FILES
@@ -94,10 +94,10 @@ def renewed(board: Board) -> Board:
     return replace(board, story=board.story.model_copy(update={"id": new_id()}))
 
 
-def media_of(board: Board, past: Past = NOTHING) -> list[MediaName]:
-    """Every file that a board shows or remembers, or did in the past, once, in the order of the shelf."""
+def media_of(board: Board, past: UndoHistory = NOTHING) -> list[MediaName]:
+    """Every file that a board shows or remembers, or did in the past, once, in the order of the takes."""
     found: dict[MediaName, None] = {}
-    for take in board.shelf.values():
+    for take in board.takes.values():
         found.update(dict.fromkeys(_media_of_take(take)))
     for story in (board.story, *(step.story for step in past.steps)):
         for scene in story.scenes:
@@ -118,14 +118,18 @@ def _media_of_take(take: Take) -> Iterator[MediaName]:
 
 
 def write_archive(
-    path: Path, board: Board, media_path: Callable[[str, str], Path], past: Past = NOTHING, limits: Limits = Limits()
+    path: Path,
+    board: Board,
+    media_path: Callable[[str, str], Path],
+    past: UndoHistory = NOTHING,
+    limits: ArchiveLimits = ArchiveLimits(),
 ) -> None:
     """Writes all of a board and its past. media_path: where the file of a digest and a suffix ("mp4") lies.
 
     Raises ThroughlineError for a file that is missing or not what its digest says, and for a story that is too large to
     be read again; OSError if the archive can't be written.
     """
-    past = recent(past if past.steps else replace(past, steps=(Step(label="", story=board.story),), present=0))
+    past = recent(past if past.steps else replace(past, steps=(UndoStep(label="", story=board.story),), present=0))
     texts = _texts(board, past)
     entries = {name: {"sha256": _digest(text), "bytes": len(text)} for name, text in texts.items()}
     size = sum(map(len, texts.values()))
@@ -143,9 +147,9 @@ def write_archive(
         bundle.writestr(MANIFEST, canonical(manifest))
 
 
-def _texts(board: Board, past: Past) -> dict[str, bytes]:
-    takes = [take.model_dump(mode="json") for take in board.shelf.values()]
-    steps = Steps(present=past.present, steps=past.steps).model_dump(mode="json")
+def _texts(board: Board, past: UndoHistory) -> dict[str, bytes]:
+    takes = [take.model_dump(mode="json") for take in board.takes.values()]
+    steps = UndoSteps(present=past.present, steps=past.steps).model_dump(mode="json")
     contents = {STORY: board.story.model_dump(mode="json"), TAKES: takes, REVISIONS: steps}
     return {name: canonical(content) for name, content in contents.items()}
 
@@ -166,13 +170,13 @@ def _digest(content: bytes) -> str:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_archive(path: Path, limits: Limits = Limits()) -> tuple[Board, dict[MediaName, bytes]]:
+def read_archive(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> tuple[Board, dict[MediaName, bytes]]:
     """The board of an archive and its files by (digest, suffix). Raises as `open_archive` does."""
     found = open_archive(path, limits)
     return found.board, found.files
 
 
-def open_archive(path: Path, limits: Limits = Limits()) -> Archive:
+def open_archive(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> Archive:
     """What `write_archive` wrote, in this version or an earlier one: the board, its files by (digest, suffix) and its
     past, of which version 1 has only what its takes say.
 
@@ -189,7 +193,7 @@ def open_archive(path: Path, limits: Limits = Limits()) -> Archive:
     board = Board(story, {take.id: take for take in _takes(_loaded(TAKES, contents))})
     files = {(found[1], found[2]): content for name, content in contents.items() if (found := _media_name(name))}
     steps, present = read_steps(_loaded(REVISIONS, contents), story) if REVISIONS in contents else ((), 0)
-    past = Past(steps, present, tuple(sorted({*manifest.weights, *weights_of(board)})))
+    past = UndoHistory(steps, present, tuple(sorted({*manifest.weights, *weights_of(board)})))
     _check_media(board, past, files)
     return Archive(board, files, past)
 
@@ -198,7 +202,7 @@ def _refused(problem: str) -> ThroughlineError:
     return ThroughlineError(f"story archive {problem}")
 
 
-def _check_directory(path: Path, limits: Limits) -> None:
+def _check_directory(path: Path, limits: ArchiveLimits) -> None:
     """Looks at the end of the file, before zipfile reads a directory of any length into memory."""
     if not path.is_file():
         raise _refused(f"{str(path)!r} does not exist")
@@ -217,7 +221,7 @@ def _check_directory(path: Path, limits: Limits) -> None:
         raise _refused(f"has a directory of {count} files: expected at most {limits.files}")
 
 
-def _contents(bundle: zipfile.ZipFile, limits: Limits) -> dict[str, bytes]:
+def _contents(bundle: zipfile.ZipFile, limits: ArchiveLimits) -> dict[str, bytes]:
     """All files by name, once their names and the sizes that they declare have passed."""
     entries = bundle.infolist()
     size = sum(entry.file_size for entry in entries)
@@ -236,14 +240,14 @@ def _contents(bundle: zipfile.ZipFile, limits: Limits) -> dict[str, bytes]:
     return {entry.filename: _unpacked(bundle, entry) for entry in entries}
 
 
-def _check_amount(files: int, size: int, limits: Limits) -> None:
+def _check_amount(files: int, size: int, limits: ArchiveLimits) -> None:
     if files > limits.files:
         raise _refused(f"has {files} files: expected at most {limits.files}")
     if size > limits.bytes:
         raise _refused(f"takes {size / 1e6:.1f} MB unpacked: expected at most {limits.bytes / 1e6:.1f} MB")
 
 
-def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
+def _check_entry(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> None:
     name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
     if not NAMES.fullmatch(name) or entry.filename != name:
         raise _refused(f"holds {name[:80]!r}: expected only what Throughline exports")
@@ -328,7 +332,7 @@ def _media_name(name: str) -> re.Match[str] | None:
     return found if found and found[1] else None
 
 
-def _check_media(board: Board, past: Past, files: Mapping[MediaName, bytes]) -> None:
+def _check_media(board: Board, past: UndoHistory, files: Mapping[MediaName, bytes]) -> None:
     wanted = set(media_of(board, past))
     for digest, suffix in sorted(wanted ^ files.keys()):
         does = "lacks" if (digest, suffix) in wanted else "holds, though its story does not use it,"

@@ -22,19 +22,19 @@ MOST_STEPS, MOST_SCENES = 10_000, 60_000  # a scene takes 1.5 KB in memory, howe
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class Step(Value):
+class UndoStep(Value):
     label: Annotated[str, Field(max_length=400)]  # what undo would take back
     story: Story
 
 
-class Steps(Value):
+class UndoSteps(Value):
     present: Annotated[int, Field(ge=0)]
-    steps: tuple[Step, ...]
+    steps: tuple[UndoStep, ...]
 
 
 @dataclass(frozen=True)
-class Past:
-    steps: tuple[Step, ...] = ()  # what undo and redo go through, oldest first; () if unknown
+class UndoHistory:
+    steps: tuple[UndoStep, ...] = ()  # what undo and redo go through, oldest first; () if unknown
     present: int = 0  # which of them is the board's story
     weights: tuple[str, ...] = ()  # digests of the models that were used
 
@@ -43,10 +43,10 @@ class Past:
         return [Revision(number, step.label, "", step.story) for number, step in enumerate(self.steps)]
 
 
-NOTHING = Past()
+NOTHING = UndoHistory()
 
 
-def named(past: Past, story_id: str) -> Past:
+def named(past: UndoHistory, story_id: str) -> UndoHistory:
     """The past of a story that now has another id."""
     new = {"id": story_id}
     steps = (step.model_copy(update={"story": step.story.model_copy(update=new)}) for step in past.steps)
@@ -56,7 +56,7 @@ def named(past: Past, story_id: str) -> Past:
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def recent(past: Past) -> Past:
+def recent(past: UndoHistory) -> UndoHistory:
     """What an archive can hold: the present step, then those after it, then as many before it as there is room for."""
     sizes, first, last = [_size(step) for step in past.steps], past.present, past.present + 1
     room = tuple(most - size for most, size in zip(_MOST, sizes[first], strict=True))
@@ -77,7 +77,7 @@ def recent(past: Past) -> Past:
 _MOST = (MOST_BYTES, MOST_VALUES, MOST_STEPS, MOST_SCENES)
 
 
-def _size(step: Step) -> tuple[int, int, int, int]:
+def _size(step: UndoStep) -> tuple[int, int, int, int]:
     text = canonical(step.model_dump(mode="json"))
     return len(text) + 1, values_in(text) + 1, 1, len(step.story.scenes)
 
@@ -87,14 +87,14 @@ def values_in(text: bytes) -> int:
     return sum(map(text.count, (b",", b"[", b"{")))
 
 
-def read_steps(content: Any, story: Story) -> tuple[tuple[Step, ...], int]:
-    """Steps from JSON, and which of them is `story`. Raises ThroughlineError if none is where it should be, or for
+def read_steps(content: Any, story: Story) -> tuple[tuple[UndoStep, ...], int]:
+    """UndoSteps from JSON, and which of them is `story`. Raises ThroughlineError if none is where it should be, or for
     more than there is room for in memory."""
     steps = content.get("steps") if isinstance(content, dict) else None
     if not isinstance(steps, list) or len(steps) > MOST_STEPS or sum(map(_scenes_in, steps)) > MOST_SCENES:
         raise ThroughlineError(f"story archive has no list of at most {MOST_STEPS} steps, of {MOST_SCENES} scenes")
-    parsed = tuple(parse(Step, step) for step in steps)
-    present = parse(Steps, {**content, "steps": ()}).present
+    parsed = tuple(parse(UndoStep, step) for step in steps)
+    present = parse(UndoSteps, {**content, "steps": ()}).present
     if present >= len(parsed) or parsed[present].story != story:
         raise ThroughlineError(f"story archive has another story as step {str(present)[:20]} of its past")
     if any(step.story.id != story.id for step in parsed):
@@ -113,11 +113,11 @@ def _scenes_in(step: Any) -> int:
 
 def weights_of(board: Board) -> tuple[str, ...]:
     """Digests of the models that made its takes."""
-    made = {take.conditioning.model for take in board.shelf.values() if take.conditioning}
+    made = {take.conditioning.model for take in board.takes.values() if take.conditioning}
     return tuple(sorted(digest for digest in made if DIGEST.fullmatch(digest)))
 
 
-def about_weights(past: Past, here: str) -> str:
+def about_weights(past: UndoHistory, here: str) -> str:
     """What a user should know who has another model than the story was made with; '' if it is the same."""
     others = [digest[:12] for digest in past.weights if digest != here]
     if not others:

@@ -8,20 +8,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..document.story import Board
-from ..store.blobs import Media
+from ..store.blobs import BlobStore
 from ..store.library import Library
 from ..store.schema import Head
 from .archive import open_archive, renewed
-from .archive_history import Past, Step, about_weights, named
+from .archive_history import UndoHistory, UndoStep, about_weights, named
 
 
-def whole(library: Library, owner: str, story: str, model: str) -> tuple[Board, Past]:
+def whole(library: Library, owner: str, story: str, model: str) -> tuple[Board, UndoHistory]:
     """All that an archive tells of a story. model: digest of the weights that are in use."""
     board, revisions, present = library.revisions(owner, story)
-    return board, Past(tuple(Step(label=r.label[:400], story=r.story) for r in revisions), present, (model,))
+    return board, UndoHistory(tuple(UndoStep(label=r.label[:400], story=r.story) for r in revisions), present, (model,))
 
 
-def bring(library: Library, media: Media, owner: str, path: Path, model: str) -> tuple[Head, str]:
+def bring(library: Library, media: BlobStore, owner: str, path: Path, model: str) -> tuple[Head, str]:
     """Keeps the story of an archive as a new one; gives it and what the user should know about its weights. Raises
     ThroughlineError for what is no archive: nothing of it is kept then."""
     found = open_archive(path)
@@ -29,5 +29,5 @@ def bring(library: Library, media: Media, owner: str, path: Path, model: str) ->
         media.put(content, suffix)
     board = renewed(found.board)
     revisions = named(found.past, board.story.id).revisions
-    head = library.create(owner, board.story, board.shelf.values(), revisions, found.past.present)
+    head = library.create(owner, board.story, board.takes.values(), revisions, found.past.present)
     return head, about_weights(found.past, model)

@@ -23,11 +23,11 @@ from pipeline.errors import ThroughlineError
 from ..document.story import Board, Scene, Seam, Take
 from ..media.video import write_gif, write_video
 from ..rendering.takes import read_frames
-from ..store.blobs import Media
+from ..store.blobs import BlobStore
 from ..store.files import whole_file
 from . import captions, transitions
 from .archive import write_archive
-from .archive_history import NOTHING, Past
+from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
 from .film_folder import good_scale
 
@@ -40,7 +40,7 @@ FORMATS = ("mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip")
 
 
 @dataclass(frozen=True)
-class Shot:
+class FilmScene:
     """A scene that is in the film."""
 
     number: int  # of the scene in the story, from 1
@@ -52,7 +52,7 @@ class Shot:
 class Cut:
     """The film of a board, before any picture of it is read."""
 
-    shots: tuple[Shot, ...]
+    shots: tuple[FilmScene, ...]
     frames_per_second: float
 
     @property
@@ -83,12 +83,12 @@ class Cut:
 def cut_of(board: Board) -> Cut:
     """The scenes that have a take, in order."""
     found = [(number, scene, board.chosen(scene)) for number, scene in enumerate(board.story.scenes, 1)]
-    shots = tuple(Shot(number, scene, take) for number, scene, take in found if take)
+    shots = tuple(FilmScene(number, scene, take) for number, scene, take in found if take)
     return Cut(shots, max((shot.take.frames_per_second for shot in shots), default=1.0))
 
 
 def export(
-    board: Board, media: Media, format: str, whole: Callable[[], tuple[Board, Past]] | None = None
+    board: Board, media: BlobStore, format: str, whole: Callable[[], tuple[Board, UndoHistory]] | None = None
 ) -> tuple[str, str]:
     """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole: the board and its past,
     for a story archive. Raises ThroughlineError."""
@@ -113,7 +113,7 @@ def export(
         return media.put_file(path), suffix
 
 
-def _story_zip(path: Path, media: Media, board: Board, past: Past) -> None:
+def _story_zip(path: Path, media: BlobStore, board: Board, past: UndoHistory) -> None:
     write_archive(path, board, media.path, past)
 
 

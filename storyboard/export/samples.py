@@ -8,20 +8,20 @@ from typing import Any
 from pipeline.errors import ThroughlineError
 
 from ..interfaces import views
-from ..store.blobs import Media
+from ..store.blobs import BlobStore
 from ..store.schema import summary
 from . import archive
 
 
-class Shelf:
+class SampleStories:
     """folder: of story archives; None for none."""
 
-    def __init__(self, folder: Path | None, media: Media) -> None:
+    def __init__(self, folder: Path | None, media: BlobStore) -> None:
         self._folder, self._media = folder, media
         self._known: dict[str, dict[str, Any]] = {}  # by name
 
     def samples(self) -> list[dict[str, Any]]:
-        """How they stand on the shelf; each is read once."""
+        """What the page lists of them; each is read once."""
         return [self._sample(path) for path in self._files()]
 
     def path(self, name: str) -> Path:

@@ -16,7 +16,7 @@ def health(studio: Studio) -> dict[str, Any]:
     line = studio.renderer.queue.state()
     free = shutil.disk_usage(studio.folder).free
     try:
-        studio.library.ledger.jobs()
+        studio.library.job_store.jobs()
         readable = True
     except ThroughlineError:
         readable = False

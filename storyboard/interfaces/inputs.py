@@ -147,7 +147,7 @@ class ChooseTake(OfScene):
 class RemoveTake(ChooseTake):
     def arguments(self, board: Board) -> dict[str, Any]:
         found = super().arguments(board)
-        rest = [take.id for take in board.takes(self.scene) if take.id != self.take]
+        rest = [take.id for take in board.takes_of(self.scene) if take.id != self.take]
         return found | {"instead": rest[-1] if rest else None}
 
 
@@ -200,7 +200,7 @@ def _only(changes: Changes, names: frozenset[str], what: str) -> Changes:
 
 
 def take_of(board: Board, scene: str, take: str) -> Take:
-    found = board.shelf.get(take)
+    found = board.takes.get(take)
     if found is None or found.scene != scene:
         raise ThroughlineError(f"take {take!r} does not exist in scene {scene!r}")
     return found
@@ -209,7 +209,7 @@ def take_of(board: Board, scene: str, take: str) -> Take:
 # --- trials and uploads ----------------------------------------------------------------------------------------------
 
 
-class Span(Value):
+class PromptSpan(Value):
     """Characters of a scene's prompt."""
 
     model_config = ConfigDict(strict=True)
@@ -225,7 +225,7 @@ class Without(Value):
     model_config = ConfigDict(strict=True)
 
     history: bool = False
-    word: Span | None = None
+    word: PromptSpan | None = None
 
     def ref(self, board: Board) -> WordRef | None:
         """The word; None for all of the history."""

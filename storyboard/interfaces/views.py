@@ -12,7 +12,7 @@ from ..document import plan
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Scene, Take
 from ..rendering.queue import Job
-from ..store.blobs import Media
+from ..store.blobs import BlobStore
 from ..store.schema import Head, StoryEntry
 
 View = dict[str, Any]
@@ -38,7 +38,7 @@ def story_view(head: Head, known: Mapping[str, Standing] | None) -> View:
 
 def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     now = standing.conditioning.digest() if standing and standing.conditioning else ""
-    takes = [_take_view(scene, take, now) for take in board.takes(scene.id)]
+    takes = [_take_view(scene, take, now) for take in board.takes_of(scene.id)]
     keyframe = board.keyframe(scene)
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
     return {**own, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
@@ -117,7 +117,12 @@ def remembers_view(board: Board, scene_id: str, result: Any) -> View:
 
 
 def _past_view(
-    board: Board, past: Scene, found: Any, pins: Sequence[plan.Place], mutes: Sequence[plan.Place], muted: Sequence[str]
+    board: Board,
+    past: Scene,
+    found: Any,
+    pins: Sequence[plan.WordPlace],
+    mutes: Sequence[plan.WordPlace],
+    muted: Sequence[str],
 ) -> View:
     def about(word: Any) -> View:
         ref = plan.word_ref(past, word.start, word.end)
@@ -152,7 +157,7 @@ def _pieces(prompt: str, words: Sequence[Any], about: Any) -> list[View]:
     return [*pieces, {"text": prompt[place:]}] if place < len(prompt) else pieces
 
 
-def maps_view(board: Board, take: Take, media: Media) -> list[View]:
+def maps_view(board: Board, take: Take, media: BlobStore) -> list[View]:
     """Where a take looked: its maps with the pictures they lie over, which are those that it was made from."""
     if take.trace is None or take.conditioning is None:
         return []

@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from pipeline.errors import ThroughlineError
 
-from ..store.blobs import DAMAGED, Media
+from ..store.blobs import DAMAGED, BlobStore
 from ..store.library import Library
 from .renderer import Renderer
 
@@ -22,10 +22,10 @@ KEPT_SECONDS = 7 * 24 * 3600.0  # files that nothing refers to
 _log = logging.getLogger(__name__)
 
 
-class Keeper:
+class Maintenance:
     """Safe to use from any thread."""
 
-    def __init__(self, library: Library, media: Media, renderer: Renderer) -> None:
+    def __init__(self, library: Library, media: BlobStore, renderer: Renderer) -> None:
         self._library, self._media, self._renderer = library, media, renderer
         self._spoiled: tuple[str, ...] = ()  # files that were set aside
 

@@ -85,7 +85,7 @@ def why_not(one: Entry, machine: Machine, here: bool, offline: bool = False) -> 
     return ""
 
 
-class Picker:
+class ModelPicker:
     """choice: the model that the renderer began with, and how models are to run. learned: is given the vocabulary of
     every model that is loaded. Safe for threads."""
 

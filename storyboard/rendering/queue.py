@@ -33,7 +33,7 @@ CLOSING_SECONDS = 3.0  # for the present step, when the queue is closed
 
 
 @dataclass(frozen=True)
-class Limits:
+class QueueLimits:
     """What a queue may hold, and how long a job may take."""
 
     waiting: int = 2000  # jobs of all owners in line
@@ -43,7 +43,7 @@ class Limits:
     left_behind: int = 3  # threads of stuck jobs: with more the process needs a restart
 
 
-LIMITS = Limits()
+LIMITS = QueueLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class Queue:
     """
 
     def __init__(
-        self, work: Work, ended: Callable[[Job], None] = lambda job: None, limits: Limits = LIMITS,
+        self, work: Work, ended: Callable[[Job], None] = lambda job: None, limits: QueueLimits = LIMITS,
         tidy_up: Callable[[], None] = _nothing,
     ) -> None:  # fmt: skip
         self._work, self._ended, self.limits, self._tidy_up = work, ended, limits, tidy_up

@@ -18,17 +18,17 @@ from pipeline.errors import ThroughlineError
 
 from ..continuity.meter import Meter
 from ..document import edits, plan
-from ..document.filter_cache import Pairs
+from ..document.filter_cache import FilterCache
 from ..document.plan import Plan, Standing
 from ..document.story import Conditioning, Scene, Story, Take, cache_key
-from ..store.blobs import Media
+from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
 from ..store.library import Library
 from ..store.schema import Head
-from .queue import CLOSING_SECONDS, LIMITS, Job, Limits, Made, Queue
+from .queue import CLOSING_SECONDS, LIMITS, Job, Made, Queue, QueueLimits
 from .resources import check_disk, check_memory
-from .takes import Maker, Trial
+from .takes import TakeMaker, Trial
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -48,13 +48,13 @@ class Renderer:
     """
 
     def __init__(
-        self, library: Library, media: Media, load: Callable[[], StoryPipeline], model: str, resume: bool = True,
-        limits: Limits = LIMITS,
+        self, library: Library, media: BlobStore, load: Callable[[], StoryPipeline], model: str, resume: bool = True,
+        limits: QueueLimits = LIMITS,
     ) -> None:  # fmt: skip
         self.library, self.media, self.model, self._load = library, media, model, load
-        self._maker: Maker | None = None
+        self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
-        self.pairs = Pairs(self._kept)
+        self.filter_cache = FilterCache(self._kept)
         self.meter = self._new_meter()
         self._loading, self._assessing = threading.Lock(), threading.Lock()
         self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
@@ -66,7 +66,7 @@ class Renderer:
 
     def _resume(self) -> None:
         """Puts in line what was cut short; a scene that ended the process again and again is not begun once more."""
-        for cut in self.library.ledger.adopt():
+        for cut in self.library.job_store.adopt():
             job = Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id)
             if cut.attempts < MOST_ATTEMPTS:
                 self.queue.submit([job], checked=False)
@@ -76,14 +76,14 @@ class Renderer:
 
     def _ended(self, job: Job) -> None:
         if job.saved:
-            self.library.ledger.end([job.saved])
+            self.library.job_store.end([job.saved])
 
     def close(self, patience: float = CLOSING_SECONDS) -> None:
         """Stops rendering after the present step, or leaves it behind after so many seconds. What was in line is
         begun again by the next process that resumes."""
         for job in self.queue.close(patience):
             if job.saved:
-                self.library.ledger.put_back(job.saved)
+                self.library.job_store.put_back(job.saved)
         self._soon.shutdown(wait=False, cancel_futures=True)
         self.meter.close()
 
@@ -117,11 +117,11 @@ class Renderer:
         return self.filter(past_prompts, prompt, **settings)
 
     @property
-    def maker(self) -> Maker:
+    def maker(self) -> TakeMaker:
         """Loaded when first asked for."""
         if self._maker is None:
             with self._loading:
-                self._maker = self._maker or Maker(
+                self._maker = self._maker or TakeMaker(
                     self._load(), self.media, Encodings(self.library, self.media, self.model)
                 )
         return self._maker
@@ -141,7 +141,7 @@ class Renderer:
             if self._maker and self.device.startswith("cuda"):
                 self._maker = None
                 free_memory()
-            maker = Maker(load(), self.media, Encodings(self.library, self.media, model))
+            maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
             with self._assessing:
                 self._maker, self.model, self._load = maker, model, load
                 self._standings.clear()
@@ -163,7 +163,7 @@ class Renderer:
         with self._assessing:
             known = self._standings.get(story)
             if known is None or known[0] != head.rev:
-                known = self._standings[story] = (head.rev, plan.standings(head.board, self.pairs, self.model))
+                known = self._standings[story] = (head.rev, plan.standings(head.board, self.filter_cache, self.model))
             self._standings.move_to_end(story)
             while len(self._standings) > MOST_STANDINGS:
                 self._standings.popitem(last=False)
@@ -190,7 +190,7 @@ class Renderer:
 
     def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
         """Seconds, by the median of the last renders on this device."""
-        rates = sorted(s / work for work, s in self.library.ledger.timings(self.model, self.device, remembers))
+        rates = sorted(s / work for work, s in self.library.job_store.timings(self.model, self.device, remembers))
         return rates[len(rates) // 2] * _work_of(scene, story) if rates else None
 
     def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool) -> Plan:
@@ -204,7 +204,7 @@ class Renderer:
             orders = self.queue.missing(orders)
             self.queue.check_room(orders)
             saved = [job_of(owner, story, order.scene, {"why": order.order}) for order in orders]
-            self.library.ledger.add(saved)
+            self.library.job_store.add(saved)
             self.queue.clear(owner, story, {order.scene for order in orders})
             self.queue.submit([replace(order, saved=job.id) for order, job in zip(orders, saved, strict=True)], False)
         return todo
@@ -219,7 +219,7 @@ class Renderer:
         return self._make_take(job) if job.kind == "scene" else self._make_trial(job)
 
     def _make_take(self, job: Job) -> Generator[Made, None, None]:
-        self.library.ledger.begin(job.saved)
+        self.library.job_store.begin(job.saved)
         head = self.library.head(job.owner, job.story)
         if not any(scene.id == job.scene for scene in head.board.story.scenes):
             return
@@ -240,9 +240,9 @@ class Renderer:
         self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now), job.saved)
         work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
-            self.library.ledger.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
+            self.library.job_store.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
 
-    def _ready(self, scene: Scene, story: Story) -> Maker:
+    def _ready(self, scene: Scene, story: Story) -> TakeMaker:
         """The models, once there is room for what they are to make. Raises ThroughlineError if there is none."""
         maker = self.maker
         check_disk(self.media.folder)
@@ -252,7 +252,7 @@ class Renderer:
 
     def _same_take(self, head: Head, scene: Scene, conditioning: Conditioning, seed: int) -> Take | None:
         """A take as it would come out, if its files are whole: what a disk lost is rendered again, bit for bit."""
-        takes = [take for take in head.board.takes(scene.id) if take.conditioning and take.seed == seed]
+        takes = [take for take in head.board.takes_of(scene.id) if take.conditioning and take.seed == seed]
         key = cache_key(conditioning, seed, scene.steps, self.maker.speed) if takes else ""
         same = (take for take in takes if take.key() == key)
         return next((take for take in same if self.media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)
@@ -280,7 +280,7 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _check_model(maker: Maker, conditioning: Conditioning) -> None:
+def _check_model(maker: TakeMaker, conditioning: Conditioning) -> None:
     if maker.encodings.model != conditioning.model:
         raise ThroughlineError("another model was chosen just now: render the scene again")
 

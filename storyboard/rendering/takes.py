@@ -25,7 +25,7 @@ from ..document.story import Board, Conditioning, Scene, Take, WordRef, new_id
 from ..export.film_folder import good_scale
 from ..media import previews, video
 from ..media.images import read_picture
-from ..store.blobs import Media
+from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from .hosting import on_gpu
 from .queue import Made
@@ -55,7 +55,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Past:
+class SceneHistory:
     """The history of a scene, ready for the pipeline."""
 
     scenes: tuple[HistoryScene, ...]
@@ -63,10 +63,10 @@ class Past:
     mutes: tuple[Any, ...]
 
 
-class Maker:
-    """Renders scenes with one pipeline. Past scenes are encoded once: all are in files, the last in memory."""
+class TakeMaker:
+    """Renders scenes with one pipeline. SceneHistory scenes are encoded once: all are in files, the last in memory."""
 
-    def __init__(self, pipeline: StoryPipeline, media: Media, encodings: Encodings) -> None:
+    def __init__(self, pipeline: StoryPipeline, media: BlobStore, encodings: Encodings) -> None:
         self.pipeline, self.media, self.encodings = pipeline, media, encodings
         self._generate = on_gpu(self._generate_here, _gpu_seconds)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
@@ -111,12 +111,14 @@ class Maker:
         """In a forked process on a ZeroGPU Space: everything that goes in and comes out can be pickled."""
         yield from self.pipeline.generate(prompt, past, guidance, **settings)
 
-    def _past(self, board: Board, scene: Scene, conditioning: Conditioning | None, without: WordRef | None) -> Past:
+    def _past(
+        self, board: Board, scene: Scene, conditioning: Conditioning | None, without: WordRef | None
+    ) -> SceneHistory:
         """Only scenes that contribute and have a keyframe; the others would change nothing."""
         memories = [m for m in (conditioning.memories if conditioning else ()) if m.keyframe]
         past = [board.story.scene(memory.scene) for memory in memories]
         mutes = (*scene.mutes, without) if without else scene.mutes
-        return Past(
+        return SceneHistory(
             tuple(self._encode(memory.prompt, memory.keyframe) for memory in memories if memory.keyframe),
             tuple(plan.places(scene.pins, past)), tuple(plan.places(mutes, past)),
         )  # fmt: skip
@@ -170,7 +172,7 @@ def _gpu_seconds(prompt: str, past: Sequence[Any], guidance: Any, settings: dict
     return float(10 + 1.5 * settings["steps"] * work)
 
 
-def keep_frames(media: Media, frames: np.ndarray, rate: float) -> dict[str, Any]:
+def keep_frames(media: BlobStore, frames: np.ndarray, rate: float) -> dict[str, Any]:
     """Writes clip, preview and keyframe of frames, uint8 (F, H, W, 3), and gives the fields of a take about them."""
     count, height, width, _ = frames.shape
     index = count // 2
@@ -185,14 +187,14 @@ def keep_frames(media: Media, frames: np.ndarray, rate: float) -> dict[str, Any]
     }  # fmt: skip
 
 
-def keep_picture(media: Media, picture: np.ndarray) -> str:
+def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
     """Writes a picture, uint8 (H, W, 3), as a PNG and gives its digest."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     return media.put(file.getvalue(), "png")
 
 
-def read_frames(media: Media, take: Take, enlarged: bool = False) -> np.ndarray:
+def read_frames(media: BlobStore, take: Take, enlarged: bool = False) -> np.ndarray:
     """The frames of a take, uint8 (F, H, W, 3), at the size in which it was made or in which it is shown."""
     path, frame_bytes = media.path(take.clip, "mp4"), take.height * take.width * 3
     scale = good_scale(take.width) if enlarged else 1
@@ -201,7 +203,7 @@ def read_frames(media: Media, take: Take, enlarged: bool = False) -> np.ndarray:
     return video.read_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
 
 
-def imported_take(media: Media, scene: Scene, path: Path, width: int, height: int, rate: float) -> Take:
+def imported_take(media: BlobStore, scene: Scene, path: Path, width: int, height: int, rate: float) -> Take:
     """A take made of a user's own clip, cut to the story's shape. Raises ThroughlineError for what is no video."""
     frames = video.read_clip(path, height, width, rate)
     if len(frames) > MOST_FRAMES:

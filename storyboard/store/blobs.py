@@ -27,7 +27,7 @@ DAMAGED = "damaged"  # the folder of what is not what its name says
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class Media:
+class BlobStore:
     """Files under one folder: `folder/ab/cdef….png`. Safe for threads."""
 
     def __init__(self, folder: Path) -> None:

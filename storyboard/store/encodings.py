@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .blobs import Media
+from .blobs import BlobStore
 from .library import Library
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FORMAT = 1
 class Encodings:
     """model: digest of the weights that encode."""
 
-    def __init__(self, library: Library, media: Media, model: str) -> None:
+    def __init__(self, library: Library, media: BlobStore, model: str) -> None:
         self.library, self.media, self.model = library, media, model
 
     def read(self, prompt: str, keyframe: str, picture: np.ndarray) -> HistoryScene | None:

@@ -27,7 +27,7 @@ MOST_TIMINGS = 20
 Kind = tuple[str, str, bool]  # of renders: model, device, and whether something is remembered
 
 
-class Ledger:
+class JobStore:
     """The jobs of a library. Methods raise ThroughlineError for a disk that can't be read or written."""
 
     def __init__(self, database: Database, folder: Path) -> None:

@@ -23,7 +23,7 @@ from pipeline.errors import ThroughlineError
 from ..document import edits
 from ..document.story import Board, Scene, Story, Take
 from .database import Database
-from .job_store import Ledger
+from .job_store import JobStore
 from .recovery import repair
 from .schema import (
     MIGRATIONS,
@@ -88,7 +88,7 @@ class Library:
         self._past: OrderedDict[tuple[str, int], Story] = OrderedDict()  # by story id and rev
         self._database = Database(folder / "library.sqlite3", MIGRATIONS, self._records.clear)
         self._repaired = repair(self._database)
-        self.ledger = Ledger(self._database, folder / "holders")
+        self.job_store = JobStore(self._database, folder / "holders")
 
     @property
     def notice(self) -> str:
@@ -101,7 +101,7 @@ class Library:
         return whole + [f"{told[:1].upper()}{told[1:]}." for of, told in self._repaired if of == owner]
 
     def close(self) -> None:
-        self.ledger.close()
+        self.job_store.close()
         self._database.close()
 
     # --- stories -----------------------------------------------------------------------------------------------------
@@ -116,18 +116,18 @@ class Library:
     ) -> Head:
         """A new story, with the takes of its scenes where it is a copy. revisions: its past, in order, of which number
         `present` is the story. Raises ThroughlineError if its id is taken."""
-        shelf = {take.id: take for take in takes}
+        by_id = {take.id: take for take in takes}
 
         def write(db: Connection) -> None:
             if db.execute("SELECT 1 FROM stories WHERE id = ?", (story.id,)).fetchone():
                 raise ThroughlineError(f"story {story.id!r} exists already: expected a new id")
             db.execute(
                 "INSERT INTO stories VALUES (?, ?, 1, ?, ?, ?, ?, ?, NULL)",
-                (story.id, owner, present, *summary(Board(story, shelf))),
+                (story.id, owner, present, *summary(Board(story, by_id))),
             )
             for revision in revisions or [Revision(0, "", "", story)]:
                 write_revision(db, revision)
-            for take in shelf.values():
+            for take in by_id.values():
                 write_take(db, story.id, take)
 
         self._database.write(write)
@@ -200,7 +200,7 @@ class Library:
     def add_take(
         self, owner: str, story_id: str, take: Take, choose: bool | Callable[[Scene], bool] = True, job: str = ""
     ) -> Head:
-        """Puts a take on the shelf, also if its scene or its story was deleted meanwhile: undo brings both back. If its
+        """Adds a take, also if its scene or its story was deleted meanwhile: undo brings both back. If its
         scene is there it is chosen in the present revision, which is no step of undo; others stay as they are.
 
         choose: whether to, or a pure function of the scene as it is now (was it locked, was another take chosen?).
@@ -209,7 +209,7 @@ class Library:
         """
 
         def step(record: _Record) -> _Step | None:
-            story, there = record.present.story, record.head.board.shelf.get(take.id)
+            story, there = record.present.story, record.head.board.takes.get(take.id)
             if there == take:
                 return None
             if there is not None:
@@ -288,10 +288,10 @@ class Library:
 
     def _commit(self, record: _Record, step: _Step) -> Head | None:
         """None if the story is not what `record` says any more."""
-        story, shelf = step.present.story, record.head.board.shelf
+        story, takes = step.present.story, record.head.board.takes
         if story.id != record.present.story.id:
             raise ThroughlineError(f"story id is {story.id!r}: expected {record.present.story.id!r} as before")
-        board = Board(story, {**shelf, step.take.id: step.take} if step.take else shelf)
+        board = Board(story, {**takes, step.take.id: step.take} if step.take else takes)
 
         def write(db: Connection) -> _Record | None:
             columns = "rev = rev + 1, present = ?, title = ?, scenes = ?, poster = ?, updated = ?"
@@ -322,7 +322,7 @@ class Library:
             if not rows:
                 return _Step(record.present)  # redo was ended meanwhile: the commit refuses, and this is asked again
             ((label, doc),) = rows
-            board = settle(Board(parse_revision(doc), record.head.board.shelf))
+            board = settle(Board(parse_revision(doc), record.head.board.takes))
             return _Step(Revision(number, label, "", board.story))  # no group: what is typed next is a step of its own
 
         return self._change(owner, story_id, step)
@@ -375,7 +375,7 @@ class Library:
 
     def _open_parts(self) -> int:
         boards = [record.head.board for record in self._records.values()]
-        return sum(len(board.story.scenes) + len(board.shelf) for board in boards)
+        return sum(len(board.story.scenes) + len(board.takes) for board in boards)
 
 
 def _differences(then: Story, now: Story) -> Iterator[tuple[str, str]]:

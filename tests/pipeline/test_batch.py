@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import ThroughlineError
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene, remember
-from pipeline.story_pipeline import Settings, Shot, StoryPipeline
+from pipeline.story_pipeline import SceneRequest, Settings, StoryPipeline
 from tests.tiny import tiny_pipeline
 
 SMALL = {"height": 48, "width": 48, "num_frames": 5, "steps": 3}
@@ -28,13 +28,13 @@ def history() -> tuple[HistoryScene, ...]:
     return tuple(tiny().encode_scene(prompt, frames) for prompt, frames in zip(PASTS, noise, strict=True))
 
 
-def shot(prompt: str, guidance: Guidance | None = None, **changes) -> Shot:
+def shot(prompt: str, guidance: Guidance | None = None, **changes) -> SceneRequest:
     result = tiny().filter(PASTS, prompt)
     memory = remember(history(), result, tiny().text.encode(prompt), tiny().extractor, tiny().decoupler)
-    return Shot(prompt, memory, guidance or Guidance(), Settings(**SMALL | changes))
+    return SceneRequest(prompt, memory, guidance or Guidance(), Settings(**SMALL | changes))
 
 
-def mixed_shots() -> list[Shot]:
+def mixed_shots() -> list[SceneRequest]:
     """Long and short prompts, much, little and no memory, all numbers of branches, noise along the way."""
     return [
         shot("Mia is jumping on the beach with a cat.", seed=1),
@@ -45,7 +45,7 @@ def mixed_shots() -> list[Shot]:
     ]
 
 
-def alone(one: Shot) -> np.ndarray:
+def alone(one: SceneRequest) -> np.ndarray:
     settings = {name: getattr(one.settings, name) for name in (*SMALL, "seed", "eta", "negative_prompt")}
     return tiny()(one.prompt, history(), one.guidance, **settings).frames
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from storyboard.document.story import Board, Conditioning, Scene, Take, new_id
-from storyboard.rendering.queue import LIMITS, Limits, Made
-from storyboard.store.blobs import Media
+from storyboard.rendering.queue import LIMITS, Made, QueueLimits
+from storyboard.store.blobs import BlobStore
 from storyboard.studio import Studio
 
 MODEL = "f" * 64
@@ -54,7 +54,7 @@ def fake_filter(past_prompts: Sequence[str], prompt: str, **settings: Any) -> An
 class FakeMaker:
     """As `rendering.takes.Maker`: so many steps of so many seconds, then files that depend on scene and seed."""
 
-    def __init__(self, media: Media, steps: int = 3, step_seconds: float = 0.001) -> None:
+    def __init__(self, media: BlobStore, steps: int = 3, step_seconds: float = 0.001) -> None:
         self.media, self.steps, self.step_seconds = media, steps, step_seconds
         self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
         self.encodings = SimpleNamespace(model=MODEL)
@@ -81,7 +81,7 @@ class FakeMaker:
 
 
 def open_fake(
-    folder: Path, prepare: Callable[[Studio], None] = lambda studio: None, limits: Limits = LIMITS, **settings: Any
+    folder: Path, prepare: Callable[[Studio], None] = lambda studio: None, limits: QueueLimits = LIMITS, **settings: Any
 ) -> Studio:
     """A studio whose renders are fake. prepare: called before what was cut short is resumed."""
     studio = Studio(_no_model, folder, MODEL, resume=False)

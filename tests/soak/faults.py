@@ -23,7 +23,7 @@ from typing import Any
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.document.story import Story, Take
-from storyboard.store.blobs import Media
+from storyboard.store.blobs import BlobStore
 from storyboard.store.library import Library
 from storyboard.store.schema import SavedJob
 from tests.soak.disk import watched
@@ -38,7 +38,7 @@ class Store:
     """A library and its media, and what may be done to them."""
 
     def __init__(self, folder: Path) -> None:
-        self.library, self.media = Library(folder), Media(folder / "media")
+        self.library, self.media = Library(folder), BlobStore(folder / "media")
         self.story = self.library.stories(ME)[-1].id
 
     def close(self) -> None:
@@ -47,10 +47,10 @@ class Store:
     def seen(self) -> State:
         """Everything that counts, comparable."""
         head = self.library.head(ME, self.story)
-        jobs = [(job.id, job.attempts) for job in self.library.ledger.jobs()]
+        jobs = [(job.id, job.attempts) for job in self.library.job_store.jobs()]
         count = self.library._database.rows
         return (
-            head.board.story, tuple(head.board.shelf), head.can_undo, head.can_redo, head.undo_label, jobs,
+            head.board.story, tuple(head.board.takes), head.can_undo, head.can_redo, head.undo_label, jobs,
             count("SELECT story, number FROM revisions ORDER BY 1, 2"), count("SELECT id, deleted > 0 FROM stories"),
             count("SELECT * FROM encodings"), count("SELECT work FROM timings"),
         )  # fmt: skip
@@ -76,12 +76,12 @@ def steps(store: Store) -> list[Callable[[], Any]]:
         lambda: library.edit(ME, story, title("one"), "title", "typing"),
         lambda: library.edit(ME, story, title("two"), "title", "typing"),
         lambda: library.undo(ME, story),
-        lambda: library.ledger.add([SavedJob(f"job{n}", ME, story, first, {"why": "asked"}) for n in (1, 2)]),
-        lambda: library.ledger.begin("job1"),
+        lambda: library.job_store.add([SavedJob(f"job{n}", ME, story, first, {"why": "asked"}) for n in (1, 2)]),
+        lambda: library.job_store.begin("job1"),
         take,
-        lambda: library.ledger.end(["job2"]),
+        lambda: library.job_store.end(["job2"]),
         lambda: library.add_encoding("m", "A cat.", "k", "d"),
-        lambda: library.ledger.add_timing("m", "cpu", True, 1.0, 2.0),
+        lambda: library.job_store.add_timing("m", "cpu", True, 1.0, 2.0),
         lambda: library.create(ME, other),
         lambda: library.delete(ME, other.id),
     ]

@@ -70,7 +70,7 @@ def child(folder: Path, pipe: int, seed: int, stories: list[str]) -> None:
 
 def listen(studio: Studio, tell: Teller) -> None:
     """Tells of jobs: noted, begun, and over without a take, for their scene is gone."""
-    add, work, keep = studio.library.ledger.add, studio.renderer.queue._work, studio.renderer.maker.keep
+    add, work, keep = studio.library.job_store.add, studio.renderer.queue._work, studio.renderer.maker.keep
     kept = Counter[str]()
 
     def noted(jobs: Any) -> None:
@@ -90,7 +90,7 @@ def listen(studio: Studio, tell: Teller) -> None:
         return keep(*arguments)
 
     studio.renderer.maker.keep = counted  # type: ignore[method-assign]
-    studio.library.ledger.add = noted  # type: ignore[method-assign]
+    studio.library.job_store.add = noted  # type: ignore[method-assign]
     studio.renderer.queue._work = begun
 
 
@@ -104,7 +104,7 @@ def write(studio: Studio, owner: str, story: str, rng: random.Random, tell: Tell
             scene = rng.choice(head.board.story.scenes).id
             if len(studio.renderer.queue.positions()) < 10:
                 studio.render(owner, story, [scene], again=True)
-        elif head.board.shelf:
+        elif head.board.takes:
             tell("film", "begins")
             try:
                 tell("film", studio.film(owner, story, "story.zip")["url"])
@@ -224,7 +224,7 @@ def look(folder: Path, known: Known, heard: Heard) -> None:
         assert library.notice == "", library.notice
         for (story, pages), owner in zip(known.pages.items(), OWNERS, strict=True):
             known.pages[story] = as_on_disk(library, owner, story, pages, heard.under_way.get(story))
-        left = {job.id for job in library.ledger.jobs()}
+        left = {job.id for job in library.job_store.jobs()}
         known.skipped -= left  # killed before it was over: an undo may bring its scene back
         lost = {job for job in known.noted if known.begun[job] == 0} - left
         assert not lost, f"jobs {lost} were acknowledged and are gone"
@@ -280,7 +280,7 @@ def finish(folder: Path, known: Known) -> None:
             for owner, story in zip(OWNERS, known.pages, strict=True):
                 for _ in studio.follow(owner, story, pause=0.01):
                     pass
-            while studio.library.ledger.jobs():
+            while studio.library.job_store.jobs():
                 time.sleep(0.01)
 
     pid, hears = fork(work)

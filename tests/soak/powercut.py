@@ -131,7 +131,7 @@ def check(disk: Disk, home: Path, copy: Path, states: list[State], rng: random.R
     with closing(Store(copy)) as store:
         assert store.library.notice == "", store.library.notice
         assert store.seen() in states, "an acknowledged change is lost"
-        there, takes = check_media(copy / "media"), store.library.head(ME, store.story).board.shelf.values()
+        there, takes = check_media(copy / "media"), store.library.head(ME, store.story).board.takes.values()
         assert {digest for take in takes for digest in (take.clip, take.preview, take.keyframe)} <= there
 
 

@@ -118,7 +118,7 @@ class StoryMachine(RuleBasedStateMachine):
         assert page_of(head.board.story) == self.pages.page
         assert head.can_undo == (self.pages.present > 0)
         assert head.can_redo == (self.pages.present < len(self.pages.revisions) - 1)
-        shelf = {take.id: take.clip for take in head.board.shelf.values()}
+        shelf = {take.id: take.clip for take in head.board.takes.values()}
         assert self.takes.items() <= shelf.items(), "a take is gone"
         self.takes = shelf
         assert set(shelf.values()) <= check_media(self.folder / "media"), "a clip is gone"

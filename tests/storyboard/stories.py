@@ -27,5 +27,5 @@ def new(library: Library, *prompts: str, owner: str = ME) -> Story:
 
 def seen(head: Head) -> tuple[object, ...]:
     """Everything of a head, comparable."""
-    return (head.board.story, list(head.board.shelf.values()), head.rev, head.can_undo, head.can_redo, head.undo_label,
+    return (head.board.story, list(head.board.takes.values()), head.rev, head.can_undo, head.can_redo, head.undo_label,
             head.redo_label)  # fmt: skip

@@ -101,7 +101,7 @@ class Desk:
         return news
 
     def saved_jobs(self) -> list[Any]:
-        return [job for job in self.studio.library.ledger.jobs() if job.story == self.story]
+        return [job for job in self.studio.library.job_store.jobs() if job.story == self.story]
 
     @property
     def board(self) -> Any:

@@ -80,7 +80,7 @@ def prepare(studio):
     studio.renderer.maker.on_step = deadly
 
 studio = open_fake(Path(sys.argv[1]), prepare)
-wait_for(lambda: not studio.library.ledger.jobs())
+wait_for(lambda: not studio.library.job_store.jobs())
 """
 
 
@@ -88,13 +88,13 @@ def test_a_scene_that_ends_the_process_is_not_begun_for_ever(tmp_path: Path) -> 
     studio = open_fake(tmp_path, step_seconds=30)
     story = studio.new_story(ME, "Film", ["The deadly scene.", "Mia runs."])["story"]
     studio.render(ME, story["id"])
-    wait_for(lambda: studio.library.ledger.jobs()[0].attempts == 1)
+    wait_for(lambda: studio.library.job_store.jobs()[0].attempts == 1)
     studio.close()  # asked to stop: that is no fault of the scene
     ends = [subprocess.run([sys.executable, "-c", DEADLY, str(tmp_path)], cwd=ROOT).returncode for _ in range(4)]
     assert ends == [-signal.SIGKILL] * renderer.MOST_ATTEMPTS + [0]
     again = open_fake(tmp_path)
     takes = [scene["takes"] for scene in again.get_story(ME, story["id"])["story"]["scenes"]]
-    assert not takes[0] and len(takes[1]) == 1 and again.library.ledger.jobs() == []
+    assert not takes[0] and len(takes[1]) == 1 and again.library.job_store.jobs() == []
     again.close()
 
 
@@ -103,9 +103,9 @@ def test_who_gives_up_a_scene_says_so(tmp_path: Path) -> None:
     story = studio.new_story(ME, "Film", ["Mia runs."])["story"]
     studio.renderer.queue.close()
     studio.render(ME, story["id"])
-    (job,) = studio.library.ledger.jobs()
+    (job,) = studio.library.job_store.jobs()
     for _ in range(renderer.MOST_ATTEMPTS):
-        studio.library.ledger.begin(job.id)
+        studio.library.job_store.begin(job.id)
     studio.close()
     again = open_fake(tmp_path)
     (shown,) = again.poll(ME, story["id"])["jobs"].values()
@@ -120,12 +120,12 @@ def test_of_two_processes_each_has_a_line_of_its_own(tmp_path: Path) -> None:
     story = first.new_story(ME, "Film", ["Mia runs."])["story"]
     first.render(ME, story["id"])
     second = open_fake(tmp_path)
-    assert second.library.ledger.adopt() == [] and second.renderer.queue.jobs(ME, story["id"]) == []
+    assert second.library.job_store.adopt() == [] and second.renderer.queue.jobs(ME, story["id"]) == []
     first.close()
     third = open_fake(tmp_path, steps=FOR_EVER)
-    assert [job.story for job in third.library.ledger.jobs()] == [story["id"]]
+    assert [job.story for job in third.library.job_store.jobs()] == [story["id"]]
     assert len(third.renderer.queue.jobs(ME, story["id"])) == 1, "what the first one held"
-    assert second.library.ledger.adopt() == []
+    assert second.library.job_store.adopt() == []
     second.close()
     third.close()
 
@@ -166,6 +166,6 @@ def test_told_to_stop_a_process_saves_and_goes(step_seconds: float, tmp_path: Pa
             process.kill()  # or a process that does not go would keep this one waiting for ever
     assert hosting.STOPPING_SECONDS < 5, "after which it goes, whatever it waits for; a busy disk may keep it longer"
     after = open_fake(tmp_path, prepare=lambda studio: studio.renderer.queue.close(0) and None)
-    jobs = after.library.ledger.jobs()
+    jobs = after.library.job_store.jobs()
     assert len(jobs) == 2 and all(job.attempts == 0 for job in jobs), "in line again, and none of it counts"
     after.close()

@@ -353,11 +353,11 @@ def test_what_a_restart_cut_short_is_in_line_again(pipeline, tmp_path: Path) -> 
 def test_a_studio_that_does_not_resume_leaves_jobs_to_another(pipeline, tmp_path: Path) -> None:
     first = open_studio(pipeline, tmp_path)
     desk = Desk.new(first, TEN[0])
-    first.library.ledger.add([job_of(ME, desk.story, desk.ids[0], {"why": "stale"})])
+    first.library.job_store.add([job_of(ME, desk.story, desk.ids[0], {"why": "stale"})])
     first.close()
     watched = Watched(pipeline)
     shell = open_studio(watched, tmp_path, resume=False)
-    assert shell.renderer.queue.positions() == {} and len(shell.library.ledger.jobs()) == 1
+    assert shell.renderer.queue.positions() == {} and len(shell.library.job_store.jobs()) == 1
     shell.close()
     assert watched.prompts == []
 

@@ -14,11 +14,11 @@ from ...picturebook.captions import Caption, story_captions
 from ...picturebook.localiser import Localiser
 from ...picturebook.reader import ClipReader, Reading
 from ...picturebook.renderer import RenderedClip
-from ...picturebook.world import Story
+from ...picturebook.world import WorldStory
 from ..statistics import Tally
 from . import measures
 from .chance import PROTOCOLS, chance_tallies
-from .filming import Filming, Script, Take
+from .filming import FilmedScene, Filming, Script
 from .pointing import Pointed, chance_tally, pointing_tally, pointings
 from .systems import SYSTEMS, Film, frozen_frame, keyframes, noise_seeds
 
@@ -44,7 +44,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Story `index` of the benchmark of a seed; its domain is shared with no training story."""
+    """WorldStory `index` of the benchmark of a seed; its domain is shared with no training story."""
 
     protocol: str
     index: int
@@ -55,7 +55,7 @@ class HeldOut:
         return f"bench/{self.seed}"
 
     @property
-    def story(self) -> Story:
+    def story(self) -> WorldStory:
         return PROTOCOLS[self.protocol](self.index, self.domain)
 
     @property
@@ -67,7 +67,7 @@ class HeldOut:
         return Script(tuple(c.text for c in self.captions), tuple(noise_seeds(self.story, self.domain)))
 
 
-def score_film(story: Story, film: Film, rendered: Film, readings: Sequence[Reading], since: int = 0) -> FilmScore:
+def score_film(story: WorldStory, film: Film, rendered: Film, readings: Sequence[Reading], since: int = 0) -> FilmScore:
     """All measures but pointing. `since`: the first scene that counts in measures of single scenes."""
     energies, true_energies = ([measures.motion_energy(clip) for clip in clips] for clips in (film, rendered))
     tallies = {
@@ -82,7 +82,7 @@ def score_film(story: Story, film: Film, rendered: Film, readings: Sequence[Read
 
 
 def score_story(
-    filming: Filming, judge: Judge, held_out: HeldOut, takes: Mapping[str, Sequence[Take]]
+    filming: Filming, judge: Judge, held_out: HeldOut, takes: Mapping[str, Sequence[FilmedScene]]
 ) -> StoryScore:  # fmt: skip
     """The films of one story, by the names of their systems, and its controls, scored. Chance has no film."""
     story = held_out.story
@@ -104,7 +104,7 @@ def score_story(
 
 def _score_pointing(
     scores: StoryScore, filming: Filming, judge: Judge, held_out: HeldOut, clips: Sequence[RenderedClip],
-    ours: tuple[Sequence[Take], Sequence[Reading]],
+    ours: tuple[Sequence[FilmedScene], Sequence[Reading]],
 ) -> None:  # fmt: skip
     """Pointing on rendered keyframes (true masks) and on generated ones (the localiser's); of the ceiling the second is
     the localiser's on rendered keyframes, where the first says what it should be."""
@@ -130,7 +130,7 @@ def _all_pointings(
 
 
 def generated_pointings(
-    filming: Filming, judge: Judge, held_out: HeldOut, takes: Sequence[Take], readings: Sequence[Reading]
+    filming: Filming, judge: Judge, held_out: HeldOut, takes: Sequence[FilmedScene], readings: Sequence[Reading]
 ) -> list[Pointed]:
     """On the scenes of a film, with masks of the localiser; as everywhere, actors count only where they are there."""
     past = [take.scene for take in takes]
@@ -146,7 +146,7 @@ def generated_pointings(
 
 def score_stories(
     filming: Filming, judge: Judge, stories: Sequence[HeldOut], names: Sequence[str]
-) -> list[tuple[StoryScore, dict[str, list[Take]]]]:
+) -> list[tuple[StoryScore, dict[str, list[FilmedScene]]]]:
     """Films and scores of a few stories by the named systems."""
     films = filming.films([story.script for story in stories], {name: SYSTEMS[name] for name in names})
     return [(score_story(filming, judge, story, takes), takes) for story, takes in zip(stories, films, strict=True)]

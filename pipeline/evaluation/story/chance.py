@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import combinations, product
 
 from ...picturebook import world
-from ...picturebook.world import ACTIONS, PLACE_SLOTS, PLACES, SLOT_VALUES, Actor, Story
+from ...picturebook.world import ACTIONS, PLACE_SLOTS, PLACES, SLOT_VALUES, Actor, WorldStory
 from ..statistics import Tally, total
 from .measures import actor_appearances, place_appearances, returns, shared_slots, unsaid_slots
 
@@ -14,7 +14,7 @@ PROTOCOLS = {"abba": world.abba_story, "long": world.long_story}
 NAMES_DRAWN = 2000  # stories from which the kinds of actors are counted
 
 
-def chance_tallies(story: Story, protocol: str) -> dict[str, Tally]:
+def chance_tallies(story: WorldStory, protocol: str) -> dict[str, Tally]:
     """For a system that draws every scene anew, blind to prompts and past; presence, motion: it makes no sense."""
     return {
         "actor": _actor(story),
@@ -24,7 +24,7 @@ def chance_tallies(story: Story, protocol: str) -> dict[str, Tally]:
     }
 
 
-def _actor(story: Story) -> Tally:
+def _actor(story: WorldStory) -> Tally:
     """Two draws from n equally likely values agree once in n times."""
     return total(
         Tally(1 / len(world.slot_values(actor.kind, slot)), 1)
@@ -34,7 +34,7 @@ def _actor(story: Story) -> Tally:
     )
 
 
-def _place(story: Story) -> Tally:
+def _place(story: WorldStory) -> Tally:
     pairs = sum(len(list(combinations(scenes, 2))) for scenes in place_appearances(story).values())
     return Tally(pairs * sum(1 / len(SLOT_VALUES[slot]) for slot in PLACE_SLOTS), pairs * len(PLACE_SLOTS))
 
@@ -49,7 +49,7 @@ def _cross_talk(actor: Actor, other: Actor) -> Tally:
     return tally
 
 
-def _prompt(story: Story, protocol: str) -> Tally:
+def _prompt(story: WorldStory, protocol: str) -> Tally:
     shares = kind_shares(protocol)
     return total(Tally(shares[s.cast[0].kind] / len(ACTIONS) / len(PLACES), 1) for s in story.scenes)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...guidance import Guidance
 from ...history import HistoryScene
-from ...story_pipeline import Settings, Shot, StoryPipeline
+from ...story_pipeline import SceneRequest, Settings, StoryPipeline
 from ...text_filter import FilterResult, Word
 from .filters import PromptFilter
 from .systems import Options, System, filters_of
@@ -31,7 +31,7 @@ class Script:
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class FilmedScene:
     """A scene of a film."""
 
     frames: np.ndarray  # uint8 (F, H, W, 3)
@@ -47,7 +47,7 @@ class _Track:
     filter: PromptFilter
     guidance: Guidance
     remembers_by: str | None
-    takes: list[Take]
+    takes: list[FilmedScene]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Filming:
     batch: int = BATCH
     made: int = 0
 
-    def films(self, scripts: Sequence[Script], systems: Mapping[str, System]) -> list[dict[str, list[Take]]]:
+    def films(self, scripts: Sequence[Script], systems: Mapping[str, System]) -> list[dict[str, list[FilmedScene]]]:
         """Of every script the film of every system."""
         filters = filters_of(self.pipeline)
         tracks = [
@@ -75,7 +75,7 @@ class Filming:
 
     def _advance(self, tracks: Sequence[_Track], index: int) -> None:
         """Makes scene `index` of every film."""
-        shots, keys = dict[str, Shot](), list[str]()
+        shots, keys = dict[str, SceneRequest](), list[str]()
         for track in tracks:
             prompt, seed = track.script.prompts[index], track.script.seeds[index]
             result = track.filter(track.script.prompts[:index], prompt)
@@ -87,19 +87,19 @@ class Filming:
         for track, key in zip(tracks, keys, strict=True):
             track.takes.append(takes[key])
 
-    def _shot(self, track: _Track, result: FilterResult, seed: int) -> Shot:
+    def _shot(self, track: _Track, result: FilterResult, seed: int) -> SceneRequest:
         settings = Settings(steps=self.options.steps, seed=seed)
         past = [take.scene for take in track.takes]
         memory = self.pipeline.remember(past, result, settings, by=track.remembers_by)
-        return Shot(result.prompt, memory, track.guidance, settings)
+        return SceneRequest(result.prompt, memory, track.guidance, settings)
 
-    def _takes(self, shots: list[Shot]) -> Iterator[Take]:
+    def _takes(self, shots: list[SceneRequest]) -> Iterator[FilmedScene]:
         for start in range(0, len(shots), self.batch):
             batch = shots[start : start + self.batch]
             self.made += len(batch)
             for shot, frames in zip(batch, self.pipeline.render(batch), strict=True):
                 scene = self.pipeline.encode_scene(shot.prompt, frames)
-                yield Take(frames, scene, hashlib.sha256(scene.keyframe.tobytes()).hexdigest())
+                yield FilmedScene(frames, scene, hashlib.sha256(scene.keyframe.tobytes()).hexdigest())
 
 
 def conditioning_key(

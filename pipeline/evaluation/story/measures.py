@@ -13,7 +13,17 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from ...picturebook.reader import Reading
-from ...picturebook.world import ACTOR_SLOTS, BOYS, GIRLS, PLACE_SLOTS, Actor, Place, Scene, Story, slot_values
+from ...picturebook.world import (
+    ACTOR_SLOTS,
+    BOYS,
+    GIRLS,
+    PLACE_SLOTS,
+    Actor,
+    Place,
+    WorldScene,
+    WorldStory,
+    slot_values,
+)
 from ..statistics import Tally, total
 
 MEASURES = ("actor", "place", "cross_talk", "prompt", "presence", "motion", "pointing", "pointing_generated")
@@ -32,7 +42,7 @@ def shared_slots(a: Actor, b: Actor) -> tuple[str, ...]:
     return tuple(s for s in both if set(slot_values(a.kind, s)) & set(slot_values(b.kind, s)))
 
 
-def actor_appearances(story: Story) -> dict[Actor, list[int]]:
+def actor_appearances(story: WorldStory) -> dict[Actor, list[int]]:
     """The scenes of each actor, in order. Scenes with two actors are left out: the reader reads lone ones."""
     scenes: dict[Actor, list[int]] = {}
     for index, scene in enumerate(story.scenes):
@@ -41,7 +51,7 @@ def actor_appearances(story: Story) -> dict[Actor, list[int]]:
     return scenes
 
 
-def place_appearances(story: Story) -> dict[Place, list[int]]:
+def place_appearances(story: WorldStory) -> dict[Place, list[int]]:
     scenes: dict[Place, list[int]] = {}
     for index, scene in enumerate(story.scenes):
         scenes.setdefault(scene.place, []).append(index)
@@ -52,7 +62,7 @@ def agreement(a: dict[str, str], b: dict[str, str], slots: Iterable[str]) -> Tal
     return total(Tally(a[slot] == b[slot], 1) for slot in slots)
 
 
-def actor_tally(story: Story, readings: Sequence[Reading]) -> Tally:
+def actor_tally(story: WorldStory, readings: Sequence[Reading]) -> Tally:
     """Unsaid attributes that agree, over all pairs of appearances of an actor; the reader must be sure it is there."""
     return total(
         agreement(readings[i].actor, readings[j].actor, unsaid_slots(actor))
@@ -62,7 +72,7 @@ def actor_tally(story: Story, readings: Sequence[Reading]) -> Tally:
     )
 
 
-def gap_tallies(story: Story, readings: Sequence[Reading]) -> dict[int, Tally]:
+def gap_tallies(story: WorldStory, readings: Sequence[Reading]) -> dict[int, Tally]:
     """As `actor_tally`, of each appearance with the one before it, by the number of scenes from one to the other."""
     gaps: dict[int, Tally] = {}
     for actor, scenes in actor_appearances(story).items():
@@ -73,13 +83,13 @@ def gap_tallies(story: Story, readings: Sequence[Reading]) -> dict[int, Tally]:
     return gaps
 
 
-def place_tally(story: Story, readings: Sequence[Reading]) -> Tally:
+def place_tally(story: WorldStory, readings: Sequence[Reading]) -> Tally:
     """The four slots of a place that agree, over all pairs of its appearances."""
     pairs = (pair for scenes in place_appearances(story).values() for pair in combinations(scenes, 2))
     return total(agreement(readings[i].place, readings[j].place, PLACE_SLOTS) for i, j in pairs)
 
 
-def returns(story: Story) -> Iterator[tuple[Actor, int, int, Actor, int]]:
+def returns(story: WorldStory) -> Iterator[tuple[Actor, int, int, Actor, int]]:
     """(actor, its first scene, a later scene of it, another actor, the first scene of that one, before the later)."""
     appearances = actor_appearances(story)
     for actor, (first, *later) in appearances.items():
@@ -89,7 +99,7 @@ def returns(story: Story) -> Iterator[tuple[Actor, int, int, Actor, int]]:
                     yield actor, first, again, other, scenes[0]
 
 
-def cross_talk_tally(story: Story, readings: Sequence[Reading]) -> Tally:
+def cross_talk_tally(story: WorldStory, readings: Sequence[Reading]) -> Tally:
     """How often an actor comes back in the look of another one.
 
     In ABBA: of A in scene 4, the attributes in which A (scene 1) and B (scene 2) were shown differently; the share that
@@ -104,14 +114,14 @@ def cross_talk_tally(story: Story, readings: Sequence[Reading]) -> Tally:
     return tally
 
 
-def says_prompt(scene: Scene, reading: Reading) -> bool:
+def says_prompt(scene: WorldScene, reading: Reading) -> bool:
     """Whether action, kind of place, and cast (number and kind of actors) are all what the prompt says."""
     assert len(scene.cast) == 1, "the reader reads the kind and the action of a lone actor"
     actor = reading.actor["kind"] == scene.cast[0].kind and reading.actor["action"] == scene.actions[0]
     return reading.number == 1 and actor and reading.place["kind"] == scene.place.kind
 
 
-def prompt_tally(story: Story, readings: Sequence[Reading], since: int = 0) -> Tally:
+def prompt_tally(story: WorldStory, readings: Sequence[Reading], since: int = 0) -> Tally:
     pairs = list(zip(story.scenes, readings, strict=True))[since:]
     return total(Tally(says_prompt(scene, reading), 1) for scene, reading in pairs)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...guidance import Guidance
 from ...language.matching import DEFAULT_THRESHOLD
-from ...picturebook.world import Story
+from ...picturebook.world import WorldStory
 from ...story_pipeline import DEFAULT_STEPS, StoryPipeline
 from .filters import EVERYTHING, PromptFilter, RecentScenes, TokenFilter
 
@@ -71,7 +71,7 @@ def measured_on(protocol: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if protocol in SYSTEMS[name].protocols)
 
 
-def noise_seeds(story: Story, domain: str) -> list[int]:
+def noise_seeds(story: WorldStory, domain: str) -> list[int]:
     """One seed a scene, for every system the same."""
     rng = random.Random(f"noise/{domain}/{story.seed}")
     return [rng.getrandbits(31) for _ in story.scenes]

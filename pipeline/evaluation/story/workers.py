@@ -27,7 +27,7 @@ AT_ONCE = 4  # stories: what a run that is killed loses of each process
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """Stories that lack the same systems."""
 
     stories: tuple[HeldOut, ...]
@@ -50,17 +50,17 @@ def judge_of(brief: Brief) -> Judge:
     return Judge(ClipReader.load(brief.reader), Localiser.load(brief.localiser))
 
 
-def plan(results: Results, wanted: Sequence[tuple[HeldOut, tuple[str, ...]]], at_once: int) -> list[Job]:
+def plan(results: Results, wanted: Sequence[tuple[HeldOut, tuple[str, ...]]], at_once: int) -> list[Assignment]:
     """Jobs for what is lacking of (story, systems). A run that goes on makes the batches that it would have made."""
     groups = defaultdict[tuple[str, int, tuple[str, ...]], list[HeldOut]](list)
     for story, names in wanted:
         lacking = results.lacking(story.protocol, story.index, names)
         if lacking:
             groups[story.protocol, story.index // at_once, lacking].append(story)
-    return [Job(tuple(stories), names) for (_, _, names), stories in groups.items()]
+    return [Assignment(tuple(stories), names) for (_, _, names), stories in groups.items()]
 
 
-def work(brief: Brief, jobs: Sequence[Job], processes: int) -> Iterator[Job]:
+def work(brief: Brief, jobs: Sequence[Assignment], processes: int) -> Iterator[Assignment]:
     """Does the jobs and yields each when its results are on disk. Killed, it loses those that are not done."""
     if processes == 1:
         hand = Hand(brief)
@@ -98,7 +98,7 @@ class Hand:
         self.results, self.judge = brief.results, judge_of(brief)
         self.filming = Filming(pipeline, brief.options, brief.batch)
 
-    def do(self, job: Job) -> None:
+    def do(self, job: Assignment) -> None:
         since, made = time.perf_counter(), self.filming.made
         outcome = score_stories(self.filming, self.judge, job.stories, job.systems)
         share = len(job.stories)
@@ -128,6 +128,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _do(job: Job) -> None:
+def _do(job: Assignment) -> None:
     assert _hand is not None, "the process was started by _start"
     _hand.do(job)

@@ -34,7 +34,7 @@ from ...transformer import StoryTransformer3DModel
 from ..footage.clips import read_clips
 from . import modes, samples
 from .encoded import Digests, EncodedClips, Size, Store
-from .engine import Log, Plan, train
+from .engine import Log, TrainingPlan, train
 from .export import write_model
 from .tasks import ExtractorTask, GeneratorTask, TargetTask
 
@@ -45,7 +45,7 @@ PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16
 
 
 @dataclass
-class Bench:
+class FinetuneRun:
     """Everything that a stage works with."""
 
     options: argparse.Namespace
@@ -59,9 +59,9 @@ class Bench:
     def out(self) -> Path:
         return self.options.out
 
-    def plan(self, name: str, **own: Any) -> Plan:
+    def plan(self, name: str, **own: Any) -> TrainingPlan:
         o = self.options
-        return Plan(name, **{
+        return TrainingPlan(name, **{
             "steps": o.steps, "batch_size": o.batch_size, "accumulate": o.accumulate, "seed": o.seed,
             "learning_rate": o.learning_rate, "warmup": o.warmup, "average": o.ema, "save_every": o.save_every,
         } | own)  # fmt: skip
@@ -134,7 +134,7 @@ def _accelerator(options: argparse.Namespace) -> Accelerator:
     return Accelerator(mixed_precision=chosen, cpu=options.cpu, kwargs_handlers=[same])
 
 
-def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, videos: list) -> Bench:
+def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, videos: list) -> FinetuneRun:
     pipeline = loading.load(str(folder), "cpu", PRECISIONS[accelerator.mixed_precision])
     look = pipeline.image_encoder
     look_folder = folder / "image_encoder"
@@ -151,7 +151,7 @@ def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, 
                 options.width or own.width)  # fmt: skip
     clips = EncodedClips(videos, Store(options.out / "encoded"), size, digests, pipeline, look, accelerator.device)
     _encode(clips, accelerator)
-    return Bench(options, accelerator, folder, pipeline, look, clips)
+    return FinetuneRun(options, accelerator, folder, pipeline, look, clips)
 
 
 def _encode(clips: EncodedClips, accelerator: Accelerator) -> None:
@@ -170,7 +170,7 @@ def _encode(clips: EncodedClips, accelerator: Accelerator) -> None:
         raise ThroughlineError("no clip could be read: expected at least one")
 
 
-def train_extractor(bench: Bench) -> None:
+def train_extractor(bench: FinetuneRun) -> None:
     """The cross-attention by contrast, then, frozen, as the target of the extractor's transformer."""
     torch.manual_seed(bench.options.seed)
     length = bench.pipeline.transformer.config.max_text_seq_length
@@ -191,7 +191,7 @@ def train_extractor(bench: Bench) -> None:
         model.cpu().save_pretrained(bench.out / "extractor")
 
 
-def train_generator(bench: Bench) -> None:
+def train_generator(bench: FinetuneRun) -> None:
     options, accelerator = bench.options, bench.accelerator
     if not (bench.out / "extractor" / "config.json").is_file():
         raise ThroughlineError(f"no extractor in {str(bench.out)!r}: expected the stage `extractor` to come first")
@@ -221,7 +221,7 @@ def train_generator(bench: Bench) -> None:
         print(f"model in {bench.out / 'model'}")
 
 
-def make_generator_task(bench: Bench, extractor: FeatureExtractor) -> GeneratorTask:
+def make_generator_task(bench: FinetuneRun, extractor: FeatureExtractor) -> GeneratorTask:
     """The transformer with a history path behind closed gates, opened for training as --mode says."""
     pipeline, dim = bench.pipeline, extractor.config.dim
     transformer = StoryTransformer3DModel.from_pretrained(
@@ -243,7 +243,7 @@ def make_generator_task(bench: Bench, extractor: FeatureExtractor) -> GeneratorT
     )  # fmt: skip
 
 
-def _go(bench: Bench, task: nn.Module, plan: Plan, log: Log | None = None, sample: Any = None) -> None:
+def _go(bench: FinetuneRun, task: nn.Module, plan: TrainingPlan, log: Log | None = None, sample: Any = None) -> None:
     log = log or bench.log(plan.name)
     steps = train(task, plan, bench.out, bench.accelerator, log, sample)
     bar = tqdm(steps, desc=plan.name, total=plan.steps, unit="step", disable=not bench.accelerator.is_main_process)

@@ -29,7 +29,7 @@ from ...story_pipeline import StoryPipeline
 from ...transformer import StoryTransformer3DModel
 from . import modes
 from .encoded import Row
-from .engine import Plan, train
+from .engine import TrainingPlan, train
 from .tasks import GeneratorTask
 
 PATCHES, IMAGE_DIM, DIM = 256, 1024, 192  # of CLIP ViT-L/14; of the extractor
@@ -71,7 +71,7 @@ def measure(options: argparse.Namespace, mode: str, checkpointing: bool) -> dict
     pipeline = loading.load(str(folder), "cpu", "bfloat16" if options.precision == "bf16" else "float32")
     task = _task(pipeline, folder, options, mode, checkpointing)
     pipeline.to("cpu")
-    plan = Plan("meter", options.steps + 1, options.batch_size, save_every=0, average=0.0)
+    plan = TrainingPlan("meter", options.steps + 1, options.batch_size, save_every=0, average=0.0)
     times = []
     for step, _ in train(task, plan, Path("unused"), accelerator):
         if accelerator.device.type == "cuda":

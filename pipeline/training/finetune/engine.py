@@ -30,7 +30,7 @@ WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_p
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     name: str
     steps: int
     batch_size: int = 8  # rows of a step, over all processes and micro-batches
@@ -102,7 +102,7 @@ def _like(value: Tensor, other: Tensor) -> Tensor:
 
 
 def train(
-    task: nn.Module, plan: Plan, folder: Path, accelerator: Accelerator, log: Log | None = None,
+    task: nn.Module, plan: TrainingPlan, folder: Path, accelerator: Accelerator, log: Log | None = None,
     sample: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, dict[str, float]]]:  # fmt: skip
     """Trains `task` (a `tasks.Task`), yielding (step, losses). Ends with the averaged weights in it, if there are any.
@@ -140,7 +140,7 @@ def train(
     averaged._swap()
 
 
-def _step(source: Task, model: nn.Module, plan: Plan, step: int, accelerator: Accelerator) -> dict[str, float]:
+def _step(source: Task, model: nn.Module, plan: TrainingPlan, step: int, accelerator: Accelerator) -> dict[str, float]:
     """The gradients of a step, and its losses over all processes."""
     generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
     torch.manual_seed(plan.seed * 1_000_003 + step)

@@ -95,7 +95,7 @@ class TargetTask(nn.Module):
         self.attention.to_v.weight.div_(std)
 
 
-class Memory:
+class BatchMemory:
     """What rows remember, as `history.remember` gives it to the models in generation."""
 
     def __init__(self, clips: EncodedClips) -> None:
@@ -132,7 +132,7 @@ class ExtractorTask(nn.Module):
 
     def __init__(self, extractor: FeatureExtractor, clips: EncodedClips) -> None:
         super().__init__()
-        self.extractor, self.clips, self.memory = extractor, clips, Memory(clips)
+        self.extractor, self.clips, self.memory = extractor, clips, BatchMemory(clips)
         extractor.attention.requires_grad_(False)
         self.rows = self.memory.able()
 
@@ -173,7 +173,7 @@ class GeneratorTask(nn.Module):
         super().__init__()
         self.transformer, self.decoupler, self.extractor = transformer, decoupler, extractor
         extractor.requires_grad_(False)
-        self.clips, self.memory, self.padded, self.unit = clips, Memory(clips), padded, unit
+        self.clips, self.memory, self.padded, self.unit = clips, BatchMemory(clips), padded, unit
         self.precondition, self.alphas = precondition, alphas.float()
 
     def draw(self, size: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from ...errors import ThroughlineError
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipFile:
     path: Path
     caption: str
 
@@ -23,7 +23,7 @@ class Video:
     """Clips of one video, in its order."""
 
     name: str
-    clips: tuple[Clip, ...]
+    clips: tuple[ClipFile, ...]
 
 
 def prompts_path(folder: Path, video: str) -> Path:
@@ -46,8 +46,9 @@ def write_prompts(folder: Path, video: str, captions: dict[Path, str]) -> None:
 
 
 def read_clips(folder: Path) -> list[Video]:
-    """All videos of a training set, sorted by name. Clip paths may be absolute, relative to `folder` or to its videos,
-    or file names alone. Raises ThroughlineError for a folder without clips, and for one that names a missing clip."""
+    """All videos of a training set, sorted by name. Paths of clips may be absolute, relative to `folder` or to its
+    videos, or file names alone. Raises ThroughlineError for a folder without clips, and for one that names a clip that
+    is missing."""
     videos = [_read_video(folder, path) for path in sorted((folder / "prompts").glob("*.json"))]
     videos = [video for video in videos if video.clips]
     if not videos:
@@ -61,7 +62,7 @@ def _read_video(folder: Path, path: Path) -> Video:
         assert isinstance(captions, dict) and all(isinstance(c, str) and c.strip() for c in captions.values())
     except (json.JSONDecodeError, UnicodeDecodeError, AssertionError):
         raise ThroughlineError(f"{path} cannot be read: expected JSON, {{clip path: caption}}") from None
-    clips = [Clip(_find(folder, path.stem, name), caption.strip()) for name, caption in captions.items()]
+    clips = [ClipFile(_find(folder, path.stem, name), caption.strip()) for name, caption in captions.items()]
     return Video(path.stem, tuple(sorted(clips, key=lambda clip: natural(clip.path.name))))
 
 

@@ -28,7 +28,7 @@ PICTURES = 6_000
 WEIGHTS = torch.tensor([1.0, 2.0, 4.0])  # things are small
 
 
-def lone_scene(rng: random.Random) -> world.Scene:
+def lone_scene(rng: random.Random) -> world.WorldScene:
     """One actor of any kind, people twice as often as each other kind, somewhere."""
     actor = world.draw_actor(rng, rng.choice(("Actor 1", "Actor 2", "cat", "dog", "robot")))
     return world.draw_scene(rng, (actor,), world.draw_place(rng, rng.choice(world.PLACES)))
@@ -38,7 +38,7 @@ def render_example(rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
     """A frame, uint8 (H, W, 3), of a lone actor or (5%) of nobody, and its labels, uint8 (H, W)."""
     scene = lone_scene(rng)
     if rng.random() < 0.05:
-        scene = world.Scene((), (), scene.place, scene.seed)
+        scene = world.WorldScene((), (), scene.place, scene.seed)
     clip = renderer.render(scene, frames=(rng.randrange(renderer.NUM_FRAMES),))
     assert clip.masks is not None, "rendered with masks"
     return clip.frames[0], clip.masks[0]

@@ -27,7 +27,7 @@ CLIPS = 16_000
 SMEAR = 16  # pixels
 
 
-def draw_scene(rng: random.Random) -> world.Scene:
+def draw_scene(rng: random.Random) -> world.WorldScene:
     """One actor (72%), two (12%) or nobody (16%); people are twice as likely as each other kind."""
     number = rng.choices((1, 2, 0), (72, 12, 16))[0]
     names = rng.sample(("Actor 1", "Actor 2", "cat", "dog", "robot"), number)
@@ -47,7 +47,7 @@ def render_example(rng: random.Random) -> tuple[np.ndarray, list[int]]:
     return frames, [len(scene.cast), *actor, *place_facts(scene)]
 
 
-def _render(scene: world.Scene) -> np.ndarray:
+def _render(scene: world.WorldScene) -> np.ndarray:
     return renderer.render(scene, masks=False, frames=frames_read(renderer.NUM_FRAMES)).frames
 
 

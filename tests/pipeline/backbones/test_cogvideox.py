@@ -12,7 +12,7 @@ from diffusers import CogVideoXPipeline
 
 from pipeline import loading
 from pipeline.errors import ThroughlineError, WeightsError
-from pipeline.generation import Shot
+from pipeline.generation import SceneRequest
 from pipeline.guidance import Guidance
 from pipeline.history import Memory
 from pipeline.story_pipeline import StoryPipeline
@@ -51,7 +51,7 @@ def stock_clip(folder: Path, output: str, steps: int = 3, **options) -> torch.Te
 def test_without_history_latents_are_the_stock_pipelines(kind: str, folders: dict[str, Path]) -> None:
     ours = loaded(folders[kind])
     settings = ours.native.__class__(**{**vars(ours.native), "steps": 3, "seed": 5})
-    shot = Shot(PROMPT, Memory(None, ()), ours.guidance, settings)
+    shot = SceneRequest(PROMPT, Memory(None, ()), ours.guidance, settings)
     *_, [(latents, _)] = ours.denoiser([shot], ours._latent_shape(settings))
     expected = stock_clip(folders[kind], "latent")
     expected = expected[expected.shape[0] - latents.shape[1] :]  # the stock pipeline cuts padding off when it decodes

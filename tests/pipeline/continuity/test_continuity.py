@@ -13,7 +13,7 @@ from pipeline.continuity.calibration import calibrate, change_actor, draw
 from pipeline.continuity.measurement import (
     Calibration,
     Gauge,
-    Reading,
+    Measurement,
     Region,
     held,
     motion_score,
@@ -43,8 +43,8 @@ def region(*look: float, peak: float = 1.0) -> Region:
     return Region(np.array(look, np.float32) + CENTRE, (peak, 0.0, 0.0))
 
 
-def reading(prompt: float | None = 0.3, motion: float = 1.0) -> Reading:
-    return Reading((), prompt, motion, Light(0.2, 0.5, 0.6))
+def reading(prompt: float | None = 0.3, motion: float = 1.0) -> Measurement:
+    return Measurement((), prompt, motion, Light(0.2, 0.5, 0.6))
 
 
 @cache

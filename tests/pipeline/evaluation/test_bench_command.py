@@ -198,9 +198,9 @@ def quick(monkeypatch) -> None:
 @pytest.fixture
 def killed_after_one_job(monkeypatch) -> None:
     """The first time; the run after that is left alone."""
-    do, done = workers.Hand.do, list[workers.Job]()
+    do, done = workers.Hand.do, list[workers.Assignment]()
 
-    def until_killed(self: workers.Hand, job: workers.Job) -> None:
+    def until_killed(self: workers.Hand, job: workers.Assignment) -> None:
         if len(done) == 1:
             done.append(job)
             raise KeyboardInterrupt

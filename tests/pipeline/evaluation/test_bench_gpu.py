@@ -13,12 +13,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def made() -> tuple[object, gpu.Scene]:
-    return gpu.network(gpu.SMALL, CPU, torch.float32, stock=False), gpu.Scene(gpu.SMALL, CPU, torch.float32)
+def made() -> tuple[object, gpu.SceneInputs]:
+    return gpu.network(gpu.SMALL, CPU, torch.float32, stock=False), gpu.SceneInputs(gpu.SMALL, CPU, torch.float32)
 
 
 @torch.no_grad()
-def test_a_batch_gives_what_branches_one_after_the_other_give(made: tuple[object, gpu.Scene]) -> None:
+def test_a_batch_gives_what_branches_one_after_the_other_give(made: tuple[object, gpu.SceneInputs]) -> None:
     plain, batch = (gpu.story_clip(*made, 3, batched) for batched in (False, True))
     torch.testing.assert_close(batch, plain, rtol=1e-3, atol=1e-4)
     fast = gpu.story_clip(*made, 3, True, Speed(threshold=1e9))
@@ -28,7 +28,7 @@ def test_a_batch_gives_what_branches_one_after_the_other_give(made: tuple[object
 
 @torch.no_grad()
 def test_the_stock_way_is_ours_without_a_memory(
-    made: tuple[object, gpu.Scene], monkeypatch: pytest.MonkeyPatch
+    made: tuple[object, gpu.SceneInputs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, scene = made
     stock = gpu.network(gpu.SMALL, CPU, torch.float32, stock=True)
@@ -56,9 +56,9 @@ def test_small_runs_all_four_and_writes_both_files(tmp_path: Path, capsys: pytes
 
 
 def test_what_is_met_and_what_is_not() -> None:
-    rows = [gpu.Row("plain: x", 3, 60.0, 1, 1), gpu.Row("stock diffusers: x", 2, 30.0, 1, 1),
-            gpu.Row("ours, exact: slow", 3, 50.0, 1, 1), gpu.Row("ours, exact: quick", 3, 36.0, 1, 1),
-            gpu.Row("ours, fast: x", 3, 25.0, 1, 1)]  # fmt: skip
+    rows = [gpu.Timing("plain: x", 3, 60.0, 1, 1), gpu.Timing("stock diffusers: x", 2, 30.0, 1, 1),
+            gpu.Timing("ours, exact: slow", 3, 50.0, 1, 1), gpu.Timing("ours, exact: quick", 3, 36.0, 1, 1),
+            gpu.Timing("ours, fast: x", 3, 25.0, 1, 1)]  # fmt: skip
     found = gpu.outcome(rows, CPU, False, 50)
     assert found["floor_seconds"] == pytest.approx(22.8, abs=0.05)
     assert found["ratios"]["exact over the floor"] == pytest.approx(36 / 22.785, abs=0.01)

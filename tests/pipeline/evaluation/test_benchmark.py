@@ -18,17 +18,17 @@ from tests.tiny import tiny_pipeline
 STORIES = 40
 
 
-def true_reading(scene: world.Scene) -> Reading:
+def true_reading(scene: world.WorldScene) -> Reading:
     """What a perfect reader says of the rendered clip of a scene with one actor."""
     actor = {"kind": scene.cast[0].kind, "action": scene.actions[0], **vars(scene.cast[0].look)}
     return Reading(1.0, 1, actor, {"kind": scene.place.kind, **vars(scene.place.look)})
 
 
-def true_readings(story: world.Story) -> list[Reading]:
+def true_readings(story: world.WorldStory) -> list[Reading]:
     return [true_reading(scene) for scene in story.scenes]
 
 
-def stories(protocol: str = "abba", count: int = STORIES) -> list[world.Story]:
+def stories(protocol: str = "abba", count: int = STORIES) -> list[world.WorldStory]:
     return [HeldOut(protocol, index, seed=5).story for index in range(count)]
 
 
@@ -40,7 +40,7 @@ def share(tallies: list[Tally]) -> float:
 class KeyframeReader:
     """A perfect reader of clips whose keyframe was rendered: it knows them all."""
 
-    def __init__(self, story: world.Story, rendered: list[np.ndarray]) -> None:
+    def __init__(self, story: world.WorldStory, rendered: list[np.ndarray]) -> None:
         self.known = {
             clip[8].tobytes(): true_reading(scene) for clip, scene in zip(rendered, story.scenes, strict=True)
         }
@@ -50,7 +50,7 @@ class KeyframeReader:
 
 
 @pytest.fixture(scope="module")
-def rendered() -> tuple[world.Story, list[np.ndarray]]:
+def rendered() -> tuple[world.WorldStory, list[np.ndarray]]:
     story = stories(count=1)[0]
     return story, [renderer.render(scene, masks=False).frames for scene in story.scenes]
 
@@ -191,14 +191,14 @@ def test_gaps_count_scenes_since_the_last_appearance() -> None:
 # Chance
 
 
-def redrawn(story: world.Story, rng: random.Random) -> list[Reading]:
+def redrawn(story: world.WorldStory, rng: random.Random) -> list[Reading]:
     """Readings of a system that draws everything anew in each scene, but for the kind of the actor."""
     scenes = []
     for scene in story.scenes:
         actor = replace(world.draw_actor(rng, scene.cast[0].name), name=scene.cast[0].name)
         place = world.draw_place(rng, rng.choice(world.PLACES))
         scenes.append(replace(scene, cast=(actor,), actions=(rng.choice(world.ACTIONS),), place=place))
-    return true_readings(world.Story(tuple(scenes), story.seed))
+    return true_readings(world.WorldStory(tuple(scenes), story.seed))
 
 
 def test_chance_is_what_random_looks_give() -> None:

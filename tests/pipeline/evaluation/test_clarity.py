@@ -15,7 +15,7 @@ from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.picturebook import renderer
 from pipeline.picturebook.localiser import Localiser
 from pipeline.picturebook.reader import ClipReader, Reading
-from pipeline.picturebook.world import Scene
+from pipeline.picturebook.world import WorldScene
 from tests.tiny import tiny_pipeline
 
 SCENES = HeldOut("abba", 0, 7).story.scenes[:2]
@@ -35,7 +35,7 @@ class Says:
         return list(self.told)
 
 
-def truth(scene: Scene) -> dict[str, str]:
+def truth(scene: WorldScene) -> dict[str, str]:
     return dict(vars(scene.cast[0].look))
 
 

@@ -11,13 +11,13 @@ from pipeline.picturebook import captions, renderer, world
 STORIES = [world.training_story(seed) for seed in range(40)]
 
 
-def scene_of(name: str, action: str, place: str = "farm", seed: int = 1, **look: str) -> world.Scene:
+def scene_of(name: str, action: str, place: str = "farm", seed: int = 1, **look: str) -> world.WorldScene:
     import random
 
     rng = random.Random(seed)
     actor = world.draw_actor(rng, name)
     actor = dataclasses.replace(actor, look=dataclasses.replace(actor.look, **look))
-    return world.Scene((actor,), (action,), world.draw_place(rng, place), seed)
+    return world.WorldScene((actor,), (action,), world.draw_place(rng, place), seed)
 
 
 def test_the_world_is_as_large_as_promised() -> None:
@@ -56,7 +56,7 @@ def test_other_domains_are_other_stories() -> None:
 
 
 @pytest.mark.parametrize("story", STORIES[:20], ids=lambda s: str(s.seed))
-def test_captions_speak_of_what_is_shown(story: world.Story) -> None:
+def test_captions_speak_of_what_is_shown(story: world.WorldStory) -> None:
     for scene, caption in zip(story.scenes, captions.story_captions(story), strict=True):
         labels = {span.label: caption.text[span.start : span.end] for span in caption.spans}
         assert caption.text[0].isupper() and caption.text.endswith(".") and "  " not in caption.text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.continuity.calibration import calibrate
-from pipeline.continuity.measurement import Calibration, Reading, Region
+from pipeline.continuity.measurement import Calibration, Measurement, Region
 from pipeline.continuity.photometry import Light
 from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
@@ -38,15 +38,15 @@ def region(angle: float, there: bool = True) -> Region:
     return Region(np.array([np.cos(angle), np.sin(angle)], np.float32), (5.0 if there else -5.0, 0.0, 0.0))
 
 
-def reading(*regions: Region, prompt: float = 0.9, motion: float = 2.0, light: Light | None = None) -> Reading:
-    return Reading(regions, prompt, motion, light or Light(0.2, 0.5, 0.6))
+def reading(*regions: Region, prompt: float = 0.9, motion: float = 2.0, light: Light | None = None) -> Measurement:
+    return Measurement(regions, prompt, motion, light or Light(0.2, 0.5, 0.6))
 
 
 def story_of(*prompts: str) -> Story:
     return edits.new_story("Film", prompts)
 
 
-def reported(filter: TextFilter, story: Story, *readings: Reading | None) -> report.Report:
+def reported(filter: TextFilter, story: Story, *readings: Measurement | None) -> report.ContinuityReport:
     known = {scene.id: each for scene, each in zip(story.scenes, readings, strict=True) if each}
     return report(story, links_of(story, filter), known, SCALE)
 
@@ -275,5 +275,5 @@ def test_the_table_has_a_row_for_every_mention(filter: TextFilter) -> None:
     assert lines[4] == "| 2 | Mia | 99% | 88% (1) | 88% (1) | 90% | 0.0 | 0% |"
     assert lines[5] == "|  | beach | 1% | – | – |  |  |  |"
     assert lines[7:] == ["Scene 2: beach is not to be seen.", "Scene 2: nothing moves."]
-    assert table.continuity_table({"meter": asdict(report.Report())}).endswith("Nothing to measure yet.")
+    assert table.continuity_table({"meter": asdict(report.ContinuityReport())}).endswith("Nothing to measure yet.")
     assert commands.TABLES["meter"] is table.continuity_table

@@ -11,7 +11,7 @@ from storyboard.document import edits
 from storyboard.document.story import (
     MOST_SCENES,
     MOST_SEEDS,
-    Guidance,
+    GuidanceSettings,
     KeyframeChoice,
     Scene,
     Seam,
@@ -124,14 +124,14 @@ def test_editing_a_scene():
     )
     scene = after.scene("b")
     assert (scene.prompt, scene.threshold) == ("A cat", 0.5)
-    assert (scene.guidance, scene.seam) == (Guidance(text=6), Seam(kind="cross-fade"))
+    assert (scene.guidance, scene.seam) == (GuidanceSettings(text=6), Seam(kind="cross-fade"))
     assert changed(STORY, after) == {"b": {"prompt", "threshold", "guidance", "seam"}}
 
 
 def test_parts_of_the_guidance_keep_the_others():
     once = edits.edit_scene(STORY, "a", guidance={"text": 6})
-    assert edits.edit_scene(once, "a", guidance={"end": 0.5}).scene("a").guidance == Guidance(text=6, end=0.5)
-    assert edits.edit_scene(once, "a", guidance=Guidance()).scene("a").guidance == Guidance()
+    assert edits.edit_scene(once, "a", guidance={"end": 0.5}).scene("a").guidance == GuidanceSettings(text=6, end=0.5)
+    assert edits.edit_scene(once, "a", guidance=GuidanceSettings()).scene("a").guidance == GuidanceSettings()
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ LONGEST = 40  # words of a prompt that the fake filter takes
 
 
 def fake_filter(
-    past_prompts: Sequence[str], prompt: str, *, threshold: float | None = None, pins: Sequence[plan.Place] = (),
-    mutes: Sequence[plan.Place] = (), muted_scenes: Sequence[int] = (),
+    past_prompts: Sequence[str], prompt: str, *, threshold: float | None = None, pins: Sequence[plan.WordPlace] = (),
+    mutes: Sequence[plan.WordPlace] = (), muted_scenes: Sequence[int] = (),
 ) -> SimpleNamespace:  # fmt: skip
     """Like `TextFilter`: each place of a vocabulary word is a mention, kept if the prompt has that word too."""
     for text in (*past_prompts, prompt):
@@ -62,11 +62,11 @@ def render(board: Board, scene_id: str, *, seed: int | None = None, blind: bool 
     conditioning = plan.conditioning_of(board, scene_id, fake_filter, "m")
     seed = scene.seed if seed is None else seed
     content = seed if blind else (given_to_pipeline(conditioning), seed, scene.steps)
-    take_id = f"t{len(board.shelf)}"
+    take_id = f"t{len(board.takes)}"
     made = take(
         take_id, scene_id, keyframe=sha256(str(content)), seed=seed, steps=scene.steps, conditioning=conditioning
     )
-    return Board(edits.choose_take(board.story, scene_id, take_id), {**board.shelf, take_id: made})
+    return Board(edits.choose_take(board.story, scene_id, take_id), {**board.takes, take_id: made})
 
 
 def given_to_pipeline(c: Conditioning) -> tuple:
@@ -262,7 +262,7 @@ def test_nobody_waits_for_a_locked_scene():
 def test_a_clip_of_the_users_own_is_fresh_and_is_remembered():
     board = rendered("Mia", "Mia")
     own = take("own", "a", source="imported", keyframe=sha256("own"))
-    after = edited(replace(board, shelf={**board.shelf, "own": own}), edits.choose_take, "a", "own")
+    after = edited(replace(board, takes={**board.takes, "own": own}), edits.choose_take, "a", "own")
     assert states(after) == "fresh stale"
     assert standings(after)["b"].conditioning.memories[0].keyframe == sha256("own")
     assert plan.make_plan(after, standings(after), ["a"]).blocked == ("scene 1 shows a clip of your own",)

@@ -93,12 +93,12 @@ def mute_scene(board: Board, scene: Scene, other: int, on: bool) -> Board:
 
 
 def choose_take(board: Board, scene: Scene, number: int) -> Board:
-    takes = board.takes(scene.id)
+    takes = board.takes_of(scene.id)
     return edited(board, edits.choose_take, scene.id, takes[number % len(takes)].id) if takes else board
 
 
 def remove_take(board: Board, scene: Scene, number: int) -> Board:
-    takes = board.takes(scene.id)
+    takes = board.takes_of(scene.id)
     return edited(board, edits.remove_take, scene.id, takes[number % len(takes)].id) if takes else board
 
 
@@ -213,7 +213,7 @@ def test_undo_comes_out_fresh_where_it_was(prompts, before, changes):
     for change in changes:
         later = apply(later, change)
     later = render_plan(later, fake)
-    undone = plan.settle(Board(board.story, later.shelf), fake_filter, "m")
+    undone = plan.settle(Board(board.story, later.takes), fake_filter, "m")
     again = standings(undone)
     for scene, standing in standings(board).items():
         assert standing.state != "fresh" or again[scene].state == "fresh"
@@ -226,7 +226,7 @@ def test_undoing_to_a_rendered_story_leaves_nothing_to_render(prompts, changes):
     later = board
     for change in changes:
         later = apply(later, change)
-    undone = plan.settle(Board(board.story, render_plan(later, fake).shelf), fake_filter, "m")
+    undone = plan.settle(Board(board.story, render_plan(later, fake).takes), fake_filter, "m")
     assert not plan.make_plan(undone, standings(undone)).steps
     assert undone.story == board.story
 
@@ -235,7 +235,7 @@ def test_undo_finds_the_take_that_fits_though_another_one_is_chosen():
     board = rendered("Mia", "Mia and a dog", "dog")
     prompt = board.story.scene("a").prompt
     later = render_plan(edited(board, edits.edit_scene, "a", prompt="Mia in the snow"), fake)
-    assert [take.id for take in later.takes("b")] == ["t1", "t4"]
+    assert [take.id for take in later.takes_of("b")] == ["t1", "t4"]
     back = edited(later, edits.edit_scene, "a", prompt=prompt)
     assert states(back) == "stale stale waiting"
     settled = plan.settle(back, fake_filter, "m")
@@ -376,8 +376,8 @@ def really_rendered(pipeline, board: Board, scene_ids: list[str]) -> Board:
         keyframe = hashlib.sha256(clip.frames.tobytes()).hexdigest()
         PICTURES[keyframe] = clip.frames
         conditioning = plan.conditioning_of(board, scene_id, pipeline.filter, "tiny")
-        made = take(f"t{len(board.shelf)}", scene_id, keyframe=keyframe, seed=scene.seed, conditioning=conditioning)
-        board = Board(edits.choose_take(board.story, scene_id, made.id), {**board.shelf, made.id: made})
+        made = take(f"t{len(board.takes)}", scene_id, keyframe=keyframe, seed=scene.seed, conditioning=conditioning)
+        board = Board(edits.choose_take(board.story, scene_id, made.id), {**board.takes, made.id: made})
     return board
 
 

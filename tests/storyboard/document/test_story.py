@@ -13,9 +13,9 @@ from pipeline.errors import ThroughlineError
 from storyboard.document.story import (
     Board,
     Conditioning,
-    Guidance,
+    GuidanceSettings,
     KeyframeChoice,
-    Memory,
+    RememberedScene,
     Scene,
     Seam,
     Story,
@@ -41,7 +41,7 @@ def tuples(items: st.SearchStrategy) -> st.SearchStrategy:
 
 
 GUIDANCE = st.builds(
-    lambda text, history, window, schedule: Guidance(
+    lambda text, history, window, schedule: GuidanceSettings(
         text=text, history=history, start=min(window), end=max(window), schedule=schedule
     ),
     WEIGHTS,
@@ -63,7 +63,7 @@ STORIES = st.builds(
     height=st.integers(16, 4096), captions=st.booleans(),
     scenes=st.lists(SCENES, max_size=4, unique_by=lambda scene: scene.id).map(tuple),
 )  # fmt: skip
-MEMORIES = st.builds(Memory, scene=IDS, prompt=TEXTS, kept=tuples(SPANS), keyframe=st.none() | DIGESTS)
+MEMORIES = st.builds(RememberedScene, scene=IDS, prompt=TEXTS, kept=tuples(SPANS), keyframe=st.none() | DIGESTS)
 CONDITIONINGS = st.builds(
     Conditioning, model=TEXTS, prompt=TEXTS, negative_prompt=TEXTS, guidance=GUIDANCE, width=st.integers(16, 999),
     height=st.integers(16, 999), num_frames=st.integers(1, 81), rows=tuples(SPANS), memories=tuples(MEMORIES),
@@ -79,8 +79,9 @@ TAKES = st.builds(
 DIGEST = hashlib.sha256(b"").hexdigest()
 OTHER_DIGEST = hashlib.sha256(b"other").hexdigest()
 RED = Conditioning(
-    model="m", prompt="red", negative_prompt="", guidance=Guidance(text=4.0, history=2.0), width=144, height=96,
-    num_frames=17, rows=((0, 3),), memories=(Memory(scene="a", prompt="red coat", kept=((0, 8),), keyframe=DIGEST),),
+    model="m", prompt="red", negative_prompt="", guidance=GuidanceSettings(text=4.0, history=2.0), width=144, height=96,
+    num_frames=17, rows=((0, 3),),
+    memories=(RememberedScene(scene="a", prompt="red coat", kept=((0, 8),), keyframe=DIGEST),),
 )  # fmt: skip
 
 
@@ -135,7 +136,9 @@ def test_what_is_wrong_comes_in_one_line(kind, content, message):
 
 def test_what_does_not_go_together_is_refused():
     window = {"start": 0.8, "end": 0.2}
-    assert error_of(Guidance, window) == f"guidance is {window}: expected a start before its end, not 0.8 to 0.2"
+    assert (
+        error_of(GuidanceSettings, window) == f"guidance is {window}: expected a start before its end, not 0.8 to 0.2"
+    )
     twice = {"id": "a", "scenes": [{"id": "b"}, {"id": "b"}]}
     assert error_of(Story, twice) == f"story is {twice}: scene 'b' is there twice, expected an id each"
 
@@ -170,8 +173,8 @@ def test_digests_tell_conditionings_apart(one, other):
         {"model": "n"},
         {"prompt": "red "},
         {"negative_prompt": "blue"},
-        {"guidance": Guidance(history=3)},
-        {"guidance": Guidance(end=0.5)},
+        {"guidance": GuidanceSettings(history=3)},
+        {"guidance": GuidanceSettings(end=0.5)},
         {"width": 168},
         {"height": 72},
         {"num_frames": 21},
@@ -194,7 +197,7 @@ def test_a_digest_does_not_count_where_a_memory_is_kept():
 
 def test_the_history_weight_counts_only_where_something_is_remembered():
     bare = RED.model_copy(update={"memories": (), "rows": ()})
-    heavier = bare.model_copy(update={"guidance": Guidance(text=4.0, history=9)})
+    heavier = bare.model_copy(update={"guidance": GuidanceSettings(text=4.0, history=9)})
     assert heavier.digest() == bare.digest()
 
 
@@ -215,7 +218,7 @@ def test_the_shelf_gives_each_scene_its_takes(made, removed):
     board = Board(story, shelf)
     for scene in "abc":
         expected = [t.id for t in shelf.values() if t.scene == scene and t.id not in removed]
-        assert [t.id for t in board.takes(scene)] == expected
+        assert [t.id for t in board.takes_of(scene)] == expected
 
 
 def test_a_scene_is_remembered_by_its_chosen_take_and_frame():

@@ -14,9 +14,17 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
-from storyboard.document.story import Board, Conditioning, Guidance, KeyframeChoice, Memory, Take, WordRef
+from storyboard.document.story import (
+    Board,
+    Conditioning,
+    GuidanceSettings,
+    KeyframeChoice,
+    RememberedScene,
+    Take,
+    WordRef,
+)
 from storyboard.export import archive
-from storyboard.export.archive import Limits, read_archive, renewed, write_archive
+from storyboard.export.archive import ArchiveLimits, read_archive, renewed, write_archive
 
 BEGINNINGS = {
     "mp4": b"\0\0\0\x20ftypisom",
@@ -53,9 +61,11 @@ def make_board(takes: int = 3) -> tuple[Board, Files]:
     story = edits.edit_scene(story, second, seam={"kind": "cross-fade", "seconds": 0.4}, threshold=0.1 + 0.2)
     for number in range(takes):
         made_of = Conditioning(
-            model="0" * 64, prompt="Mia waves.", negative_prompt="", guidance=Guidance(text=1 / 3), width=144,
+            model="0" * 64, prompt="Mia waves.", negative_prompt="", guidance=GuidanceSettings(text=1 / 3), width=144,
             height=96, num_frames=17, rows=((0, 3),),
-            memories=(Memory(scene=first, prompt="Mia runs.", kept=((0, 3),), keyframe=put("png", 100 + number)),),
+            memories=(
+                RememberedScene(scene=first, prompt="Mia runs.", kept=((0, 3),), keyframe=put("png", 100 + number)),
+            ),
         )  # fmt: skip
         take = Take(
             id=f"take{number}", scene=second, clip=put("mp4", number), preview=put("webp", number),
@@ -90,9 +100,9 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_round_trip_is_exact(tmp_path: Path) -> None:
     board, files = make_board()
     back, found = read_archive(write(tmp_path, board, files))
-    assert back.story == board.story and dict(back.shelf) == dict(board.shelf) and found == files
-    assert list(back.shelf) == list(board.shelf), "oldest first"
-    assert [take.key() for take in back.shelf.values()] == [take.key() for take in board.shelf.values()]
+    assert back.story == board.story and dict(back.takes) == dict(board.takes) and found == files
+    assert list(back.takes) == list(board.takes), "oldest first"
+    assert [take.key() for take in back.takes.values()] == [take.key() for take in board.takes.values()]
 
 
 @given(st.lists(st.text(max_size=40), max_size=4), st.text(max_size=200), st.floats(0, 30))
@@ -103,18 +113,18 @@ def test_any_words_and_numbers_come_back(
     for scene in story.scenes:
         story = edits.edit_scene(story, scene.id, guidance={"text": weight})
     back, found = read_archive(write(tmp_path_factory.mktemp("any"), Board(story), {}))
-    assert back.story == story and not found and not back.shelf
+    assert back.story == story and not found and not back.takes
 
 
 def test_a_file_that_several_takes_share_is_in_it_once(tmp_path: Path) -> None:
     board, files = make_board(takes=2)
-    one, two = board.shelf.values()
+    one, two = board.takes.values()
     shelf = {"take0": one, "take1": two.model_copy(update={"clip": one.clip, "keyframe": one.keyframe})}
     shared = Board(board.story, shelf)
     path = write(tmp_path, shared, files)
     with zipfile.ZipFile(path) as bundle:
         names = bundle.namelist()
-    assert len(names) == len(set(names)) and read_archive(path)[0].shelf == shelf
+    assert len(names) == len(set(names)) and read_archive(path)[0].takes == shelf
 
 
 def test_a_renewed_board_is_another_story_of_the_same_scenes() -> None:
@@ -122,15 +132,15 @@ def test_a_renewed_board_is_another_story_of_the_same_scenes() -> None:
     fresh = renewed(board)
     assert fresh.story.id not in (board.story.id, renewed(board).story.id)
     assert fresh.story.model_copy(update={"id": board.story.id}) == board.story
-    assert fresh.shelf == board.shelf and all(
-        fresh.takes(scene.id) == board.takes(scene.id) for scene in fresh.story.scenes
+    assert fresh.takes == board.takes and all(
+        fresh.takes_of(scene.id) == board.takes_of(scene.id) for scene in fresh.story.scenes
     )
 
 
 @pytest.mark.parametrize("damage", ["missing", "changed"])
 def test_an_archive_that_would_not_be_whole_is_not_written(damage: str, tmp_path: Path) -> None:
     board, files = make_board()
-    clip = (board.shelf["take1"].clip, "mp4")
+    clip = (board.takes["take1"].clip, "mp4")
     files = {name: data for name, data in files.items() if name != clip} | (
         {clip: b"rot"} if damage == "changed" else {}
     )
@@ -139,8 +149,8 @@ def test_an_archive_that_would_not_be_whole_is_not_written(damage: str, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
-@pytest.mark.parametrize("limits", [Limits(files=12), Limits(bytes=3000)])
-def test_what_could_not_be_read_again_is_not_written(limits: Limits, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limits", [ArchiveLimits(files=12), ArchiveLimits(bytes=3000)])
+def test_what_could_not_be_read_again_is_not_written(limits: ArchiveLimits, tmp_path: Path) -> None:
     with pytest.raises(ThroughlineError, match="expected at most"):
         write(tmp_path, *make_board(), limits=limits)
 
@@ -168,9 +178,9 @@ def bundled(path: Path, entries: dict[str, bytes], packing: int = zipfile.ZIP_DE
     return path
 
 
-def refused(path: Path, match: str, limits: Limits | None = None) -> None:
+def refused(path: Path, match: str, limits: ArchiveLimits | None = None) -> None:
     with pytest.raises(ThroughlineError, match=match) as caught:
-        read_archive(path, limits or Limits())
+        read_archive(path, limits or ArchiveLimits())
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
@@ -220,7 +230,7 @@ def test_links_and_devices_are_refused(mode: int, good: Path, tmp_path: Path) ->
 
 def test_too_many_files_are_refused_before_any_is_read(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("its directory is not even read"))
-    refused(good, "directory of 20 files: expected at most 19", Limits(files=19))
+    refused(good, "directory of 20 files: expected at most 19", ArchiveLimits(files=19))
 
 
 def test_the_directory_is_counted_too(good: Path, tmp_path: Path) -> None:
@@ -228,13 +238,13 @@ def test_the_directory_is_counted_too(good: Path, tmp_path: Path) -> None:
     data = bytearray(good.read_bytes())
     data[-14:-10] = struct.pack("<HH", 3, 3)
     (tmp_path / "a.zip").write_bytes(data)
-    refused(tmp_path / "a.zip", "has 20 files: expected at most 19", Limits(files=19))
+    refused(tmp_path / "a.zip", "has 20 files: expected at most 19", ArchiveLimits(files=19))
 
 
 def test_declared_sizes_count_before_anything_is_unpacked(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("nothing is unpacked"))
-    refused(good, "unpacked: expected at most", Limits(bytes=3000))
-    refused(good, "MB in story.json: expected at most", Limits(json_bytes=100))
+    refused(good, "unpacked: expected at most", ArchiveLimits(bytes=3000))
+    refused(good, "MB in story.json: expected at most", ArchiveLimits(json_bytes=100))
 
 
 def test_data_that_unpack_to_more_than_they_declare_are_refused(good: Path, tmp_path: Path) -> None:
@@ -244,7 +254,7 @@ def test_data_that_unpack_to_more_than_they_declare_are_refused(good: Path, tmp_
     data = path.read_bytes()
     assert data.count(size) == 2
     path.write_bytes(data.replace(size, struct.pack("<I", 20)))
-    refused(path, "damaged|declares", Limits(bytes=1_000_000))
+    refused(path, "damaged|declares", ArchiveLimits(bytes=1_000_000))
 
 
 @pytest.mark.parametrize("change", ["flipped", "cut", "before", "comment", "text", "empty", "missing", "zip64"])
@@ -294,13 +304,13 @@ def test_no_flipped_byte_is_taken_for_the_story(
     except ThroughlineError:
         return
     wanted, wanted_files = read_archive(good)
-    assert (board.story, dict(board.shelf), files) == (wanted.story, dict(wanted.shelf), wanted_files)
+    assert (board.story, dict(board.takes), files) == (wanted.story, dict(wanted.takes), wanted_files)
 
 
 def test_a_nested_zip_is_no_clip(tmp_path: Path, good: Path) -> None:
     board, files = make_board(takes=1)
     inner = good.read_bytes()
-    take = board.shelf["take0"].model_copy(update={"clip": name_of(inner)})
+    take = board.takes["take0"].model_copy(update={"clip": name_of(inner)})
     path = write(tmp_path, Board(board.story, {"take0": take}), {**files, (name_of(inner), "mp4"): inner})
     refused(path, "which is no mp4")
 

@@ -12,7 +12,7 @@ from storyboard.document import edits
 from storyboard.document.story import Board
 from storyboard.export import archive_history
 from storyboard.export.archive import open_archive, read_archive, write_archive
-from storyboard.export.archive_history import Past, Step
+from storyboard.export.archive_history import UndoHistory, UndoStep
 from storyboard.studio import Studio
 from tests.paths import ROOT
 from tests.soak.fakes import open_fake
@@ -75,7 +75,7 @@ def test_a_copy_of_a_copy_is_the_same(studio: Studio) -> None:
 def test_pictures_that_only_the_past_shows_are_in_it(studio: Studio) -> None:
     story = edited(studio)
     head = studio.library.head(ME, story)
-    (scene,), (take,) = head.board.story.scenes, head.board.shelf.values()
+    (scene,), (take,) = head.board.story.scenes, head.board.takes.values()
     picture = studio.media.put(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x08" + bytes(30), "png")
     studio.library.edit(ME, story, lambda now: edits.choose_keyframe(now, scene.id, take.id, 3, picture))
     studio.undo(ME, story)
@@ -96,7 +96,7 @@ def test_version_1_is_still_read(studio: Studio, tmp_path: Path) -> None:
     old = as_version_1(path, tmp_path / "old.zip")
     found = studio.import_file(YOU, old)
     assert found["story"]["title"] == "three" and not found["story"]["can_undo"] and found["note"] == ""
-    assert read_archive(old)[1] == read_archive(path)[1] and open_archive(old).past == Past(weights=("f" * 64,))
+    assert read_archive(old)[1] == read_archive(path)[1] and open_archive(old).past == UndoHistory(weights=("f" * 64,))
 
 
 def test_the_samples_are_still_read() -> None:
@@ -138,17 +138,17 @@ def test_a_damaged_step_stays_behind(studio: Studio) -> None:
 
 def test_of_a_very_long_past_the_oldest_stays_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     story = edits.new_story("0", ["Mia runs."])
-    steps = [Step(label="", story=edits.edit_story(story, title=str(n))) for n in range(20)]
+    steps = [UndoStep(label="", story=edits.edit_story(story, title=str(n))) for n in range(20)]
     monkeypatch.setattr(
         archive_history,
         "_MOST",
         (archive_history.MOST_BYTES, archive_history.MOST_VALUES, 6, archive_history.MOST_SCENES),
     )
-    kept = archive_history.recent(Past(tuple(steps), present=17))
+    kept = archive_history.recent(UndoHistory(tuple(steps), present=17))
     assert [step.story.title for step in kept.steps] == [str(n) for n in range(14, 20)] and kept.present == 3
-    kept = archive_history.recent(Past(tuple(steps), present=2))
+    kept = archive_history.recent(UndoHistory(tuple(steps), present=2))
     assert [step.story.title for step in kept.steps] == [str(n) for n in range(2, 8)] and kept.present == 0
-    write_archive(tmp_path / "a.zip", Board(steps[17].story), lambda *_: tmp_path, Past(tuple(steps), 17))
+    write_archive(tmp_path / "a.zip", Board(steps[17].story), lambda *_: tmp_path, UndoHistory(tuple(steps), 17))
     assert len(open_archive(tmp_path / "a.zip").past.steps) == 6
 
 
@@ -160,8 +160,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of three revisions. Not to be changed."""
     folder = tmp_path_factory.mktemp("backup")
     story = edits.new_story("one", ["Mia runs."])
-    steps = tuple(Step(label="", story=edits.edit_story(story, title=title)) for title in ("one", "two", "three"))
-    write_archive(folder / "good.zip", Board(steps[1].story), lambda *_: folder, Past(steps, 1, ("f" * 64,)))
+    steps = tuple(UndoStep(label="", story=edits.edit_story(story, title=title)) for title in ("one", "two", "three"))
+    write_archive(folder / "good.zip", Board(steps[1].story), lambda *_: folder, UndoHistory(steps, 1, ("f" * 64,)))
     return folder / "good.zip"
 
 

@@ -22,7 +22,7 @@ from storyboard.export.contact_sheet import Panel
 from storyboard.media import video
 from storyboard.media.video import read_clip
 from storyboard.rendering.takes import keep_frames
-from storyboard.store.blobs import Media
+from storyboard.store.blobs import BlobStore
 from storyboard.store.files import whole_file
 
 FRAMES = 5
@@ -108,7 +108,7 @@ def test_takes_of_another_shape_and_rate_are_made_to_fit(board: Board, frames_of
     wide = np.repeat(drawn["take1"], 2, axis=2)[:, :80]  # 288 x 80
     odd = take_of("wide", board.story.scenes[1].id, wide, rate=16)
     story = edits.choose_take(board.story, odd.scene, "wide")
-    board = Board(story, {**board.shelf, "wide": odd})
+    board = Board(story, {**board.takes, "wide": odd})
     film.film_mp4(tmp_path / "a.mp4", board, lambda take: wide if take.id == "wide" else drawn[take.id])
     assert shape_of(tmp_path / "a.mp4") == (10 + 5 + 10, (576, 384), 16), "each lasts as long as it did"
 
@@ -243,7 +243,7 @@ def test_marks_are_told_in_minutes_and_tenths(seconds: float, words: str) -> Non
 
 
 def test_every_format_goes_into_the_media(drawn, tmp_path: Path) -> None:
-    media, story = Media(tmp_path / "media"), edits.new_story("Kept", PROMPTS[:1])
+    media, story = BlobStore(tmp_path / "media"), edits.new_story("Kept", PROMPTS[:1])
     scene = story.scenes[0].id
     take = Take(id="kept", scene=scene, **keep_frames(media, drawn["take0"], 8))
     board = Board(edits.choose_take(story, scene, "kept"), {"kept": take})

@@ -214,7 +214,7 @@ def test_an_interrupt_cancels_and_nothing_goes_on_later(
     assert process.returncode == code and "Traceback" not in error
     assert error == ("\ninterrupted: what was done before is kept\n" if code == 130 else "")
     library = Library(home)
-    assert library.ledger.jobs() == [], "a page that starts later does not go on with it"
+    assert library.job_store.jobs() == [], "a page that starts later does not go on with it"
     library.close()
     told = run("plan", story)
     assert [scene["state"] for scene in told["scenes"].values()] == ["fresh", "new"]

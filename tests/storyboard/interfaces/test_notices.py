@@ -32,7 +32,7 @@ def test_what_a_render_did_about_memory_reaches_whoever_asked(tmp_path: Path, mo
         told = list(operations.render(studio, ME, made["id"], []))  # the shell prints these, programs get them
         notices = {job["notice"] for part in told for job in part.get("jobs", {}).values()} - {""}
         assert notices == {"memory ran out with fast: the scene starts again with balanced (clips decoded in tiles)"}
-        (take,) = studio.library.head(ME, made["id"]).board.shelf.values()
+        (take,) = studio.library.head(ME, made["id"]).board.takes.values()
         assert take.trace
         trace = json.loads(studio.media.path(take.trace, "json").read_text())
         assert trace["notices"] == list(notices)

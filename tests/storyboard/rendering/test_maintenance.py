@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storyboard.store.blobs import DAMAGED, Media
+from storyboard.store.blobs import DAMAGED, BlobStore
 from storyboard.studio import Studio
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, YOU
@@ -30,7 +30,7 @@ def rendered(studio: Studio, owner: str, title: str) -> str:
 
 
 def clip_of(studio: Studio, owner: str, story: str) -> Path:
-    (take,) = studio.library.head(owner, story).board.shelf.values()
+    (take,) = studio.library.head(owner, story).board.takes.values()
     return studio.media.path(take.clip, "mp4")
 
 
@@ -39,7 +39,7 @@ def test_a_spoiled_clip_is_set_aside_named_and_made_again(studio: Studio) -> Non
     clip, others = clip_of(studio, ME, mine), sorted(studio.media.folder.glob("??/*"))
     whole = clip.read_bytes()
     clip.write_bytes(b"rot")
-    studio.keeper.look_after()
+    studio.maintenance.look_after()
     (notice,) = studio.notices(ME)["notices"]
     assert "'Mine'" in notice and (clip.parent.name + clip.stem)[:12] in notice and "set aside" in notice
     assert studio.notices(YOU)["notices"] == [] and str(studio.folder) not in notice
@@ -53,7 +53,7 @@ def test_a_spoiled_clip_is_set_aside_named_and_made_again(studio: Studio) -> Non
 
 
 def test_files_that_are_put_meanwhile_stay(tmp_path: Path) -> None:
-    media, put, stop = Media(tmp_path), list[str](), threading.Event()
+    media, put, stop = BlobStore(tmp_path), list[str](), threading.Event()
 
     def write() -> None:
         while not stop.is_set():
@@ -68,7 +68,7 @@ def test_files_that_are_put_meanwhile_stay(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_mended_while_it_is_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    media = Media(tmp_path)
+    media = BlobStore(tmp_path)
     path = media.path(media.put(b"whole", "png"), "png")
     path.write_bytes(b"torn")
     lock, mended = media._lock, list[str]()
@@ -89,7 +89,7 @@ def test_a_file_that_is_mended_while_it_is_read_stays(tmp_path: Path, monkeypatc
 
 
 def test_what_can_not_be_read_is_named(tmp_path: Path) -> None:
-    media = Media(tmp_path)
+    media = BlobStore(tmp_path)
     path = media.path(media.put(b"whole", "png"), "png")
     path.unlink()
     path.mkdir()

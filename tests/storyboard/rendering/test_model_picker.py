@@ -39,8 +39,8 @@ def other_folder(tiny_folder: Path, tmp_path: Path) -> Path:
 def studio(tiny_folder: Path, tmp_path: Path) -> Iterator[Studio]:
     choice = Choice(model=str(tiny_folder))
     studio = Studio(choice.load, tmp_path / "home", choice.digest(), choice=choice)
-    assert studio.picker
-    studio.picker._machine = lambda: LAPTOP
+    assert studio.model_picker
+    studio.model_picker._machine = lambda: LAPTOP
     yield studio
     studio.close()
 
@@ -61,8 +61,8 @@ def choose(studio: Studio, story: str, name: str) -> dict[str, Any]:
 
 
 def brief(studio: Studio) -> dict[str, Any]:
-    assert studio.picker
-    return studio.picker.brief()
+    assert studio.model_picker
+    return studio.model_picker.brief()
 
 
 def states(studio: Studio, story: str) -> list[str]:
@@ -127,14 +127,14 @@ def test_a_render_under_way_ends_with_the_model_that_it_began_with(
     assert studio.renderer.model != before
     watched.go()
     list(studio.follow(ME, story, 0.01))
-    (take,) = studio.library.head(ME, story).board.shelf.values()
+    (take,) = studio.library.head(ME, story).board.takes.values()
     assert take.conditioning and take.conditioning.model == before
     assert states(studio, story)[0] == "stale"
 
 
 def test_loading_keeps_nobody_waiting_and_happens_once(studio: Studio, other_folder: Path) -> None:
     story, go = new_story(studio), threading.Event()
-    load, studio.picker._load = studio.picker._load, lambda *arguments: (go.wait(60), load(*arguments))  # type: ignore
+    load, studio.model_picker._load = studio.model_picker._load, lambda *arguments: (go.wait(60), load(*arguments))  # type: ignore
     told = studio.choose_model(ME, story, str(other_folder))["model"]
     assert told["coming"] == "other" and studio.poll(ME, story)["model"]["coming"] == "other"
     with pytest.raises(ThroughlineError, match="other is being loaded: wait"):
@@ -179,8 +179,8 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
 
 
 def test_a_revision_is_pinned(studio: Studio) -> None:
-    assert studio.picker
-    wanted = studio.picker._wanted("someone/some-model@abc")
+    assert studio.model_picker
+    wanted = studio.model_picker._wanted("someone/some-model@abc")
     assert (wanted.model, wanted.revision) == ("someone/some-model", "abc")
 
 

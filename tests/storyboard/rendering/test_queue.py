@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard.rendering import queue
-from storyboard.rendering.queue import Job, Limits, Made, Queue
+from storyboard.rendering.queue import Job, Made, Queue, QueueLimits
 
 SECONDS = 30.0  # until a test gives up
 
@@ -17,7 +17,7 @@ SECONDS = 30.0  # until a test gives up
 class Bench:
     """A queue whose work goes on one step whenever a test lets it; scene names say what happens in them."""
 
-    limits: Limits = queue.LIMITS
+    limits: QueueLimits = queue.LIMITS
     began: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -183,7 +183,7 @@ def test_what_was_cancelled_is_over_even_if_the_queue_closes_then() -> None:
 @pytest.fixture
 def short() -> Iterator[Bench]:
     """A queue whose limits are reached soon."""
-    bench = Bench(Limits(waiting=3, own_waiting=2, job_seconds=0.0, step_seconds=30.0))
+    bench = Bench(QueueLimits(waiting=3, own_waiting=2, job_seconds=0.0, step_seconds=30.0))
     yield bench
     bench.go(1000)
     bench.queue.close()
@@ -234,13 +234,13 @@ def test_who_comes_back_does_not_jump_the_line(bench: Bench) -> None:
 
 
 def test_a_stuck_job_is_given_up_and_the_line_goes_on() -> None:
-    bench = Bench(Limits(step_seconds=0.05, left_behind=1))
+    bench = Bench(QueueLimits(step_seconds=0.05, left_behind=1))
     (stuck,) = bench.submit("stuck")
     bench.wait(lambda: bench.ended == ["stuck"])
     job = bench.queue.job("me", stuck.id)
     assert (job.state, job.error) == ("failed", "The render was stuck for 0.05 s: it was given up")
     assert bench.queue.state() == {"waiting": 0, "running": 0, "stuck": 1, "working": False}, "it needs a restart"
-    bench.queue.limits = Limits()
+    bench.queue.limits = QueueLimits()
     bench.submit("b")
     bench.wait(lambda: bench.began == ["stuck", "b"])
     bench.go(1000)

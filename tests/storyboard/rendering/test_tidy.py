@@ -27,7 +27,7 @@ def test_only_old_files_that_nothing_refers_to_go(pipeline, tmp_path: Path) -> N
         kept = [aged(path) for path in (tmp_path / "media").rglob("*") if path.is_file()]
         forgotten = aged(studio.media.path(studio.media.put(b"an old export", "zip"), "zip"))
         recent = studio.media.path(studio.media.put(b"a new export", "zip"), "zip")
-        assert len(kept) >= 4 and studio.keeper.tidy() == len(b"an old export")
+        assert len(kept) >= 4 and studio.maintenance.tidy() == len(b"an old export")
         assert all(path.exists() for path in [*kept, recent]) and not forgotten.exists()
     finally:
         studio.close()

@@ -9,25 +9,25 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ThroughlineError
-from storyboard.store.blobs import CHUNK_BYTES, Media
+from storyboard.store.blobs import CHUNK_BYTES, BlobStore
 
 HOUR = 3600.0
 
 
 @pytest.fixture
-def media(tmp_path: Path) -> Media:
-    return Media(tmp_path / "media")
+def media(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "media")
 
 
 def age(path: Path, seconds: float) -> None:
     os.utime(path, (time.time() - seconds,) * 2)
 
 
-def files(media: Media) -> list[Path]:
+def files(media: BlobStore) -> list[Path]:
     return [path for path in media.folder.rglob("*") if path.is_file()]
 
 
-def test_a_file_is_named_by_what_it_holds(media: Media) -> None:
+def test_a_file_is_named_by_what_it_holds(media: BlobStore) -> None:
     digest = media.put(b"a frame", "png")
     assert digest == hashlib.sha256(b"a frame").hexdigest()
     path = media.path(digest, "png")
@@ -37,7 +37,7 @@ def test_a_file_is_named_by_what_it_holds(media: Media) -> None:
     assert files(media) == [path]
 
 
-def test_a_large_file_is_copied_and_stays_where_it_was(media: Media, tmp_path: Path) -> None:
+def test_a_large_file_is_copied_and_stays_where_it_was(media: BlobStore, tmp_path: Path) -> None:
     clip = tmp_path / "mine.mp4"
     clip.write_bytes(os.urandom(2 * CHUNK_BYTES + 5))
     digest = media.put_file(clip)
@@ -45,7 +45,7 @@ def test_a_large_file_is_copied_and_stays_where_it_was(media: Media, tmp_path: P
     assert media.path(digest, "mp4").read_bytes() == clip.read_bytes()
 
 
-def test_missing_files_and_bad_names_are_refused(media: Media, tmp_path: Path) -> None:
+def test_missing_files_and_bad_names_are_refused(media: BlobStore, tmp_path: Path) -> None:
     with pytest.raises(ThroughlineError, match=r"file aaaaaaaaaaaa….png is missing"):
         media.path("a" * 64, "png")
     for digest in ("../" * 21 + "a", "A" * 64, "a" * 63, "a" * 64 + "\n"):
@@ -59,7 +59,7 @@ def test_missing_files_and_bad_names_are_refused(media: Media, tmp_path: Path) -
     assert files(media) == []
 
 
-def test_nothing_is_left_of_a_write_that_failed(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_of_a_write_that_failed(media: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -71,14 +71,14 @@ def test_nothing_is_left_of_a_write_that_failed(media: Media, monkeypatch: pytes
     assert files(media) == before
 
 
-def test_a_torn_file_is_mended_by_putting_it_again(media: Media) -> None:
+def test_a_torn_file_is_mended_by_putting_it_again(media: BlobStore) -> None:
     digest = media.put(b"whole", "webp")
     media.path(digest, "webp").write_bytes(b"who")
     assert media.put(b"whole", "webp") == digest
     assert media.path(digest, "webp").read_bytes() == b"whole"
 
 
-def test_what_is_read_is_what_was_put_or_nothing(media: Media) -> None:
+def test_what_is_read_is_what_was_put_or_nothing(media: BlobStore) -> None:
     digest = media.put(b"whole", "npz")
     assert media.read(digest, "npz") == b"whole"
     assert media.read("a" * 64, "npz") is None
@@ -89,7 +89,7 @@ def test_what_is_read_is_what_was_put_or_nothing(media: Media) -> None:
         assert media.read(digest, "npz") == b"whole"
 
 
-def test_collect_deletes_what_is_old_and_not_kept(media: Media) -> None:
+def test_collect_deletes_what_is_old_and_not_kept(media: BlobStore) -> None:
     kept, old, young, again = (media.put(name, "png") for name in (b"kept", b"old", b"young", b"again"))
     for digest in (kept, old, again):
         age(media.path(digest, "png"), 2 * HOUR)
@@ -101,7 +101,7 @@ def test_collect_deletes_what_is_old_and_not_kept(media: Media) -> None:
     assert sorted(files(media)) == sorted(media.path(digest, "png") for digest in (kept, young, again))
 
 
-def test_many_threads_may_put_the_same(media: Media) -> None:
+def test_many_threads_may_put_the_same(media: BlobStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         digests = set(pool.map(lambda number: media.put(b"%d" % (number % 3), "json"), range(48)))
     assert len(digests) == 3

@@ -16,7 +16,7 @@ import torch
 
 from storyboard import studio as service
 from storyboard.rendering import maintenance
-from storyboard.store.blobs import Media
+from storyboard.store.blobs import BlobStore
 from storyboard.store.encodings import Encodings
 from storyboard.store.library import Library
 from storyboard.store.schema import MIGRATIONS
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_not_used_but_made_again(pipeline: Any, made: Desk, tm
 
 
 def test_what_belongs_to_something_else_is_refused(pipeline: Any, tmp_path: Path) -> None:
-    library, media = Library(tmp_path), Media(tmp_path / "media")
+    library, media = Library(tmp_path), BlobStore(tmp_path / "media")
     store = Encodings(library, media, MODEL)
     shown = np.full((48, 72, 3), 90, np.uint8)
     scene = pipeline.encode_scene(FIRST, shown[None])
@@ -116,10 +116,10 @@ def test_encodings_stay_while_their_keyframe_is_referred_to(pipeline: Any, made:
     with opened(pipeline, tmp_path) as (_, studio):
         media, gone = studio.media, np.full((48, 72, 3), 9, np.uint8)
         studio.renderer.maker.encodings.keep(pipeline.encode_scene(FIRST, gone[None]), "d" * 64)
-        studio.keeper.tidy()
+        studio.maintenance.tidy()
         assert len(encodings(tmp_path)) == 2, "a young one may be referred to soon"
         aged(tmp_path)
-        assert studio.keeper.tidy() > 0 and len(encodings(tmp_path)) == 1
+        assert studio.maintenance.tidy() > 0 and len(encodings(tmp_path)) == 1
         digest = studio.library.encoding(MODEL, FIRST, made_keyframe(studio, made))
         assert digest and media.path(digest, "npz") == encodings(tmp_path)[0]
         assert studio.library.encoding(MODEL, FIRST, "d" * 64) is None
@@ -137,7 +137,7 @@ def test_encodings_by_a_model_that_was_replaced_go_too(pipeline: Any, made: Desk
     assert again(pipeline, tmp_path, made, model="e" * 64)[0] == [FIRST]
     aged(tmp_path)
     with opened(pipeline, tmp_path, "e" * 64) as (_, studio):
-        studio.keeper.tidy()
+        studio.maintenance.tidy()
     assert len(encodings(tmp_path)) == 1 and old not in encodings(tmp_path)
 
 

@@ -82,9 +82,9 @@ def test_a_deleted_story_comes_back_with_all_its_revisions(library: Library) -> 
 
 def test_a_copy_comes_with_its_takes_and_no_id_is_used_twice(library: Library) -> None:
     story = new(library, "a cat")
-    shelf = library.add_take(ME, story.id, take_of(story.scenes[0].id)).board.shelf
+    shelf = library.add_take(ME, story.id, take_of(story.scenes[0].id)).board.takes
     copy = library.create(ME, story.model_copy(update={"id": new_id()}), shelf.values())
-    assert dict(copy.board.shelf) == dict(shelf)
+    assert dict(copy.board.takes) == dict(shelf)
     with pytest.raises(ThroughlineError, match="exists already"):
         library.create(YOU, story)
 
@@ -104,7 +104,7 @@ def test_another_owner_can_do_nothing(library: Library) -> None:
         lambda: library.redo(YOU, story.id),
         lambda: library.add_take(YOU, story.id, take_of(story.scenes[0].id)),
         lambda: library.edited(YOU, story.id, 1),
-        lambda: library.ledger.add([job_of(YOU, story.id, story.scenes[0].id, {})]),
+        lambda: library.job_store.add([job_of(YOU, story.id, story.scenes[0].id, {})]),
         lambda: library.delete(YOU, story.id),
         lambda: library.restore(YOU, story.id),
     ]
@@ -112,7 +112,7 @@ def test_another_owner_can_do_nothing(library: Library) -> None:
         with pytest.raises(ThroughlineError, match=f"story '{story.id}' does not exist"):
             attempt()
     assert library.stories(YOU) == []
-    assert library.ledger.jobs() == []
+    assert library.job_store.jobs() == []
     assert seen(library.head(ME, story.id)) == before
 
 
@@ -300,24 +300,24 @@ def test_jobs_are_known_until_they_end(tmp_path: Path) -> None:
     with closing(Library(tmp_path)) as library:
         story = new(library, "a cat", "a dog")
         first, second = jobs = [job_of(ME, story.id, scene.id, {"seed": 2**52}) for scene in story.scenes]
-        library.ledger.add(jobs)
+        library.job_store.add(jobs)
     with closing(Library(tmp_path)) as library:
-        assert library.ledger.jobs() == [first, second]
-        library.ledger.end([first.id])
-        assert library.ledger.jobs() == [second]
+        assert library.job_store.jobs() == [first, second]
+        library.job_store.end([first.id])
+        assert library.job_store.jobs() == [second]
         library.delete(ME, story.id)
-        assert library.ledger.jobs() == []
+        assert library.job_store.jobs() == []
 
 
 def test_timings_are_the_latest_of_their_kind(library: Library) -> None:
     for number in range(30):
-        library.ledger.add_timing("picturebook", "cpu", True, number, number / 2)
-    library.ledger.add_timing("picturebook", "cpu", False, 7, 8)
-    assert library.ledger.timings("picturebook", "cpu", True) == [(number, number / 2) for number in range(10, 30)]
-    assert library.ledger.timings("picturebook", "cpu", False) == [(7, 8)]
-    assert library.ledger.timings("picturebook", "cuda", True) == []
-    library.ledger.add_timing("picturebook", "cpu", False, 9, 10)
-    assert library.ledger.timings("picturebook", "cpu", False) == [(7, 8), (9, 10)], "asked before, and not stale"
+        library.job_store.add_timing("picturebook", "cpu", True, number, number / 2)
+    library.job_store.add_timing("picturebook", "cpu", False, 7, 8)
+    assert library.job_store.timings("picturebook", "cpu", True) == [(number, number / 2) for number in range(10, 30)]
+    assert library.job_store.timings("picturebook", "cpu", False) == [(7, 8)]
+    assert library.job_store.timings("picturebook", "cuda", True) == []
+    library.job_store.add_timing("picturebook", "cpu", False, 9, 10)
+    assert library.job_store.timings("picturebook", "cpu", False) == [(7, 8), (9, 10)], "asked before, and not stale"
 
 
 def test_referred_names_every_digest_that_any_revision_or_take_or_job_holds(library: Library) -> None:
@@ -328,6 +328,6 @@ def test_referred_names_every_digest_that_any_revision_or_take_or_job_holds(libr
     library.edit(ME, story.id, lambda story: edits.remove_take(story, scene, take.id))
     library.undo(ME, story.id)
     library.undo(ME, story.id)
-    library.ledger.add([job_of(ME, story.id, scene, {"previous": "d" * 64})])
+    library.job_store.add([job_of(ME, story.id, scene, {"previous": "d" * 64})])
     library.delete(ME, story.id)
     assert library.referred() == {letter * 64 for letter in "abcd"}

@@ -217,7 +217,7 @@ def test_concurrent_edits_and_takes_lose_nothing(tmp_path: Path, connections: in
     for library in libraries:
         head = library.head(ME, story.id)
         assert sorted(scene.prompt for scene in head.board.story.scenes) == sorted(["0", *"0123" * 6])
-        assert len(head.board.shelf) == 24
+        assert len(head.board.takes) == 24
         assert head.rev == 1 + 48
     for left in range(24, 0, -1):
         assert len(libraries[-1].undo(ME, story.id).board.story.scenes) == left

@@ -230,7 +230,7 @@ def test_files_are_found_by_their_digest_alone(studio: Studio, address: str, min
     for other in ("", digest[:-1], digest[:-1] + "g", digest.upper(), "*", f"{digest}.json", f"{digest}.sqlite3"):
         name = other if "." in other else f"{other}.mp4"
         assert httpx.get(f"{address}/media/{name}").status_code == 404, name
-    trace = studio.library.head(ME, mine["id"]).board.shelf[mine["scenes"][0]["takes"][0]["id"]].trace
+    trace = studio.library.head(ME, mine["id"]).board.takes[mine["scenes"][0]["takes"][0]["id"]].trace
     assert httpx.get(f"{address}/media/{trace}.json").status_code == 404, "it says what was remembered, in words"
 
 
