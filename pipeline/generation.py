@@ -9,11 +9,10 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from . import defaults
 from .guidance import Guidance
 from .history import AttentionMap, Memory
 from .text_filter import FilterResult, WordKey
-
-DEFAULT_STEPS = 24
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,10 @@ class Settings:
     """Everything about one generation but its words, its past and its guidance; sizes and steps as the embedded model
     has them (`StoryPipeline.native` has those of any model)."""
 
-    height: int = 96  # pixels, a multiple of 24
-    width: int = 144
-    num_frames: int = 17  # 4 k + 1
-    steps: int = DEFAULT_STEPS
+    height: int = defaults.HEIGHT  # pixels, a multiple of 24
+    width: int = defaults.WIDTH
+    num_frames: int = defaults.NUM_FRAMES  # 4 k + 1
+    steps: int = defaults.STEPS
     seed: int = 0
     eta: float = 0.0  # noise added at each step, 0 (none, DDIM) to 1 (DDPM)
     negative_prompt: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -10,19 +9,14 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
-from .backbones.checkpoints import NAMES as NAMES
-from .backbones.checkpoints import assets_folder as assets_folder
-from .backbones.checkpoints import digest as digest
-from .backbones.checkpoints import find as find
-from .backbones.weights import check_folder
+from .backbones.checkpoints import find
+from .backbones.registry import family_of
 from .blocks.block_cache import find_speed
+from .defaults import HISTORIES
 from .errors import ThroughlineError, WeightsError
-from .story_pipeline import HISTORIES, StoryPipeline
-from .transformer import StoryTransformer3DModel
+from .story_pipeline import StoryPipeline
 
 OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "vae")
-STOCK_CLASSES = {"transformer": "CogVideoXTransformer3DModel", "vae": "AutoencoderKLCogVideoX",
-                 "text_encoder": "T5EncoderModel"}  # fmt: skip
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -37,10 +31,10 @@ def load(
     dtype: the precision; None for bfloat16 on a GPU (float16 on one that lacks it), and on a CPU that has instructions
     for it (autocast, over float32 weights). Of the embedded model it is the transformer's alone, which does nearly all
     of the work, so that the text filter, which shares the text encoder, decides the same.
-    memory: one of `placement.MEMORIES`; `StoryPipeline.placement.said` tells what came of it.
-    history: one of `story_pipeline.HISTORIES`; None for "trained" if the model has what that needs, else "reference".
-    revision, offline: see `find`. speed: one of `caching.SPEEDS`.
-    Raises ThroughlineError as `find` does, and for a device, a precision or a history that is not to be had.
+    memory: one of `defaults.MEMORIES`; `StoryPipeline.placement.said` tells what came of it.
+    history: one of `defaults.HISTORIES`; None for "trained" if the model has what that needs, else "reference".
+    revision, offline: see `checkpoints.find`. speed: one of `defaults.SPEEDS`.
+    Raises ThroughlineError as `checkpoints.find` does, and for a device, a precision or a history that is not there.
     """
     folder, place = find(name, revision, offline), find_device(device)
     precision = _dtype(dtype, place)
@@ -49,7 +43,7 @@ def load(
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     try:
-        pipeline = _load(folder, precision)
+        pipeline = StoryPipeline.from_pretrained(folder, **family_of(folder).components(folder, precision))
     except ThroughlineError:
         raise
     except (OSError, ValueError, RuntimeError, TypeError, AttributeError, ImportError) as error:
@@ -66,36 +60,6 @@ def load(
     pipeline.autocast = dtype is None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
-
-
-def _load(folder: Path, precision: torch.dtype) -> StoryPipeline:
-    """A folder of ours, or of a stock CogVideoXPipeline, whose transformer becomes one that may look at references."""
-    stock = check_folder(folder).get("_class_name") != StoryPipeline.__name__
-    if not stock and not _is_cogvideox(folder):
-        return StoryPipeline.from_pretrained(folder, dtype={"transformer": precision, "default": torch.float32})
-    if not stock:
-        return StoryPipeline.from_pretrained(folder, dtype=precision)
-    _check_text_to_video(folder)
-    transformer = StoryTransformer3DModel.from_pretrained(
-        folder / "transformer", dtype=precision, history_dim=0, use_safetensors=True, local_files_only=True
-    )
-    return StoryPipeline.from_pretrained(folder, dtype=precision, transformer=transformer)
-
-
-def _is_cogvideox(folder: Path) -> bool:
-    return json.loads((folder / "vae" / "config.json").read_text())["_class_name"] == "AutoencoderKLCogVideoX"
-
-
-def _check_text_to_video(folder: Path) -> None:
-    """Raises ThroughlineError for folders that are no CogVideoX, or one that starts from a picture."""
-    classes = {name: value[1] for name, value in check_folder(folder).items() if isinstance(value, list)}
-    for name, wanted in STOCK_CLASSES.items():
-        if classes.get(name) != wanted:
-            raise ThroughlineError(f"model {str(folder)!r} has {classes.get(name)} as its {name}: expected {wanted}")
-    config = json.loads((folder / "transformer" / "config.json").read_text())
-    if config.get("in_channels") != config.get("out_channels"):
-        channels = f"{config.get('in_channels')} channels in, {config.get('out_channels')} out"
-        raise ThroughlineError(f"model {str(folder)!r} has {channels}: expected a text-to-video model, with as many")
 
 
 def _check_history(history: str | None) -> None:

@@ -15,28 +15,26 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
 
-from .backbones.cogvideox import PaddedTextEncoder
-from .backbones.options import HISTORIES
+from .backbones import registry
+from .backbones.checkpoints import check_folder
 from .backbones.placement import Placement
-from .backbones.weights import check_folder
 from .blocks.block_cache import SPEEDS, find_speed
 from .decoupler import Decoupler
-from .defaults import STOCK_HISTORY, STOCK_STEPS, STOCK_TEXT, stock_size
-from .denoising import Denoiser, is_stock
+from .denoising import Denoiser
 from .encoders.image import patch_features, to_pixels
-from .encoders.latents import Autoencoder, latent_space
-from .encoders.text import TextEncoder, load_minilm
+from .encoders.latents import Autoencoder
+from .encoders.text import load_minilm
 from .errors import ThroughlineError
 from .feature_extractor import FeatureExtractor
-from .generation import DEFAULT_STEPS, Clip, SceneRequest, Settings, Step, Stopwatch, Trace
-from .guidance import Guidance, make_preconditioning
+from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace
+from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
 from .sampling import Scheduler
 from .text_filter import FilterResult, TextFilter
 from .transformer import StoryTransformer3DModel
 
-__all__ = ["DEFAULT_STEPS", "HISTORIES", "Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
+__all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
 
 
 class StoryPipeline(DiffusionPipeline):
@@ -61,21 +59,15 @@ class StoryPipeline(DiffusionPipeline):
             tokenizer=tokenizer, text_encoder=text_encoder, image_encoder=image_encoder, extractor=extractor,
             decoupler=decoupler, transformer=transformer, vae=vae, scheduler=scheduler,
         )  # fmt: skip
-        self.stock, most = is_stock(vae), transformer.config.max_text_seq_length
-        if self.stock:
-            self.text: TextEncoder = PaddedTextEncoder(text_encoder, tokenizer, most, self._where)
-        else:
-            self.text = TextEncoder(text_encoder, tokenizer, max_tokens=most)
+        self.backbone = registry.family(type(vae).__name__).bind(self.components, self._where)
+        self.text, self.latents = self.backbone.text, self.backbone.latents
         self.filter = TextFilter.from_backbone()
-        self.latents = latent_space(vae, self._where)
-        spreads = (getattr(vae.config, name, None) for name in ("latents_std", "latents_motion_std"))
-        self.denoiser = Denoiser(
-            transformer, scheduler, self.text, make_preconditioning(*spreads), self.latents.unit, self.stock,
-            self._where,
-        )  # fmt: skip
-        self.history = "trained" if self.has_adapter else "reference"
-        self.native, self.guidance, self.frames_per_second = self._native()
+        self.denoiser = Denoiser(self.backbone)
+        self.history = self.backbone.histories[0]
         self.placement = Placement()
+        native = self.backbone.native
+        self.native = Settings(native.height, native.width, native.num_frames, native.steps)
+        self.guidance, self.frames_per_second = Guidance(native.text, native.history), native.frames_per_second
 
     @property
     def has_adapter(self) -> bool:
@@ -83,17 +75,13 @@ class StoryPipeline(DiffusionPipeline):
         return None not in (self.image_encoder, self.extractor, self.decoupler)
 
     @property
-    def precondition(self):
-        return self.denoiser.precondition
-
-    @property
     def autocast(self) -> bool:
         """Whether to denoise in bfloat16 on processors that have it."""
-        return self.denoiser.autocast
+        return self.backbone.autocast
 
     @autocast.setter
     def autocast(self, wanted: bool) -> None:
-        self.denoiser.autocast = wanted
+        self.backbone.autocast = wanted
 
     @property
     def speed(self) -> str:
@@ -106,15 +94,6 @@ class StoryPipeline(DiffusionPipeline):
 
     def _where(self) -> torch.device:
         return self._execution_device
-
-    def _native(self) -> tuple[Settings, Guidance, int]:
-        """Settings and guidance that suit the model, and its frames a second."""
-        if not self.stock:
-            return Settings(), Guidance(), 8
-        config = self.transformer.config
-        height, width, frames = stock_size(config, self.latents.unit)
-        settings = Settings(height=height, width=width, num_frames=frames, steps=STOCK_STEPS)
-        return settings, Guidance(STOCK_TEXT, STOCK_HISTORY), 16 if config.patch_size_t else 8
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options) -> StoryPipeline:  # type: ignore[override]
@@ -166,14 +145,14 @@ class StoryPipeline(DiffusionPipeline):
         self, history: Sequence[HistoryScene], result: FilterResult, settings: Settings | None = None,
         by: str | None = None,
     ) -> Memory:  # fmt: skip
-        """What the past says to the scene that `result` is about. by: one of HISTORIES, None for the model's."""
+        """What the past says to the scene that `result` is about. by: one of HISTORIES, None for the usual."""
         by, settings = by or self.history, settings or self.native
         if by == "trained":
             return remember(history, result, self.text.encode(result.prompt), self.extractor, self.decoupler)
         if by == "off":
             return Memory(None, ())
         latents = {i: self._latents_of(history[i], settings) for i in result.contributing}
-        return refer(history, result, latents, self.denoiser)
+        return refer(history, result, latents, self.backbone)
 
     def _latents_of(self, scene: HistoryScene, settings: Settings) -> Tensor:
         """Those of the keyframe at the size of the clip, which are made again if it had another size."""
@@ -218,25 +197,18 @@ class StoryPipeline(DiffusionPipeline):
             raise ThroughlineError(f"steps is {options.steps}: expected 1 to 1000")
         if not 0 <= options.eta <= 1:
             raise ThroughlineError(f"eta is {options.eta}: expected a number from 0 to 1")
-        if self.stock and options.eta:
+        if options.eta and not self.backbone.limits.has_eta:
             raise ThroughlineError(f"eta is {options.eta}: expected 0, this model's own sampler has none")
 
     def _check_size(self, options: Settings) -> None:
-        unit, period, config = self.spatial_unit, self.latents.period, self.transformer.config
-        for name, value, sample in (
-            ("height", options.height, config.sample_height), ("width", options.width, config.sample_width)
-        ):  # fmt: skip
-            most = sample * self.latents.unit * (1 if config.patch_size_t else 2) if self.stock else 20 * unit
+        limits, period = self.backbone.limits, self.latents.period
+        unit = limits.unit
+        for name, value, most in (("height", options.height, limits.height), ("width", options.width, limits.width)):
             if value % unit or not 2 * unit <= value <= most:
                 raise ThroughlineError(f"{name} is {value}: expected a multiple of {unit} from {2 * unit} to {most}")
-        longest = max(81, 2 * config.sample_frames - 1)
+        longest = limits.num_frames
         if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
             raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
-
-    @property
-    def spatial_unit(self) -> int:
-        """Pixels a side of what one video token covers."""
-        return self.latents.unit * self.transformer.config.patch_size
 
     def _generate_in_memory(self, *args) -> Iterator[Step | Clip]:
         """`_generate`, started again one step further down `--memory` whenever the device runs out of memory."""

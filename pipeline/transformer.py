@@ -5,73 +5,31 @@ Letters: B batch, L text tokens, H history tokens, N video tokens, d width, t wi
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from diffusers import CogVideoXTransformer3DModel, ModelMixin  # noqa: F401  DiffusionPipeline looks for ModelMixin here
 from diffusers.configuration_utils import register_to_config
-from diffusers.models.attention_processor import Attention
-from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
-from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from .blocks.attention import AttentionContext, HistoryStream, Rotary, Tokens, story_block
 from .blocks.block_cache import BlockCache, due_rows, reassembled
 from .blocks.refinement import DetailStage
-
-Rotary = tuple[Tensor, Tensor] | None
-KeysValues = tuple[Tensor, Tensor]  # of one block, each (1, heads, R, e): the reference patches that video may look at
-Tokens = tuple[Tensor, Tensor | None, Tensor]  # text, history and video
-Witness = Callable[[Tensor, Tensor, Tensor], None]  # told queries, keys and values of every block, (B, heads, L + N, e)
-
-
-class HistoryStream(nn.Module):
-    """What one block needs for history tokens: their own adaptive norms, and the gate through which others see them.
-
-    Text and video attend to history in a second softmax, whose result is added times `gate`. At gate 0, or without
-    history, a block is the stock block: the history path is added, not mixed in.
-    """
-
-    def __init__(self, dim: int, time_embed_dim: int, heads: int, gate: float) -> None:
-        super().__init__()
-        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(time_embed_dim, 6 * dim))
-        self.norm1 = nn.LayerNorm(dim, elementwise_affine=False)
-        self.norm2 = nn.LayerNorm(dim, elementwise_affine=False)
-        self.gate = nn.Parameter(torch.full((heads, 1, 1), gate))
-        self.plus: Attention | None = None  # of the dual channel: a second attention beside the block's own
-        self.alpha: nn.Parameter | None = None
-
-    def open_dual_channel(self, base: Attention) -> None:
-        """Gives the block a copy of its attention, `base`, to train while that stays as it is: x = α base +
-        (1 - α) plus. Until one of them is trained the block is what it was, whatever α."""
-        self.plus = copy.deepcopy(base).requires_grad_(True)
-        self.alpha = nn.Parameter(base.to_q.weight.new_tensor(0.5))
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Scaled dot-product attention, (B, heads, n, e). mask: bool, True where a key may be seen.
-
-    While gradients are wanted on a CPU it is written out: the backward pass is three times faster than the fused one's.
-    """
-    if q.device.type == "cpu" and torch.is_grad_enabled() and q.requires_grad:
-        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -1e4)
-        return scores.softmax(-1).to(v.dtype) @ v
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 class StoryTransformer3DModel(CogVideoXTransformer3DModel):
     """CogVideoXTransformer3DModel that also reads history tokens.
 
     Loads stock CogVideoX weights unchanged and, without history, gives the stock output: with a text mask or with
-    history it runs `_story_block` over the same modules. `history_gate` is the gate's value before training: 0 leaves
+    history it runs `story_block` over the same modules. `history_gate` is the gate's value before training: 0 leaves
     pretrained weights as they are, 1 suits training from nothing.
     """
+
+    run_block: Callable[..., Tokens] = staticmethod(story_block)  # a compiled one may take its place
 
     @register_to_config
     def __init__(
@@ -166,65 +124,65 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         attention_kwargs: dict | None = None,
         return_dict: bool = True,
         *,
-        text_mask: Tensor | None = None,  # bool (B, L), True where there is a token
         history: Tensor | None = None,  # (B, H, history_dim)
-        history_mask: Tensor | None = None,  # bool (B, H)
-        references: Sequence[KeysValues] | None = None,  # one a block (`pipeline.reference.attention`)
-        witness: Witness | None = None,
+        context: AttentionContext | None = None,  # its `rotary` is image_rotary_emb
         corners: Tensor | None = None,  # int (B, 2), row and column in patches, of latents that are part of a picture
         caches: Sequence[BlockCache] | None = None,  # one a row: blocks may be passed over
     ) -> Transformer2DModelOutput | tuple[Tensor]:
-        """The model's prediction for the latents, (B, f, C, h, w); without history and text_mask, the stock forward."""
-        own = (history, text_mask, references, witness, corners, caches)
-        plain = all(value is None for value in own) and not self.config.dual_channel and self.detail is None
-        if plain and self._stock_length(encoder_hidden_states):
-            return super().forward(hidden_states, encoder_hidden_states, timestep, timestep_cond, ofs, image_rotary_emb,
-                                   attention_kwargs, return_dict)  # fmt: skip
+        """The model's prediction for the latents, (B, f, C, h, w); with nothing of our own, the stock forward."""
+        context = replace(context or AttentionContext(), rotary=image_rotary_emb)
+        own = context.is_plain and history is None and corners is None and caches is None
+        if own and self._is_stock and self._stock_length(encoder_hidden_states):
+            return super().forward(
+                hidden_states,
+                encoder_hidden_states,
+                timestep,
+                timestep_cond,
+                ofs,
+                image_rotary_emb,
+                attention_kwargs,
+                return_dict,
+            )
         time = self._time_embedding(timestep, timestep_cond, ofs, hidden_states.dtype)
         text, video = self._embed(encoder_hidden_states, hidden_states, corners)
         past = self.history_proj(history) if history is not None else None
-        nothing = [None] * len(self.transformer_blocks)
-        streams = self.history_streams if past is not None or self.config.dual_channel else nothing
-        blocks = list(zip(self.transformer_blocks, streams, references or nothing, strict=True))
-        masks = (text_mask, history_mask)
+        tokens = Tokens(text, past, video)
         if caches is None:
-            video = self._run(blocks, (text, past, video), time, image_rotary_emb, masks, witness)[2]
+            video = self._run(range(self.config.num_layers), tokens, time, context).video
         else:
-            video = self._run_cached(caches, blocks, (text, past, video), time, image_rotary_emb, masks, witness)
+            video = self._run_cached(caches, tokens, time, context)
         output = self._unpatch(self._final(text, video, time), hidden_states)
         if self.detail is not None:
             output = output + self.detail(hidden_states, video, time)
         return Transformer2DModelOutput(sample=output) if return_dict else (output,)
 
-    def _run(
-        self, blocks: Sequence[tuple], tokens: Tokens, time: Tensor, rotary: Rotary, masks: Sequence[Tensor | None],
-        witness: Witness | None,
-    ) -> Tokens:  # fmt: skip
-        """Text, history and video after some blocks."""
-        for block, stream, reference in blocks:
-            args: tuple[Any, ...] = (block, stream, *tokens, time, rotary, *masks, reference, witness)
+    @property
+    def _is_stock(self) -> bool:
+        """Whether the model itself, whatever it is given, is the stock one."""
+        return not self.config.dual_channel and self.detail is None
+
+    def _run(self, layers: Sequence[int], tokens: Tokens, time: Tensor, context: AttentionContext) -> Tokens:
+        """The tokens after some blocks."""
+        streams = self.history_streams if tokens.history is not None or self.config.dual_channel else None
+        for index in layers:
+            stream = streams[index] if streams is not None else None
+            args = (self.transformer_blocks[index], stream, tokens, time, context, index)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
-                tokens = torch.utils.checkpoint.checkpoint(_story_block, *args, use_reentrant=False)
+                tokens = torch.utils.checkpoint.checkpoint(self.run_block, *args, use_reentrant=False)
             else:
-                tokens = _story_block(*args)
+                tokens = self.run_block(*args)
         return tokens
 
     def _run_cached(
-        self, caches: Sequence[BlockCache], blocks: Sequence[tuple], tokens: Tokens, time: Tensor, rotary: Rotary,
-        masks: Sequence[Tensor | None], witness: Witness | None,
-    ) -> Tensor:  # fmt: skip
+        self, caches: Sequence[BlockCache], tokens: Tokens, time: Tensor, context: AttentionContext
+    ) -> Tensor:
         """The video after all blocks, of which rows that hardly change pass over all but the first."""
-        before = tokens[2]
-        tokens = self._run(blocks[:1], tokens, time, rotary, masks, witness)
-        due, made = due_rows(caches, before, after := tokens[2]), None
+        before = tokens.video
+        tokens = self._run((0,), tokens, time, context)
+        due, made = due_rows(caches, before, after := tokens.video), None
         if due:
-            text, past, video, masks = (
-                tokens[0][due],
-                _rows(tokens[1], due),
-                after[due],
-                [_rows(m, due) for m in masks],
-            )
-            made = self._run(blocks[1:], (text, past, video), time[due], rotary, masks, witness)[2]
+            chosen = tokens.rows(due)
+            made = self._run(range(1, self.config.num_layers), chosen, time[due], context.rows(due)).video
         return reassembled(caches, due, before, after, made)
 
     def _stock_length(self, text: Tensor) -> bool:
@@ -271,116 +229,3 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             return x.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
         x = tokens.reshape(b, (f + t - 1) // t, h // p, w // p, -1, t, p, p)
         return x.permute(0, 1, 5, 4, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(1, 2)
-
-
-def _rows(value: Tensor | None, rows: list[int]) -> Tensor | None:
-    return None if value is None else value[rows]
-
-
-def _story_block(
-    block: CogVideoXBlock, stream: HistoryStream | None, text: Tensor, past: Tensor | None, video: Tensor, time: Tensor,
-    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None, reference: KeysValues | None = None,
-    witness: Witness | None = None,
-) -> tuple[Tensor, Tensor | None, Tensor]:  # fmt: skip
-    """CogVideoXBlock.forward with masks and a third stream."""
-    length = text.shape[1]
-    norm_video, norm_text, gate_video, gate_text = block.norm1(video, text, time)
-    joint = torch.cat([norm_text, norm_video], dim=1)
-    if past is not None and stream is not None:
-        modulation = stream.modulation(time)[:, None].chunk(6, dim=-1)
-        norm_past = stream.norm1(past) * (1 + modulation[1]) + modulation[0]
-        joint, past_attended = _mixed_attention(
-            block.attn1, stream, joint, length, norm_past, rotary, text_mask, past_mask, reference, witness
-        )
-        past = past + modulation[2] * past_attended
-    else:
-        joint, _ = _mixed_attention(
-            block.attn1, stream, joint, length, None, rotary, text_mask, None, reference, witness
-        )
-    text, video = text + gate_text * joint[:, :length], video + gate_video * joint[:, length:]
-    norm_video, norm_text, gate_video, gate_text = block.norm2(video, text, time)
-    parts = [norm_text, norm_video]
-    if past is not None and stream is not None:
-        parts.append(stream.norm2(past) * (1 + modulation[4]) + modulation[3])
-    fed = block.ff(torch.cat(parts, dim=1))
-    end = length + video.shape[1]
-    text, video = text + gate_text * fed[:, :length], video + gate_video * fed[:, length:end]
-    return text, None if past is None else past + modulation[5] * fed[:, end:], video
-
-
-def _mixed_attention(
-    attention: Attention, stream: HistoryStream | None, joint: Tensor, length: int, past: Tensor | None,
-    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None, reference: KeysValues | None,
-    witness: Witness | None,
-) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """`_joint_attention` of both channels, if there are two; a witness sees the base."""
-    others = (stream, joint, length, past, rotary, text_mask, past_mask, reference)
-    base, base_past = _joint_attention(attention, *others, witness)
-    if stream is None or stream.plus is None or stream.alpha is None:
-        return base, base_past
-    plus, plus_past = _joint_attention(stream.plus, *others, None)
-    alpha = stream.alpha.to(base.dtype)
-    mixed_past = None if base_past is None or plus_past is None else alpha * base_past + (1 - alpha) * plus_past
-    return alpha * base + (1 - alpha) * plus, mixed_past
-
-
-def _joint_attention(
-    attention: Attention, stream: HistoryStream | None, joint: Tensor, length: int, past: Tensor | None,
-    rotary: Rotary, text_mask: Tensor | None, past_mask: Tensor | None, reference: KeysValues | None,
-    witness: Witness | None,
-) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Text and video attend to themselves as in CogVideoX, plus, gated, to history; history attends to itself and
-    the text. Video, not text, also attends to reference patches, in the same softmax."""
-    q, k, v = _heads(attention, joint)
-    if rotary is not None:
-        q = torch.cat([q[:, :, :length], apply_rotary_emb(q[:, :, length:], rotary)], dim=2)
-        k = torch.cat([k[:, :, :length], apply_rotary_emb(k[:, :, length:], rotary)], dim=2)
-    keys = None if text_mask is None else F.pad(text_mask, (0, joint.shape[1] - length), value=True)[:, None, None]
-    if witness is not None:
-        witness(q, k, v)
-    if reference is None:
-        attended = attend(q, k, v, keys)
-    else:
-        attended = _attend_with(reference, q, k, v, keys, length)
-    if past is None or stream is None:
-        return _merge(attention, attended), None
-    past_q, past_k, past_v = _heads(attention, past)
-    seen = None if past_mask is None else past_mask[:, None, None]
-    remembered = attend(q, past_k, past_v, seen)
-    if past_mask is not None:
-        remembered = remembered * past_mask.any(1)[:, None, None, None]
-    attended = attended + stream.gate.to(attended.dtype) * remembered
-    own_mask = None
-    if text_mask is not None or past_mask is not None:
-        texts = text_mask if text_mask is not None else joint.new_ones(joint.shape[0], length, dtype=torch.bool)
-        pasts = past_mask if past_mask is not None else joint.new_ones(past.shape[:2], dtype=torch.bool)
-        own_mask = torch.cat([texts, pasts], dim=1)[:, None, None]
-    own = attend(past_q, torch.cat([k[:, :, :length], past_k], 2), torch.cat([v[:, :, :length], past_v], 2), own_mask)
-    return _merge(attention, attended), _merge(attention, own)
-
-
-def _attend_with(reference: KeysValues, q: Tensor, k: Tensor, v: Tensor, keys: Tensor | None, length: int) -> Tensor:
-    """Queries of text see text and video; queries of video also see the patches of `reference`."""
-    text = attend(q[:, :, :length], k, v, keys)
-    k, v = (
-        torch.cat([own, other.expand(len(own), -1, -1, -1)], dim=2)
-        for own, other in zip((k, v), reference, strict=True)
-    )
-    if keys is not None:
-        keys = F.pad(keys, (0, reference[0].shape[2]), value=True)
-    return torch.cat([text, attend(q[:, :, length:], k, v, keys)], dim=2)
-
-
-def _heads(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(B, n, d) to normalised queries, normalised keys and values, (B, heads, n, e)."""
-    q, k, v = (
-        to(x).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
-        for to in (attention.to_q, attention.to_k, attention.to_v)
-    )
-    if attention.norm_q is not None:
-        q, k = attention.norm_q(q), attention.norm_k(k)
-    return q, k, v
-
-
-def _merge(attention: Attention, x: Tensor) -> Tensor:
-    return attention.to_out[1](attention.to_out[0](x.transpose(1, 2).flatten(2)))

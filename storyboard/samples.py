@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pipeline import loading
+from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError
 
 from .studio import Studio
@@ -43,9 +44,9 @@ OWNER = "sample-stories-of-throughline"
 def render(folder: Path, model: str = "picturebook") -> list[Path]:
     """Renders every sample and writes its archive into `folder`. Raises ThroughlineError if a scene fails."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = loading.find(model)
+    weights = checkpoints.find(model)
     with tempfile.TemporaryDirectory(prefix="throughline-samples-") as home:
-        studio = Studio(lambda: loading.load(model), Path(home), loading.digest(weights))
+        studio = Studio(lambda: loading.load(model), Path(home), checkpoints.digest(weights))
         with closing(studio):
             return [_render(studio, title, prompts, folder) for title, prompts in tqdm(STORIES.items(), unit="story")]
 
@@ -66,7 +67,7 @@ def _render(studio: Studio, title: str, prompts: tuple[str, ...], folder: Path) 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m storyboard.samples", description=__doc__)
-    parser.add_argument("--out", type=Path, default=loading.assets_folder() / "stories", help="(%(default)s)")
+    parser.add_argument("--out", type=Path, default=checkpoints.assets_folder() / "stories", help="(%(default)s)")
     parser.add_argument("--model", default="picturebook", help="(%(default)s)")
     options = parser.parse_args(arguments)
     try:

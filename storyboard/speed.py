@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 from pipeline import loading
+from pipeline.backbones import checkpoints
 
 from .studio import Studio
 
@@ -130,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     figures: dict[str, Any] = start(options.model)
     with tempfile.TemporaryDirectory(prefix="throughline-speed-") as home:
-        digest = loading.digest(loading.find(options.model))
+        digest = checkpoints.digest(checkpoints.find(options.model))
         with closing(Studio(lambda: loading.load(options.model), Path(home), digest)) as studio:
             _ = studio.renderer.filter
             figures |= editing(studio) | cascade(studio) | growth(studio, options.renders)

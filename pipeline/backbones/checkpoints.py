@@ -1,16 +1,24 @@
-"""Which models there are and where. Imports no torch, so that a page can be up before a model is loaded."""
+"""Which models there are and where, and whether their files are all there, before anything is loaded from them.
+
+Imports no torch, so that a page can be up before a model is loaded.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from ..errors import ThroughlineError, WeightsError
 from . import hub
-from .weights import check_folder
 
 NAMES = ("picturebook",)  # folders of `assets_folder`
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+WEIGHTLESS = ("scheduler", "tokenizer")  # components that have no weights
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 
 
@@ -49,3 +57,49 @@ def digest(folder: Path) -> str:
             with path.open("rb") as file:
                 total.update(file.read(MEGABYTES * 2**20))
     return total.hexdigest()
+
+
+def check_folder(folder: Path) -> dict:
+    """The `model_index.json` of a diffusers folder whose weights are all there, whole, and safetensors.
+
+    Raises ThroughlineError if it is no model folder, WeightsError if a weight file is missing, truncated or a pickle.
+    """
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise ThroughlineError(f"model is {str(folder)!r}: expected 'picturebook' or a folder with a model_index.json")
+    components = read_index(index)
+    for name, value in components.items():
+        if not name.startswith("_") and isinstance(value, list) and value and value[0] and name not in WEIGHTLESS:
+            _check_component(folder / name)
+    return components
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """The components that a model_index.json names. Raises WeightsError."""
+    try:
+        components = json.loads(path.read_text())
+    except ValueError as error:
+        raise WeightsError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(components, dict):
+        raise WeightsError(f"{path} lists no components: expected names with their classes")
+    return components
+
+
+def _check_component(folder: Path) -> None:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickles = [path for path in folder.glob("*") if path.suffix in PICKLES]
+        if pickles:
+            raise WeightsError(f"{pickles[0]} is a pickle, which could run code: expected a .safetensors file")
+        raise WeightsError(f"no weights in {folder}: expected a .safetensors file")
+    for index in folder.glob("*.safetensors.index.json"):
+        parts = set(json.loads(index.read_text())["weight_map"].values())
+        lacking = sorted(parts - {path.name for path in files})
+        if lacking:
+            raise WeightsError(f"no {lacking[0]} in {folder}: expected all {len(parts)} files of {index.name}")
+    for path in files:
+        try:
+            with safe_open(path, "np") as weights:
+                weights.keys()
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{path} is no whole safetensors file ({error})") from None

@@ -1,17 +1,130 @@
-"""What CogVideoX checkpoints do in their own way: how prompts are read, and where tokens stand."""
+"""CogVideoX 1.0 and 1.5 as their authors published them: how prompts are read, where tokens stand, what samples."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from diffusers import CogVideoXPipeline
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from ..encoders.latents import Where
+from ..blocks.attention import Rotary
+from ..encoders.latents import CogVideoXLatents, LatentSpace, Where
 from ..encoders.text import TextEncoder, TextEncoding
-from ..transformer import Rotary, StoryTransformer3DModel
+from ..errors import ThroughlineError
+from ..guidance import Preconditioning, make_preconditioning
+from ..sampling import Sampler, StockSampler
+from ..transformer import StoryTransformer3DModel
+from .base import Limits, Native
+from .checkpoints import check_folder
+from .registry import class_of
+from .transformer_backbone import TransformerBackbone
 
 CACHED_TEXTS = 64  # 3.7 MB each with T5 v1.1 XXL and 226 tokens
+SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
+STEPS, TEXT, HISTORY = 50, 6.0, 1.5  # steps and w1 as the checkpoints' authors recommend
+LONGEST = 81  # frames
+CLASSES = {"transformer": "CogVideoXTransformer3DModel", "text_encoder": "T5EncoderModel"}  # of a stock checkpoint
+
+
+class CogVideoXBackbone(TransformerBackbone):
+    """Without history its clips are those of diffusers' CogVideoXPipeline."""
+
+    name: ClassVar[str] = "cogvideox"
+    quantizable: ClassVar[tuple[str, ...]] = ("transformer", "text_encoder")
+    reads_padding = True
+
+    def __init__(self, components: Mapping[str, Any], where: Where) -> None:
+        super().__init__(components, where)
+        vae, config = components["vae"], self.transformer.config
+        encoder, tokenizer = components["text_encoder"], components["tokenizer"]
+        self.text: TextEncoder = PaddedTextEncoder(encoder, tokenizer, config.max_text_seq_length, where)
+        self.latents: LatentSpace = CogVideoXLatents(vae, where)
+        self.precondition: Preconditioning = make_preconditioning(None)
+        self.native = native(config, self.latents.unit)
+        most = self.latents.unit * (1 if config.patch_size_t else 2)  # 1.5's configuration names the largest size
+        self.limits = Limits(
+            unit=self.latents.unit * self.patch,
+            height=config.sample_height * most,
+            width=config.sample_width * most,
+            num_frames=max(LONGEST, 2 * config.sample_frames - 1),
+            has_eta=False,
+        )
+        self._positions: tuple[Any, Rotary] = (None, None)  # the last ones, by shape and device
+
+    def padding_frames(self, frames: int) -> int:
+        """CogVideoX 1.5: a token spans several latent frames."""
+        return padding_frames(self.transformer, frames)
+
+    def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        """In the precision in which the stock pipeline draws it, for that is what a seed means."""
+        drawn = torch.randn(tuple(shape), generator=generator, dtype=self.transformer.dtype)
+        return drawn.float().to(self.where())
+
+    def sampler(self, steps: int, eta: float) -> Sampler:
+        """The checkpoint's own. It has no eta: CogVideoXDDIMScheduler ignores it, CogVideoXDPMScheduler always adds
+        noise."""
+        return StockSampler(self.scheduler, steps)
+
+    def positions(self, shape: Sequence[int]) -> Rotary:
+        key = (tuple(shape[1:]), self.where())
+        if self._positions[0] != key:
+            rotary = rotary_positions(self.transformer, (shape[1], shape[3], shape[4]), self.latents.unit)
+            self._positions = (key, to_device(rotary, self.where()))
+        return self._positions[1]
+
+
+class CogVideoXFamily:
+    """`base.Family`."""
+
+    name = CogVideoXBackbone.name
+
+    def native(self, folder: Path) -> Native:
+        vae, transformer = (
+            json.loads((folder / name / "config.json").read_text(encoding="utf-8")) for name in ("vae", "transformer")
+        )
+        return native({"patch_size_t": None, **transformer}, 2 ** (len(vae["block_out_channels"]) - 1))
+
+    def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
+        """A stock checkpoint's transformer becomes one that may look at references."""
+        index = check_folder(folder)
+        if index.get("_class_name") == "StoryPipeline":
+            return {"dtype": precision}
+        _check_text_to_video(folder, index)
+        transformer = StoryTransformer3DModel.from_pretrained(
+            folder / "transformer", dtype=precision, history_dim=0, use_safetensors=True, local_files_only=True
+        )
+        return {"dtype": precision, "transformer": transformer}
+
+    def bind(self, components: Mapping[str, Any], where: Where) -> CogVideoXBackbone:
+        return CogVideoXBackbone(components, where)
+
+
+FAMILY = CogVideoXFamily()
+
+
+def _check_text_to_video(folder: Path, index: Mapping[str, Any]) -> None:
+    """Raises ThroughlineError for folders that are no CogVideoX, or one that starts from a picture."""
+    for name, wanted in CLASSES.items():
+        found = class_of(index, name)
+        if found != wanted:
+            raise ThroughlineError(f"model {str(folder)!r} has {found} as its {name}: expected {wanted}")
+    config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
+    if config.get("in_channels") != config.get("out_channels"):
+        channels = f"{config.get('in_channels')} channels in, {config.get('out_channels')} out"
+        raise ThroughlineError(f"model {str(folder)!r} has {channels}: expected a text-to-video model, with as many")
+
+
+def native(config: Mapping[str, Any], unit: int) -> Native:
+    """By the configuration of a transformer. unit: pixels a side of a latent."""
+    height, width, newer = config["sample_height"], config["sample_width"], config["patch_size_t"]
+    if newer:  # CogVideoX 1.5, whose configuration names the largest size, not the usual one
+        height, width = min(height, SIZE_15[0] // unit), min(width, SIZE_15[1] // unit)
+    return Native(height * unit, width * unit, config["sample_frames"], 16 if newer else 8, STEPS, TEXT, HISTORY)
 
 
 class PaddedTextEncoder(TextEncoder):
@@ -57,8 +170,3 @@ def padding_frames(transformer: StoryTransformer3DModel, frames: int) -> int:
 
 def to_device(rotary: Rotary, device: torch.device) -> Rotary:
     return rotary and (rotary[0].to(device), rotary[1].to(device))
-
-
-def repeat_for_tokens(latents: Tensor, transformer: StoryTransformer3DModel) -> Tensor:
-    """A single latent frame (1, 1, C, h, w) as often as a token spans frames."""
-    return latents.expand(-1, transformer.config.patch_size_t or 1, -1, -1, -1)

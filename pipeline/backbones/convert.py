@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import ThroughlineError, WeightsError
-from .weights import PICKLES, read_index
+from .checkpoints import PICKLES, read_index
 
 RENAMED = {"transformer_t2v": "transformer", "feature_extractor": "original_feature_extractor"}
 WRAPPERS = ("state_dict", "model", "module")  # what training code puts around weights

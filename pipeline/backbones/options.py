@@ -13,12 +13,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..defaults import HISTORIES, MEMORIES, SPEEDS
+
 if TYPE_CHECKING:
     from ..story_pipeline import StoryPipeline
-
-MEMORIES = ("auto", "fast", "balanced", "low")
-HISTORIES = ("trained", "reference", "off")
-SPEED_NAMES = ("exact", "fast")
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Choice:
             self.model, self.device, self.dtype, memory=self.memory, history=self.history, revision=self.revision,
             offline=self.offline, speed=self.speed,
         )  # fmt: skip
-        if pipeline.stock or self.memory != "auto":
+        if pipeline.backbone.quantizable or self.memory != "auto":
             print(pipeline.placement.said[-1], file=sys.stderr)
         return pipeline
 
@@ -82,7 +80,7 @@ def add_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--history", choices=HISTORIES,
                        help="how the past is remembered: as the model was trained to, by reference frames, or not "
                             "(default: as trained, else by reference)")  # fmt: skip
-    group.add_argument("--speed", choices=SPEED_NAMES, default="exact",
+    group.add_argument("--speed", choices=SPEEDS, default="exact",
                        help="fast passes over what hardly changes from step to step, and stops guiding before the end: "
                             "nearly the same picture in less time (default: exact)")  # fmt: skip
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from ..defaults import MEMORIES
 from ..errors import ThroughlineError
-from .options import MEMORIES
 
 GIB = 2**30
 
@@ -57,9 +57,10 @@ def gibibytes(module: Any) -> float:
 
 def activations(pipeline: Any) -> float:
     """GiB for what a clip of the model's own size takes beside the weights: an estimate."""
-    config, settings = pipeline.transformer.config, pipeline.native
-    frames = (settings.num_frames - 1) // pipeline.latents.period + 1
-    tokens = frames * (settings.height // pipeline.spatial_unit) * (settings.width // pipeline.spatial_unit)
+    config, backbone = pipeline.transformer.config, pipeline.backbone
+    native, unit = backbone.native, backbone.limits.unit
+    frames = (native.num_frames - 1) // backbone.latents.period + 1
+    tokens = frames * (native.height // unit) * (native.width // unit)
     width = config.num_attention_heads * config.attention_head_dim
     return ACTIVATIONS * tokens / (config.patch_size_t or 1) * width / TOKENS_WIDTH
 
@@ -151,13 +152,13 @@ def _offload_layers(pipeline: Any, device: torch.device) -> None:
 
 def quantize(pipeline: Any, card: Card | None) -> str:
     """Weights of transformer and text encoder in 8 bits, if torchao is installed; says what they are in."""
-    if not pipeline.stock:
+    if not pipeline.backbone.quantizable:
         return "weights as they are"
     if importlib.util.find_spec("torchao") is None:
         return "weights as they are (8 bits need: pip install torchao)"
     from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
 
     float8 = card is not None and card.float8
-    for module in (pipeline.transformer, pipeline.text_encoder):
-        quantize_(module, Float8WeightOnlyConfig() if float8 else Int8WeightOnlyConfig())
+    for name in pipeline.backbone.quantizable:
+        quantize_(getattr(pipeline, name), Float8WeightOnlyConfig() if float8 else Int8WeightOnlyConfig())
     return "weights in 8-bit floats" if float8 else "weights in 8-bit integers"

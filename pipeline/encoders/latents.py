@@ -6,7 +6,7 @@ Letters: F frames (4 k + 1), H, W pixels, f latent frames, C latent channels, h,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 
 from ..autoencoder import AutoencoderLinearVideo
-from ..errors import WeightsError
 
 Autoencoder: TypeAlias = AutoencoderLinearVideo | AutoencoderKLCogVideoX
 Where = Callable[[], torch.device]  # which device computes; weights may be elsewhere until then
@@ -35,14 +34,6 @@ class LatentSpace(Protocol):
 
     def preview(self, latents: Tensor) -> np.ndarray:
         """As `decode`, at no cost worth mentioning and not as good."""
-
-
-def latent_space(vae: Any, where: Where) -> LatentSpace:
-    """Raises WeightsError for an autoencoder that is neither the embedded one nor CogVideoX's."""
-    for kind, space in ((AutoencoderLinearVideo, LinearLatents), (AutoencoderKLCogVideoX, CogVideoXLatents)):
-        if isinstance(vae, kind):
-            return space(vae, where)
-    raise WeightsError(f"autoencoder is a {type(vae).__name__}: expected AutoencoderKLCogVideoX")
 
 
 class LinearLatents:

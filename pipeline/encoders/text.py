@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -133,6 +133,7 @@ class TextEncoder:
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.cache_size = cache_size
+        self.where: Callable[[], torch.device] = lambda: model.device  # which device computes
         self._cache: OrderedDict[str, TextEncoding] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -182,7 +183,7 @@ class TextEncoder:
     def _encode(self, text: str) -> TextEncoding:
         found = self._checked(text)
         ids = found["input_ids"]
-        batch = torch.tensor([ids], device=self.model.device)  # 1 L
+        batch = torch.tensor([ids], device=self.where())  # 1 L
         output = self.model(input_ids=batch, attention_mask=torch.ones_like(batch))
         return TextEncoding(
             text=text,

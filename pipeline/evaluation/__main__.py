@@ -12,12 +12,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .. import loading
+from ..backbones import checkpoints
+from ..defaults import STEPS
 from ..errors import ThroughlineError
 from ..guidance import Guidance
 from ..picturebook.localiser import localiser_folder
 from ..picturebook.reader import reader_folder
-from ..story_pipeline import DEFAULT_STEPS
 from .command import Parser, new_file, run, whole
 from .reporting import report
 from .reporting.contact_sheet import Block, chosen, contact_sheet, title_of
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--reader", type=Path, help="folder of the reader, if it is not the one that ships")
     p.add_argument("--localiser", type=Path, help="folder of the localiser, if it is not the one that ships")
-    p.add_argument("--steps", type=whole(1, 1000), default=DEFAULT_STEPS, help="of denoising (%(default)s)")
+    p.add_argument("--steps", type=whole(1, 1000), default=STEPS, help="of denoising (%(default)s)")
     p.add_argument("--guidance-scale", type=float, default=DEFAULTS["text"], help="w1, on the text (%(default)s)")
     p.add_argument("--history-scale", type=float, default=DEFAULTS["history"], help="w2, on the history (%(default)s)")
     p.add_argument(
@@ -90,9 +90,9 @@ def main(a: argparse.Namespace) -> None:
 def brief_of(a: argparse.Namespace) -> workers.Brief:
     options = Options(Guidance(a.guidance_scale, a.history_scale), a.steps)
     settings = {
-        "model": loading.digest(loading.find(a.model)),
-        "reader": loading.digest(a.reader or reader_folder()),
-        "localiser": loading.digest(a.localiser or localiser_folder()),
+        "model": checkpoints.digest(checkpoints.find(a.model)),
+        "reader": checkpoints.digest(a.reader or reader_folder()),
+        "localiser": checkpoints.digest(a.localiser or localiser_folder()),
         "sources": sources_digest(),
         "seed": a.seed, "steps": a.steps, "guidance_scale": a.guidance_scale, "history_scale": a.history_scale,
     }  # fmt: skip

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import loading
-from ..generation import DEFAULT_STEPS
+from ..defaults import STEPS
 from ..history import HistoryScene
 from ..picturebook import world
 from ..picturebook.captions import story_captions
@@ -53,7 +53,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     return float(((2 * mx * my + c1) * (2 * both + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
 
 
-def compare(pipeline: StoryPipeline, seed: int, steps: int = DEFAULT_STEPS) -> Compared:
+def compare(pipeline: StoryPipeline, seed: int, steps: int = STEPS) -> Compared:
     """The third scene of a story, exact and fast."""
     captions = [caption.text for caption in story_captions(world.abba_story(seed, "fast"))]
     past = list[HistoryScene]()
@@ -62,7 +62,7 @@ def compare(pipeline: StoryPipeline, seed: int, steps: int = DEFAULT_STEPS) -> C
 
     def made(speed: str) -> tuple[np.ndarray, int, float]:
         pipeline.speed, since = speed, time.process_time()
-        with counting() as count:
+        with counting(pipeline.transformer) as count:
             frames = pipeline(captions[2], past, steps=steps, seed=2).frames
         pipeline.speed = "exact"
         return frames, count[0], time.process_time() - since
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     p = Parser("python -m pipeline.evaluation.fast", description=__doc__)
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--stories", type=whole(1, 1000), default=20, help="that are filmed (%(default)s)")
-    p.add_argument("--steps", type=whole(2, 1000), default=DEFAULT_STEPS, help="of denoising (%(default)s)")
+    p.add_argument("--steps", type=whole(2, 1000), default=STEPS, help="of denoising (%(default)s)")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
     return p
 

@@ -34,7 +34,7 @@ from diffusers import (
 )
 from torch import Tensor
 
-from .. import transformer as blocks
+from ..blocks.attention import AttentionContext, Tokens, story_block
 from ..blocks.block_cache import EXACT, SPEEDS, BlockCache, Caches, Speed
 from ..guidance import Guidance, branches, guide
 from ..sampling import StockSampler
@@ -133,7 +133,8 @@ def _predict(
     mask = None if history is None or bool(seen.all()) else seen[:, None].expand(-1, HISTORY_TOKENS)
     times = torch.full((len(names),), t, device=z.device)
     rows = z.expand(len(names), -1, -1, -1, -1)
-    return model(rows, text, times, history=history, history_mask=mask, caches=caches).sample
+    context = AttentionContext(history_mask=mask)
+    return model(rows, text, times, history=history, context=context, caches=caches).sample
 
 
 def stock_clip(model: Any, scene: SceneInputs, steps: int) -> Tensor:
@@ -152,14 +153,14 @@ def stock_clip(model: Any, scene: SceneInputs, steps: int) -> Tensor:
 
 
 @contextmanager
-def compiled(wanted: bool) -> Iterator[None]:
-    """Blocks compiled inside of it."""
-    before = blocks._story_block
-    blocks._story_block = torch.compile(before, dynamic=False) if wanted else before
+def compiled(model: StoryTransformer3DModel, wanted: bool) -> Iterator[None]:
+    """The model's blocks compiled inside of it."""
+    before = model.run_block
+    model.run_block = torch.compile(story_block, dynamic=False) if wanted else before
     try:
         yield
     finally:
-        blocks._story_block = before
+        model.run_block = before
 
 
 # --- the clock -------------------------------------------------------------------------------------------------------
@@ -192,19 +193,19 @@ def _process_bytes() -> int:
 
 
 @contextmanager
-def counting() -> Iterator[list[int]]:
-    """How many rows went through blocks of ours inside of it."""
-    inner, count = blocks._story_block, [0]
+def counting(model: StoryTransformer3DModel) -> Iterator[list[int]]:
+    """How many rows went through the model's blocks inside of it."""
+    before, count = model.run_block, [0]
 
-    def counted(*arguments: Any) -> Any:
-        count[0] += len(arguments[4])
-        return inner(*arguments)
+    def counted(block: Any, stream: Any, tokens: Tokens, *rest: Any) -> Tokens:
+        count[0] += len(tokens.video)
+        return before(block, stream, tokens, *rest)
 
-    blocks._story_block = counted  # type: ignore[assignment]
+    model.run_block = counted
     try:
         yield count
     finally:
-        blocks._story_block = inner
+        model.run_block = before
 
 
 @dataclass(frozen=True)
@@ -241,9 +242,9 @@ class GpuBenchmark:
         def clip(steps: int) -> Tensor:
             return story_clip(model, scene, steps, batched, speed)
 
-        with compiled(compile):
+        with compiled(model, compile):
             took = timed(clip, self.steps, self.device, self.repeats)
-        with counting() as count:
+        with counting(model) as count:
             clip(self.steps) if speed != EXACT else None
         ran = count[0] / (3 * self.steps * len(model.transformer_blocks)) if speed != EXACT else 1.0
         return Timing(way, 3, *took, ran)

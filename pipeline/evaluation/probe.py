@@ -18,9 +18,9 @@ from torch import Tensor
 from tqdm import trange
 from transformers import CLIPVisionModelWithProjection
 
+from ..backbones.checkpoints import NAMES, find
 from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError
-from ..loading import NAMES, find
 from ..picturebook import renderer, world
 from ..picturebook.facts import ACTOR_FACTS, PLACE, PLACE_FACTS, truth_of
 from ..training.models.image_encoder import FactHeads

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from .. import loading
 from ..autoencoder import AutoencoderLinearVideo
+from ..defaults import STEPS
 from ..guidance import Guidance
 from ..history import HistoryScene
 from ..picturebook import renderer, world
-from ..story_pipeline import DEFAULT_STEPS, StoryPipeline
+from ..story_pipeline import StoryPipeline
 from ..training.models.vae import psnr, to_video
 from .command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
@@ -114,7 +115,7 @@ def measure(model: str, steps: int, repeats: int, clips: int, seed: int) -> dict
 def parser() -> argparse.ArgumentParser:
     p = Parser("python -m pipeline.evaluation.speed", description="The autoencoder's PSNR, and how long things take.")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
-    p.add_argument("--steps", type=whole(1, 1000), default=DEFAULT_STEPS, help="of denoising (%(default)s)")
+    p.add_argument("--steps", type=whole(1, 1000), default=STEPS, help="of denoising (%(default)s)")
     p.add_argument("--repeats", type=whole(1, 100), default=3, help="of which the median is taken (%(default)s)")
     p.add_argument("--clips", type=whole(1, 1000), default=40, help="for the PSNR (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=0, help="which clips (%(default)s)")

@@ -16,8 +16,8 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from ..backbones.checkpoints import assets_folder
 from ..errors import WeightsError
-from ..loading import assets_folder
 from .renderer import HEIGHT, WIDTH
 
 PLACE, ACTOR, THINGS = LABELS = range(3)  # as in the renderer's masks of a lone actor

@@ -13,8 +13,8 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from ..backbones.checkpoints import assets_folder
 from ..errors import WeightsError
-from ..loading import assets_folder
 from .facts import ACTOR_FACTS, PLACE_FACTS
 from .renderer import HEIGHT, WIDTH
 

@@ -18,15 +18,14 @@ M kept mentions that have a look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..transformer import KeysValues, Witness
-
-Network = Callable[[Tensor, Tensor, int, Tensor, Witness], Tensor]  # (latents, text, t, ᾱ, witness) -> v
+from ..backbones.base import Backbone, Row
+from ..blocks.attention import KeysValues
 
 NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends on nothing else
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
@@ -66,12 +65,12 @@ class Attention:
             self.looks.append((scores * q.shape[-1] ** -0.5).softmax(-1).mean(0).T)
 
 
-def keys_and_values(references: Sequence[Reference], network: Network, t: int, alpha_bar: Tensor) -> list[KeysValues]:
-    """Of every block, the keys and values of the patches of all references, noised to timestep t."""
-    found = []
+def keys_and_values(references: Sequence[Reference], backbone: Backbone, t: int) -> list[KeysValues]:
+    """Of every block, the keys and values of the patches of all references, noised to timestep t, but never beyond
+    MOST_NOISE."""
+    found, t = [], min(t, round(MOST_NOISE * len(backbone.alpha_bars)))
     for reference in references:
-        attention = Attention(len(reference.text), [], [])
-        network(noised(reference.latents, alpha_bar), reference.text, t, alpha_bar, attention)
+        attention, _ = _seen(reference.text, reference.latents, backbone, t)
         patches = reference.patches.any(0).to(attention.keys_values[0][0].device)
         found.append([(k[:, :, patches], v[:, :, patches]) for k, v in attention.keys_values])
     return [_joined(parts) for parts in zip(*found, strict=True)]
@@ -82,11 +81,17 @@ def _joined(parts: Sequence[KeysValues]) -> KeysValues:
     return keys, values
 
 
-def looks(text: Tensor, latents: Tensor, network: Network, t: int, alpha_bar: Tensor) -> tuple[Tensor, Tensor]:
-    """What the model looks at in a keyframe: how much each patch attends to each token relative to what other patches
-    do, mean over blocks, (L, R), and its prediction."""
+def _seen(text: Tensor, latents: Tensor, backbone: Backbone, t: int) -> tuple[Attention, Tensor]:
+    """What there is to be looked at in a keyframe (1, 1, C, h, w), noised to timestep t, and the prediction for it."""
     attention = Attention(len(text), [], [])
-    v = network(noised(latents, alpha_bar), text, t, alpha_bar, attention)
+    z = noised(latents, backbone.alpha_bars[t].float()).expand(-1, 1 + backbone.padding_frames(1), -1, -1, -1)
+    return attention, backbone.network([Row(text)], witness=attention)(z, t)
+
+
+def looks(text: Tensor, latents: Tensor, backbone: Backbone) -> tuple[Tensor, Tensor]:
+    """What the model looks at in a keyframe: how much each patch attends to each token relative to what other patches
+    do, mean over blocks, (L, R), and its prediction. text: (L, t)."""
+    attention, v = _seen(text, latents, backbone, round(LOOK_AT * len(backbone.alpha_bars)))
     relative = torch.stack([look / look.mean(-1, keepdim=True) for look in attention.looks])
     return relative.log().mean(0), v
 

@@ -18,16 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..denoising import Denoiser
+from ..backbones.base import Backbone
 from ..encoders.text import TextEncoding
 from ..history import AttentionMap, HistoryScene, Memory
 from ..language.mentions import analyse
 from ..text_filter import FilteredScene, FilterResult, Mention, kept_tokens
-from .attention import LOOK_AT, THRESHOLD, Reference, looks
+from .attention import THRESHOLD, Reference, looks
 
 
 def refer(
-    history: Sequence[HistoryScene], result: FilterResult, latents: Mapping[int, Tensor], denoiser: Denoiser
+    history: Sequence[HistoryScene], result: FilterResult, latents: Mapping[int, Tensor], backbone: Backbone
 ) -> Memory:
     """The references of the past scenes that contribute, and a map of every kept word.
 
@@ -36,7 +36,7 @@ def refer(
     """
     references, maps = [], list[AttentionMap]()
     for index in result.contributing:
-        reference, own = _look(history[index], result.scenes[index], latents[index], denoiser)
+        reference, own = _look(history[index], result.scenes[index], latents[index], backbone)
         maps += own
         if reference is not None:
             references.append(reference)
@@ -44,22 +44,18 @@ def refer(
 
 
 def _look(
-    scene: HistoryScene, verdict: FilteredScene, latents: Tensor, denoiser: Denoiser
+    scene: HistoryScene, verdict: FilteredScene, latents: Tensor, backbone: Backbone
 ) -> tuple[Reference | None, list[AttentionMap]]:
     """What a scene contributes: no reference if nothing but what is done was kept."""
-    step = round(LOOK_AT * denoiser.scheduler.config.num_train_timesteps)
-    at = (denoiser.reference_network, step, denoiser.scheduler.alphas_cumprod[step].float())
-    network, t, alpha_bar = at
-    relative, v = looks(scene.text.hidden, latents, network, t, alpha_bar)
+    relative, v = looks(scene.text.hidden, latents, backbone)
     relative = relative.cpu()
-    patch = denoiser.transformer.config.patch_size
-    grid = (latents.shape[-2] // patch, latents.shape[-1] // patch)
+    grid = (latents.shape[-2] // backbone.patch, latents.shape[-1] // backbone.patch)
     patches, maps = list[Tensor](), list[AttentionMap]()
     for mention in verdict.kept_mentions:
         maps += [_map(verdict.index, relative, scene.text, replace(mention, words=(w,)), grid) for w in mention.words]
         if not _is_done(mention, scene.prompt):
-            without = denoiser.text.encode(_without(scene.prompt, mention)).hidden
-            _, other = looks(without, latents, network, t, alpha_bar)
+            without = backbone.text.encode(_without(scene.prompt, mention)).hidden
+            _, other = looks(without, latents, backbone)
             missed = F.adaptive_avg_pool2d((v - other).square().mean((0, 1, 2))[None], grid).flatten().cpu()
             patches.append(_patches(_attended(relative, scene.text, mention), missed))
     return Reference(scene.text.hidden, latents, torch.stack(patches)) if patches else None, maps

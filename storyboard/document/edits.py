@@ -35,7 +35,7 @@ def edit_story(story: Story, **changes: Any) -> Story:
 
 def fit(story: Story, before: Mapping[str, Any], after: Mapping[str, Any]) -> Story:
     """The story for another model: what is still as suited the former one, `before`, becomes what suits the new one,
-    `after` (see `pipeline.defaults`). What somebody chose stays."""
+    `after` (see `pipeline.backbones.base.Native`). What somebody chose stays."""
     if (story.width, story.height) == (before["width"], before["height"]):
         story = edit_story(story, width=after["width"], height=after["height"])
     for scene in story.scenes:

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from huggingface_hub import constants
 from pipeline.backbones import checkpoints, hub
 from pipeline.backbones.catalogue import CATALOGUE, Entry, entry, in_words
 from pipeline.backbones.options import Choice
-from pipeline.defaults import native
+from pipeline.backbones.registry import family_of
 from pipeline.errors import ThroughlineError
 from pipeline.language import vocabulary
 
@@ -130,7 +130,7 @@ class ModelPicker:
 
     def choose(self, name: str, then: Fit) -> None:
         """Begins to load a model: a name of the catalogue, a hub id, with @REVISION if need be, or a local folder.
-        then: called once it is there, with what suits the former one and this one (see `pipeline.defaults`).
+        then: called once it is there, with what suits the former one and this one (`backbones.base.Native`).
 
         Raises ThroughlineError for what can't be loaded here, and while another one is being loaded.
         """
@@ -157,7 +157,7 @@ class ModelPicker:
         error = ""
         try:
             folder = wanted.find()
-            before, after = native(self.choice.find()), native(folder)
+            before, after = (asdict(family_of(place).native(place)) for place in (self.choice.find(), folder))
             self.renderer.switch(wanted.load, wanted.digest())
             self._learned(vocabulary.read(folder))
             self.choice = wanted

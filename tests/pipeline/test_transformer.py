@@ -7,7 +7,8 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from pipeline.transformer import StoryTransformer3DModel, attend
+from pipeline.blocks.attention import AttentionContext, attend
+from pipeline.transformer import StoryTransformer3DModel
 
 HEADS, HEAD, L, H, FRAMES, SIDE = 2, 16, 6, 4, 4, 6  # L text tokens; H history tokens; latents of FRAMES x SIDE x SIDE
 BASE = {"num_attention_heads": HEADS, "attention_head_dim": HEAD, "in_channels": 4, "out_channels": 4,
@@ -53,7 +54,9 @@ def test_without_history_it_is_the_stock_model(kind: str) -> None:
     expected = stock(**inputs(kind)).sample
     assert torch.equal(story(**inputs(kind)).sample, expected)
     assert torch.equal(story(**inputs(kind), return_dict=False)[0], expected)
-    torch.testing.assert_close(story(**inputs(kind), text_mask=first(L, L)).sample, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        story(**inputs(kind), context=AttentionContext(text_mask=first(L, L))).sample, expected, rtol=1e-4, atol=1e-5
+    )
 
 
 @torch.no_grad()
@@ -78,10 +81,14 @@ def test_through_an_open_gate_it_does(kind: str) -> None:
 def test_masked_text_does_not_matter(kind: str) -> None:
     _, story = models(kind, gate=1.0)
     given, history = inputs(kind), torch.randn(2, H, 12)
-    found = story(**given, text_mask=first(4, L), history=history).sample
+    context = AttentionContext(text_mask=first(4, L))
+    found = story(**given, context=context, history=history).sample
     given["encoder_hidden_states"][:, 4:] = 100
     torch.testing.assert_close(
-        story(**given, text_mask=first(4, L), history=history).sample, found, rtol=1e-4, atol=1e-5
+        story(**given, context=AttentionContext(text_mask=first(4, L)), history=history).sample,
+        found,
+        rtol=1e-4,
+        atol=1e-5,
     )
     short = given | {"encoder_hidden_states": given["encoder_hidden_states"][:, :4]}
     torch.testing.assert_close(story(**short, history=history).sample, found, rtol=1e-4, atol=1e-5)
@@ -92,7 +99,7 @@ def test_masked_text_does_not_matter(kind: str) -> None:
 def test_masked_history_does_not_matter(kind: str) -> None:
     _, story = models(kind, gate=1.0)
     history = torch.randn(2, H, 12)
-    found = story(**inputs(kind), history=history, history_mask=first(3, H)).sample
+    found = story(**inputs(kind), history=history, context=AttentionContext(history_mask=first(3, H))).sample
     short = story(**inputs(kind), history=history[:, :3]).sample
     torch.testing.assert_close(found, short, rtol=1e-4, atol=1e-5)
 
@@ -102,7 +109,7 @@ def test_masked_history_does_not_matter(kind: str) -> None:
 def test_a_row_whose_history_is_masked_has_none(kind: str) -> None:
     stock, story = models(kind, gate=1.0)
     mask = torch.tensor([[True] * H, [False] * H])
-    found = story(**inputs(kind), history=torch.randn(2, H, 12), history_mask=mask).sample
+    found = story(**inputs(kind), history=torch.randn(2, H, 12), context=AttentionContext(history_mask=mask)).sample
     expected = stock(**inputs(kind)).sample
     torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-5)
     assert (found[0] - expected[0]).abs().max() > 1e-3

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import app
-from pipeline import loading
+from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError
 from storyboard.studio import Studio
 from storyboard.ui import page
@@ -49,7 +49,7 @@ def test_the_app_closes_its_studio_whatever_happens(
     assert app.main(["--model", str(tiny_folder), "--port", "7860"]) == 2
     assert "empty port" in capsys.readouterr().err
     (studio,) = closed
-    assert studio.folder == tmp_path and studio.renderer.model == loading.digest(tiny_folder)
+    assert studio.folder == tmp_path and studio.renderer.model == checkpoints.digest(tiny_folder)
 
 
 def test_every_stylesheet_and_script_of_the_page_is_there() -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...defaults import STEPS
 from ...guidance import Guidance
 from ...language.matching import DEFAULT_THRESHOLD
 from ...picturebook.world import WorldStory
-from ...story_pipeline import DEFAULT_STEPS, StoryPipeline
+from ...story_pipeline import StoryPipeline
 from .filters import EVERYTHING, PromptFilter, RecentScenes, TokenFilter
 
 Film = list[np.ndarray]  # a scene: uint8 (F, H, W, 3)
@@ -22,7 +23,7 @@ ABBA, LONG = "abba", "long"
 @dataclass(frozen=True)
 class Options:
     guidance: Guidance = field(default_factory=Guidance)
-    steps: int = DEFAULT_STEPS
+    steps: int = STEPS
 
 
 @dataclass(frozen=True)

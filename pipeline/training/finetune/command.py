@@ -24,7 +24,7 @@ from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
 from ... import loading
-from ...backbones import hub
+from ...backbones import checkpoints, hub
 from ...decoupler import Decoupler
 from ...errors import ThroughlineError
 from ...feature_extractor import FeatureExtractor
@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Raises ThroughlineError."""
-    folder = loading.find(options.model, options.revision)  # before anything slow
+    folder = checkpoints.find(options.model, options.revision)  # before anything slow
     videos = read_clips(options.data)
     accelerator = _accelerator(options)
     diffusers.utils.logging.disable_progress_bar()
@@ -144,8 +144,8 @@ def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, 
         look = CLIPVisionModelWithProjection.from_pretrained(look_folder, use_safetensors=True).eval()
     look.requires_grad_(False)
     text = folder / "text_encoder"
-    digests = Digests(loading.digest(folder / "vae"), loading.digest(text) if text.is_dir() else "minilm",
-                      loading.digest(look_folder))  # fmt: skip
+    digests = Digests(checkpoints.digest(folder / "vae"), checkpoints.digest(text) if text.is_dir() else "minilm",
+                      checkpoints.digest(look_folder))  # fmt: skip
     own = pipeline.native
     size = Size(options.frames or own.num_frames, pipeline.frames_per_second, options.height or own.height,
                 options.width or own.width)  # fmt: skip
@@ -239,7 +239,7 @@ def make_generator_task(bench: FinetuneRun, extractor: FeatureExtractor) -> Gene
     pipeline.transformer = None  # the one that came with the pipeline is not needed
     return GeneratorTask(
         transformer, decoupler, extractor, bench.clips, pipeline.scheduler.alphas_cumprod,
-        make_preconditioning(*spreads), pipeline.latents.unit, pipeline.stock,
+        make_preconditioning(*spreads), pipeline.latents.unit, pipeline.backbone.reads_padding,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from ... import loading
+from ...backbones import checkpoints
 from ...decoupler import Decoupler
 from ...errors import ThroughlineError
 from ...feature_extractor import FeatureExtractor
@@ -67,7 +68,7 @@ class MadeUpClips:
 def measure(options: argparse.Namespace, mode: str, checkpointing: bool) -> dict[str, Any]:
     """Seconds a step (the first ones left out), GiB at most, weights in training, in this process."""
     accelerator = Accelerator(mixed_precision=options.precision, cpu=options.cpu)
-    folder = loading.find(options.model)
+    folder = checkpoints.find(options.model)
     pipeline = loading.load(str(folder), "cpu", "bfloat16" if options.precision == "bf16" else "float32")
     task = _task(pipeline, folder, options, mode, checkpointing)
     pipeline.to("cpu")
@@ -103,7 +104,7 @@ def _task(
     return GeneratorTask(
         transformer, Decoupler(text[1], DIM, max_text_length=text[0]),
         FeatureExtractor(text[1], IMAGE_DIM, DIM, max_text_length=text[0]), clips, pipeline.scheduler.alphas_cumprod,
-        make_preconditioning(*spreads), pipeline.latents.unit, pipeline.stock,
+        make_preconditioning(*spreads), pipeline.latents.unit, pipeline.backbone.reads_padding,
     )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        loading.find(options.model)
+        checkpoints.find(options.model)
         if options.one:
             print(json.dumps(measure(options, options.one[0], options.one[1] == "yes")))
             return 0

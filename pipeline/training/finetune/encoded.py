@@ -20,7 +20,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
-from ...backbones.cogvideox import PaddedTextEncoder
 from ...encoders.image import patch_features, to_pixels
 from ...encoders.latents import to_signed
 from ...encoders.text import TextEncoding
@@ -166,8 +165,7 @@ class EncodedClips:
 
     def _encoding(self, text: str) -> TextEncoding:
         self.pipeline.text_encoder.to(self.device)
-        if isinstance(self.pipeline.text, PaddedTextEncoder):
-            self.pipeline.text.where = lambda: self.device  # the pipeline's other models may be elsewhere
+        self.pipeline.text.where = lambda: self.device  # the pipeline's other models may be elsewhere
         return self.pipeline.text.encode(text)
 
     def content_tokens(self, index: int) -> Tensor:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...backbones.cogvideox import padding_frames, rotary_positions, to_device
+from ...blocks.attention import AttentionContext
 from ...decoupler import Decoupler
 from ...feature_extractor import FeatureExtractor, TokenImageAttention
 from ...guidance import Preconditioning
@@ -216,10 +217,12 @@ class GeneratorTask(nn.Module):
         f, _, h, w = clean.shape[1:]
         rotary = to_device(rotary_positions(self.transformer, (f, h, w), self.unit), clean.device)
         mask = None if self.padded else batch["mask"]
+        context = AttentionContext(text_mask=mask, history_mask=remembers)
 
         def network(z: Tensor) -> Tensor:
-            return self.transformer(z, batch["text"], batch["t"], image_rotary_emb=rotary, text_mask=mask,
-                                    history=history, history_mask=remembers).sample  # fmt: skip
+            return self.transformer(
+                z, batch["text"], batch["t"], image_rotary_emb=rotary, history=history, context=context
+            ).sample
 
         v = self.precondition(network, a * clean + s * noise, alpha).float()
         return {"loss": (v - (a * noise - s * clean)).square().flatten(1).mean(1)}

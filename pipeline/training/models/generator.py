@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from ...autoencoder import AutoencoderLinearVideo
+from ...blocks.attention import AttentionContext
 from ...decoupler import Decoupler, cross_covariance
 from ...encoders.image import patch_features, to_pixels
 from ...feature_extractor import FeatureExtractor
@@ -215,8 +216,8 @@ def _estimates(
     corners = window.corners.to(clean.device) if window else None
 
     def network(z: Tensor) -> Tensor:
-        options = {"text_mask": mask, "history": history, "history_mask": matched, "corners": corners}
-        return trainer.transformer(z, text, t, **options).sample
+        context = AttentionContext(text_mask=mask, history_mask=matched)
+        return trainer.transformer(z, text, t, history=history, context=context, corners=corners).sample
 
     z = a * clean + s * noise
     predicted = precondition(network, z, alpha_bar)

@@ -11,6 +11,7 @@ import torch
 from diffusers import CogVideoXPipeline
 
 from pipeline import loading
+from pipeline.backbones.checkpoints import find
 from pipeline.errors import ThroughlineError, WeightsError
 from pipeline.generation import SceneRequest
 from pipeline.guidance import Guidance
@@ -31,7 +32,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @lru_cache
 def loaded(folder: Path, history: str | None = None) -> StoryPipeline:
     pipeline = loading.load(str(folder), device="cpu", dtype="float32", history=history)
-    assert pipeline.denoiser.autocast is False
+    assert pipeline.autocast is False
     return pipeline
 
 
@@ -155,7 +156,7 @@ def test_a_missing_part_of_the_weights_is_named(folders: dict[str, Path], tmp_pa
     parts = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model.safetensors"}}
     (folder / "text_encoder" / "model.safetensors.index.json").write_text(json.dumps(parts))
     with pytest.raises(WeightsError, match=r"no model-00001-of-00002.safetensors in "):
-        loading.find(str(folder))
+        find(str(folder))
 
 
 def test_eta_is_refused_where_the_sampler_has_none(folders: dict[str, Path]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import loading
-from pipeline.backbones import catalogue, hub
+from pipeline.backbones import catalogue, checkpoints, hub
 from pipeline.errors import ThroughlineError
 from tests.tiny import save_tiny
 
@@ -32,16 +32,16 @@ def in_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_model_of_the_cache_loads_without_the_network(in_cache: Path) -> None:
-    folder = loading.find("some/model", offline=True)
+    folder = checkpoints.find("some/model", offline=True)
     assert folder.name == COMMIT
-    assert loading.find("some/model", revision=COMMIT) == folder
+    assert checkpoints.find("some/model", revision=COMMIT) == folder
     assert loading.load("some/model", device="cpu", offline=True).has_adapter
 
 
 @pytest.mark.parametrize("name, revision", [("some/other", None), ("some/model", "v2")])
 def test_what_is_not_in_the_cache_is_refused_offline(name: str, revision: str | None, in_cache: Path) -> None:
     with pytest.raises(ThroughlineError, match=f"model is '{name}'.*is not in the hub's cache"):
-        loading.find(name, revision=revision, offline=True)
+        checkpoints.find(name, revision=revision, offline=True)
 
 
 def test_only_what_a_model_needs_is_asked_for_and_never_a_pickle(
@@ -66,7 +66,7 @@ def test_what_is_a_name_of_the_hub() -> None:
 
 def test_every_model_of_the_picker_says_what_it_needs() -> None:
     for one in catalogue.CATALOGUE:
-        assert one.name in loading.NAMES or hub.is_hub_name(one.name)
+        assert one.name in checkpoints.NAMES or hub.is_hub_name(one.name)
         assert one.needs.estimated == (one.name != "picturebook")
         assert ("(estimates)" in catalogue.in_words(one)) == one.needs.estimated
         memory = list(one.needs.gpu_gib.values())

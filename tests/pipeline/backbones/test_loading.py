@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pipeline import loading
+from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError, WeightsError
 from pipeline.story_pipeline import StoryPipeline
 from tests.paths import ROOT
@@ -20,9 +21,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_picturebook_is_the_embedded_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("THROUGHLINE_ASSETS", raising=False)
-    assert loading.assets_folder() == ROOT / "assets"
+    assert checkpoints.assets_folder() == ROOT / "assets"
     monkeypatch.setenv("THROUGHLINE_ASSETS", str(folder.parent))
-    assert loading.find() == folder
+    assert checkpoints.find() == folder
     assert isinstance(loading.load(), StoryPipeline)
 
 
@@ -43,7 +44,7 @@ def test_precision_is_the_transformers_alone(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["giant", "", "picturebook/", "some/repository"])
 def test_other_names_are_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(ThroughlineError, match=f"model is '{name}': expected 'picturebook'"):
-        loading.find(name)
+        checkpoints.find(name)
 
 
 def test_embedded_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +59,7 @@ def test_damaged_weights_are_found_before_anything_is_loaded(component: str, fol
     weights = next((model / component).glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(WeightsError, match=f"{component}.* no whole safetensors file"):
-        loading.find(str(model))
+        checkpoints.find(str(model))
 
 
 def test_weights_of_another_shape_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.backbones.options import HISTORIES, SPEED_NAMES, Choice, add_options
+from pipeline import defaults
+from pipeline.backbones.options import Choice, add_options
 from pipeline.blocks.block_cache import SPEEDS
+from pipeline.defaults import HISTORIES
 from tests.tiny import save_tiny
 
 
@@ -42,7 +44,7 @@ def test_another_history_is_another_model_to_a_story(folder: Path) -> None:
 
 
 def test_another_speed_is_not() -> None:
-    assert tuple(SPEEDS) == SPEED_NAMES
+    assert tuple(SPEEDS) == defaults.SPEEDS
     assert Choice(speed="fast").digest() == Choice().digest()
 
 

@@ -8,6 +8,7 @@ import torch
 
 from pipeline import loading
 from pipeline.backbones import placement
+from pipeline.backbones.base import Row
 from pipeline.backbones.placement import GIB, Card
 from pipeline.errors import ThroughlineError
 from pipeline.story_pipeline import Clip, Step, StoryPipeline
@@ -101,9 +102,9 @@ def test_eight_bits_through_torchao(tmp_path: Path) -> None:
     folder = str(checkpoints.save(tmp_path, "5b"))
     tiled, low = (loading.load(folder, device="cpu", dtype="float32", memory=m) for m in ("balanced", "low"))
     assert low.placement.said == ["memory low: weights in 8-bit integers, clips decoded in tiles"]
-    x, text = torch.randn(1, 3, 4, 4, 6), torch.randn(1, checkpoints.TEXT_LENGTH, checkpoints.TEXT_WIDTH)
+    x, row = torch.randn(1, 3, 4, 4, 6), Row(torch.randn(checkpoints.TEXT_LENGTH, checkpoints.TEXT_WIDTH))
     with torch.no_grad():
-        whole, small = (p.denoiser.run(x, text, 500, p.denoiser.rotary(x.shape)) for p in (tiled, low))
+        whole, small = (p.backbone.network([row])(x, 500) for p in (tiled, low))
     error = (small - whole).norm() / whole.norm()
     assert 0 < error < 0.05
     assert low(PROMPT, steps=1).frames.shape == (checkpoints.FRAMES, checkpoints.HEIGHT, checkpoints.WIDTH, 3)
@@ -111,7 +112,7 @@ def test_eight_bits_through_torchao(tmp_path: Path) -> None:
 
 def test_without_torchao_it_says_so(tiny, monkeypatch) -> None:
     monkeypatch.setattr(placement.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(tiny, "stock", True)
+    monkeypatch.setattr(tiny.backbone, "quantizable", ("transformer",))
     assert placement.quantize(tiny, None) == "weights as they are (8 bits need: pip install torchao)"
 
 

@@ -8,6 +8,7 @@ import torch
 
 from pipeline import loading
 from pipeline.blocks import block_cache
+from pipeline.blocks.attention import AttentionContext
 from pipeline.blocks.block_cache import EXACT, BlockCache, Speed
 from pipeline.errors import ThroughlineError
 from pipeline.evaluation import fast
@@ -82,10 +83,16 @@ def test_branches_and_shots_of_a_batch_do_not_share_caches(pipeline: StoryPipeli
         mask = torch.ones(rows, 6, dtype=torch.bool)[chosen]
         with torch.no_grad():
             outs = [
-                model(z[chosen], inputs["text"][chosen], torch.full((len(caches),), 500), text_mask=mask,
-                      history=inputs["past"][chosen], caches=caches).sample
+                model(
+                    z[chosen],
+                    inputs["text"][chosen],
+                    torch.full((len(caches),), 500),
+                    context=AttentionContext(text_mask=mask),
+                    history=inputs["past"][chosen],
+                    caches=caches,
+                ).sample
                 for z in steps
-            ]  # fmt: skip
+            ]
         passed.append([cache.passed for cache in caches])
         return outs
 

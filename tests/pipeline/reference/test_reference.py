@@ -93,9 +93,8 @@ def test_only_patches_that_are_looked_at_have_keys() -> None:
     latents, text = scene(PAST).latents, scene(PAST).text.hidden
     every = Reference(text, latents, torch.ones(1, 4, dtype=torch.bool))
     some = replace(every, patches=torch.tensor([[True, False, False, True]]))
-    at = (pipe.denoiser.reference_network, 500, pipe.scheduler.alphas_cumprod[500].float())
     with torch.no_grad():
-        whole, part, both = (keys_and_values(refs, *at) for refs in ([every], [some], [every, some]))
+        whole, part, both = (keys_and_values(refs, pipe.backbone, 500) for refs in ([every], [some], [every, some]))
     for (k, v), (k2, v2), (k3, v3) in zip(whole, part, both, strict=True):
         assert torch.equal(k[:, :, [0, 3]], k2) and torch.equal(v[:, :, [0, 3]], v2)
         assert torch.equal(torch.cat([k, k2], 2), k3) and torch.equal(torch.cat([v, v2], 2), v3)

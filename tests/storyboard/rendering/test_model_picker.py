@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import app
 from pipeline.backbones import catalogue
 from pipeline.backbones.options import Choice
-from pipeline.defaults import EMBEDDED
+from pipeline.backbones.picturebook import NATIVE
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.rendering import model_picker
@@ -187,13 +188,14 @@ def test_a_revision_is_pinned(studio: Studio) -> None:
 def test_a_story_gets_what_suits_the_model_but_for_what_was_chosen() -> None:
     story = edits.new_story("Test", PROMPTS)
     first, second = story.scenes
+    embedded = asdict(NATIVE)
     story = edits.edit_scene(story, second.id, steps=30, guidance={"text": 5.0})
     after = {"height": 480, "width": 720, "num_frames": 49, "steps": 50, "text": 6.0, "history": 1.5}
-    fitted = edits.fit(story, EMBEDDED, after)
+    fitted = edits.fit(story, embedded, after)
     assert (fitted.width, fitted.height) == (720, 480)
     assert [(s.num_frames, s.steps, s.guidance.text, s.guidance.history) for s in fitted.scenes] == [
         (49, 50, 6.0, 1.5), (49, 30, 5.0, 1.5)]  # fmt: skip
-    assert edits.fit(fitted, after, EMBEDDED).scenes[0] == first
+    assert edits.fit(fitted, after, embedded).scenes[0] == first
 
 
 def test_an_app_that_starts_again_takes_the_model_that_was_chosen_last(

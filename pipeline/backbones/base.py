@@ -1,0 +1,129 @@
+"""The contracts between a family of models and everything that uses one.
+
+A family is one file of this package and one line of `registry`. Nothing else asks what kind of model it has.
+
+Letters: B rows of a batch, L text tokens, H history tokens, f latent frames, C latent channels, h, w latents a side,
+F frames, t width of the text encoder, d width of history tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from diffusers import ModelMixin
+from torch import Tensor
+
+from ..blocks.attention import KeysValues, Witness
+from ..blocks.block_cache import BlockCache
+from ..encoders.latents import LatentSpace, Where
+from ..encoders.text import TextEncoder
+from ..sampling import Sampler
+
+
+@dataclass(frozen=True)
+class Native:
+    """What suits a model: the size of its clips in pixels, frames and frames a second, steps, and both weights."""
+
+    height: int
+    width: int
+    num_frames: int
+    frames_per_second: int
+    steps: int
+    text: float  # w1
+    history: float  # w2
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which clips a model can make: sides are multiples of `unit` from 2 `unit` to `height` and `width`."""
+
+    unit: int  # pixels a side of what one video token covers
+    height: int
+    width: int
+    num_frames: int
+    has_eta: bool  # whether noise can be added at each step
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one row of a batch is told beside its noisy latents."""
+
+    text: Tensor  # (L, t)
+    history: Tensor | None = None  # (H, d)
+
+
+class Network(Protocol):
+    """A model that was told its rows: what denoising, references and inversion are given, and all that they know."""
+
+    def __call__(self, z: Tensor, timestep: int) -> Tensor:
+        """v for noisy latents z (B, f, C, h, w), float32."""
+
+
+class Backbone(Protocol):
+    """A model of some family, as one sees it who does not know the family.
+
+    Made of the components of a model folder. Components may be moved between devices; `where` says which one computes.
+    """
+
+    name: ClassVar[str]
+    quantizable: ClassVar[tuple[str, ...]]  # components whose weights may be kept in 8 bits
+    reads_padding: ClassVar[bool]  # whether texts are padded to one length, and the padding is read like any token
+
+    where: Where
+    text: TextEncoder  # prompts to rows, and rows to characters
+    latents: LatentSpace
+    native: Native
+    limits: Limits
+    autocast: bool  # bfloat16 on processors that have instructions for it
+
+    @property
+    def patch(self) -> int:
+        """Latents a side of what one video token covers."""
+
+    @property
+    def histories(self) -> tuple[str, ...]:
+        """Which of `defaults.HISTORIES` it can take, the usual one first."""
+
+    @property
+    def alpha_bars(self) -> Tensor:
+        """ᾱ of every timestep, from the least noise to the most."""
+
+    def padding_frames(self, frames: int) -> int:
+        """Latent frames that have to come before the `frames` of a clip, and are cut off in the end."""
+
+    def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        """Where a seed starts: latents (1, f, C, h, w), float32, on the device that computes."""
+
+    def sampler(self, steps: int, eta: float) -> Sampler:
+        """The steps from noise to latents. It may have a state: one a clip."""
+
+    def network(
+        self,
+        rows: Sequence[Row],
+        *,
+        references: Sequence[KeysValues] | None = None,
+        witness: Witness | None = None,
+        caches: Sequence[BlockCache] | None = None,
+    ) -> Network:
+        """The model, told what its rows are about. references: one a block, for all rows. witness: told the queries,
+        keys and values of every block. caches: one a row, with which blocks may be passed over."""
+
+
+class Family(Protocol):
+    """How a family reads a model folder and is made of its components: what its module calls FAMILY."""
+
+    name: str
+
+    def native(self, folder: Path) -> Native:
+        """What suits the model in a folder, by its configuration files alone."""
+
+    def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
+        """The options with which `StoryPipeline.from_pretrained` loads the folder. Raises ThroughlineError for a folder
+        of the family's autoencoder that is something else."""
+
+    def bind(self, components: Mapping[str, ModelMixin | Any], where: Where) -> Backbone:
+        """The backbone that the components of a pipeline are."""

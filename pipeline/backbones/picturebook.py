@@ -1,0 +1,71 @@
+"""The embedded model: MiniLM's tokens, latents of a linear autoencoder, DDIM over v."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from .. import defaults
+from ..encoders.latents import LatentSpace, LinearLatents, Where
+from ..encoders.text import TextEncoder
+from ..guidance import make_preconditioning
+from ..sampling import Sampler, TrailingDdim
+from .base import Limits, Native
+from .transformer_backbone import TransformerBackbone
+
+NATIVE = Native(
+    defaults.HEIGHT,
+    defaults.WIDTH,
+    defaults.NUM_FRAMES,
+    defaults.FRAMES_PER_SECOND,
+    defaults.STEPS,
+    defaults.TEXT,
+    defaults.HISTORY,
+)
+MOST_PATCHES = 20  # a side of a clip
+LONGEST = 81  # frames
+
+
+class PicturebookBackbone(TransformerBackbone):
+    """`StoryTransformer3DModel` on the latents of an `AutoencoderLinearVideo`."""
+
+    name: ClassVar[str] = "picturebook"
+    quantizable: ClassVar[tuple[str, ...]] = ()
+    native = NATIVE
+
+    def __init__(self, components: Mapping[str, Any], where: Where) -> None:
+        super().__init__(components, where)
+        vae, config = components["vae"], self.transformer.config
+        self.text = TextEncoder(
+            components["text_encoder"], components["tokenizer"], max_tokens=config.max_text_seq_length
+        )
+        self.latents: LatentSpace = LinearLatents(vae, where)
+        self.precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
+        unit, longest = self.latents.unit * self.patch, max(LONGEST, 2 * config.sample_frames - 1)
+        self.limits = Limits(unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True)
+
+    def sampler(self, steps: int, eta: float) -> Sampler:
+        return TrailingDdim(self.scheduler, steps, eta)
+
+
+class PicturebookFamily:
+    """`base.Family`."""
+
+    name = PicturebookBackbone.name
+
+    def native(self, folder: Path) -> Native:
+        return NATIVE
+
+    def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
+        """The precision is the transformer's alone, which does nearly all of the work: the text filter, which shares
+        the text encoder, decides the same in any."""
+        return {"dtype": {"transformer": precision, "default": torch.float32}}
+
+    def bind(self, components: Mapping[str, Any], where: Where) -> PicturebookBackbone:
+        return PicturebookBackbone(components, where)
+
+
+FAMILY = PicturebookFamily()

@@ -1,0 +1,40 @@
+"""The families of models. Importing this module loads no model and no torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ThroughlineError
+from .checkpoints import check_folder
+
+if TYPE_CHECKING:
+    from .base import Family
+
+FAMILIES: dict[str, str] = {  # the class of a model's autoencoder tells its family: the module that has it as FAMILY
+    "AutoencoderLinearVideo": "pipeline.backbones.picturebook",
+    "AutoencoderKLCogVideoX": "pipeline.backbones.cogvideox",
+}
+
+
+def family(autoencoder: str) -> Family:
+    """The family whose autoencoder has that class. Raises ThroughlineError for none."""
+    if autoencoder not in FAMILIES:
+        raise ThroughlineError(f"autoencoder is a {autoencoder}: expected {' or '.join(FAMILIES)}")
+    return importlib.import_module(FAMILIES[autoencoder]).FAMILY  # type: ignore[no-any-return]
+
+
+def family_of(folder: Path) -> Family:
+    """The family of the model in a folder that `checkpoints.find` gave. Raises ThroughlineError for none."""
+    found = class_of(check_folder(folder), "vae")
+    if found not in FAMILIES:
+        raise ThroughlineError(f"model {str(folder)!r} has {found} as its vae: expected {' or '.join(FAMILIES)}")
+    return family(found)
+
+
+def class_of(index: Mapping[str, Any], component: str) -> str | None:
+    """The class of a component by a model_index.json; None if it has none."""
+    value = index.get(component)
+    return value[1] if isinstance(value, list) else None
