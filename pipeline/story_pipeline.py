@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, ModelMixin, SchedulerMixin
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -22,7 +22,6 @@ from .blocks.block_cache import SPEEDS, find_speed
 from .decoupler import Decoupler
 from .denoising import Denoiser
 from .encoders.image import patch_features, to_pixels
-from .encoders.latents import Autoencoder
 from .encoders.text import load_minilm
 from .errors import ThroughlineError
 from .feature_extractor import FeatureExtractor
@@ -30,9 +29,7 @@ from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace
 from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
-from .sampling import Scheduler
 from .text_filter import FilterResult, TextFilter
-from .transformer import StoryTransformer3DModel
 
 __all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
 
@@ -50,7 +47,7 @@ class StoryPipeline(DiffusionPipeline):
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, text_encoder: PreTrainedModel,
-        transformer: StoryTransformer3DModel, vae: Autoencoder, scheduler: Scheduler,
+        transformer: ModelMixin, vae: ModelMixin, scheduler: SchedulerMixin,
         image_encoder: CLIPVisionModelWithProjection | None = None, extractor: FeatureExtractor | None = None,
         decoupler: Decoupler | None = None,
     ) -> None:  # fmt: skip
@@ -85,7 +82,7 @@ class StoryPipeline(DiffusionPipeline):
 
     @property
     def speed(self) -> str:
-        """One of `caching.SPEEDS`."""
+        """One of `defaults.SPEEDS`."""
         return next(name for name, speed in SPEEDS.items() if speed == self.denoiser.speed)
 
     @speed.setter

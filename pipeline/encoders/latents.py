@@ -6,7 +6,7 @@ Letters: F frames (4 k + 1), H, W pixels, f latent frames, C latent channels, h,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ..autoencoder import AutoencoderLinearVideo
 
-Autoencoder: TypeAlias = AutoencoderLinearVideo | AutoencoderKLCogVideoX
 Where = Callable[[], torch.device]  # which device computes; weights may be elsewhere until then
 
 

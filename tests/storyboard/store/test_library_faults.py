@@ -297,7 +297,7 @@ def test_any_sequence_does_what_a_list_does(actions: list[Action]) -> None:
                 act(library, model, action, number)
             head = library.head(ME, model.story.id)
             assert head.board.story == model.story
-            assert head.board.takes(model.story.scenes[0].id) == tuple(model.takes)
+            assert head.board.takes_of(model.story.scenes[0].id) == tuple(model.takes)
             assert head.can_undo == (model.present > 0)
             assert head.can_redo == (model.present < len(model.revisions) - 1)
         library.close()
