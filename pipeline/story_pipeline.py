@@ -38,7 +38,7 @@ __all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
 
 
 class StoryPipeline(DiffusionPipeline):
-    """Generates a scene from its prompt and from what earlier scenes established (design, section 1).
+    """Generates a scene from its prompt and from what earlier scenes established (docs/method.md).
 
     Does not cover: models whose text is not encoded by `text_encoder` alone.
     """
@@ -85,7 +85,7 @@ class StoryPipeline(DiffusionPipeline):
 
     @property
     def speed(self) -> str:
-        """One of `caching.SPEEDS`."""
+        """One of `block_cache.SPEEDS`."""
         return next(name for name, speed in SPEEDS.items() if speed == self.denoiser.speed)
 
     @speed.setter
