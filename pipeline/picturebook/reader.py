@@ -1,4 +1,4 @@
-"""The reader: a small network that says what a clip shows. `training.models.reader` trains it on rendered clips alone."""
+"""The reader: a small network that says what a clip shows, trained on rendered clips alone (`models.reader`)."""
 
 from __future__ import annotations
 
