@@ -5,6 +5,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,3 +139,42 @@ def test_commands_of_the_shell_answer_help(command: str) -> None:
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: python -m storyboard {command}")
+
+
+# --- names in docstrings and comments
+
+SOURCES = sorted(path for folder in (*PACKAGES, "tests") for path in ROOT.glob(f"{folder}/**/*.py"))
+DOTTED = re.compile(r"`([a-z]\w*(?:\.\w+)+)`")
+FILE_SUFFIXES = {"py", "js", "json", "mp4", "gif", "png", "pdf", "zip", "txt", "model"}
+
+
+def said(source: Path) -> Iterator[str]:
+    """The docstrings and comments of a file, and its other strings."""
+    with source.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type in (tokenize.COMMENT, tokenize.STRING):
+                yield token.string
+
+
+@functools.cache
+def words_in_code(source: Path) -> frozenset[str]:
+    with source.open("rb") as file:
+        return frozenset(token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.NAME)
+
+
+def is_known(name: str) -> bool:
+    """Whether `room.module.name` or any end of it is in the code; of other dotted names, whether their words are."""
+    parts = name.split(".")
+    modules = {source: source.relative_to(ROOT).with_suffix("").parts for source in SOURCES}
+    for length in range(len(parts), 0, -1):
+        head, rest = tuple(parts[:length]), parts[length:]
+        named = [source for source, path in modules.items() if path[-length:] == head or path[-length - 1 : -1] == head]
+        if named:
+            return not rest or any(rest[0] in words_in_code(source) for source in named)
+    return set(parts) <= frozenset().union(*map(words_in_code, SOURCES))
+
+
+def test_names_in_docstrings_and_comments_exist() -> None:
+    names = {(name_of(source), name) for source in SOURCES for text in said(source) for name in DOTTED.findall(text)}
+    unknown = {key for key in names if key[1].rpartition(".")[2] not in FILE_SUFFIXES and not is_known(key[1])}
+    assert not unknown
