@@ -1,4 +1,4 @@
-"""Separates picture from text in what the feature extractor predicts (design, section 1.3)."""
+"""Separates picture from text in what the feature extractor predicts (docs/method.md, step 3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What kept words looked like: cross-attention over keyframes, and a transformer that carries it to the current prompt.
 
-Design, section 1.2. Letters: n kept tokens of one past scene, P patches of its keyframe, M kept tokens of all scenes,
-L tokens of the current prompt, t width of the text encoder, v width of the image encoder, d width of the features.
+Step 2 of docs/method.md. Letters: n kept tokens of one past scene, P patches of its keyframe, M kept tokens of all
+scenes, L tokens of the current prompt, t width of the text encoder, v width of the image encoder, d width of the
+features.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ __all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
 
 
 class StoryPipeline(DiffusionPipeline):
-    """Generates a scene from its prompt and from what earlier scenes established (design, section 1).
+    """Generates a scene from its prompt and from what earlier scenes established (docs/method.md).
 
     Does not cover: models whose text is not encoded by `text_encoder` alone.
     """

@@ -1,4 +1,4 @@
-"""The text filter (design, section 1.1): which words of past prompts matter for the current one.
+"""The text filter (docs/method.md, step 1): which words of past prompts matter for the current one.
 
 Every content word of a past prompt is compared with every content word of the current prompt; mentions
 (`pipeline.language.mentions`) are kept or dropped whole. A mention is kept if its head matches the head of a mention

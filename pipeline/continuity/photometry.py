@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 LEAST_SCENES = 3  # with fewer there is no usual value to fall out of line with
-# Ratios to the story's median outside of which a scene is reported, chosen on rendered stories (pipeline/README.md,
-# "The continuity meter"): whatever place and hour of day a scene has, its ratio lies inside in 99% of cases.
+# Ratios to the story's median outside of which a scene is reported, chosen on rendered stories (docs/continuity.md,
+# "Drift"): whatever place and hour of day a scene has, its ratio lies inside in 99% of cases.
 USUAL = {"contrast": (0.6, 1.75), "saturation": (0.6, 1.75), "sharpness": (0.75, 1.6)}
 # A drift: values that follow the order of the scenes, and whose fitted line changes by more than this factor.
 LEAST_DRIFT_SCENES, ORDERLY, DRIFTED = 6, 0.85, 1.4

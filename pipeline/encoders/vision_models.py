@@ -41,7 +41,7 @@ MOST_PIXELS = 224  # a side: DINOv2 was trained at 518, which takes five times a
 
 
 class LookEncoder(Protocol):
-    """What `continuity.Gauge` asks of an encoder."""
+    """What `continuity.measurement.Gauge` asks of an encoder."""
 
     name: str
 

@@ -45,7 +45,7 @@ SOURCES = {
     "again": "generated, second appearance",
 }
 FIRST, AGAIN = (0, 1), (2, 3)  # scenes of an ABBA story
-OWNED = 0.4  # of a patch, from which it shows the actor, as in `training.truth`
+OWNED = 0.4  # of a patch, from which it shows the actor, as in `picturebook.facts`
 
 
 @dataclass(frozen=True, eq=False)

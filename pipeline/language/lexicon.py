@@ -1,7 +1,7 @@
 """Word lists of the text filter: what is never kept, what excludes what, and what looks like a verb or a name.
 
 Small and curated on purpose. A word that is missing here is not lost: it is then compared by the encoder alone.
-All entries are written forms as `pipeline.language.mentions.written_form` makes them: case-folded, without accents.
+All entries are written forms as `pipeline.language.words.written_form` makes them: case-folded, without accents.
 """
 
 

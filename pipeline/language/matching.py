@@ -16,7 +16,7 @@ from .mentions import Analysis, MentionParts, analyse
 from .phrases import Phrase
 from .words import Segment, attribute_classes, domains, is_descriptive, same_kind
 
-# F1 on all labelled cases is flat from 0.475 to 0.65 (pipeline/README.md, "The filter"). The lower end, because
+# F1 on all labelled cases is flat from 0.475 to 0.65 (docs/filter.md). The lower end, because
 # synonyms that no list knows start at about 0.5.
 DEFAULT_THRESHOLD = 0.5
 

@@ -1,4 +1,4 @@
-"""The reader: a small network that says what a clip shows, trained on rendered clips alone (`training.reader`)."""
+"""The reader: a small network that says what a clip shows, trained on rendered clips alone (`models.reader`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the continuity meter says about a story: which mentions recur, how alike they look, and what to look at again.
 
 Which mentions of two scenes speak of the same thing is what the text filter says about them, the user's pins and mutes
-included; actions are left out, for they have no looks of their own. Nothing is measured here: see `continuity.meter`.
+included; actions are left out, for they have no looks of their own. Nothing is measured here: see `meter`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..document import plan
 from ..document.plan import Filter
 from ..document.story import Scene, Story
 
-# When a warning is given; pipeline/README.md, "The continuity meter", has how often that is a false alarm.
+# When a warning is given; docs/continuity.md has how often that is a false alarm.
 ABSENT, CHANGED, LITTLE_PROMPT, STILL = 0.1, 0.35, 0.5, 0.34
 LIGHT_WORDS = {  # measure -> in words: too low, too high
     "contrast": ("looks washed out", "is harsh"),

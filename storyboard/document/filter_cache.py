@@ -1,6 +1,6 @@
 """The text filter for many scenes at once: it is asked about every pair of prompts once, not at every edit.
 
-What it keeps of a past prompt depends on that prompt, the present one and the settings alone (design, section 1), so
+What it keeps of a past prompt depends on that prompt, the present one and the settings alone (docs/method.md), so
 after an edit only the pairs of the scene that was edited are new.
 
 Imports neither torch nor gradio: the filter is given.

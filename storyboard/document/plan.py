@@ -1,6 +1,6 @@
 """What depends on what: which scenes are stale and why, and what a render would do.
 
-A scene depends on an earlier one exactly if it keeps something of it (design, section 1: exactness), so all of this
+A scene depends on an earlier one exactly if it keeps something of it (docs/method.md: exactness), so all of this
 follows from what the text filter says about the prompts.
 
 Imports neither torch nor gradio: the filter is given.

@@ -12,7 +12,7 @@ An archive may come from anybody. It is read in memory alone, no name in it beco
 unless all of it is as it should be.
 
 Does not cover: whether a clip is a video that can be decoded; of a very long past, the steps of undo that are oldest
-(`past.recent`).
+(`archive_history.recent`).
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def _strip(
 def captioned(
     frames: Iterable[np.ndarray], starts: Sequence[int], strips: Sequence[np.ndarray]
 ) -> Iterator[np.ndarray]:  # (H, W, 3) to (H + S, W, 3)
-    """The frames of a film, each above the strip of the scene that began last. starts: as of `cutting.scene_starts`."""
+    """The frames of a film, each above the strip of the scene that began last. starts: `transitions.scene_starts`."""
     current = -1
     for index, frame in enumerate(frames):
         while current + 1 < len(starts) and starts[current + 1] <= index:

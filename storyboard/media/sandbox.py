@@ -1,4 +1,4 @@
-"""Runs a program that reads files from strangers: `python confined.py MEMORY_BYTES CPU_SECONDS PROGRAM ARGUMENT ...`.
+"""Runs a program that reads files from strangers: `python sandbox.py MEMORY_BYTES CPU_SECONDS PROGRAM ARGUMENT ...`.
 
 It gets so much memory and time on a processor, few open files, and can write none. As a program of its own rather than
 a hook between fork and exec: such hooks may lock up a program that has threads.

@@ -232,7 +232,7 @@ class Library:
 
     def referred(self) -> set[str]:
         """Every digest that any revision, take or job names, those of deleted stories included: what
-        `Media.collect` is to keep. Takes up to 0.3 ms a revision; others may work meanwhile."""
+        `BlobStore.collect` is to keep. Takes up to 0.3 ms a revision; others may work meanwhile."""
         queries = ("SELECT doc FROM takes UNION ALL SELECT content FROM jobs", "SELECT doc FROM revisions")
         plain, revisions = self._database.write(lambda db: [db.execute(query).fetchall() for query in queries])
         found = {digest for (doc,) in plain for digest in digests_in(doc)}

@@ -1,5 +1,6 @@
-"""The README's examples run as they are written, over a tiny model in the place of the embedded one."""
+"""The examples of all documents run as they are written, over a tiny model in the place of the embedded one."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,15 +12,36 @@ import pytest
 from tests.paths import ROOT
 from tests.storyboard.studios import open_studio, served
 
-README = Path(os.environ.get("THROUGHLINE_EXAMPLES", ROOT / "README.md"))
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+EXAMPLES = {  # what the tests below run
+    ("README.md", "First steps in the shell"),
+    ("docs/api.md", "From Python"),
+    ("docs/api.md", "From a shell"),
+    ("docs/api.md", "Over HTTP"),
+    ("docs/api.md", "One film from four prompts"),
+    ("docs/api.md", "The model alone"),
+}
 
 
-def example(heading: str) -> str:
-    """The first block of code under a heading of the README."""
-    text = README.read_text(encoding="utf-8")
-    found = re.search(rf"^#+ {heading}\n+(?:(?!^#|^```).*\n)*```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert found, f"README.md has no block of code under the heading {heading!r}"
-    return found[1]
+def examples() -> dict[tuple[str, str], str]:
+    """Every block of Python or shell of every document, by its document and the heading that it stands under."""
+    found: dict[tuple[str, str], str] = {}
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix()
+        for block in BLOCK.finditer(text):
+            key = name, HEADING.findall(text[: block.start()])[-1]
+            assert key not in found, f"{name} has two examples under {key[1]!r}: expected one"
+            found[key] = block[2]
+    return found
+
+
+def example(heading: str, document: str = "docs/api.md") -> str:
+    return examples()[document, heading]
+
+
+def test_every_example_of_the_documents_is_run() -> None:
+    assert set(examples()) == EXAMPLES
 
 
 @pytest.fixture
@@ -63,3 +85,22 @@ def test_over_http(environment: dict[str, str], pipeline, tmp_path: Path) -> Non
         told = run([sys.executable, "-c", code.replace("http://127.0.0.1:7860", address)], tmp_path, environment)
     studio.close()
     assert re.search(r"media/[0-9a-f]{64}\.mp4", told) and "dict_keys(['plan'])" in told
+
+
+@pytest.mark.slow
+def test_one_film_from_four_prompts(environment: dict[str, str], tmp_path: Path) -> None:
+    code = example("One film from four prompts")
+    assert code == example("First steps in the shell", "README.md")
+    run(["bash", "-euo", "pipefail", "-c", code], tmp_path, environment)
+    assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
+    trace = json.loads((tmp_path / "film_scenes" / "trace.json").read_text(encoding="utf-8"))
+    assert len(trace["scenes"]) == 4
+    assert len(list((tmp_path / "film_scenes").glob("*.mp4"))) == 4
+
+
+def test_the_model_alone(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("THROUGHLINE_ASSETS", environment["THROUGHLINE_ASSETS"])
+    exec(example("The model alone"), {})
+    assert "Mia" in capsys.readouterr().out

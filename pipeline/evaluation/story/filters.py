@@ -34,9 +34,9 @@ class RecentScenes:
 
 @dataclass(frozen=True)
 class TokenFilter:
-    """Tokens, not mentions (design, section 1.1, as first written): a token of a past prompt is kept if its best cosine
-    with a token of the prompt reaches the threshold. Numbers, names, attributes and function words are like any other
-    token. With EVERYTHING as the threshold, past prompts are remembered whole.
+    """Tokens, not mentions, as the method was first written: a token of a past prompt is kept if its best cosine with
+    a token of the prompt reaches the threshold. Numbers, names, attributes and function words are like any other token.
+    With EVERYTHING as the threshold, past prompts are remembered whole.
     """
 
     encoder: TextEncoder

@@ -1,4 +1,4 @@
-"""The measures: what the reader says of the scenes of a story, counted (design, section 6).
+"""The measures: what the reader says of the scenes of a story, counted (docs/benchmark.md).
 
 A story of the benchmark has one actor a scene, and its captions say nothing of anybody's look. Readings of two
 appearances are compared with one another, not with the rendered truth: a generated actor may look like anything, but

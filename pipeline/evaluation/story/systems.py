@@ -33,7 +33,7 @@ class System:
     title: str
     words: str = "mentions"  # what decides what is remembered: a name of `filters_of`
     history_scale: float | None = None  # w2; None for that of the run
-    remembers_by: str | None = None  # a name of `story_pipeline.HISTORIES`; None for the model's own
+    remembers_by: str | None = None  # a name of `defaults.HISTORIES`; None for the model's own
     protocols: tuple[str, ...] = (ABBA, LONG)  # where it is measured
 
     def guidance(self, options: Options) -> Guidance:
