@@ -27,8 +27,8 @@ from ..picturebook.localiser import PLACE, Localiser
 from ..picturebook.reader import ClipReader
 from ..picturebook.world import ACTOR_SLOTS, WorldScene
 from ..story_pipeline import StoryPipeline
+from ..training.frames import to_video
 from ..training.models.image_encoder import FactHeads
-from ..training.models.vae import to_video
 from .command import Parser, new_file, run, whole
 from .probe import TRAINING_STORIES, examples, fit, held_out_scenes
 from .reporting.report import cell, to_json, write_all

@@ -22,7 +22,8 @@ from ..guidance import Guidance
 from ..history import HistoryScene
 from ..picturebook import renderer, world
 from ..story_pipeline import StoryPipeline
-from ..training.models.vae import psnr, to_video
+from ..training.frames import to_video
+from ..training.models.vae import psnr
 from .command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
 

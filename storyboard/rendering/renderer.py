@@ -153,7 +153,13 @@ class Renderer:
 
     @property
     def device(self) -> str:
-        return str(self._maker.pipeline.transformer.device) if self._maker else "cpu"
+        """Where scenes are rendered; "cpu" as long as no model is loaded."""
+        return self._maker.device if self._maker else "cpu"
+
+    @property
+    def frames_per_second(self) -> float:
+        """Of the clips that are rendered. Loads the model."""
+        return self.maker.frames_per_second
 
     # --- what there is to do ---------------------------------------------------------------------------------------
 

@@ -52,10 +52,11 @@ def fake_filter(past_prompts: Sequence[str], prompt: str, **settings: Any) -> An
 
 
 class FakeMaker:
-    """As `rendering.takes.Maker`: so many steps of so many seconds, then files that depend on scene and seed."""
+    """As `rendering.takes.TakeMaker`: so many steps of so many seconds, then files that depend on scene and seed."""
 
     def __init__(self, media: BlobStore, steps: int = 3, step_seconds: float = 0.001) -> None:
         self.media, self.steps, self.step_seconds = media, steps, step_seconds
+        self.frames_per_second, self.device = 8, "cpu"
         self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
         self.encodings = SimpleNamespace(model=MODEL)
         self.speed = "exact"

@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from ...continuity.motion import motion_energy
 from ...history import HistoryScene
 from ...picturebook import renderer
 from ...picturebook.captions import Caption, story_captions
@@ -69,7 +70,7 @@ class HeldOut:
 
 def score_film(story: WorldStory, film: Film, rendered: Film, readings: Sequence[Reading], since: int = 0) -> FilmScore:
     """All measures but pointing. `since`: the first scene that counts in measures of single scenes."""
-    energies, true_energies = ([measures.motion_energy(clip) for clip in clips] for clips in (film, rendered))
+    energies, true_energies = ([motion_energy(clip) for clip in clips] for clips in (film, rendered))
     tallies = {
         "actor": measures.actor_tally(story, readings),
         "place": measures.place_tally(story, readings),

@@ -18,7 +18,7 @@ from storyboard.continuity.report import links_of, mentions_of
 from storyboard.document import edits
 from storyboard.document.story import Story, WordRef
 from storyboard.interfaces import commands
-from storyboard.rendering.takes import read_frames
+from storyboard.store.clips import read_frames
 from tests.storyboard.studios import ME, Desk, Watched, open_studio
 
 PROMPTS = (
@@ -166,7 +166,7 @@ def test_what_is_rendered_is_measured(desk: Desk) -> None:
 
 def test_nothing_is_measured_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> None:
     before = desk.ask("meter", None)
-    monkeypatch.setattr("storyboard.rendering.takes.read_frames", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("storyboard.continuity.meter.read_frames", lambda *_: pytest.fail("read again"))
     assert desk.ask("meter", None) == before
     again = meter.Meter(lambda: pipeline, desk.studio.media, desk.studio.folder / "meter")
     try:

@@ -21,8 +21,8 @@ from storyboard.export import contact_sheet, film
 from storyboard.export.contact_sheet import Panel
 from storyboard.media import video
 from storyboard.media.video import read_clip
-from storyboard.rendering.takes import keep_frames
 from storyboard.store.blobs import BlobStore
+from storyboard.store.clips import keep_frames
 from storyboard.store.files import whole_file
 
 FRAMES = 5

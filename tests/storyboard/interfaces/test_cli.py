@@ -81,10 +81,10 @@ def test_the_trace_says_what_happened(run: Run, tmp_path: Path, tiny_folder: Pat
     assert {"history", "denoise", "decode", "encode"} <= set(last["seconds"])
     assert (last["settings"]["steps"], last["settings"]["height"], last["source"]) == (2, 48, "generated")
     assert [scene["kept"] for scene in map(_summary, last["filter"]["scenes"])] == [["cat", "beach"], []]
-    assert [(item["scene"], item["word"]) for item in last["attention"]] == [(0, "cat"), (0, "beach")]
-    for item in last["attention"]:
-        assert PROMPTS[0][item["start"] : item["end"]] == item["word"]
-        assert sum(map(sum, item["map"])) == pytest.approx(1, abs=0.01)
+    assert [(item["scene"], item["text"]) for item in last["maps"]] == [(0, "cat"), (0, "beach")]
+    for item in last["maps"]:
+        assert PROMPTS[0][item["start"] : item["end"]] == item["text"]
+        assert len(item["values"]) == item["rows"] * item["columns"] and max(item["values"]) == 255
     assert set(last["guidance"][0]) == {"text", "history", "text_pull", "history_pull"} and len(last["guidance"]) == 2
     assert set(trace["scenes"][0]["guidance"][0]) == {"text", "history", "text_pull"}, "nothing to remember yet"
 
@@ -128,7 +128,7 @@ def test_own_clips_are_part_of_the_film_and_remembered(run: Run, tmp_path: Path,
     trace = json.loads((tmp_path / "out/film_scenes/trace.json").read_text(encoding="utf-8"))
     assert [scene["source"] for scene in trace["scenes"]] == ["given", "generated", "generated"]
     assert trace["clips"] == [str(clip_file)] and trace["scenes"][0]["filter"] is None
-    assert [item["scene"] for item in trace["scenes"][2]["attention"]] == [0, 0]
+    assert [item["scene"] for item in trace["scenes"][2]["maps"]] == [0, 0]
     assert [scene["num_frames"] for scene in trace["scenes"]] == [16, 5, 5]
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "out/film.mp4"))[0] == 26
 
