@@ -27,11 +27,9 @@ from ..training.models.vae import psnr
 from .command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
 
-GERUNDS = (
-    "running", "jogging", "walking", "strolling", "jumping", "hopping", "waving", "dancing", "skiing", "cycling"
-)  # fmt: skip
+GERUNDS = ("running", "jogging", "walking", "strolling", "jumping", "hopping", "waving", "dancing", "skiing", "cycling")
 SCENES = len(GERUNDS)
-COLD_START = "import sys; from pipeline import backbones; loading.load(sys.argv[1])"
+COLD_START = "import sys; from pipeline import loading; loading.load(sys.argv[1])"
 
 
 @torch.no_grad()

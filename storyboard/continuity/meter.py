@@ -96,8 +96,11 @@ class Meter:
         Raises ThroughlineError if the model can't be loaded."""
         from . import report
 
-        shown = {scene.id: (scene, take) for scene in board.story.scenes
-                 if scene.prompt.strip() and (take := board.chosen(scene))}  # fmt: skip
+        shown = {
+            scene.id: (scene, take)
+            for scene in board.story.scenes
+            if scene.prompt.strip() and (take := board.chosen(scene))
+        }
         if not shown:
             return report.ContinuityReport(encoder=self._encoder)
         until = None if patience is None else time.monotonic() + patience

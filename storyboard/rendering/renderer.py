@@ -48,9 +48,14 @@ class Renderer:
     """
 
     def __init__(
-        self, library: Library, media: BlobStore, load: Callable[[], StoryPipeline], model: str, resume: bool = True,
+        self,
+        library: Library,
+        media: BlobStore,
+        load: Callable[[], StoryPipeline],
+        model: str,
+        resume: bool = True,
         limits: QueueLimits = LIMITS,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.library, self.media, self.model, self._load = library, media, model, load
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None

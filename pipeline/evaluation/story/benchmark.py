@@ -84,7 +84,7 @@ def score_film(story: WorldStory, film: Film, rendered: Film, readings: Sequence
 
 def score_story(
     filming: Filming, judge: Judge, held_out: HeldOut, takes: Mapping[str, Sequence[FilmedScene]]
-) -> StoryScore:  # fmt: skip
+) -> StoryScore:
     """The films of one story, by the names of their systems, and its controls, scored. Chance has no film."""
     story = held_out.story
     clips = [renderer.render(scene) for scene in story.scenes]
@@ -104,9 +104,13 @@ def score_story(
 
 
 def _score_pointing(
-    scores: StoryScore, filming: Filming, judge: Judge, held_out: HeldOut, clips: Sequence[RenderedClip],
+    scores: StoryScore,
+    filming: Filming,
+    judge: Judge,
+    held_out: HeldOut,
+    clips: Sequence[RenderedClip],
     ours: tuple[Sequence[FilmedScene], Sequence[Reading]],
-) -> None:  # fmt: skip
+) -> None:
     """Pointing on rendered keyframes (true masks) and on generated ones (the localiser's); of the ceiling the second is
     the localiser's on rendered keyframes, where the first says what it should be."""
     prompts = held_out.script.prompts

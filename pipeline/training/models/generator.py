@@ -57,9 +57,16 @@ class Choices:
 
 def new_scheduler() -> CogVideoXDDIMScheduler:
     return CogVideoXDDIMScheduler(
-        prediction_type="v_prediction", snr_shift_scale=3.0, rescale_betas_zero_snr=True, timestep_spacing="trailing",
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, set_alpha_to_one=True,
-    )  # fmt: skip
+        prediction_type="v_prediction",
+        snr_shift_scale=3.0,
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
 
 
 def new_transformer(
@@ -67,14 +74,24 @@ def new_transformer(
 ) -> StoryTransformer3DModel:
     """The embedded generator, untrained: 120 video tokens for 17 frames of 96 x 144."""
     return StoryTransformer3DModel(
-        num_attention_heads=6, attention_head_dim=48, num_layers=6, in_channels=latent_channels,
+        num_attention_heads=6,
+        attention_head_dim=48,
+        num_layers=6,
+        in_channels=latent_channels,
         out_channels=latent_channels,
-        time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17,
+        time_embed_dim=32,
+        text_embed_dim=384,
+        sample_height=height,
+        sample_width=width,
+        sample_frames=17,
         patch_size=PATCH,
         activation_fn="gelu",  # the exact one: five times faster than CogVideoX's approximation on a CPU, in bfloat16
-        max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
+        max_text_seq_length=64,
+        spatial_interpolation_scale=1.0,
+        history_dim=history_dim,
+        history_gate=1.0,
         detail_dim=128,
-    )  # fmt: skip
+    )
 
 
 class GeneratorTrainer(nn.Module):
@@ -101,10 +118,15 @@ class GeneratorTrainer(nn.Module):
 
 
 def make_losses(
-    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo,
-    image_encoder: CLIPVisionModelWithProjection, folder: Path, data: ExtractorData, batch_size: int,
+    trainer: GeneratorTrainer,
+    extractor: FeatureExtractor,
+    vae: AutoencoderLinearVideo,
+    image_encoder: CLIPVisionModelWithProjection,
+    folder: Path,
+    data: ExtractorData,
+    batch_size: int,
     choices: Choices = Choices(),
-) -> Callable[[torch.Generator], Losses]:  # fmt: skip
+) -> Callable[[torch.Generator], Losses]:
     """Losses of a batch. The autoencoder and the image encoder are frozen, and so is the extractor unless it is trained
     end to end."""
     pictures, device = PictureBookSet(folder), device_of(trainer)
@@ -254,9 +276,13 @@ def _estimates(
 
 
 def perception(
-    image_encoder: CLIPVisionModelWithProjection, vae: AutoencoderLinearVideo, estimate: Tensor, clean: Tensor,
-    weights: Tensor, frames: Tensor,
-) -> Tensor:  # fmt: skip
+    image_encoder: CLIPVisionModelWithProjection,
+    vae: AutoencoderLinearVideo,
+    estimate: Tensor,
+    clean: Tensor,
+    weights: Tensor,
+    frames: Tensor,
+) -> Tensor:
     """1 - cosine between φ of estimated and of clean latents (B, f, C, h, w), each decoded at the last frame of latent
     frame `frames` (B); the mean over patches, weighted as the latents there, weights (B, f, h, w). Gives (B)."""
     rows = torch.arange(len(frames), device=frames.device)
