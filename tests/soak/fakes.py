@@ -75,10 +75,23 @@ class FakeMaker:
         files = {kind: self.media.put(begin + clip, kind) for kind, begin in BEGINNINGS.items() if kind != "json"}
         trace = self.media.put(b'{"maps": [], "clip": "%s"}' % clip.hex().encode(), "json")
         return Take(
-            id=new_id(), scene=scene.id, clip=files["mp4"], preview=files["webp"], keyframe=files["png"],
-            keyframe_index=0, num_frames=scene.num_frames, width=144, height=96, frames_per_second=8, seed=seed,
-            steps=scene.steps, conditioning=conditioning, trace=trace, render_seconds=seconds, created=time.time(),
-        )  # fmt: skip
+            id=new_id(),
+            scene=scene.id,
+            clip=files["mp4"],
+            preview=files["webp"],
+            keyframe=files["png"],
+            keyframe_index=0,
+            num_frames=scene.num_frames,
+            width=144,
+            height=96,
+            frames_per_second=8,
+            seed=seed,
+            steps=scene.steps,
+            conditioning=conditioning,
+            trace=trace,
+            render_seconds=seconds,
+            created=time.time(),
+        )
 
 
 def open_fake(

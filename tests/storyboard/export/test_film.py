@@ -40,9 +40,15 @@ def take_of(take_id: str, scene: str, frames: np.ndarray, rate: float = 8) -> Ta
     count, height, width, _ = frames.shape
     files = dict.fromkeys(("clip", "preview", "keyframe"), "0" * 64)
     return Take(
-        id=take_id, scene=scene, **files, keyframe_index=count // 2, num_frames=count, width=width, height=height,
+        id=take_id,
+        scene=scene,
+        **files,
+        keyframe_index=count // 2,
+        num_frames=count,
+        width=width,
+        height=height,
         frames_per_second=rate,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
