@@ -126,7 +126,7 @@ class Desk:
         return [self.board.chosen(scene) for scene in self.scenes]
 
     def takes(self, place: int) -> tuple[Take, ...]:
-        found: tuple[Take, ...] = self.board.takes(self.ids[place])
+        found: tuple[Take, ...] = self.board.takes_of(self.ids[place])
         return found
 
     def standings(self) -> list[Standing]:

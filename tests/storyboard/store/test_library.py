@@ -198,14 +198,14 @@ def test_a_take_is_no_step_of_undo_and_stays_on_the_shelf(library: Library) -> N
     assert head.board.story.scene(scene).chosen == take.id
     undone = library.undo(ME, story.id)
     assert (undone.board.story.title, undone.board.story.scene(scene).chosen) == ("0", None)
-    assert undone.board.takes(scene) == (take,)
+    assert undone.board.takes_of(scene) == (take,)
     assert library.redo(ME, story.id).board.story.scene(scene).chosen == take.id
 
 
 def test_undo_may_settle_on_a_take_and_that_stays(tmp_path: Path) -> None:
     def settle(board: Board) -> Board:
         scene = board.story.scenes[0].id
-        return replace(board, story=edits.choose_take(board.story, scene, board.takes(scene)[-1].id))
+        return replace(board, story=edits.choose_take(board.story, scene, board.takes_of(scene)[-1].id))
 
     with closing(Library(tmp_path)) as library:
         story = new(library, "a cat")
@@ -224,7 +224,7 @@ def test_a_take_of_a_deleted_scene_comes_back_with_it(library: Library) -> None:
     library.edit(ME, story.id, lambda story: edits.remove_scene(story, scene))
     take = take_of(scene)
     assert len(library.add_take(ME, story.id, take).board.story.scenes) == 1
-    assert library.undo(ME, story.id).board.takes(scene) == (take,)
+    assert library.undo(ME, story.id).board.takes_of(scene) == (take,)
 
 
 def test_a_take_of_a_deleted_story_comes_back_with_it(library: Library) -> None:
@@ -241,7 +241,7 @@ def test_the_scene_decides_whether_a_take_is_chosen(library: Library) -> None:
     scene, take = story.scenes[0].id, take_of(story.scenes[0].id)
     library.edit(ME, story.id, lambda story: edits.edit_scene(story, scene, locked=True))
     head = library.add_take(ME, story.id, take, choose=lambda scene: not scene.locked)
-    assert (head.board.story.scene(scene).chosen, head.board.takes(scene)) == (None, (take,))
+    assert (head.board.story.scene(scene).chosen, head.board.takes_of(scene)) == (None, (take,))
 
 
 def test_a_take_is_added_once(library: Library) -> None:

@@ -167,7 +167,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 KILLED = """
 import sys; from pathlib import Path
-from storyboard import edits; from storyboard.store.database import set_aside
+from storyboard.document import edits
 from storyboard.store.library import Library
 library = Library(Path(sys.argv[1])); story = library.create("me", edits.new_story("0")).board.story
 for number in range(1, 10_000):
@@ -297,7 +297,7 @@ def test_any_sequence_does_what_a_list_does(actions: list[Action]) -> None:
                 act(library, model, action, number)
             head = library.head(ME, model.story.id)
             assert head.board.story == model.story
-            assert head.board.takes(model.story.scenes[0].id) == tuple(model.takes)
+            assert head.board.takes_of(model.story.scenes[0].id) == tuple(model.takes)
             assert head.can_undo == (model.present > 0)
             assert head.can_redo == (model.present < len(model.revisions) - 1)
         library.close()
