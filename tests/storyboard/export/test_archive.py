@@ -56,14 +56,14 @@ def make_board(takes: int = 3) -> tuple[Board, Files]:
         files[name_of(data), suffix] = data
         return name_of(data)
 
-    story, shelf = (
-        edits.new_story("Zoë’s 雪 day", ["Mia in a red coat is running.", "Mia waves.", ""], captions=True),
-        {},
-    )
+    prompts = ["Mia in a red coat is running.", "Mia waves.", ""]
+    story, shelf = edits.new_story("Zoë’s 雪 day", prompts, captions=True), dict[str, Take]()
     first, second, _ = (scene.id for scene in story.scenes)
     story = edits.pin_word(story, second, WordRef(scene=first, text="red coat"))
     story = edits.edit_scene(story, second, seam={"kind": "cross-fade", "seconds": 0.4}, threshold=0.1 + 0.2)
     for number in range(takes):
+        picture = put("png", 100 + number)
+        memory = RememberedScene(scene=first, prompt="Mia runs.", kept=((0, 3),), keyframe=picture)
         made_of = Conditioning(
             model="0" * 64,
             prompt="Mia waves.",
@@ -71,28 +71,19 @@ def make_board(takes: int = 3) -> tuple[Board, Files]:
             guidance=GuidanceSettings(text=1 / 3),
             rows=((0, 3),),
             **SIZE,
-            memories=(
-                RememberedScene(scene=first, prompt="Mia runs.", kept=((0, 3),), keyframe=put("png", 100 + number)),
-            ),
+            memories=(memory,),
         )
         take = Take(
             id=f"take{number}",
             scene=second,
             **{name: put(kind, number) for name, kind in KINDS.items()},
-            **SIZE,
-            keyframe_index=8,
-            frames_per_second=8,
-            seed=2**53 - 1,
-            steps=24,
-            conditioning=made_of,
-            created=1e9 + 1 / 3,
+            **SIZE | {"keyframe_index": 8, "frames_per_second": 8},
+            **{"seed": 2**53 - 1, "steps": 24, "conditioning": made_of, "created": 1e9 + 1 / 3},
         )
         shelf[take.id] = take
         story = edits.choose_take(story, second, take.id)
-    choice = KeyframeChoice(take="take0", index=3, keyframe=put("png", 50))
-    scenes = [
-        scene.model_copy(update={"keyframes": (choice,)}) if scene.id == second else scene for scene in story.scenes
-    ]
+    own = {"keyframes": (KeyframeChoice(take="take0", index=3, keyframe=put("png", 50)),)}
+    scenes = [scene.model_copy(update=own) if scene.id == second else scene for scene in story.scenes]
     return Board(story.model_copy(update={"scenes": tuple(scenes)}), shelf), files
 
 

@@ -23,8 +23,12 @@ from tests.storyboard.media.test_video import broken, header
 
 PROMPTS = ["A cat is running on the beach.", "A dog is skiing on the snow.", "The cat is jumping on the beach."]
 SMALL = ["--height", "48", "--width", "72", "--num-frames", "5", "--steps", "2"]
-FOUR = ["Actor 1 is running on the playground.", "Actor 2 is skiing on the snow.",
-        "Actor 2 is running on the playground.", "Actor 1 is skiing on the snow."]  # fmt: skip
+FOUR = [
+    "Actor 1 is running on the playground.",
+    "Actor 2 is skiing on the snow.",
+    "Actor 2 is running on the playground.",
+    "Actor 1 is skiing on the snow.",
+]
 
 Run = Callable[..., tuple[int, str]]
 
@@ -273,8 +277,8 @@ def test_an_interrupt_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.slow
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_in_the_middle_leaves_nothing(number: int, code: int, tiny_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "storyboard", "render", "--prompts", *PROMPTS, "--model", str(tiny_folder),
-               "--steps", "1000", "--out", str(tmp_path / "film.mp4")]  # fmt: skip
+    options = ["--model", str(tiny_folder), "--steps", "1000", "--out", str(tmp_path / "film.mp4")]
+    command = [sys.executable, "-m", "storyboard", "render", "--prompts", *PROMPTS, *options]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         seen = b""
@@ -312,8 +316,10 @@ def test_four_prompts_one_film_with_the_embedded_model(tmp_path: Path) -> None:
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "film.mp4"))[0] == 4 * 17
     trace = json.loads((tmp_path / "film_scenes/trace.json").read_text(encoding="utf-8"))
-    kept = [[scene["index"] for scene in entry["filter"]["scenes"] if any(w["kept"] for w in scene["words"])]
-            for entry in trace["scenes"]]  # fmt: skip
+    kept = [
+        [scene["index"] for scene in entry["filter"]["scenes"] if any(w["kept"] for w in scene["words"])]
+        for entry in trace["scenes"]
+    ]
     assert kept == [[], [], [0, 1], [0, 1]]
     for entry in trace["scenes"]:
         assert frames_of(tmp_path / "film_scenes" / entry["files"]["clip"]).std() > 10, "not a flat picture"
