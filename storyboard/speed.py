@@ -31,11 +31,17 @@ WHO = ("Mia", "Actor 1", "A robot", "Tom", "The dog", "A black cat", "Actor 2", 
 DOES = ("is running", "is skiing", "is dancing", "is waving", "is jumping", "is walking", "is riding a bicycle")
 WHERE = ("on the playground", "on the snow", "on the beach", "in the forest", "in the desert", "in the kitchen")
 TEN = (  # the coat is remembered by scenes 4 and 8
-    "A girl in a red coat is running on the beach.", "A robot is dancing in the desert.", "Tom is skiing on the snow.",
-    "The girl in the red coat is waving.", "A black cat is jumping in the forest.", "The robot is walking.",
-    "Tom is riding a bicycle on the street.", "The girl in the red coat is dancing.", "The cat is hopping.",
+    "A girl in a red coat is running on the beach.",
+    "A robot is dancing in the desert.",
+    "Tom is skiing on the snow.",
+    "The girl in the red coat is waving.",
+    "A black cat is jumping in the forest.",
+    "The robot is walking.",
+    "Tom is riding a bicycle on the street.",
+    "The girl in the red coat is dancing.",
+    "The cat is hopping.",
     "A dog is hopping in the kitchen.",
-)  # fmt: skip
+)
 RUNS = 12
 
 

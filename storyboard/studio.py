@@ -27,12 +27,13 @@ from .export import archive, archive_import, film
 from .export.samples import SampleStories
 from .interfaces import inputs, views
 from .interfaces.inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
-from .rendering.maintenance import Maintenance
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
-from .rendering.takes import Trial, imported_take, keep_picture, read_frames
-from .store.blobs import BlobStore
+from .rendering.takes import Trial
+from .store.blobs import BlobStore, media_url
+from .store.clips import imported_take, keep_picture, read_frames
 from .store.library import Library
+from .store.maintenance import Maintenance
 from .store.schema import Head
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class Studio:
         self.folder, self._vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples = SampleStories(samples, self.media)
-        self.renderer = Renderer(self.library, self.media, load, model, resume)
-        self.maintenance = Maintenance(self.library, self.media, self.renderer)
+        renderer = self.renderer = Renderer(self.library, self.media, load, model, resume)
+        self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
         self.model_picker = ModelPicker(self.renderer, choice, folder, self._learn) if choice else None
 
     @checked
@@ -219,10 +220,8 @@ class Studio:
         """A clip of the user's own, base64, as a scene."""
         board = self._head(owner, story).board
         with inputs.uploaded(data, name) as path:
-            rate = self.renderer.maker.pipeline.frames_per_second
-            take = imported_take(
-                self.media, board.story.scene(scene), path, board.story.width, board.story.height, rate
-            )
+            rate = self.renderer.frames_per_second
+            take = imported_take(self.media, board.story, scene, path, rate)
         return self._shown(self.library.add_take(owner, story, take))
 
     # --- what depends on what --------------------------------------------------------------------------------------
@@ -380,10 +379,8 @@ class Studio:
         except OSError as error:
             raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
         name = re.sub(r"[^\w-]+", "-", board.story.title).strip("-") or "story"
-        return {
-            "url": views.media_url(digest, suffix, f"{name}.{format.rpartition('.')[2]}"),
-            "name": f"{name}.{suffix}",
-        }
+        url = media_url(digest, suffix, f"{name}.{format.rpartition('.')[2]}")
+        return {"url": url, "name": f"{name}.{suffix}"}
 
     @checked
     def export_story(self, owner: Line, story: Key) -> dict[str, Any]:

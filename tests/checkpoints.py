@@ -28,9 +28,13 @@ KINDS: dict[str, dict] = {  # what differs from size to size, as in the configur
 }
 SNR_SHIFT = {"2b": 3.0, "5b": 1.0, "1.5": 1.0}
 SENTENCES = (
-    "a cat is driving a car", "a dog is riding a bicycle on the beach", "the cat is running on the beach",
-    "Mia is jumping in the snow", "a robot is reading in the library", "a red coat and a blue hat",
-)  # fmt: skip
+    "a cat is driving a car",
+    "a dog is riding a bicycle on the beach",
+    "the cat is running on the beach",
+    "Mia is jumping in the snow",
+    "a robot is reading in the library",
+    "a red coat and a blue hat",
+)
 
 
 @lru_cache
@@ -38,9 +42,17 @@ def spiece_model() -> bytes:
     """A tiny SentencePiece model with T5's special tokens."""
     model = BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20), model_writer=model, vocab_size=60, model_type="unigram", pad_id=0,
-        eos_id=1, unk_id=2, bos_id=-1, minloglevel=2, hard_vocab_limit=False,
-    )  # fmt: skip
+        sentence_iterator=iter(SENTENCES * 20),
+        model_writer=model,
+        vocab_size=60,
+        model_type="unigram",
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+        hard_vocab_limit=False,
+    )
     return model.getvalue()
 
 
@@ -48,27 +60,54 @@ def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
     """The stock pipeline with random weights, the same ones for the same kind."""
     with torch.random.fork_rng():
         torch.manual_seed(11)
-        t5 = T5Config(vocab_size=200, d_model=TEXT_WIDTH, d_kv=8, d_ff=32, num_layers=1, num_heads=2,
-                      feed_forward_proj="gated-gelu")  # fmt: skip
+        t5 = T5Config(
+            vocab_size=200,
+            d_model=TEXT_WIDTH,
+            d_kv=8,
+            d_ff=32,
+            num_layers=1,
+            num_heads=2,
+            feed_forward_proj="gated-gelu",
+        )
         text_encoder = T5EncoderModel(t5)
         transformer = CogVideoXTransformer3DModel(
-            num_attention_heads=2, in_channels=4, out_channels=4, time_embed_dim=8, text_embed_dim=TEXT_WIDTH,
-            num_layers=2, sample_width=WIDTH // 8, sample_height=HEIGHT // 8, sample_frames=FRAMES,
-            max_text_seq_length=TEXT_LENGTH, **KINDS[kind],
-        )  # fmt: skip
+            num_attention_heads=2,
+            in_channels=4,
+            out_channels=4,
+            time_embed_dim=8,
+            text_embed_dim=TEXT_WIDTH,
+            num_layers=2,
+            sample_width=WIDTH // 8,
+            sample_height=HEIGHT // 8,
+            sample_frames=FRAMES,
+            max_text_seq_length=TEXT_LENGTH,
+            **KINDS[kind],
+        )
         vae = AutoencoderKLCogVideoX(
-            block_out_channels=(8, 8, 8, 8), latent_channels=4, layers_per_block=1, norm_num_groups=2,
-            sample_height=96, sample_width=80, scaling_factor=0.7,  # of which half is a tile: 6 x 5 latents
-        )  # fmt: skip
+            block_out_channels=(8, 8, 8, 8),
+            latent_channels=4,
+            layers_per_block=1,
+            norm_num_groups=2,
+            sample_height=96,
+            sample_width=80,
+            scaling_factor=0.7,  # of which half is a tile: 6 x 5 latents
+        )
         _enliven(transformer)
     scheduler = CogVideoXDPMScheduler if dpm else CogVideoXDDIMScheduler
     return CogVideoXPipeline(
-        tokenizer=_tokenizer(), text_encoder=text_encoder.eval(), vae=vae.eval(), transformer=transformer.eval(),
+        tokenizer=_tokenizer(),
+        text_encoder=text_encoder.eval(),
+        vae=vae.eval(),
+        transformer=transformer.eval(),
         scheduler=scheduler(
-            prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing",
-            clip_sample=False, set_alpha_to_one=True, snr_shift_scale=SNR_SHIFT[kind],
+            prediction_type="v_prediction",
+            rescale_betas_zero_snr=True,
+            timestep_spacing="trailing",
+            clip_sample=False,
+            set_alpha_to_one=True,
+            snr_shift_scale=SNR_SHIFT[kind],
         ),
-    )  # fmt: skip
+    )
 
 
 def save(folder: Path, kind: str, dpm: bool = False) -> Path:

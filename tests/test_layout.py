@@ -1,19 +1,67 @@
-"""The rules about what may import what, what may ship, and how the requirements are written."""
+"""The rules of the house: what may import what, how large a thing may be, what may ship, and how the requirements are
+written."""
 
 import ast
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median, quantiles
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.imports import SOURCES, circles, imported_packages, module_name, project_imports, reached, without
 from tests.paths import ROOT
 
-SOURCES = sorted([*ROOT.glob("*.py"), *ROOT.glob("pipeline/**/*.py"), *ROOT.glob("storyboard/**/*.py")])
+# The rooms of the storyboard, and the other rooms that each may import from.
+STORYBOARD: dict[str, set[str]] = {
+    "logs": set(),
+    "document": set(),
+    "media": set(),
+    "store": {"document", "media"},
+    "continuity": {"document", "store"},
+    "rendering": {"logs", "document", "media", "store", "continuity"},
+    "export": {"document", "media", "store", "rendering"},
+    "studio": {"document", "media", "store", "continuity", "rendering", "export"},
+    "interfaces": {"logs", "document", "media", "store", "continuity", "rendering", "export", "studio"},
+    "ui": {"logs", "interfaces", "studio"},
+    "samples": {"studio"},
+    "speed": {"studio"},
+    "__main__": {"interfaces"},
+}
+# The rooms of the pipeline: each may import from those of the lines above its own.
+PIPELINE: tuple[set[str], ...] = (
+    {"errors", "defaults", "autoencoder", "feature_extractor", "decoupler", "sampling"},
+    {"guidance", "encoders"},
+    {"blocks", "language"},
+    {"transformer", "text_filter"},
+    {"backbones"},
+    {"reference", "picturebook"},
+    {"history"},
+    {"generation"},
+    {"denoising"},
+    {"story_pipeline"},
+    {"loading"},
+    {"continuity"},
+    {"training"},
+    {"evaluation"},
+)
+# Imports that still go the wrong way: to be mended, and then struck out here.
+ALLOWED = {
+    ("pipeline.backbones.options", "pipeline.loading"),
+    ("pipeline.backbones.options", "pipeline.story_pipeline"),
+    ("pipeline.reference.masks", "pipeline.history"),
+    ("storyboard.studio", "storyboard.interfaces.inputs"),
+    ("storyboard.studio", "storyboard.interfaces.views"),
+}
+OFFLINE = ("pipeline.evaluation", "pipeline.training")  # what the running app has nothing to do with
 LONGEST_FILE = 400
+MOST_MODULES = 14  # in a folder, apart from __init__
+LONGEST_FUNCTION, MEDIAN_FUNCTION, P90_FUNCTION = 60, 8, 20  # lines
+MOST_POSITIONAL = 8  # parameters
+MIRRORS = {"pipeline.transformer.__init__", "pipeline.transformer.forward"}  # diffusers' own, parameter by parameter
 EMBEDDED_MODEL_BYTES = 32_000_000
 DOCUMENT = ["storyboard.document.story", "storyboard.document.edits", "storyboard.document.plan"]
 HEAVY = {"torch", "gradio", "diffusers", "transformers"}
@@ -23,22 +71,6 @@ PICKLE_SUFFIXES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-def imported_modules(source: Path) -> Iterator[str]:
-    """Every module that a file names in an import, at the top or inside a function, by its absolute name."""
-    package = source.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (f"{module}.{alias.name}" for alias in node.names)
-
-
-def imported_packages(source: Path) -> set[str]:
-    return {module.partition(".")[0] for module in imported_modules(source)}
 
 
 def loaded_by(module: str) -> set[str]:
@@ -60,6 +92,9 @@ def in_package(package: str) -> list[Path]:
     return [source for source in SOURCES if source.is_relative_to(ROOT / package)]
 
 
+# --- what may import what
+
+
 @pytest.mark.parametrize("source", in_package("pipeline"), ids=name_of)
 def test_pipeline_knows_neither_gradio_nor_the_storyboard(source: Path) -> None:
     assert not imported_packages(source) & {"gradio", "gradio_client", "storyboard", "app"}
@@ -75,10 +110,109 @@ def test_the_document_loads_no_model_and_no_page(module: str) -> None:
     assert not loaded_by(module) & HEAVY
 
 
+def test_no_imports_go_in_a_circle() -> None:
+    assert not circles(without(project_imports(), ALLOWED))
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[2].partition(".")[0]
+
+
+def edges_within(package: str) -> Iterator[tuple[str, str]]:
+    """The imports from one room of a package to another."""
+    for module, found in without(project_imports(), ALLOWED).items():
+        for other in found if module.startswith(f"{package}.") else ():
+            if other.startswith(f"{package}.") and room_of(module) != room_of(other):
+                yield module, other
+
+
+def test_the_rooms_of_the_storyboard_import_only_what_they_may() -> None:
+    wrong = [edge for edge in edges_within("storyboard") if room_of(edge[1]) not in STORYBOARD[room_of(edge[0])]]
+    assert not wrong
+
+
+def test_the_rooms_of_the_pipeline_import_only_from_those_below_them() -> None:
+    level = {room: number for number, rooms in enumerate(PIPELINE) for room in rooms}
+    wrong = [edge for edge in edges_within("pipeline") if level[room_of(edge[1])] >= level[room_of(edge[0])]]
+    assert not wrong
+
+
+@pytest.mark.parametrize(("package", "rooms"), [("storyboard", set(STORYBOARD)), ("pipeline", set().union(*PIPELINE))])
+def test_every_room_has_its_place_in_the_order(package: str, rooms: set[str]) -> None:
+    assert {room_of(module_name(source)) for source in in_package(package)} - {""} == rooms
+
+
+def test_the_document_imports_nothing_heavy_however_late() -> None:
+    document = [module_name(source) for source in in_package("storyboard/document")]
+    found = reached(project_imports(), document)
+    heavy = {name: imported_packages(source) & HEAVY for source in SOURCES if (name := module_name(source)) in found}
+    assert not {name: packages for name, packages in heavy.items() if packages}
+
+
+def test_the_running_app_imports_nothing_of_evaluation_or_training() -> None:
+    found = reached(project_imports(), ["app", *(module_name(source) for source in in_package("storyboard"))])
+    offline = {name: importer for name, importer in found.items() if name.startswith(OFFLINE)}
+    assert not offline, "module: what imports it"
+
+
+# --- how large a thing may be
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=name_of)
 def test_file_is_short_enough_to_read(source: Path) -> None:
     lines = len(source.read_text(encoding="utf-8").splitlines())
     assert lines <= LONGEST_FILE, f"{lines} lines: split it by meaning"
+
+
+def test_a_folder_has_few_enough_modules_to_look_through() -> None:
+    folders = {source.parent for source in SOURCES}
+    counts = {name_of(folder): len(set(folder.glob("*.py")) - {folder / "__init__.py"}) for folder in folders}
+    assert not {folder: count for folder, count in counts.items() if count > MOST_MODULES}
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(package: str) -> Iterator[tuple[str, Function]]:
+    for source in in_package(package):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, Function):
+                yield f"{module_name(source)}.{node.name}", node
+
+
+def length(function: Function) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+@pytest.mark.parametrize("package", ["pipeline", "storyboard"])
+def test_functions_are_short(package: str) -> None:
+    lengths = {(name, node.lineno): length(node) for name, node in functions(package)}
+    assert not {where: lines for where, lines in lengths.items() if lines > LONGEST_FUNCTION}
+    assert median(lengths.values()) <= MEDIAN_FUNCTION
+    assert quantiles(lengths.values(), n=10)[-1] <= P90_FUNCTION
+
+
+@pytest.mark.parametrize("package", ["pipeline", "storyboard"])
+def test_functions_have_few_positional_parameters(package: str) -> None:
+    many = dict[str, int]()
+    for name, node in functions(package):
+        names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+        count = len(names) - (names[:1] in (["self"], ["cls"]))
+        if count > MOST_POSITIONAL and name not in MIRRORS:
+            many[name] = count
+    assert not many, "put what always travels together into a frozen value"
+
+
+PACKAGES = sorted(source for source in SOURCES if source.name == "__init__.py")
+
+
+@pytest.mark.parametrize("source", PACKAGES, ids=name_of)
+def test_a_package_says_what_it_is_for_and_what_it_may_import(source: Path) -> None:
+    said = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    assert "import" in said.lower(), "write a docstring: what the room is for and what it may import"
+
+
+# --- what may ship
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=name_of)

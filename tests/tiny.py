@@ -34,19 +34,36 @@ def tiny_components() -> dict:
 
 def tiny_vision_model() -> CLIPVisionModelWithProjection:
     config = CLIPVisionConfig(
-        hidden_size=IMAGE_DIM, intermediate_size=2 * IMAGE_DIM, projection_dim=384, num_hidden_layers=1,
-        num_attention_heads=2, image_size=32, patch_size=8, hidden_act="gelu",
-    )  # fmt: skip
+        hidden_size=IMAGE_DIM,
+        intermediate_size=2 * IMAGE_DIM,
+        projection_dim=384,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+        hidden_act="gelu",
+    )
     return CLIPVisionModelWithProjection(config)
 
 
 def tiny_transformer() -> StoryTransformer3DModel:
     return StoryTransformer3DModel(
-        num_attention_heads=2, attention_head_dim=24, num_layers=2, in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS, time_embed_dim=16, text_embed_dim=384, sample_height=8, sample_width=12,
-        sample_frames=17, patch_size=2, max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=DIM,
+        num_attention_heads=2,
+        attention_head_dim=24,
+        num_layers=2,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        time_embed_dim=16,
+        text_embed_dim=384,
+        sample_height=8,
+        sample_width=12,
+        sample_frames=17,
+        patch_size=2,
+        max_text_seq_length=64,
+        spatial_interpolation_scale=1.0,
+        history_dim=DIM,
         history_gate=1.0,
-    )  # fmt: skip
+    )
 
 
 def tiny_autoencoder() -> AutoencoderLinearVideo:

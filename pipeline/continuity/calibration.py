@@ -67,17 +67,26 @@ def draw(gauge: Gauge, index: int, domain: str, share: float | None = None) -> E
     two = _read(gauge, clips[1], again, "actor 0")
     three = _read(gauge, clips[2], there, "place")
     elsewhere = _read(gauge, clips[1], first, "place")
-    sights = [(one, 0, "actor", True), (one, 1, "place", True), (two, 0, "actor", True), (three, 0, "place", True),
-              (_read(gauge, clips[3], first, "actor 0"), 0, "nobody", False),
-              (elsewhere, 0, "another place", False)]  # fmt: skip
+    sights = [
+        (one, 0, "actor", True),
+        (one, 1, "place", True),
+        (two, 0, "actor", True),
+        (three, 0, "place", True),
+        (_read(gauge, clips[3], first, "actor 0"), 0, "nobody", False),
+        (elsewhere, 0, "another place", False),
+    ]
     if b.kind != a.kind:
         sights.append((_read(gauge, clips[2], first, "actor 0"), 0, "another kind", False))
-    pairs = (Pair(one.regions[0], two.regions[0], "actor", actor_share),
-             Pair(one.regions[1], three.regions[0], "place", place_share))  # fmt: skip
+    pairs = (
+        Pair(one.regions[0], two.regions[0], "actor", actor_share),
+        Pair(one.regions[1], three.regions[0], "place", place_share),
+    )
     return Evidence(
-        pairs, tuple(Presence(r.regions[i], case, there) for r, i, case, there in sights), one,
+        pairs,
+        tuple(Presence(r.regions[i], case, there) for r, i, case, there in sights),
+        one,
         _read(gauge, clips[1], there),
-    )  # fmt: skip
+    )
 
 
 def change_actor(rng: random.Random, actor: world.Actor, share: float) -> tuple[world.Actor, float]:

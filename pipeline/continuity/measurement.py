@@ -24,8 +24,8 @@ from ..encoders.image import patch_features, to_pixels
 from ..encoders.text import TextEncoding
 from ..encoders.vision_models import LookEncoder
 from ..errors import ThroughlineError
-from ..evaluation.story.measures import motion_energy
 from ..story_pipeline import StoryPipeline
+from .motion import motion_energy
 from .photometry import Light, light_of
 
 LOOKS_AT = (1 / 8, 1 / 2, 7 / 8)  # places in the clip

@@ -36,16 +36,28 @@ SHEET_COLUMNS = {ABBA: 2, LONG: 1}
 
 def parser() -> argparse.ArgumentParser:
     p = Parser(
-        "python -m pipeline.evaluation", description="The story benchmark, on stories that were never trained on. "
+        "python -m pipeline.evaluation",
+        description="The story benchmark, on stories that were never trained on. "
         "A run that was killed goes on where it was.",
-    )  # fmt: skip
+    )
     p.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of tables, plots and scores")
     p.add_argument("--protocol", choices=PROTOCOLS, default="both", help="A, B, B, A; 8 to 12 scenes; (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=200, help="of each protocol (%(default)s)")
-    p.add_argument("--ablation-stories", type=whole(0, 10_000), metavar="N",
-                   default=0, help="of these the first N by the ablations too (%(default)s)")  # fmt: skip
-    p.add_argument("--ablations", nargs="+", choices=ABLATIONS, default=tuple(ABLATIONS), metavar="NAME",
-                   help="which: %(choices)s (all)")  # fmt: skip
+    p.add_argument(
+        "--ablation-stories",
+        type=whole(0, 10_000),
+        metavar="N",
+        default=0,
+        help="of these the first N by the ablations too (%(default)s)",
+    )
+    p.add_argument(
+        "--ablations",
+        nargs="+",
+        choices=ABLATIONS,
+        default=tuple(ABLATIONS),
+        metavar="NAME",
+        help="which: %(choices)s (all)",
+    )
     p.add_argument("--seed", type=whole(0, 2**31), default=0, help="which stories (%(default)s)")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--reader", type=Path, help="folder of the reader, if it is not the one that ships")
@@ -94,8 +106,11 @@ def brief_of(a: argparse.Namespace) -> workers.Brief:
         "reader": checkpoints.digest(a.reader or reader_folder()),
         "localiser": checkpoints.digest(a.localiser or localiser_folder()),
         "sources": sources_digest(),
-        "seed": a.seed, "steps": a.steps, "guidance_scale": a.guidance_scale, "history_scale": a.history_scale,
-    }  # fmt: skip
+        "seed": a.seed,
+        "steps": a.steps,
+        "guidance_scale": a.guidance_scale,
+        "history_scale": a.history_scale,
+    }
     return workers.Brief(a.model, a.reader, a.localiser, options, Results(a.out / "stories", settings), a.batch)
 
 

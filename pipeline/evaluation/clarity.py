@@ -27,8 +27,8 @@ from ..picturebook.localiser import PLACE, Localiser
 from ..picturebook.reader import ClipReader
 from ..picturebook.world import ACTOR_SLOTS, WorldScene
 from ..story_pipeline import StoryPipeline
+from ..training.frames import to_video
 from ..training.models.image_encoder import FactHeads
-from ..training.models.vae import to_video
 from .command import Parser, new_file, run, whole
 from .probe import TRAINING_STORIES, examples, fit, held_out_scenes
 from .reporting.report import cell, to_json, write_all
@@ -112,8 +112,12 @@ def clarity(pipeline: StoryPipeline, stories: int, seed: int) -> dict[str, dict[
     for story, made in zip(drawn, films, strict=True):
         scenes, film = story.story.scenes, [take.frames for take in made["ours"]]
         rendered = [renderer.render(scenes[i], masks=False).frames for i in FIRST]
-        clips = {"rendered": (FIRST, rendered), "rebuilt": (FIRST, rebuilt(pipeline, rendered)),
-                 "first": (FIRST, [film[i] for i in FIRST]), "again": (AGAIN, [film[i] for i in AGAIN])}  # fmt: skip
+        clips = {
+            "rendered": (FIRST, rendered),
+            "rebuilt": (FIRST, rebuilt(pipeline, rendered)),
+            "first": (FIRST, [film[i] for i in FIRST]),
+            "again": (AGAIN, [film[i] for i in AGAIN]),
+        }
         for source, (places, shown) in clips.items():
             tallies[source].append(witness_tallies([scenes[i] for i in places], shown, reader, line))
     return {source: _estimates(found) for source, found in tallies.items()}

@@ -80,8 +80,10 @@ def frozen_figures(gauge: Gauge, scale: Calibration, stories: int) -> Iterator[t
         story = world.abba_story(index, "frozen")
         first, again = (renderer.render(story.scenes[i], masks=False).frames for i in (0, 3))
         still = np.repeat(first[len(first) // 2][None], len(first), axis=0)
-        texts = [f"{story.scenes[i].cast[0].name} is {story.scenes[i].actions[0]} in the {story.scenes[i].place.kind}."
-                 for i in (0, 3)]  # fmt: skip
+        texts = [
+            f"{story.scenes[i].cast[0].name} is {story.scenes[i].actions[0]} in the {story.scenes[i].place.kind}."
+            for i in (0, 3)
+        ]
         spans = [[(0, len(story.scenes[0].cast[0].name))]]
         before = gauge.read(first, texts[0], spans).regions[0]
         for name, clip in (("true clip", again), ("frozen frame", still)):

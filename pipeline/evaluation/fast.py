@@ -84,9 +84,12 @@ def main(a: argparse.Namespace) -> None:
     pipeline = loading.load(a.model)
     found = [compare(pipeline, seed, a.steps) for seed in range(a.stories)]
     figures = {
-        "ssim": mean(one.ssim for one in found), "ssim_least": min(one.ssim for one in found), "bar": LEAST,
-        "blocks": mean(one.blocks for one in found), "seconds": mean(one.seconds for one in found),
-    }  # fmt: skip
+        "ssim": mean(one.ssim for one in found),
+        "ssim_least": min(one.ssim for one in found),
+        "bar": LEAST,
+        "blocks": mean(one.blocks for one in found),
+        "seconds": mean(one.seconds for one in found),
+    }
     if a.json:
         write_all({a.json: to_json(figures)})
     for name, value in figures.items():

@@ -55,10 +55,22 @@ class ClipSize:
 
 
 FULL = ClipSize((13, 60, 90), 226, {})  # the defaults of CogVideoXTransformer3DModel are CogVideoX-2b's
-SMALL = ClipSize((3, 8, 12), 24, {
-    "num_attention_heads": 2, "attention_head_dim": 16, "in_channels": 16, "num_layers": 3, "time_embed_dim": 16,
-    "text_embed_dim": 32, "sample_height": 8, "sample_width": 12, "sample_frames": 9, "max_text_seq_length": 24,
-})  # fmt: skip
+SMALL = ClipSize(
+    (3, 8, 12),
+    24,
+    {
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "in_channels": 16,
+        "num_layers": 3,
+        "time_embed_dim": 16,
+        "text_embed_dim": 32,
+        "sample_height": 8,
+        "sample_width": 12,
+        "sample_frames": 9,
+        "max_text_seq_length": 24,
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +99,8 @@ class SceneInputs:
 
 
 def network(size: ClipSize, device: torch.device, dtype: torch.dtype, stock: bool) -> Any:
-    kind = CogVideoXTransformer3DModel if stock else partial(StoryTransformer3DModel, history_dim=HISTORY_DIM,
-                                                             history_gate=0.1)  # fmt: skip
+    ours = partial(StoryTransformer3DModel, history_dim=HISTORY_DIM, history_gate=0.1)
+    kind = CogVideoXTransformer3DModel if stock else ours
     torch.manual_seed(0)
     with torch.device(device):
         return kind(**size.transformer).to(dtype).eval().requires_grad_(False)
@@ -96,9 +108,13 @@ def network(size: ClipSize, device: torch.device, dtype: torch.dtype, stock: boo
 
 def scheduler() -> CogVideoXDDIMScheduler:
     return CogVideoXDDIMScheduler(
-        prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing", clip_sample=False,
-        set_alpha_to_one=True, snr_shift_scale=3.0,
-    )  # fmt: skip
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        snr_shift_scale=3.0,
+    )
 
 
 # --- the four ways ---------------------------------------------------------------------------------------------------
@@ -146,10 +162,17 @@ def stock_clip(model: Any, scene: SceneInputs, steps: int) -> Tensor:
     pipeline.set_progress_bar_config(disable=True)
     frames, _, height, wide = scene.noise.shape[1:]
     return pipeline(
-        prompt_embeds=scene.positive, negative_prompt_embeds=scene.negative, latents=scene.noise.clone(),
-        height=height * 8, width=wide * 8, num_frames=4 * frames - 3, num_inference_steps=steps, guidance_scale=6.0,
-        output_type="latent", return_dict=False,
-    )[0]  # fmt: skip
+        prompt_embeds=scene.positive,
+        negative_prompt_embeds=scene.negative,
+        latents=scene.noise.clone(),
+        height=height * 8,
+        width=wide * 8,
+        num_frames=4 * frames - 3,
+        num_inference_steps=steps,
+        guidance_scale=6.0,
+        output_type="latent",
+        return_dict=False,
+    )[0]
 
 
 @contextmanager
@@ -258,22 +281,38 @@ def outcome(rows: list[Timing], device: torch.device, small: bool, steps: int) -
     plain, stock, exact, fast = (seconds[name] for name in ("plain", "stock diffusers", "ours, exact", "ours, fast"))
     floor = None if small else PETAFLOP * 1e3 / PEAK * steps / 50
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    ratios = {"exact over plain": exact / plain, "exact over stock": exact / stock, "fast over stock": fast / stock,
-              "fast over exact": fast / exact}  # fmt: skip
+    ratios = {
+        "exact over plain": exact / plain,
+        "exact over stock": exact / stock,
+        "fast over stock": fast / stock,
+        "fast over exact": fast / exact,
+    }
     met = {"fast": fast <= FAST_BAR * stock}
     if floor:
         ratios["exact over the floor"] = exact / floor
         met["exact"] = exact <= EXACT_BAR * floor
-    return {"device": name, "small": small, "steps": steps, "floor_seconds": floor, "ratios": ratios,
-            "met": None if small else met, "rows": [asdict(row) for row in rows]}  # fmt: skip
+    return {
+        "device": name,
+        "small": small,
+        "steps": steps,
+        "floor_seconds": floor,
+        "ratios": ratios,
+        "met": None if small else met,
+        "rows": [asdict(row) for row in rows],
+    }
 
 
 def markdown(found: dict[str, Any]) -> str:
     size = "tiny weights: the times mean nothing" if found["small"] else "CogVideoX-2b's size, 49 × 480 × 720"
-    lines = [f"{found['device']}, {size}, {found['steps']} steps, random weights.\n",
-             "| | branches | seconds | GiB | blocks run |", "|---|---|---|---|---|"]  # fmt: skip
-    lines += [f"| {r['way']} | {r['branches']} | {r['seconds']:.3g} | {r['gibibytes']:.2f} | {r['blocks']:.2f} |"
-              for r in found["rows"]]  # fmt: skip
+    lines = [
+        f"{found['device']}, {size}, {found['steps']} steps, random weights.\n",
+        "| | branches | seconds | GiB | blocks run |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r['way']} | {r['branches']} | {r['seconds']:.3g} | {r['gibibytes']:.2f} | {r['blocks']:.2f} |"
+        for r in found["rows"]
+    ]
     lines += ["", *(f"- {name}: {value:.2f}" for name, value in found["ratios"].items())]
     return "\n".join(lines) + "\n"
 

@@ -22,15 +22,14 @@ from ..guidance import Guidance
 from ..history import HistoryScene
 from ..picturebook import renderer, world
 from ..story_pipeline import StoryPipeline
-from ..training.models.vae import psnr, to_video
+from ..training.frames import to_video
+from ..training.models.vae import psnr
 from .command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
 
-GERUNDS = (
-    "running", "jogging", "walking", "strolling", "jumping", "hopping", "waving", "dancing", "skiing", "cycling"
-)  # fmt: skip
+GERUNDS = ("running", "jogging", "walking", "strolling", "jumping", "hopping", "waving", "dancing", "skiing", "cycling")
 SCENES = len(GERUNDS)
-COLD_START = "import sys; from pipeline import backbones; loading.load(sys.argv[1])"
+COLD_START = "import sys; from pipeline import loading; loading.load(sys.argv[1])"
 
 
 @torch.no_grad()

@@ -161,8 +161,11 @@ def judge(extractor: FeatureExtractor, data: ExtractorData) -> dict[str, float]:
     labels, matched = data.memory.labels[rows, : r.mask.shape[1]], r.matched.cpu()
     at, token = torch.nonzero(matched & ((labels == 1) | (labels == 2)), as_tuple=True)
     facts = data.actors[rows[at], labels[at, token].long() - 1]
-    return {"rank": float(effective_rank(predicted[matched])), "looks": _read(predicted[at, token], facts, at),
-            "pointing": _pointing(extractor, data, rows)}  # fmt: skip
+    return {
+        "rank": float(effective_rank(predicted[matched])),
+        "looks": _read(predicted[at, token], facts, at),
+        "pointing": _pointing(extractor, data, rows),
+    }
 
 
 @torch.enable_grad()

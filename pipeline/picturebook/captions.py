@@ -98,8 +98,11 @@ def caption(
         text = text or f"{who[0]} and {who[1]} are {_several(forms[0][0])} {where}."
     else:
         style = 0 if plain else rng.choice((0, 0, 0, 1, 2))
-        text = (f"{who[0]} is {forms[0][0]} {where}.", f"{who[0]} {forms[0][1]} {where}.",
-                f"{where}, {who[0]} is {forms[0][0]}.")[style]  # fmt: skip
+        text = (
+            f"{who[0]} is {forms[0][0]} {where}.",
+            f"{who[0]} {forms[0][1]} {where}.",
+            f"{where}, {who[0]} is {forms[0][0]}.",
+        )[style]
     return _spans(text)
 
 

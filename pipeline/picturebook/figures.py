@@ -17,8 +17,16 @@ Limb = tuple[float, float]  # angles of the upper and of the lower half, radians
 THIGH, SHIN, TORSO, UPPER_ARM, FOREARM, HEAD = 0.85, 0.8, 1.75, 0.85, 0.8, 1.2
 INK: RGB = (40, 36, 48)
 # radians of phase and units of travel a frame
-PACE = {"running": 0.95, "walking": 0.6, "jumping": 0.55, "waving": 0.8, "dancing": 0.6, "skiing": 0.4,
-        "cycling": 0.7, "playing": 0.55}  # fmt: skip
+PACE = {
+    "running": 0.95,
+    "walking": 0.6,
+    "jumping": 0.55,
+    "waving": 0.8,
+    "dancing": 0.6,
+    "skiing": 0.4,
+    "cycling": 0.7,
+    "playing": 0.55,
+}
 TRAVEL = {"running": 0.26, "walking": 0.12, "skiing": 0.3, "cycling": 0.24}
 
 
@@ -152,8 +160,10 @@ def _person(brush: Brush, actor: Actor, head: Point, skin: RGB, u: float) -> Non
 def _cat(brush: Brush, actor: Actor, head: Point, fur: RGB, u: float) -> None:
     for x in (-0.75, 0.75):
         tip = (head[0] + x * 1.25 * u, head[1] - 1.75 * u)
-        brush.polygon([(head[0] + (x - 0.5) * u, head[1] - 0.6 * u), tip, (head[0] + (x + 0.5) * u, head[1] - 0.6 * u)],
-                      shade(fur, 0.85))  # fmt: skip
+        brush.polygon(
+            [(head[0] + (x - 0.5) * u, head[1] - 0.6 * u), tip, (head[0] + (x + 0.5) * u, head[1] - 0.6 * u)],
+            shade(fur, 0.85),
+        )
     brush.disc(head, HEAD * 1.08 * u, fur, squash=0.92)
     brush.disc((head[0] + 0.5 * u, head[1] + 0.45 * u), 0.5 * u, shade(fur, 1.55), squash=0.75)
     brush.disc((head[0] + 0.52 * u, head[1] + 0.22 * u), 0.14 * u, (226, 120, 130))

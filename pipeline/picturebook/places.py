@@ -205,6 +205,12 @@ def _farm(s: Stage) -> None:
 
 
 PAINTERS: dict[str, Callable[[Stage], None]] = {
-    "playground": _playground, "snow": _snow, "beach": _beach, "forest": _forest,
-    "street": _street, "kitchen": _kitchen, "desert": _desert, "farm": _farm,
-}  # fmt: skip
+    "playground": _playground,
+    "snow": _snow,
+    "beach": _beach,
+    "forest": _forest,
+    "street": _street,
+    "kitchen": _kitchen,
+    "desert": _desert,
+    "farm": _farm,
+}

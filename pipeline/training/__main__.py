@@ -25,6 +25,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "sharpener": stages.train_sharpener,
     "export": stages.export,
     "reader": stages.train_reader,
+    "localiser": stages.train_localiser,
 }
 
 

@@ -94,8 +94,12 @@ def _analysed(path: Path, out: Path, threshold: float, min_seconds: float) -> tu
         return Film(path, saved["frames_per_second"], shots), saved["verdicts"]
     film = find_shots(path, threshold)
     verdicts = judge(film, min_seconds)
-    saved = {"key": key, "frames_per_second": film.frames_per_second, "verdicts": verdicts,
-             "shots": [[shot.start, shot.end] for shot in film.shots]}  # fmt: skip
+    saved = {
+        "key": key,
+        "frames_per_second": film.frames_per_second,
+        "verdicts": verdicts,
+        "shots": [[shot.start, shot.end] for shot in film.shots],
+    }
     kept.parent.mkdir(parents=True, exist_ok=True)
     prompts_path(out, path.stem).unlink(missing_ok=True)  # clips of another film of this name
     for clip in clip_path(out, path.stem, 0).parent.glob("*.mp4"):
@@ -156,9 +160,10 @@ def _write_cast(out: Path, name: str, cast: Cast) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.training.prepare", description=__doc__,
+        prog="python -m pipeline.training.prepare",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("videos", nargs="+", type=Path, help="video files, or folders of them")
     parser.add_argument("--out", type=Path, required=True, help="folder of the training set")
     parser.add_argument("--captions", choices=list(CAPTIONERS), default="sidecar")

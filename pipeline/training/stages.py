@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,9 @@ from ..picturebook import world
 from ..picturebook.captions import story_captions
 from ..transformer import StoryTransformer3DModel
 from .dataset import shards
+from .frames import to_video
 from .loop import Losses, Recipe, train
-from .models import extractor, generator, image_encoder, reader, sharpener, vae
+from .models import extractor, generator, image_encoder, localiser, reader, sharpener, vae
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
 COMPONENTS = {  # of the model folder: library and class, as in model_index.json
@@ -85,9 +86,13 @@ def _render_shard(folder: Path, index: int, vae_folder: str) -> None:
 
 
 def run(workshop: Workshop, recipe: Recipe, module: nn.Module, losses: Callable[[torch.Generator], Losses]) -> None:
-    """Trains with a progress bar."""
     recipe = workshop.recipe(recipe)
-    bar = tqdm(train(recipe, module, losses, workshop.out), desc=recipe.name, unit="step", total=recipe.steps)
+    _follow(train(recipe, module, losses, workshop.out), recipe)
+
+
+def _follow(steps: Iterator[tuple[int, dict[str, float]]], recipe: Recipe) -> None:
+    """Trains to the end with a progress bar."""
+    bar = tqdm(steps, desc=recipe.name, unit="step", total=recipe.steps)
     for step, numbers in bar:
         bar.n = step + 1
         bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()})
@@ -97,7 +102,7 @@ def fit_vae(workshop: Workshop) -> None:
     torch.manual_seed(0)
     model = vae.fit_linear(vae.render_clips(range(200)))
     model.save_pretrained(workshop.out / "vae")
-    clips = vae.to_video(vae.render_clips(HELD_OUT))
+    clips = to_video(vae.render_clips(HELD_OUT))
     rebuilt = model.decode(model.encode(clips).latent_dist.mode()).sample
     print(f"vae: {vae.psnr(rebuilt.clamp(-1, 1), clips):.2f} dB on {len(clips)} held-out clips, linear decoder alone")
 
@@ -158,8 +163,13 @@ def train_reader(workshop: Workshop) -> None:
     """The benchmark's reader, straight into the model folder: it takes no part in generation."""
     recipe = workshop.recipe(reader.RECIPE)
     steps = reader.train_reader(workshop.out / "reader", workshop.assets / "reader", recipe, device=workshop.device)
-    for _ in tqdm(steps, desc=recipe.name, unit="step", total=recipe.steps):
-        pass
+    _follow(steps, recipe)
+
+
+def train_localiser(workshop: Workshop) -> None:
+    """The benchmark's localiser, beside the reader."""
+    recipe, target = workshop.recipe(localiser.RECIPE), workshop.assets / "reader" / "localiser"
+    _follow(localiser.train_localiser(workshop.out / "localiser", target, recipe, device=workshop.device), recipe)
 
 
 def export(workshop: Workshop) -> None:

@@ -25,6 +25,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Take, canonical
 from ..store.blobs import BlobStore
+from ..store.clips import read_frames
 from ..store.files import whole_file
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
@@ -95,8 +96,11 @@ class Meter:
         Raises ThroughlineError if the model can't be loaded."""
         from . import report
 
-        shown = {scene.id: (scene, take) for scene in board.story.scenes
-                 if scene.prompt.strip() and (take := board.chosen(scene))}  # fmt: skip
+        shown = {
+            scene.id: (scene, take)
+            for scene in board.story.scenes
+            if scene.prompt.strip() and (take := board.chosen(scene))
+        }
         if not shown:
             return report.ContinuityReport(encoder=self._encoder)
         until = None if patience is None else time.monotonic() + patience
@@ -129,8 +133,6 @@ class Meter:
         return known
 
     def _measure(self, gauge: Gauge, key: str, scene: Scene, take: Take, spans: Sequence[Any]) -> Measurement:
-        from ..rendering.takes import read_frames
-
         path = self.folder / f"{key}.json"
         kept = _read_json(path)
         if kept is None:

@@ -171,16 +171,22 @@ def _matches(story: Story, scene: Scene, filter: Filter, named: Mapping[str, Nod
 
 
 def report(
-    story: Story, links: Links, readings: Mapping[str, Measurement], scale: Calibration, pending: int = 0,
-    notes: tuple[str, ...] = (), encoder: str = "own",
-) -> ContinuityReport:  # fmt: skip
+    story: Story,
+    links: Links,
+    readings: Mapping[str, Measurement],
+    scale: Calibration,
+    pending: int = 0,
+    notes: tuple[str, ...] = (),
+    encoder: str = "own",
+) -> ContinuityReport:
     """readings: of the scenes that are measured, by id, a region for every one of `mentions_of` their prompt."""
     numbers = {scene.id: number for number, scene in enumerate(story.scenes, 1)}
     regions = {
         (scene.id, named.index): region
-        for scene in story.scenes if scene.id in readings
+        for scene in story.scenes
+        if scene.id in readings
         for named, region in zip(mentions_of(scene.prompt), readings[scene.id].regions, strict=True)
-    }  # fmt: skip
+    }
     there = {node: presence(scale, region) for node, region in regions.items()}
 
     def seen(node: Node, earlier: Node) -> Seen:
@@ -212,9 +218,17 @@ def _scored(
     again = [s for s in scores if any(node[0] == scene for node in links.threads[s.thread][1:])]
     counted = [s.first.similarity if s.first else 0.0 for s in again if s.first or not s.present]
     return SceneScore(
-        scene, number, prompt, reading.motion, moves, light.contrast, light.saturation, light.sharpness,
-        held(counted, prompt, moves), tuple(scores),
-    )  # fmt: skip
+        scene=scene,
+        number=number,
+        prompt=prompt,
+        motion=reading.motion,
+        moves=moves,
+        contrast=light.contrast,
+        saturation=light.saturation,
+        sharpness=light.sharpness,
+        held=held(counted, prompt, moves),
+        mentions=tuple(scores),
+    )
 
 
 def _thread(story: Story, nodes: Sequence[Node]) -> Thread:

@@ -48,9 +48,15 @@ class FilterCache:
         self._of_pair = lru_cache(maxsize=MOST_PAIRS)(self._ask)
 
     def __call__(
-        self, past_prompts: Sequence[str], prompt: str, *, threshold: float | None = None,
-        pins: Sequence[Any] = (), mutes: Sequence[Any] = (), muted_scenes: Sequence[int] = (),
-    ) -> Any:  # fmt: skip
+        self,
+        past_prompts: Sequence[str],
+        prompt: str,
+        *,
+        threshold: float | None = None,
+        pins: Sequence[Any] = (),
+        mutes: Sequence[Any] = (),
+        muted_scenes: Sequence[int] = (),
+    ) -> Any:
         """Raises ThroughlineError as the filter does."""
         settings: dict[str, Any] = {"threshold": threshold, "pins": pins, "mutes": mutes, "muted_scenes": muted_scenes}
         if not past_prompts:

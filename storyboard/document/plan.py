@@ -33,9 +33,15 @@ class Filter(Protocol):
     """`pipeline.text_filter.TextFilter`."""
 
     def __call__(
-        self, past_prompts: Sequence[str], prompt: str, *, threshold: float | None, pins: Sequence[Any],
-        mutes: Sequence[Any], muted_scenes: Sequence[int],
-    ) -> Any: ...  # fmt: skip
+        self,
+        past_prompts: Sequence[str],
+        prompt: str,
+        *,
+        threshold: float | None,
+        pins: Sequence[Any],
+        mutes: Sequence[Any],
+        muted_scenes: Sequence[int],
+    ) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -85,11 +91,13 @@ def remembers(story: Story, scene_id: str, filter: Filter, threshold: float | No
     scene, past = story.scene(scene_id), past_of(story, scene_id)
     numbers = {other.id: number for number, other in enumerate(past)}
     return filter(
-        [other.prompt for other in past], scene.prompt,
+        [other.prompt for other in past],
+        scene.prompt,
         threshold=scene.threshold if threshold is None else threshold,
-        pins=list(places(scene.pins, past)), mutes=list(places(scene.mutes, past)),
+        pins=list(places(scene.pins, past)),
+        mutes=list(places(scene.mutes, past)),
         muted_scenes=[numbers[other] for other in scene.muted_scenes if other in numbers],
-    )  # fmt: skip
+    )
 
 
 def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[WordPlace]:
@@ -141,10 +149,16 @@ def conditioning_of(board: Board, scene_id: str, filter: Filter, model: str) -> 
         if found.kept
     ]
     return Conditioning(
-        model=model, prompt=scene.prompt, negative_prompt=scene.negative_prompt, guidance=scene.guidance,
-        width=story.width, height=story.height, num_frames=scene.num_frames,
-        rows=_spans(result.current) if memories else (), memories=tuple(memories),
-    )  # fmt: skip
+        model=model,
+        prompt=scene.prompt,
+        negative_prompt=scene.negative_prompt,
+        guidance=scene.guidance,
+        width=story.width,
+        height=story.height,
+        num_frames=scene.num_frames,
+        rows=_spans(result.current) if memories else (),
+        memories=tuple(memories),
+    )
 
 
 def _spans(words: Sequence[Any]) -> tuple[tuple[int, int], ...]:
@@ -207,11 +221,19 @@ def _will_change(scene: Scene, standing: Standing) -> bool:
 
 
 SETTINGS = {
-    "model": "model", "negative_prompt": "negative prompt", "num_frames": "length",
-    "width": "width", "height": "height",
-}  # fmt: skip
-WEIGHTS = {"text": "text guidance", "history": "history guidance", "start": "guidance start", "end": "guidance end",
-           "schedule": "guidance schedule"}  # fmt: skip
+    "model": "model",
+    "negative_prompt": "negative prompt",
+    "num_frames": "length",
+    "width": "width",
+    "height": "height",
+}
+WEIGHTS = {
+    "text": "text guidance",
+    "history": "history guidance",
+    "start": "guidance start",
+    "end": "guidance end",
+    "schedule": "guidance schedule",
+}
 
 
 def why_stale(story: Story, old: Conditioning, new: Conditioning) -> tuple[str, ...]:
@@ -281,9 +303,11 @@ Estimate = Callable[[Scene, Story, bool], float | None]  # seconds; the flag: wh
 
 
 def make_plan(
-    board: Board, found: Mapping[str, Standing], wanted: Collection[str] | None = None,
+    board: Board,
+    found: Mapping[str, Standing],
+    wanted: Collection[str] | None = None,
     estimate: Estimate = lambda scene, story, remembers: None,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """The scenes that a render would go through. wanted: ids of scenes to render whatever their state, with those that
     they need and that were never rendered; None for all that are stale, new or waiting. Locked scenes never are.
 

@@ -54,9 +54,11 @@ END_BYTES, LOCATOR_BYTES = 22, 20  # of the record after that directory, and of 
 MANIFEST, STORY, TAKES, REVISIONS = "manifest.json", "story.json", "takes.json", "revisions.json"
 NAMES = re.compile(r"(?:manifest|story|takes|revisions)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json)")
 BEGINNINGS = {  # what a file of each suffix begins with, lest a zip pass for a clip
-    "mp4": re.compile(rb"....ftyp", re.DOTALL), "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
-    "png": re.compile(rb"\x89PNG\r\n\x1a\n"), "json": re.compile(rb"\s*[{\[]"),
-}  # fmt: skip
+    "mp4": re.compile(rb"....ftyp", re.DOTALL),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "json": re.compile(rb"\s*[{\[]"),
+}
 
 MediaName = tuple[str, str]  # digest, suffix
 

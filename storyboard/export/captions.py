@@ -25,15 +25,39 @@ PAPER, INK, SOFT_INK, ACCENT = "#fbf8f2", "#2f2a24", "#7d7261", "#d24d2c"  # as 
 RULE, BLANK = "#d3c8b4", "#f4efe5"
 
 FOLDERS = (
-    "/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts",
-    "/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts", "C:/Windows/Fonts",
-)  # fmt: skip
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.local/share/fonts",
+    "~/.fonts",
+    "/System/Library/Fonts",
+    "/Library/Fonts",
+    "~/Library/Fonts",
+    "C:/Windows/Fonts",
+)
 FAMILIES = (  # file names without their ending, best first
-    "NotoSans-Regular", "DejaVuSans", "LiberationSans-Regular", "Arial", "segoeui", "Helvetica",
-    "NotoSansCJK-Regular", "NotoSansCJKsc-Regular", "NotoSansSC-Regular", "SourceHanSansSC-Regular", "PingFang",
-    "Hiragino Sans GB", "msyh", "wqy-microhei", "wqy-zenhei", "DroidSansFallbackFull", "simsun", "Arial Unicode",
-    "NotoSansArabic-Regular", "NotoSansHebrew-Regular", "NotoSansDevanagari-Regular", "NotoSansThai-Regular",
-)  # fmt: skip
+    "NotoSans-Regular",
+    "DejaVuSans",
+    "LiberationSans-Regular",
+    "Arial",
+    "segoeui",
+    "Helvetica",
+    "NotoSansCJK-Regular",
+    "NotoSansCJKsc-Regular",
+    "NotoSansSC-Regular",
+    "SourceHanSansSC-Regular",
+    "PingFang",
+    "Hiragino Sans GB",
+    "msyh",
+    "wqy-microhei",
+    "wqy-zenhei",
+    "DroidSansFallbackFull",
+    "simsun",
+    "Arial Unicode",
+    "NotoSansArabic-Regular",
+    "NotoSansHebrew-Regular",
+    "NotoSansDevanagari-Regular",
+    "NotoSansThai-Regular",
+)
 ENDINGS = (".ttf", ".otf", ".ttc")
 NO_LETTER = "\uffff"  # what it looks like is how a font draws letters that it lacks
 

@@ -121,9 +121,7 @@ def _disc(radius: int) -> Image.Image:
     return disc.reduce(4)
 
 
-def _on_thread(
-    draw: ImageDraw.ImageDraw, text: str, x: int, y: int, face: Typeface, ink: str, anchor: str
-) -> None:  # fmt: skip
+def _on_thread(draw: ImageDraw.ImageDraw, text: str, x: int, y: int, face: Typeface, ink: str, anchor: str) -> None:
     """Words that interrupt the line on which they stand."""
     font = face.at(SMALL_SIZE)
     left, _, right, _ = draw.textbbox((x, y), text, font, anchor=anchor)

@@ -21,15 +21,15 @@ from PIL import Image, ImageOps
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Seam, Take
+from ..media.sizes import good_scale
 from ..media.video import write_gif, write_video
-from ..rendering.takes import read_frames
 from ..store.blobs import BlobStore
+from ..store.clips import read_frames
 from ..store.files import whole_file
 from . import captions, transitions
 from .archive import write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
-from .film_folder import good_scale
 
 FramesOf = Callable[[Take], np.ndarray]
 
@@ -121,7 +121,7 @@ def _story_zip(path: Path, media: BlobStore, board: Board, past: UndoHistory) ->
 
 
 def film_mp4(path: Path, board: Board, frames_of: FramesOf) -> None:
-    """The film at `film.good_scale`, with captions under the pictures if the story says so.
+    """The film at `good_scale`, with captions under the pictures if the story says so.
 
     Raises ThroughlineError if no scene has a take, OSError if the file can't be written.
     """

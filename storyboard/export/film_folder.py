@@ -21,14 +21,12 @@ from PIL import Image
 from pipeline.errors import ThroughlineError
 
 from ..media.video import write_video
+from ..rendering.traces import trace_content
 
 if TYPE_CHECKING:  # they load torch, which checking a file name need not wait for
-    from pipeline.history import AttentionMap
-    from pipeline.story_pipeline import Trace
-
     from ..rendering.film import SceneDone
 
-GOOD_WIDTH = 576  # pixels: a film is enlarged until it is at least this wide
+TRACE_VERSION = 2
 OWN_FILE = re.compile(r"(scene-\d+\.(mp4|png)|trace\.json)$")
 
 
@@ -91,11 +89,6 @@ def keyframe_name(scene: int) -> str:
     return f"scene-{scene + 1}.png"
 
 
-def good_scale(width: int) -> int:
-    """The whole number that enlarges `width` pixels to GOOD_WIDTH or just more."""
-    return max(1, -(-GOOD_WIDTH // width))
-
-
 def write_scene(folder: Path, scene: SceneDone, frames_per_second: float, scale: int) -> None:
     """The clip and the keyframe of a scene; the keyframe at the size in which it is remembered."""
     write_video(folder / clip_name(scene.scene), scene.frames, frames_per_second, scale)
@@ -109,12 +102,12 @@ def write_film(path: Path, scenes: Sequence[SceneDone], frames_per_second: float
 
 def write_trace(folder: Path, scenes: Sequence[SceneDone], film: Mapping[str, Any]) -> None:
     """`trace.json`: `film`, what holds for all of it, and an entry a scene."""
-    content = {"version": 1, **film, "scenes": [scene_entry(scene) for scene in scenes]}
+    content = {"version": TRACE_VERSION, **film, "scenes": [scene_entry(scene) for scene in scenes]}
     (folder / "trace.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def scene_entry(scene: SceneDone) -> dict[str, Any]:
-    """A scene as plain values for JSON. Scenes are counted from 0, in file names from 1."""
+    """A scene and its trace as plain values for JSON. Scenes are counted from 0, in file names from 1."""
     entry = {
         "index": scene.scene,
         "prompt": scene.prompt,
@@ -125,18 +118,4 @@ def scene_entry(scene: SceneDone) -> dict[str, Any]:
         "files": {"clip": clip_name(scene.scene), "keyframe": keyframe_name(scene.scene)},
         "seconds": {stage: round(seconds, 4) for stage, seconds in scene.seconds.items()},
     }
-    return entry | _trace_entry(scene.trace)
-
-
-def _trace_entry(trace: Trace | None) -> dict[str, Any]:
-    if trace is None:
-        return {"filter": None, "attention": [], "guidance": []}
-    guidance = [{name: round(value, 6) for name, value in step.items()} for step in trace.guidance]
-    return {"filter": trace.filter.to_dict(), "attention": [_map_entry(m) for m in trace.maps], "guidance": guidance}
-
-
-def _map_entry(found: AttentionMap) -> dict[str, Any]:
-    """Where a kept word of past scene `scene` was looked at: rows from top to bottom, which sum to about 1."""
-    word = found.word
-    grid = [[round(float(value), 4) for value in row] for row in found.map]
-    return {"scene": found.scene, "word": word.text, "start": word.start, "end": word.end, "map": grid}
+    return trace_content(scene.trace, range(scene.scene)) | entry

@@ -7,8 +7,7 @@ from typing import Any
 
 from pipeline.errors import ThroughlineError
 
-from ..interfaces import views
-from ..store.blobs import BlobStore
+from ..store.blobs import BlobStore, media_url
 from ..store.schema import summary
 from . import archive
 
@@ -38,6 +37,6 @@ class SampleStories:
         if path.stem not in self._known:
             board, files = archive.read_archive(path)
             title, scenes, poster, _ = summary(board)
-            picture = views.media_url(self._media.put(files[poster, "png"], "png"), "png") if poster else None
+            picture = media_url(self._media.put(files[poster, "png"], "png"), "png") if poster else None
             self._known[path.stem] = {"name": path.stem, "title": title, "scenes": scenes, "poster": picture}
         return self._known[path.stem]

@@ -172,7 +172,8 @@ def render(options: argparse.Namespace) -> None:
     _check(options)
     from pipeline import loading
 
-    from ..export.film_folder import good_scale, staging, write_film, write_scene, write_trace
+    from ..export.film_folder import staging, write_film, write_scene, write_trace
+    from ..media.sizes import good_scale
     from ..rendering.film import check_film
 
     choice = Choice.of(options)

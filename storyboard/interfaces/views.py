@@ -6,21 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import quote
 
 from ..document import plan
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Scene, Take
 from ..rendering.queue import Job
-from ..store.blobs import BlobStore
+from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
 
 View = dict[str, Any]
-
-
-def media_url(digest: str, suffix: str, name: str = "") -> str:
-    """Where a file is served; with a name, for saving it."""
-    return f"media/{digest}.{suffix}" + (f"?name={quote(name)}" if name else "")
 
 
 def entry_view(entry: StoryEntry) -> View:

@@ -90,9 +90,13 @@ class ModelPicker:
     every model that is loaded. Safe for threads."""
 
     def __init__(
-        self, renderer: Renderer, choice: Choice, folder: Path, learned: Callable[[frozenset[str]], None],
+        self,
+        renderer: Renderer,
+        choice: Choice,
+        folder: Path,
+        learned: Callable[[frozenset[str]], None],
         machine: Callable[[], Machine] = find_machine,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.renderer, self.choice, self._folder, self._learned, self._machine = (
             renderer,
             choice,
@@ -108,8 +112,13 @@ class ModelPicker:
     def brief(self) -> dict[str, Any]:
         """For the head of the page. coming: the model that is being downloaded or loaded."""
         coming = self._coming or ("" if self.renderer.loaded else self.choice.model)
-        return {"name": self.choice.model, "title": _title(self.choice.model), "coming": coming and _title(coming),
-                "share": _share(coming), "error": self._error}  # fmt: skip
+        return {
+            "name": self.choice.model,
+            "title": _title(self.choice.model),
+            "coming": coming and _title(coming),
+            "share": _share(coming),
+            "error": self._error,
+        }
 
     def listing(self) -> dict[str, Any]:
         machine = self._machine()
@@ -122,9 +131,13 @@ class ModelPicker:
     def _row(self, one: Entry, machine: Machine) -> dict[str, Any]:
         here = _is_here(one.name)
         return {
-            "name": one.name, "title": one.title, "needs": in_words(one).split("; "), "here": here,
-            "why_not": why_not(one, machine, here, self.choice.offline), "current": one.name == self.choice.model,
-        }  # fmt: skip
+            "name": one.name,
+            "title": one.title,
+            "needs": in_words(one).split("; "),
+            "here": here,
+            "why_not": why_not(one, machine, here, self.choice.offline),
+            "current": one.name == self.choice.model,
+        }
 
     # --- another one -----------------------------------------------------------------------------------------------
 

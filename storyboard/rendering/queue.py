@@ -96,9 +96,12 @@ class Queue:
     """
 
     def __init__(
-        self, work: Work, ended: Callable[[Job], None] = lambda job: None, limits: QueueLimits = LIMITS,
+        self,
+        work: Work,
+        ended: Callable[[Job], None] = lambda job: None,
+        limits: QueueLimits = LIMITS,
         tidy_up: Callable[[], None] = _nothing,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._work, self._ended, self.limits, self._tidy_up = work, ended, limits, tidy_up
         self._jobs: dict[str, Job] = {}  # in the order in which they were asked for
         self._turns: dict[str, int] = {}  # by owner: when it was last served
@@ -122,8 +125,11 @@ class Queue:
     def missing(self, jobs: Collection[Job]) -> list[Job]:
         """Those of the jobs that do not wait in line already, for the same reason."""
         with self._changed:
-            line = {(job.story, job.scene, job.order) for job in self._jobs.values()
-                    if job.state == "queued" and job.kind == "scene"}  # fmt: skip
+            line = {
+                (job.story, job.scene, job.order)
+                for job in self._jobs.values()
+                if job.state == "queued" and job.kind == "scene"
+            }
             return [job for job in jobs if (job.story, job.scene, job.order) not in line]
 
     def check_room(self, jobs: Collection[Job]) -> None:
@@ -156,9 +162,13 @@ class Queue:
         self._end(failed)
 
     def cancel(
-        self, owner: str, story: str, scenes: Collection[str] | None = None, kind: str = "scene",
+        self,
+        owner: str,
+        story: str,
+        scenes: Collection[str] | None = None,
+        kind: str = "scene",
         ids: Collection[str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Cancels jobs of a story: at once those that wait, after the present step the one that runs. scenes, ids: only
         jobs of these scenes, or these jobs."""
         with self._changed:
@@ -216,8 +226,12 @@ class Queue:
         with self._changed:
             states = [job.state for job in self._jobs.values()]
             healthy = self._worker.is_alive() and self.left_behind < self.limits.left_behind
-            return {"waiting": states.count("queued"), "running": states.count("running"),
-                    "stuck": self.left_behind, "working": healthy and not self._closed}  # fmt: skip
+            return {
+                "waiting": states.count("queued"),
+                "running": states.count("running"),
+                "stuck": self.left_behind,
+                "working": healthy and not self._closed,
+            }
 
     def close(self, patience: float = CLOSING_SECONDS) -> list[Job]:
         """Stops after the present step, or leaves it behind after so many seconds. Gives the jobs that were cut short,

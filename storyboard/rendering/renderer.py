@@ -48,9 +48,14 @@ class Renderer:
     """
 
     def __init__(
-        self, library: Library, media: BlobStore, load: Callable[[], StoryPipeline], model: str, resume: bool = True,
+        self,
+        library: Library,
+        media: BlobStore,
+        load: Callable[[], StoryPipeline],
+        model: str,
+        resume: bool = True,
         limits: QueueLimits = LIMITS,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.library, self.media, self.model, self._load = library, media, model, load
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
@@ -153,7 +158,13 @@ class Renderer:
 
     @property
     def device(self) -> str:
-        return str(self._maker.pipeline.transformer.device) if self._maker else "cpu"
+        """Where scenes are rendered; "cpu" as long as no model is loaded."""
+        return self._maker.device if self._maker else "cpu"
+
+    @property
+    def frames_per_second(self) -> float:
+        """Of the clips that are rendered. Loads the model."""
+        return self.maker.frames_per_second
 
     # --- what there is to do ---------------------------------------------------------------------------------------
 

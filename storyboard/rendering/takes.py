@@ -5,39 +5,35 @@ Does not cover: the queue (`storyboard.rendering.queue`), what to render (`story
 
 from __future__ import annotations
 
-import io
 import json
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
-
-from pipeline.errors import ThroughlineError
 
 from ..document import plan
 from ..document.story import Board, Conditioning, Scene, Take, WordRef, new_id
-from ..export.film_folder import good_scale
-from ..media import previews, video
+from ..media import previews
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
+from ..store.clips import keep_frames
 from ..store.encodings import Encodings
 from .hosting import on_gpu
 from .queue import Made
+from .traces import trace_content
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
     from pipeline.guidance import Guidance as PipelineGuidance
     from pipeline.history import HistoryScene
-    from pipeline.story_pipeline import Clip, Step, StoryPipeline, Trace
+    from pipeline.story_pipeline import Clip, Step, StoryPipeline
 
     from ..continuity.meter import Scores
 
 PREVIEW_SECONDS = 0.25  # from one preview to the next: each costs as much as a third of a small model's step
+TRACE_VERSION = 1  # of the file of a take
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
 
 
@@ -53,6 +49,11 @@ class Trial:
     against: str = ""  # id of the take that it is compared with
     sheet: str = ""  # name of the sheet of which it is a cell
 
+    def weights(self) -> dict[str, float]:
+        """The weights of the guidance that differ from the scene's."""
+        asked = {"text": self.text_weight, "history": self.history_weight if self.history else 0.0}
+        return {name: weight for name, weight in asked.items() if weight is not None}
+
 
 @dataclass(frozen=True, eq=False)
 class SceneHistory:
@@ -64,12 +65,21 @@ class SceneHistory:
 
 
 class TakeMaker:
-    """Renders scenes with one pipeline. SceneHistory scenes are encoded once: all are in files, the last in memory."""
+    """Renders scenes with one pipeline. Past scenes are encoded once: all are in files, the last ones in memory."""
 
     def __init__(self, pipeline: StoryPipeline, media: BlobStore, encodings: Encodings) -> None:
         self.pipeline, self.media, self.encodings = pipeline, media, encodings
         self._generate = on_gpu(self._generate_here, _gpu_seconds)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.pipeline.frames_per_second
+
+    @property
+    def device(self) -> str:
+        """Where it renders: "cpu", "cuda:0"."""
+        return str(self.pipeline.transformer.device)
 
     @property
     def speed(self) -> Any:
@@ -84,17 +94,10 @@ class TakeMaker:
 
         trial = trial or Trial()
         past = self._past(board, scene, conditioning if trial.history else None, trial.without)
-        weights = scene.guidance.model_dump()
-        weights["text"] = weights["text"] if trial.text_weight is None else trial.text_weight
-        weights["history"] = weights["history"] if trial.history_weight is None else trial.history_weight
-        weights["history"] = weights["history"] if trial.history else 0.0
-        settings = {
-            "height": board.story.height, "width": board.story.width, "num_frames": scene.num_frames,
-            "steps": trial.steps or scene.steps, "seed": seed, "negative_prompt": scene.negative_prompt,
-            "threshold": scene.threshold, "pins": past.pins, "mutes": past.mutes,
-        }  # fmt: skip
+        weights = Guidance(**scene.guidance.model_dump() | trial.weights())
+        settings = _settings(board, scene, trial, past) | {"seed": seed}
         shown = -PREVIEW_SECONDS
-        for item in self._generate(scene.prompt, past.scenes, Guidance(**weights), settings):
+        for item in self._generate(scene.prompt, past.scenes, weights, settings):
             if isinstance(item, Clip):
                 return item
             due = time.monotonic() - shown >= PREVIEW_SECONDS
@@ -118,10 +121,8 @@ class TakeMaker:
         memories = [m for m in (conditioning.memories if conditioning else ()) if m.keyframe]
         past = [board.story.scene(memory.scene) for memory in memories]
         mutes = (*scene.mutes, without) if without else scene.mutes
-        return SceneHistory(
-            tuple(self._encode(memory.prompt, memory.keyframe) for memory in memories if memory.keyframe),
-            tuple(plan.places(scene.pins, past)), tuple(plan.places(mutes, past)),
-        )  # fmt: skip
+        encoded = tuple(self._encode(memory.prompt, memory.keyframe) for memory in memories if memory.keyframe)
+        return SceneHistory(encoded, tuple(plan.places(scene.pins, past)), tuple(plan.places(mutes, past)))
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
         key = (prompt, keyframe)
@@ -158,84 +159,30 @@ class TakeMaker:
     def keep(self, scene: Scene, clip: Clip, conditioning: Conditioning, seed: int, seconds: float) -> Take:
         """Writes the files of a clip."""
         ids = [memory.scene for memory in conditioning.memories if memory.keyframe]
-        trace = self.media.put(json.dumps(trace_content(clip.trace, ids)).encode(), "json")
+        trace = self.media.put(
+            json.dumps({"version": TRACE_VERSION, **trace_content(clip.trace, ids)}).encode(), "json"
+        )
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
-        return Take(
-            id=new_id(), scene=scene.id, **files, seed=seed, steps=scene.steps, conditioning=conditioning, trace=trace,
-            speed=self.speed, render_seconds=round(seconds, 3), created=time.time(),
-        )  # fmt: skip
+        made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "conditioning": conditioning, "trace": trace}
+        made = {"speed": self.speed, "render_seconds": round(seconds, 3), "created": time.time()}
+        return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
+
+
+def _settings(board: Board, scene: Scene, trial: Trial, past: SceneHistory) -> dict[str, Any]:
+    """What `StoryPipeline.generate` is given, but for the seed."""
+    return {
+        "height": board.story.height,
+        "width": board.story.width,
+        "num_frames": scene.num_frames,
+        "steps": trial.steps or scene.steps,
+        "negative_prompt": scene.negative_prompt,
+        "threshold": scene.threshold,
+        "pins": past.pins,
+        "mutes": past.mutes,
+    }
 
 
 def _gpu_seconds(prompt: str, past: Sequence[Any], guidance: Any, settings: dict[str, Any]) -> float:
     """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
     work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)
     return float(10 + 1.5 * settings["steps"] * work)
-
-
-def keep_frames(media: BlobStore, frames: np.ndarray, rate: float) -> dict[str, Any]:
-    """Writes clip, preview and keyframe of frames, uint8 (F, H, W, 3), and gives the fields of a take about them."""
-    count, height, width, _ = frames.shape
-    index = count // 2
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / "clip.mp4"
-        video.write_video(path, frames, rate, good_scale(width))
-        clip = media.put_file(path)
-    return {
-        "clip": clip, "preview": media.put(previews.moving_bytes(frames, rate, quality=80), "webp"),
-        "keyframe": keep_picture(media, frames[index]), "keyframe_index": index, "num_frames": count,
-        "width": width, "height": height, "frames_per_second": rate,
-    }  # fmt: skip
-
-
-def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
-    """Writes a picture, uint8 (H, W, 3), as a PNG and gives its digest."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return media.put(file.getvalue(), "png")
-
-
-def read_frames(media: BlobStore, take: Take, enlarged: bool = False) -> np.ndarray:
-    """The frames of a take, uint8 (F, H, W, 3), at the size in which it was made or in which it is shown."""
-    path, frame_bytes = media.path(take.clip, "mp4"), take.height * take.width * 3
-    scale = good_scale(take.width) if enlarged else 1
-    while scale > 1 and (take.num_frames + 1) * frame_bytes * scale**2 > video.MOST_BYTES:
-        scale -= 1  # a long clip: better soft than refused
-    return video.read_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
-
-
-def imported_take(media: BlobStore, scene: Scene, path: Path, width: int, height: int, rate: float) -> Take:
-    """A take made of a user's own clip, cut to the story's shape. Raises ThroughlineError for what is no video."""
-    frames = video.read_clip(path, height, width, rate)
-    if len(frames) > MOST_FRAMES:
-        raise ThroughlineError(
-            f"clip {path.name!r} has {len(frames)} frames at {rate:g} a second: at most {MOST_FRAMES}"
-        )
-    return Take(
-        id=new_id(), scene=scene.id, source="imported", **keep_frames(media, frames, rate), created=time.time(),
-        note=path.name[:200],
-    )  # fmt: skip
-
-
-MOST_FRAMES = 960  # two minutes at 8 a second
-
-
-def trace_content(trace: Trace, ids: Sequence[str]) -> dict[str, Any]:
-    """A trace for JSON. ids: of the history's scenes."""
-    return {
-        "version": 1,
-        "filter": trace.filter.to_dict(),
-        "maps": [_map(ids[found.scene], found) for found in trace.maps],
-        "guidance": [{name: round(value, 6) for name, value in step.items()} for step in trace.guidance],
-        "notices": list(trace.notices),
-        "seconds": {stage: round(seconds, 4) for stage, seconds in trace.seconds.items()},
-    }
-
-
-def _map(scene: str, found: Any) -> dict[str, Any]:
-    """An attention map from 0 to 255, its strongest place 255."""
-    rows, columns = found.map.shape
-    values = (found.map / max(float(found.map.max()), 1e-12) * 255).round().astype(int)
-    return {
-        "scene": scene, "start": found.word.start, "end": found.word.end, "text": found.word.text,
-        "rows": rows, "columns": columns, "values": values.ravel().tolist(),
-    }  # fmt: skip

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
 from pipeline.errors import ThroughlineError
 
@@ -131,6 +132,11 @@ class BlobStore:
                 return
             part.replace(place)
         _sync_folder(place.parent)
+
+
+def media_url(digest: str, suffix: str, name: str = "") -> str:
+    """Where a file is served; with a name, for saving it."""
+    return f"media/{digest}.{suffix}" + (f"?name={quote(name)}" if name else "")
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

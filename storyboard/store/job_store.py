@@ -53,8 +53,9 @@ class JobStore:
 
         def write(db: Connection) -> None:
             for job in jobs:
-                known = db.execute("SELECT 1 FROM stories WHERE id = ? AND owner = ? AND deleted IS NULL",
-                                   (job.story, job.owner)).fetchone()  # fmt: skip
+                known = db.execute(
+                    "SELECT 1 FROM stories WHERE id = ? AND owner = ? AND deleted IS NULL", (job.story, job.owner)
+                ).fetchone()
                 if known is None:
                     raise ThroughlineError(f"story {job.story!r} does not exist")
                 row = (job.id, job.story, job.scene, json.dumps(job.content, allow_nan=False), self._name)
@@ -109,8 +110,10 @@ class JobStore:
     def _read(self, condition: str, *values: str) -> list[SavedJob]:
         query = "SELECT jobs.id, owner, story, scene, content, attempts FROM jobs JOIN stories ON stories.id = story"
         rows = self._database.rows(f"{query} WHERE deleted IS NULL {condition} ORDER BY number", *values)
-        return [SavedJob(job, owner, story, scene, json.loads(content), tried)
-                for job, owner, story, scene, content, tried in rows]  # fmt: skip
+        return [
+            SavedJob(job, owner, story, scene, json.loads(content), tried)
+            for job, owner, story, scene, content, tried in rows
+        ]
 
     def _lock_of(self, name: str) -> FileLock:
         return FileLock(self._folder / f"{name}.lock", thread_local=False)

@@ -9,9 +9,23 @@ from playwright.sync_api import Page, expect
 from tests.browser.visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab, until
 
 NAMED = {
-    "button", "textbox", "slider", "checkbox", "switch", "radio", "combobox", "tab", "link", "menuitem", "spinbutton",
-    "dialog", "tabpanel", "img", "image", "progressbar",
-}  # fmt: skip
+    "button",
+    "textbox",
+    "slider",
+    "checkbox",
+    "switch",
+    "radio",
+    "combobox",
+    "tab",
+    "link",
+    "menuitem",
+    "spinbutton",
+    "dialog",
+    "tabpanel",
+    "img",
+    "image",
+    "progressbar",
+}
 SCREENS = ("scene", "remembers", "takes", "whatif", "film", "shelf", "help", "menu")
 
 

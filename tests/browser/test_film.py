@@ -152,8 +152,13 @@ def story(content: bytes) -> bool:
 
 
 EXPORTS: dict[str, Any] = {
-    "mp4": mp4, "gif": gif, "sheet.png": png, "sheet.pdf": pdf, "clips.zip": clips, "story.zip": story,
-}  # fmt: skip
+    "mp4": mp4,
+    "gif": gif,
+    "sheet.png": png,
+    "sheet.pdf": pdf,
+    "clips.zip": clips,
+    "story.zip": story,
+}
 
 
 @pytest.mark.parametrize("format", EXPORTS)

@@ -65,14 +65,25 @@ def checked(find: Find) -> Callable[[Locator], None]:
 
 CONTROLS: dict[str, tuple[Callable[[Locator], None], dict[str, Any], Callable[[Locator], None]]] = {
     "text guidance": (
-        press(slider("Text guidance"), "ArrowRight", 5), {"text": 2.5}, value(slider("Text guidance"), "2.5")),
+        press(slider("Text guidance"), "ArrowRight", 5),
+        {"text": 2.5},
+        value(slider("Text guidance"), "2.5"),
+    ),
     "history guidance": (
-        press(slider("History guidance"), "Home"), {"history": 0}, value(slider("History guidance"), "0")),
+        press(slider("History guidance"), "Home"),
+        {"history": 0},
+        value(slider("History guidance"), "0"),
+    ),
     "window start": (
-        press(slider("Guidance starts at"), "ArrowRight", 2), {"start": 0.1},
-        value(slider("Guidance starts at"), "10")),
+        press(slider("Guidance starts at"), "ArrowRight", 2),
+        {"start": 0.1},
+        value(slider("Guidance starts at"), "10"),
+    ),
     "window end": (
-        press(slider("Guidance ends at"), "ArrowLeft", 2), {"end": 0.9}, value(slider("Guidance ends at"), "90")),
+        press(slider("Guidance ends at"), "ArrowLeft", 2),
+        {"end": 0.9},
+        value(slider("Guidance ends at"), "90"),
+    ),
     "schedule": (choose(radio("Cosine")), {"schedule": "cosine"}, checked(radio("Cosine"))),
     "steps": (press(slider("Steps"), "ArrowRight", 3), {"steps": 7}, value(slider("Steps"), "7")),
     "length": (press(slider("Length"), "ArrowRight"), {"num_frames": 13}, value(slider("Length"), "3")),
@@ -80,7 +91,7 @@ CONTROLS: dict[str, tuple[Callable[[Locator], None], dict[str, Any], Callable[[L
     "a new seed each time": (choose(radio("A new one")), {"new_seed": True}, checked(radio("A new one"))),
     "negative prompt": (write(negative, "rain"), {"negative_prompt": "rain"}, value(negative, "rain")),
     "lock": (choose(lock), {"locked": True}, checked(lock)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CONTROLS)

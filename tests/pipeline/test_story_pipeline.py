@@ -91,9 +91,18 @@ def test_same_seed_same_clip_also_after_a_cancelled_run(eta: float) -> None:
 
 @pytest.mark.parametrize(
     "w1, w2, remembers, rows",
-    [(3, 1, True, 3), (1, 1, True, 2), (3, 0, True, 2), (1, 0, True, 1), (0, 0, True, 1), (0, 1, True, 3),
-     (3, 1, False, 2), (1, 1, False, 1), (3, 0, False, 2)],
-)  # fmt: skip
+    [
+        (3, 1, True, 3),
+        (1, 1, True, 2),
+        (3, 0, True, 2),
+        (1, 0, True, 1),
+        (0, 0, True, 1),
+        (0, 1, True, 3),
+        (3, 1, False, 2),
+        (1, 1, False, 1),
+        (3, 0, False, 2),
+    ],
+)
 def test_a_branch_of_weight_zero_is_not_computed(w1: float, w2: float, remembers: bool, rows: int) -> None:
     with calls(tiny().transformer) as seen:
         generate([scene(PAST)] if remembers else [], Guidance(text=w1, history=w2))
@@ -160,8 +169,15 @@ def test_the_keyframe_is_the_middle_one_or_the_chosen_one() -> None:
 
 # --- exactness -----------------------------------------------------------------------------------------------------
 
-FORGOTTEN = ("A dog is skiing on the snow.", "A robot is reading in the library.", "Mia is cooking soup.", "It rains.",
-             "Two birds sit in the old tree.", "A man in a red coat is dancing.", "狗在骑自行车。")  # fmt: skip
+FORGOTTEN = (
+    "A dog is skiing on the snow.",
+    "A robot is reading in the library.",
+    "Mia is cooking soup.",
+    "It rains.",
+    "Two birds sit in the old tree.",
+    "A man in a red coat is dancing.",
+    "狗在骑自行车。",
+)
 KEPT = (PAST, "A cat is sleeping.", "A girl is waiting on the beach.")
 
 
@@ -225,8 +241,14 @@ def test_saved_and_loaded_it_makes_the_same_clip(text_encoder: bool, tmp_path: P
 def test_save_tiny_leaves_the_text_encoder_out(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "tiny")
     assert {path.name for path in folder.iterdir()} == {
-        "model_index.json", "image_encoder", "extractor", "decoupler", "transformer", "vae", "scheduler",
-    }  # fmt: skip
+        "model_index.json",
+        "image_encoder",
+        "extractor",
+        "decoupler",
+        "transformer",
+        "vae",
+        "scheduler",
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,19 @@ from pipeline.blocks.attention import AttentionContext, attend
 from pipeline.transformer import StoryTransformer3DModel
 
 HEADS, HEAD, L, H, FRAMES, SIDE = 2, 16, 6, 4, 4, 6  # L text tokens; H history tokens; latents of FRAMES x SIDE x SIDE
-BASE = {"num_attention_heads": HEADS, "attention_head_dim": HEAD, "in_channels": 4, "out_channels": 4,
-        "time_embed_dim": 8, "text_embed_dim": 10, "num_layers": 2, "sample_width": SIDE, "sample_height": SIDE,
-        "sample_frames": 13, "max_text_seq_length": L}  # fmt: skip
+BASE = {
+    "num_attention_heads": HEADS,
+    "attention_head_dim": HEAD,
+    "in_channels": 4,
+    "out_channels": 4,
+    "time_embed_dim": 8,
+    "text_embed_dim": 10,
+    "num_layers": 2,
+    "sample_width": SIDE,
+    "sample_height": SIDE,
+    "sample_frames": 13,
+    "max_text_seq_length": L,
+}
 KINDS = {
     "2b": {},
     "5b": {"use_rotary_positional_embeddings": True},

@@ -59,8 +59,12 @@ class Person:
         self.asked: list[str] = []
 
     async def call(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        body = {"component_id": self.component, "fn_name": "call", "session_hash": self.owner,
-                "data": {"verb": verb, "owner": self.owner, **arguments}}  # fmt: skip
+        body = {
+            "component_id": self.component,
+            "fn_name": "call",
+            "session_hash": self.owner,
+            "data": {"verb": verb, "owner": self.owner, **arguments},
+        }
         answer = await self.client.post("/gradio_api/component_server", json=body)
         found: dict[str, Any] = answer.json()
         if not found.get("ok"):
@@ -165,9 +169,11 @@ def main() -> int:
         counts = run(options.clients, options.seconds, Path(folder))
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     times = ", ".join(f"p{share} {counts.percentile(share / 100) * 1000:.0f} ms" for share in (50, 95, 99))
-    print(f"{options.clients} clients for {options.seconds:.0f} s on {processors} processors, theirs and the server's: "
-          f"{len(counts.edits)} edits, {times}; {counts.asked} renders, {counts.lost} lost; "
-          f"{len(counts.refused)} refused {counts.refused[:2] or ''}")  # fmt: skip
+    print(
+        f"{options.clients} clients for {options.seconds:.0f} s on {processors} processors, theirs and the server's: "
+        f"{len(counts.edits)} edits, {times}; {counts.asked} renders, {counts.lost} lost; "
+        f"{len(counts.refused)} refused {counts.refused[:2] or ''}"
+    )
     return 1 if counts.lost or counts.refused else 0
 
 

@@ -27,27 +27,34 @@ class Watcher(Protocol):
     def __call__(self, what: str, path: str, data: bytes = b"", offset: int = 0) -> str: ...
 
 
+# The functions of an open file and of a file system, in SQLite's order.
+METHODS = """
+xClose xRead xWrite xTruncate xSync xFileSize xLock xUnlock xCheckReservedLock xFileControl xSectorSize
+xDeviceCharacteristics xShmMap xShmLock xShmBarrier xShmUnmap xFetch xUnfetch
+"""
+CALLS = """
+xOpen xDelete xAccess xFullPathname xDlOpen xDlError xDlSym xDlClose xRandomness xSleep xCurrentTime xGetLastError
+xCurrentTimeInt64 xSetSystemCall xGetSystemCall xNextSystemCall
+"""
+
+
 class Methods(c.Structure):
     """sqlite3_io_methods"""
 
-    _fields_ = [("iVersion", c.c_int)] + [
-        (name, c.c_void_p)
-        for name in ("xClose", "xRead", "xWrite", "xTruncate", "xSync", "xFileSize", "xLock", "xUnlock",
-                     "xCheckReservedLock", "xFileControl", "xSectorSize", "xDeviceCharacteristics", "xShmMap",
-                     "xShmLock", "xShmBarrier", "xShmUnmap", "xFetch", "xUnfetch")
-    ]  # fmt: skip
+    _fields_ = [("iVersion", c.c_int)] + [(name, c.c_void_p) for name in METHODS.split()]
 
 
 class Vfs(c.Structure):
     """sqlite3_vfs"""
 
-    _fields_ = [("iVersion", c.c_int), ("szOsFile", c.c_int), ("mxPathname", c.c_int), ("pNext", c.c_void_p),
-                ("zName", c.c_char_p), ("pAppData", c.c_void_p)] + [
-        (name, c.c_void_p)
-        for name in ("xOpen", "xDelete", "xAccess", "xFullPathname", "xDlOpen", "xDlError", "xDlSym", "xDlClose",
-                     "xRandomness", "xSleep", "xCurrentTime", "xGetLastError", "xCurrentTimeInt64", "xSetSystemCall",
-                     "xGetSystemCall", "xNextSystemCall")
-    ]  # fmt: skip
+    _fields_ = [
+        ("iVersion", c.c_int),
+        ("szOsFile", c.c_int),
+        ("mxPathname", c.c_int),
+        ("pNext", c.c_void_p),
+        ("zName", c.c_char_p),
+        ("pAppData", c.c_void_p),
+    ] + [(name, c.c_void_p) for name in CALLS.split()]
 
 
 OPEN = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int, c.c_void_p)  # the layer below keeps the name

@@ -56,6 +56,7 @@ class FakeMaker:
 
     def __init__(self, media: BlobStore, steps: int = 3, step_seconds: float = 0.001) -> None:
         self.media, self.steps, self.step_seconds = media, steps, step_seconds
+        self.frames_per_second, self.device = 8, "cpu"
         self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
         self.encodings = SimpleNamespace(model=MODEL)
         self.speed = "exact"
@@ -74,10 +75,23 @@ class FakeMaker:
         files = {kind: self.media.put(begin + clip, kind) for kind, begin in BEGINNINGS.items() if kind != "json"}
         trace = self.media.put(b'{"maps": [], "clip": "%s"}' % clip.hex().encode(), "json")
         return Take(
-            id=new_id(), scene=scene.id, clip=files["mp4"], preview=files["webp"], keyframe=files["png"],
-            keyframe_index=0, num_frames=scene.num_frames, width=144, height=96, frames_per_second=8, seed=seed,
-            steps=scene.steps, conditioning=conditioning, trace=trace, render_seconds=seconds, created=time.time(),
-        )  # fmt: skip
+            id=new_id(),
+            scene=scene.id,
+            clip=files["mp4"],
+            preview=files["webp"],
+            keyframe=files["png"],
+            keyframe_index=0,
+            num_frames=scene.num_frames,
+            width=144,
+            height=96,
+            frames_per_second=8,
+            seed=seed,
+            steps=scene.steps,
+            conditioning=conditioning,
+            trace=trace,
+            render_seconds=seconds,
+            created=time.time(),
+        )
 
 
 def open_fake(

@@ -50,10 +50,17 @@ class Store:
         jobs = [(job.id, job.attempts) for job in self.library.job_store.jobs()]
         count = self.library._database.rows
         return (
-            head.board.story, tuple(head.board.takes), head.can_undo, head.can_redo, head.undo_label, jobs,
-            count("SELECT story, number FROM revisions ORDER BY 1, 2"), count("SELECT id, deleted > 0 FROM stories"),
-            count("SELECT * FROM encodings"), count("SELECT work FROM timings"),
-        )  # fmt: skip
+            head.board.story,
+            tuple(head.board.takes),
+            head.can_undo,
+            head.can_redo,
+            head.undo_label,
+            jobs,
+            count("SELECT story, number FROM revisions ORDER BY 1, 2"),
+            count("SELECT id, deleted > 0 FROM stories"),
+            count("SELECT * FROM encodings"),
+            count("SELECT work FROM timings"),
+        )
 
 
 def steps(store: Store) -> list[Callable[[], Any]]:
@@ -67,8 +74,18 @@ def steps(store: Store) -> list[Callable[[], Any]]:
 
     def take() -> None:
         digests = [store.media.put(CLIP + kind.encode(), kind) for kind in ("mp4", "webp", "png")]
-        made = Take(id="take1", scene=first, clip=digests[0], preview=digests[1], keyframe=digests[2],
-                    keyframe_index=0, num_frames=17, width=144, height=96, frames_per_second=8)  # fmt: skip
+        made = Take(
+            id="take1",
+            scene=first,
+            clip=digests[0],
+            preview=digests[1],
+            keyframe=digests[2],
+            keyframe_index=0,
+            num_frames=17,
+            width=144,
+            height=96,
+            frames_per_second=8,
+        )
         library.add_take(ME, story, made, job="job1")
 
     return [

@@ -100,8 +100,11 @@ def calls_of(pipeline: StoryPipeline, part: str) -> int:
 def interruptions(pipeline: StoryPipeline) -> dict[str, list[Callable[[], None]]]:
     """Every way to be cut short in one render: "out of memory" at each call, "cancelled" after each step."""
     UNDISTURBED[id(pipeline)] = digest(pipeline)
-    memory = [partial(run_out, pipeline, part, number)
-              for part in ("transformer", "vae") for number in range(1, calls_of(pipeline, part) + 1)]  # fmt: skip
+    memory = [
+        partial(run_out, pipeline, part, number)
+        for part in ("transformer", "vae")
+        for number in range(1, calls_of(pipeline, part) + 1)
+    ]
     return {"out of memory": memory, "cancelled": [partial(cancel, pipeline, after) for after in range(STEPS + 1)]}
 
 
@@ -118,8 +121,11 @@ def main() -> int:
         for number in range(options.times):
             rng.choice(ways)()
             assert digest(pipeline) == expected, f"{kind}: interruption {number} changed the next render"
-        print(f"seed {options.seed}: {options.times} renders {kind}, in {len(ways)} ways, each next one as in a fresh "
-              f"process, bit for bit; {time.monotonic() - began:.0f} s so far", flush=True)  # fmt: skip
+        print(
+            f"seed {options.seed}: {options.times} renders {kind}, in {len(ways)} ways, each next one as in a fresh "
+            f"process, bit for bit; {time.monotonic() - began:.0f} s so far",
+            flush=True,
+        )
     return 0
 
 

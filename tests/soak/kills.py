@@ -248,8 +248,10 @@ def as_on_disk(library: Library, owner: str, story: str, pages: Pages, op: Op | 
         if (found, present) == (expected.revisions, expected.present):
             assert page_of(library.head(owner, story).board.story) == expected.page
             return expected
-    raise AssertionError(f"an acknowledged edit is lost: {len(found)} revisions, {present} is present; "
-                         f"expected {len(pages.revisions)} and {pages.present}, {op} was under way")  # fmt: skip
+    raise AssertionError(
+        f"an acknowledged edit is lost: {len(found)} revisions, {present} is present; "
+        f"expected {len(pages.revisions)} and {pages.present}, {op} was under way"
+    )
 
 
 def check_media(folder: Path, known: dict[str, tuple[int, int]] | None = None) -> set[str]:
@@ -328,8 +330,10 @@ def main() -> int:
     renders = sum(len(k.noted - k.skipped) for k in libraries)
     redone = sum(sum(k.begun.values()) - len(k.begun) for k in libraries)
     print(f"seed {options.seed}: {options.kills} kills ({hit}) in {time.monotonic() - began:.0f} s")
-    print(f"{acknowledged} acknowledged edits, {renders} renders, {films} films: "
-          f"0 corrupt, 0 lost, 0 done twice beyond {redone} that were in progress")  # fmt: skip
+    print(
+        f"{acknowledged} acknowledged edits, {renders} renders, {films} films: "
+        f"0 corrupt, 0 lost, 0 done twice beyond {redone} that were in progress"
+    )
     return 0
 
 

@@ -89,8 +89,12 @@ class Throughline:
         return found
 
     def call(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        body = {"component_id": self.component, "fn_name": "call", "session_hash": "s",
-                "data": {"verb": verb, "owner": "a" * 32, **arguments}}  # fmt: skip
+        body = {
+            "component_id": self.component,
+            "fn_name": "call",
+            "session_hash": "s",
+            "data": {"verb": verb, "owner": "a" * 32, **arguments},
+        }
         found: dict[str, Any] = self.client.post("/gradio_api/component_server", json=body).raise_for_status().json()
         assert found["ok"], found
         return found

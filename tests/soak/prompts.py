@@ -28,16 +28,38 @@ from tests.soak.fakes import fake_filter, open_fake
 ME = "a" * 32
 SCENES = 50  # of a film
 HTML = [
-    '<img src=x onerror="window.hit=1" class=fuzz>', "<script>window.hit=1</script>", "</textarea><b class=fuzz>x</b>",
-    '"><svg onload=window.hit=1 class=fuzz>', "javascript:window.hit=1", "<iframe class=fuzz srcdoc='<p>'></iframe>",
-    "${window.hit=1}", "{{constructor.constructor('window.hit=1')()}}", "<!--", "]]>", "&lt;b&gt;&#x3c;",
-    "<style class=fuzz>*{display:none}</style>", "<a class=fuzz href=//x>", "<math class=fuzz><mi//xlink:href=x>",
-]  # fmt: skip
+    '<img src=x onerror="window.hit=1" class=fuzz>',
+    "<script>window.hit=1</script>",
+    "</textarea><b class=fuzz>x</b>",
+    '"><svg onload=window.hit=1 class=fuzz>',
+    "javascript:window.hit=1",
+    "<iframe class=fuzz srcdoc='<p>'></iframe>",
+    "${window.hit=1}",
+    "{{constructor.constructor('window.hit=1')()}}",
+    "<!--",
+    "]]>",
+    "&lt;b&gt;&#x3c;",
+    "<style class=fuzz>*{display:none}</style>",
+    "<a class=fuzz href=//x>",
+    "<math class=fuzz><mi//xlink:href=x>",
+]
 SQL = ["'; DROP TABLE stories; --", '" OR 1=1 --', "Robert'); DELETE FROM takes;--", "%s %d %n {0} {title} %00", "\\"]
 SCRIPTS = [
-    "👩‍🚀👨‍👩‍👧‍👦🏳️‍🌈🇸🇿", "مرحبا بالعالم", "שלום עולם", "\u202eesrever\u202c", "\u2066isolate\u2069", "雪の日に犬が走る",
-    "ทดสอบ", "Z̸̢̛͓a̶l̵g̶o̷" + "\u0301" * 80, "ﷺ", "\u200b\u200d\ufeff", "𝕄𝕚𝕒", "ß ŉ ǰ İ ı", "\ud83d", "\udc00",
-]  # fmt: skip
+    "👩‍🚀👨‍👩‍👧‍👦🏳️‍🌈🇸🇿",
+    "مرحبا بالعالم",
+    "שלום עולם",
+    "\u202eesrever\u202c",
+    "\u2066isolate\u2069",
+    "雪の日に犬が走る",
+    "ทดสอบ",
+    "Z̸̢̛͓a̶l̵g̶o̷" + "\u0301" * 80,
+    "ﷺ",
+    "\u200b\u200d\ufeff",
+    "𝕄𝕚𝕒",
+    "ß ŉ ǰ İ ı",
+    "\ud83d",
+    "\udc00",
+]
 CONTROLS = ["".join(map(chr, range(32))), "\x7f\x80\x9f", "a\0b", "\r\n\r\nX: y", "\x1b[31m", "\u2028\u2029", "\ufffe"]
 WORDS = ["Mia", "in", "a", "red", "coat", "is", "running", "the", "dog", "on", "snow", "...", "--", "'s", "2", "½"]
 
@@ -79,8 +101,9 @@ def through_page(count: int, seed: int, folder: Path, filter: Any = fake_filter)
                 assert reply["story"]["scenes"][1]["prompt"] == prompt
             look = {"owner": ME, "story": story["id"], "scene": story["scenes"][1]["id"]}
             check_reply(page.answer(studio, {"verb": "remembers", **look}))
-            check_reply(page.answer(studio, {"verb": "edit", "op": {"do": "edit_story", "changes": {"title": prompt}},
-                                             "owner": ME, "story": story["id"], "group": "title"}))  # fmt: skip
+            retitle = {"do": "edit_story", "changes": {"title": prompt}}
+            message = {"verb": "edit", "op": retitle, "owner": ME, "story": story["id"], "group": "title"}
+            check_reply(page.answer(studio, message))
         check_reply(page.answer(studio, {"verb": "poll", "owner": ME, "story": story["id"]}))
     return taken
 
@@ -131,11 +154,9 @@ def _is_taken(prompt: str) -> bool:
 def _board(texts: Sequence[str]) -> Board:
     """A story with a small take a prompt, titled by the first."""
     story = edits.new_story(texts[0], texts, captions=True, width=48, height=32)
-    takes = [
-        Take(id=new_id(), scene=scene.id, clip="a" * 64, preview="a" * 64, keyframe="a" * 64, keyframe_index=0,
-             num_frames=1, width=48, height=32, frames_per_second=8)
-        for scene in story.scenes
-    ]  # fmt: skip
+    files = dict.fromkeys(("clip", "preview", "keyframe"), "a" * 64)
+    clip = {"keyframe_index": 0, "num_frames": 1, "width": 48, "height": 32, "frames_per_second": 8}
+    takes = [Take(id=new_id(), scene=scene.id, **files, **clip) for scene in story.scenes]
     for scene, take in zip(story.scenes, takes, strict=True):
         story = edits.choose_take(story, scene.id, take.id)
     return Board(story, {take.id: take for take in takes})
@@ -157,8 +178,10 @@ def main() -> int:
         shown = through_film(options.count, options.seed, Path(folder))
         print(f"{shown} in films, {time.monotonic() - began:.0f} s", flush=True)
     read = through_filter(options.count, options.seed)
-    print(f"seed {options.seed}: {read} of {options.count} read by the filter, the others refused in a line: "
-          f"0 crashes; {time.monotonic() - began:.0f} s")  # fmt: skip
+    print(
+        f"seed {options.seed}: {read} of {options.count} read by the filter, the others refused in a line: "
+        f"0 crashes; {time.monotonic() - began:.0f} s"
+    )
     return 0
 
 

@@ -133,9 +133,13 @@ class StoryMachine(RuleBasedStateMachine):
 def run(examples: int, steps: int = 12) -> None:
     """Raises what hypothesis does for the shortest sequence that goes wrong."""
     wanted = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, database=None, print_blob=True,
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        print_blob=True,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     run_state_machine_as_test(StoryMachine, settings=wanted)
 
 

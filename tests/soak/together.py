@@ -110,12 +110,14 @@ def record(home: Path, rounds: int) -> list[Act]:
         acts.append(Act(what, path, data, offset))
         return ""
 
+    def note(title: str, story: str, told: str) -> None:
+        acts.append(Act("acknowledged" if told == "saved" else told, story, title.encode()))
+
     with closing(Library(home)) as library:
         titles(library)
     with watched(watch), closing(Library(home)) as library:
         for title in map(str, range(1, rounds + 1)):
-            edit_all(library, title, lambda story, told, title=title: acts.append(  # type: ignore[misc]
-                Act("acknowledged" if told == "saved" else told, story, title.encode())))  # fmt: skip
+            edit_all(library, title, partial(note, title))
     return acts
 
 
@@ -150,8 +152,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="throughline-together-") as folder:
         counted = faults(Path(folder, "faults"))
         cuts = power_cuts(Path(folder, "cuts"), options.seed, options.times)
-    print(f"seed {options.seed}: {WRITERS} writers in one commit: {counted} faults, {cuts} power cuts: 0 "
-          f"said to be saved that were not; {time.monotonic() - began:.0f} s")  # fmt: skip
+    print(
+        f"seed {options.seed}: {WRITERS} writers in one commit: {counted} faults, {cuts} power cuts: 0 "
+        f"said to be saved that were not; {time.monotonic() - began:.0f} s"
+    )
     return 0
 
 

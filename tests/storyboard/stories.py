@@ -16,9 +16,18 @@ def titled(title: str) -> Callable[[Story], Story]:
 
 def take_of(scene: str, letter: str = "a", **fields: object) -> Take:
     return Take(
-        id=new_id(), scene=scene, clip=letter * 64, preview=letter * 64, keyframe=letter * 64, keyframe_index=0,
-        num_frames=17, width=144, height=96, frames_per_second=8, **fields,
-    )  # fmt: skip
+        id=new_id(),
+        scene=scene,
+        clip=letter * 64,
+        preview=letter * 64,
+        keyframe=letter * 64,
+        keyframe_index=0,
+        num_frames=17,
+        width=144,
+        height=96,
+        frames_per_second=8,
+        **fields,
+    )
 
 
 def new(library: Library, *prompts: str, owner: str = ME) -> Story:
@@ -27,5 +36,12 @@ def new(library: Library, *prompts: str, owner: str = ME) -> Story:
 
 def seen(head: Head) -> tuple[object, ...]:
     """Everything of a head, comparable."""
-    return (head.board.story, list(head.board.takes.values()), head.rev, head.can_undo, head.can_redo, head.undo_label,
-            head.redo_label)  # fmt: skip
+    return (
+        head.board.story,
+        list(head.board.takes.values()),
+        head.rev,
+        head.can_undo,
+        head.can_redo,
+        head.undo_label,
+        head.redo_label,
+    )

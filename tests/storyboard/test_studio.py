@@ -203,8 +203,10 @@ def test_a_take_that_comes_in_while_the_user_edits(desk: Desk, watched: Watched)
     watched.go()
     desk.follow()
     assert desk.shown[2].conditioning.prompt == TEN[1] and desk.states[2] == "stale"
-    assert [scene.prompt for scene in desk.scenes][1:] == ["Mia is sleeping on the beach.",
-                                                           "A dog is sleeping on the snow."]  # fmt: skip
+    assert [scene.prompt for scene in desk.scenes][1:] == [
+        "Mia is sleeping on the beach.",
+        "A dog is sleeping on the snow.",
+    ]
     desk.ask("undo")
     desk.ask("undo")
     assert desk.states[2] == "fresh", "what came in was no step of undo"
@@ -275,9 +277,10 @@ def test_trials_leave_the_story_as_it_was(desk: Desk, watched: Watched) -> None:
     rev, board, before = desk.rev, desk.board, len(watched.prompts)
     mia = {"scene": desk.ids[0], "start": 0, "end": 3}
     asked = [
-        desk.ask("what_if", desk.ids[1], {"history": True}), desk.ask("what_if", desk.ids[1], {"word": mia}),
+        desk.ask("what_if", desk.ids[1], {"history": True}),
+        desk.ask("what_if", desk.ids[1], {"word": mia}),
         desk.ask("sheet", desk.ids[1], [2, 4.5], [0, 1]),
-    ]  # fmt: skip
+    ]
     ids = [job for answer in asked for job in answer["trials"]]
     desk.follow()
     found = desk.studio.trials(ME, ids)["trials"]

@@ -10,10 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..story.benchmark import StoryScore
-from ..story.systems import TITLES
+from ..story.systems import SHEET_ROWS, TITLES
 
 BEST, MEDIAN, WORST = 3, 4, 3  # stories
-ROWS = ("ours", "no_history")
 INK, PALE = (40, 38, 46), (128, 124, 136)
 MARGIN, GAP, LEFT, TITLE, LINE = 24, 3, 78, 26, 13  # pixels
 
@@ -23,7 +22,7 @@ class Block:
     """A story on the sheet."""
 
     title: str
-    strip: np.ndarray  # uint8 (2 h, n w, 3): rows as ROWS, a column a scene
+    strip: np.ndarray  # uint8 (2 h, n w, 3): rows as SHEET_ROWS, a column a scene
     prompts: tuple[str, ...]
 
 
@@ -60,20 +59,20 @@ def contact_sheet(blocks: Sequence[Block], columns: int) -> Image.Image:
 
 def _drawn(block: Block) -> Image.Image:
     scenes = len(block.prompts)
-    h, w = block.strip.shape[0] // len(ROWS), block.strip.shape[1] // scenes
+    h, w = block.strip.shape[0] // len(SHEET_ROWS), block.strip.shape[1] // scenes
     words = [textwrap.wrap(prompt, max(8, w // 6)) for prompt in block.prompts]
     below = LINE * max(map(len, words)) + 6
-    size = (LEFT + scenes * (w + GAP) - GAP, TITLE + len(ROWS) * (h + GAP) + below)
+    size = (LEFT + scenes * (w + GAP) - GAP, TITLE + len(SHEET_ROWS) * (h + GAP) + below)
     picture = Image.new("RGB", size, "white")
     pen, small = ImageDraw.Draw(picture), ImageFont.load_default(11)
     pen.text((0, 2), block.title, INK, ImageFont.load_default(15))
-    for row, name in enumerate(ROWS):
+    for row, name in enumerate(SHEET_ROWS):
         pen.text((0, TITLE + row * (h + GAP) + h // 2 - 7), TITLES[name], PALE, small)
     for column in range(scenes):
         x = LEFT + column * (w + GAP)
-        for row in range(len(ROWS)):
+        for row in range(len(SHEET_ROWS)):
             part = block.strip[row * h : (row + 1) * h, column * w : (column + 1) * w]
             picture.paste(Image.fromarray(part), (x, TITLE + row * (h + GAP)))
         for i, line in enumerate(words[column]):
-            pen.text((x, TITLE + len(ROWS) * (h + GAP) + 2 + i * LINE), line, PALE, small)
+            pen.text((x, TITLE + len(SHEET_ROWS) * (h + GAP) + 2 + i * LINE), line, PALE, small)
     return picture

@@ -15,10 +15,16 @@ from .summary import Table
 
 INK, PALE, GRID = "#2b2833", "#8a8694", "#e8e6ec"
 COLOURS = {
-    "ours": "#3454d1", "no_history": "#9a95a5", "last_frame": "#e08a1e", "whole_prompts": "#1a936f",
-    "bare_tokens": "#c8467c", "frozen_frame": "#c9c5d1", "ceiling": "#5a5666", "chance": "#dedbe4",
+    "ours": "#3454d1",
+    "no_history": "#9a95a5",
+    "last_frame": "#e08a1e",
+    "whole_prompts": "#1a936f",
+    "bare_tokens": "#c8467c",
+    "frozen_frame": "#c9c5d1",
+    "ceiling": "#5a5666",
+    "chance": "#dedbe4",
     "reference": "#7d5ba6",
-}  # fmt: skip
+}
 CURVES = ("ceiling", "ours", "bare_tokens", "whole_prompts", "last_frame", "no_history")
 WEIGHED_MEASURES = {"actor": "actor agreement", "prompt": "prompt followed", "motion": "motion over rendered"}
 FEWEST = 5  # stories behind a point of a curve
@@ -51,8 +57,9 @@ def gap_curve(curves: Mapping[str, Mapping[int, Estimate]], chance: Estimate):
         if points:
             gaps, values = [gap for gap, _ in points], [e for _, e in points]
             style = "--" if name == "ceiling" else "-"
-            ax.plot(gaps, [e.mean for e in values], style, color=COLOURS[name], lw=2.4 if name == "ours" else 1.6,
-                    marker="o", ms=4.5 if name == "ours" else 3, label=TITLES[name])  # fmt: skip
+            look = {"lw": 2.4, "ms": 4.5} if name == "ours" else {"lw": 1.6, "ms": 3}
+            means = [e.mean for e in values]
+            ax.plot(gaps, means, style, color=COLOURS[name], marker="o", label=TITLES[name], **look)
             low, high = [e.low for e in values], [e.high for e in values]
             ax.fill_between(gaps, low, high, color=COLOURS[name], alpha=0.13, lw=0)
     ax.axhline(chance.mean or 0, color=PALE, lw=1, ls=":", label="chance")
@@ -72,13 +79,13 @@ def history_weight(table: Table):
         values = [table[name][measure] for name in names]
         means = [e.mean for e in values]
         ax.plot(weights, means, "-o", color=COLOURS["ours"], lw=2, ms=5)
-        ax.fill_between(weights, [e.low for e in values], [e.high for e in values], color=COLOURS["ours"], alpha=0.15,
-                        lw=0)  # fmt: skip
+        low, high = [e.low for e in values], [e.high for e in values]
+        ax.fill_between(weights, low, high, color=COLOURS["ours"], alpha=0.15, lw=0)
         forgetful = table.get("no_history", {}).get(measure)
         if forgetful is not None and forgetful.mean is not None:
             ax.axhline(forgetful.mean, color=PALE, ls=":", lw=1.2)
-            ax.annotate("no history", (weights[-1], forgetful.mean), (0, 4), textcoords="offset points", ha="right",
-                        color=PALE, fontsize=8)  # fmt: skip
+            above = {"xytext": (0, 4), "textcoords": "offset points", "ha": "right"}
+            ax.annotate("no history", (weights[-1], forgetful.mean), color=PALE, fontsize=8, **above)
         if measure in WANTED:
             ax.axhline(WANTED[measure], color=INK, lw=0.8)
         ax.set(xlabel="history weight w2", ylim=(0.6, 1.4) if measure == "motion" else (0, 1.03))

@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from ...continuity.motion import motion_energy
 from ...history import HistoryScene
 from ...picturebook import renderer
 from ...picturebook.captions import Caption, story_captions
@@ -69,7 +70,7 @@ class HeldOut:
 
 def score_film(story: WorldStory, film: Film, rendered: Film, readings: Sequence[Reading], since: int = 0) -> FilmScore:
     """All measures but pointing. `since`: the first scene that counts in measures of single scenes."""
-    energies, true_energies = ([measures.motion_energy(clip) for clip in clips] for clips in (film, rendered))
+    energies, true_energies = ([motion_energy(clip) for clip in clips] for clips in (film, rendered))
     tallies = {
         "actor": measures.actor_tally(story, readings),
         "place": measures.place_tally(story, readings),
@@ -83,7 +84,7 @@ def score_film(story: WorldStory, film: Film, rendered: Film, readings: Sequence
 
 def score_story(
     filming: Filming, judge: Judge, held_out: HeldOut, takes: Mapping[str, Sequence[FilmedScene]]
-) -> StoryScore:  # fmt: skip
+) -> StoryScore:
     """The films of one story, by the names of their systems, and its controls, scored. Chance has no film."""
     story = held_out.story
     clips = [renderer.render(scene) for scene in story.scenes]
@@ -103,9 +104,13 @@ def score_story(
 
 
 def _score_pointing(
-    scores: StoryScore, filming: Filming, judge: Judge, held_out: HeldOut, clips: Sequence[RenderedClip],
+    scores: StoryScore,
+    filming: Filming,
+    judge: Judge,
+    held_out: HeldOut,
+    clips: Sequence[RenderedClip],
     ours: tuple[Sequence[FilmedScene], Sequence[Reading]],
-) -> None:  # fmt: skip
+) -> None:
     """Pointing on rendered keyframes (true masks) and on generated ones (the localiser's); of the ceiling the second is
     the localiser's on rendered keyframes, where the first says what it should be."""
     prompts = held_out.script.prompts

@@ -69,8 +69,9 @@ def _units(encoding: TextEncoding, rows: list[int]) -> np.ndarray:
 def _words(encoding: TextEncoding, scores: np.ndarray, kept: np.ndarray) -> tuple[Word, ...]:
     """One word a token."""
     spans = (encoding.offsets[row] for row in _tokens(encoding))
-    return tuple(
-        Word(encoding.text[a:b], a, b, float(score), bool(keep), "token over the threshold" if keep else "under", None,
-             None)
-        for (a, b), score, keep in zip(spans, scores, kept, strict=True)
-    )  # fmt: skip
+
+    def word(a: int, b: int, score: float, keep: bool) -> Word:
+        reason = "token over the threshold" if keep else "under"
+        return Word(encoding.text[a:b], a, b, float(score), bool(keep), reason, None, None)
+
+    return tuple(word(*span, score, keep) for span, score, keep in zip(spans, scores, kept, strict=True))

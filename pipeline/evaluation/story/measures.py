@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, pairwise
 
-import numpy as np
-
 from ...picturebook.reader import Reading
 from ...picturebook.world import (
     ACTOR_SLOTS,
@@ -128,11 +126,6 @@ def prompt_tally(story: WorldStory, readings: Sequence[Reading], since: int = 0)
 
 def presence_tally(readings: Sequence[Reading], since: int = 0) -> Tally:
     return total(Tally(reading.sure, 1) for reading in readings[since:])
-
-
-def motion_energy(frames: np.ndarray) -> float:
-    """Mean absolute difference of successive frames, uint8 (F, H, W, 3)."""
-    return float(np.abs(np.diff(frames.astype(np.int16), axis=0)).mean()) if len(frames) > 1 else 0.0
 
 
 def motion_tally(energies: Sequence[float], rendered: Sequence[float], since: int = 0) -> Tally:

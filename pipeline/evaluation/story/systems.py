@@ -18,6 +18,7 @@ from .filters import EVERYTHING, PromptFilter, RecentScenes, TokenFilter
 Film = list[np.ndarray]  # a scene: uint8 (F, H, W, 3)
 
 ABBA, LONG = "abba", "long"
+SHEET_ROWS = ("ours", "no_history")  # the systems whose films the contact sheet shows
 
 
 @dataclass(frozen=True)

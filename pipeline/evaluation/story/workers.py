@@ -17,11 +17,10 @@ import torch
 from ... import loading
 from ...picturebook.localiser import Localiser
 from ...picturebook.reader import ClipReader
-from ..reporting.contact_sheet import ROWS
 from .benchmark import HeldOut, Judge, score_stories
 from .filming import BATCH, Filming
 from .results import Results
-from .systems import Options, keyframes
+from .systems import SHEET_ROWS, Options, keyframes
 
 AT_ONCE = 4  # stories: what a run that is killed loses of each process
 
@@ -104,8 +103,8 @@ class Hand:
         share = len(job.stories)
         clips, seconds = (self.filming.made - made) / share, (time.perf_counter() - since) / share
         for story, (score, takes) in zip(job.stories, outcome, strict=True):
-            if all(name in takes for name in ROWS):
-                films = [keyframes([take.frames for take in takes[name]]) for name in ROWS]
+            if all(name in takes for name in SHEET_ROWS):
+                films = [keyframes([take.frames for take in takes[name]]) for name in SHEET_ROWS]
                 self.results.add_strip(story.protocol, story.index, films)
             self.results.add(story.protocol, story.index, score, clips, seconds)
 

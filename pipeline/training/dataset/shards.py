@@ -16,7 +16,7 @@ import torch
 
 from ...autoencoder import AutoencoderLinearVideo, scaled_latents
 from ...picturebook import captions, renderer, world
-from ..models.vae import to_video
+from ..frames import to_video
 
 STORIES_PER_SHARD = 250
 KEYFRAME = 8  # the middle frame of 17

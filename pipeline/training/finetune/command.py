@@ -61,10 +61,8 @@ class FinetuneRun:
 
     def plan(self, name: str, **own: Any) -> TrainingPlan:
         o = self.options
-        return TrainingPlan(name, **{
-            "steps": o.steps, "batch_size": o.batch_size, "accumulate": o.accumulate, "seed": o.seed,
-            "learning_rate": o.learning_rate, "warmup": o.warmup, "average": o.ema, "save_every": o.save_every,
-        } | own)  # fmt: skip
+        same = ("steps", "batch_size", "accumulate", "seed", "learning_rate", "warmup", "save_every")
+        return TrainingPlan(name, **{field: getattr(o, field) for field in same} | {"average": o.ema} | own)
 
     def log(self, name: str) -> Log | None:
         return Log(self.out, name) if self.accelerator.is_main_process else None
@@ -144,11 +142,11 @@ def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, 
         look = CLIPVisionModelWithProjection.from_pretrained(look_folder, use_safetensors=True).eval()
     look.requires_grad_(False)
     text = folder / "text_encoder"
-    digests = Digests(checkpoints.digest(folder / "vae"), checkpoints.digest(text) if text.is_dir() else "minilm",
-                      checkpoints.digest(look_folder))  # fmt: skip
-    own = pipeline.native
-    size = Size(options.frames or own.num_frames, pipeline.frames_per_second, options.height or own.height,
-                options.width or own.width)  # fmt: skip
+    text_digest = checkpoints.digest(text) if text.is_dir() else "minilm"
+    digests = Digests(checkpoints.digest(folder / "vae"), text_digest, checkpoints.digest(look_folder))
+    own, rate = pipeline.native, pipeline.frames_per_second
+    height, width = options.height or own.height, options.width or own.width
+    size = Size(options.frames or own.num_frames, rate, height, width)
     clips = EncodedClips(videos, Store(options.out / "encoded"), size, digests, pipeline, look, accelerator.device)
     _encode(clips, accelerator)
     return FinetuneRun(options, accelerator, folder, pipeline, look, clips)
@@ -215,8 +213,12 @@ def train_generator(bench: FinetuneRun) -> None:
         return
     if accelerator.is_main_process:
         transformer = modes.merge(copy.deepcopy(task.transformer).cpu())
-        parts = {"transformer": transformer, "decoupler": task.decoupler.cpu(), "extractor": extractor.cpu(),
-                 "image_encoder": bench.image_encoder}  # fmt: skip
+        parts = {
+            "transformer": transformer,
+            "decoupler": task.decoupler.cpu(),
+            "extractor": extractor.cpu(),
+            "image_encoder": bench.image_encoder,
+        }
         write_model(bench.out / "model", bench.folder, parts, PRECISIONS[accelerator.mixed_precision])
         print(f"model in {bench.out / 'model'}")
 
@@ -225,9 +227,11 @@ def make_generator_task(bench: FinetuneRun, extractor: FeatureExtractor) -> Gene
     """The transformer with a history path behind closed gates, opened for training as --mode says."""
     pipeline, dim = bench.pipeline, extractor.config.dim
     transformer = StoryTransformer3DModel.from_pretrained(
-        bench.folder / "transformer", use_safetensors=True, dtype=torch.float32,
+        bench.folder / "transformer",
+        use_safetensors=True,
+        dtype=torch.float32,
         **({"history_dim": 0} if not pipeline.has_adapter else {}),
-    ).train()  # fmt: skip
+    ).train()
     if transformer.config.history_dim != dim:
         transformer.open_history(dim)
     modes.open_for_training(transformer, bench.options.mode, bench.options.rank)
@@ -238,9 +242,15 @@ def make_generator_task(bench: FinetuneRun, extractor: FeatureExtractor) -> Gene
     spreads = (getattr(pipeline.vae.config, name, None) for name in ("latents_std", "latents_motion_std"))
     pipeline.transformer = None  # the one that came with the pipeline is not needed
     return GeneratorTask(
-        transformer, decoupler, extractor, bench.clips, pipeline.scheduler.alphas_cumprod,
-        make_preconditioning(*spreads), pipeline.latents.unit, pipeline.backbone.reads_padding,
-    )  # fmt: skip
+        transformer,
+        decoupler,
+        extractor,
+        bench.clips,
+        pipeline.scheduler.alphas_cumprod,
+        make_preconditioning(*spreads),
+        pipeline.latents.unit,
+        pipeline.backbone.reads_padding,
+    )
 
 
 def _go(bench: FinetuneRun, task: nn.Module, plan: TrainingPlan, log: Log | None = None, sample: Any = None) -> None:

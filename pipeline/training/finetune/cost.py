@@ -83,8 +83,13 @@ def measure(options: argparse.Namespace, mode: str, checkpointing: bool) -> dict
     seconds = (times[-1] - times[0]) / options.steps
     most = torch.cuda.max_memory_allocated() if accelerator.device.type == "cuda" else _process_bytes()
     trained = sum(p.numel() for p in modes.trainable(task).values())
-    return {"mode": mode, "gradient checkpointing": checkpointing, "seconds a step": round(seconds, 3),
-            "GiB": round(most / 2**30, 2), "weights in training, millions": round(trained / 1e6, 2)}  # fmt: skip
+    return {
+        "mode": mode,
+        "gradient checkpointing": checkpointing,
+        "seconds a step": round(seconds, 3),
+        "GiB": round(most / 2**30, 2),
+        "weights in training, millions": round(trained / 1e6, 2),
+    }
 
 
 def _task(
@@ -102,10 +107,15 @@ def _task(
     clips: Any = MadeUpClips(pipeline._latent_shape(pipeline.native)[1:], text)
     spreads = (getattr(pipeline.vae.config, name, None) for name in ("latents_std", "latents_motion_std"))
     return GeneratorTask(
-        transformer, Decoupler(text[1], DIM, max_text_length=text[0]),
-        FeatureExtractor(text[1], IMAGE_DIM, DIM, max_text_length=text[0]), clips, pipeline.scheduler.alphas_cumprod,
-        make_preconditioning(*spreads), pipeline.latents.unit, pipeline.backbone.reads_padding,
-    )  # fmt: skip
+        transformer,
+        Decoupler(text[1], DIM, max_text_length=text[0]),
+        FeatureExtractor(text[1], IMAGE_DIM, DIM, max_text_length=text[0]),
+        clips,
+        pipeline.scheduler.alphas_cumprod,
+        make_preconditioning(*spreads),
+        pipeline.latents.unit,
+        pipeline.backbone.reads_padding,
+    )
 
 
 def _process_bytes() -> int:
@@ -148,8 +158,13 @@ def _apart(arguments: list[str], mode: str, checkpointing: str) -> dict[str, Any
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:  # most likely out of memory: a figure too
         reason = (done.stderr.strip().splitlines() or ["it ended"])[-1][:80]
-        return {"mode": mode, "gradient checkpointing": checkpointing == "yes", "seconds a step": reason, "GiB": "–",
-                "weights in training, millions": "–"}  # fmt: skip
+        return {
+            "mode": mode,
+            "gradient checkpointing": checkpointing == "yes",
+            "seconds a step": reason,
+            "GiB": "–",
+            "weights in training, millions": "–",
+        }
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

@@ -79,9 +79,15 @@ class EncodedClips:
     """A training set, encoded on first use. Rows are clips, those of a video one after the other."""
 
     def __init__(
-        self, videos: list[Video], store: Store, size: Size, digests: Digests, pipeline: StoryPipeline,
-        image_encoder: CLIPVisionModelWithProjection, device: torch.device,
-    ) -> None:  # fmt: skip
+        self,
+        videos: list[Video],
+        store: Store,
+        size: Size,
+        digests: Digests,
+        pipeline: StoryPipeline,
+        image_encoder: CLIPVisionModelWithProjection,
+        device: torch.device,
+    ) -> None:
         self.store, self.size, self.digests, self.device = store, size, digests, device
         self.pipeline, self.image_encoder = pipeline, image_encoder
         self.rows, self.unreadable = list[Row](), list[str]()
@@ -115,9 +121,7 @@ class EncodedClips:
             return
         new = {old: i for i, old in enumerate(i for i in range(len(self.rows)) if i not in bad)}
         rows = [self.rows[old] for old in new]
-        self.rows = [
-            Row(r.clip, r.content, r.caption, tuple(new[p] for p in r.past if p in new)) for r in rows
-        ]  # fmt: skip
+        self.rows = [Row(r.clip, r.content, r.caption, tuple(new[p] for p in r.past if p in new)) for r in rows]
         for index in range(len(self.rows)):
             self.kept(index)
 
@@ -128,9 +132,8 @@ class EncodedClips:
     def latents(self, index: int) -> Tensor:
         """Scaled latents of a clip, float32 (f, C, h, w): the mean of what the autoencoder says."""
         row = self.rows[index]
-        return self.store.get(
-            "latents", [row.content, asdict(self.size), self.digests.vae], lambda: self._encode(row)
-        )["latents"].float()  # fmt: skip
+        known_by = [row.content, asdict(self.size), self.digests.vae]
+        return self.store.get("latents", known_by, lambda: self._encode(row))["latents"].float()
 
     @torch.no_grad()
     def _encode(self, row: Row) -> dict[str, Tensor]:
@@ -191,9 +194,7 @@ class EncodedClips:
         found = {"past": torch.tensor(len(captions))}
         for i, past in enumerate(captions):
             result = self.pipeline.filter([past], caption)
-            for name, words, text in (
-                ("kept", result.scenes[0].words, past), ("matched", result.current, caption)
-            ):  # fmt: skip
+            for name, words, text in (("kept", result.scenes[0].words, past), ("matched", result.current, caption)):
                 found[f"{name}.{i}"] = torch.tensor(kept_tokens(words, self._encoding(text)), dtype=torch.long)
         return found
 

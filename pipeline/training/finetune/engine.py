@@ -102,9 +102,13 @@ def _like(value: Tensor, other: Tensor) -> Tensor:
 
 
 def train(
-    task: nn.Module, plan: TrainingPlan, folder: Path, accelerator: Accelerator, log: Log | None = None,
+    task: nn.Module,
+    plan: TrainingPlan,
+    folder: Path,
+    accelerator: Accelerator,
+    log: Log | None = None,
     sample: Callable[[int], None] | None = None,
-) -> Iterator[tuple[int, dict[str, float]]]:  # fmt: skip
+) -> Iterator[tuple[int, dict[str, float]]]:
     """Trains `task` (a `tasks.Task`), yielding (step, losses). Ends with the averaged weights in it, if there are any.
 
     Every process draws the whole batch from the CPU's generator, seeded by the step, and takes its rows: the losses
@@ -160,12 +164,13 @@ def _step(source: Task, model: nn.Module, plan: TrainingPlan, step: int, acceler
 
 def _save(
     path: Path, model: nn.Module, optimizer: Any, averaged: Averaged, step: int, accelerator: Accelerator
-) -> None:  # fmt: skip
+) -> None:
     state = {
         "module": get_model_state_dict(model, options=WHOLE),
         "optimizer": get_optimizer_state_dict(model, optimizer, options=WHOLE),
-        "averaged": averaged.state(), "step": step,
-    }  # fmt: skip
+        "averaged": averaged.state(),
+        "step": step,
+    }
     if accelerator.is_main_process:
         torch.save(state, path.with_suffix(".tmp"))
         os.replace(path.with_suffix(".tmp"), path)

@@ -20,12 +20,10 @@ SCENES = 3  # of a sample story that is made of a video's captions
 
 def make_pipeline(
     base: StoryPipeline, task: GeneratorTask, image_encoder: CLIPVisionModelWithProjection
-) -> StoryPipeline:  # fmt: skip
+) -> StoryPipeline:
     """The base with the parts in training; they stay the same objects."""
-    return StoryPipeline(**base.components | {
-        "transformer": task.transformer, "extractor": task.extractor, "decoupler": task.decoupler,
-        "image_encoder": image_encoder,
-    })  # fmt: skip
+    parts = {name: getattr(task, name) for name in ("transformer", "extractor", "decoupler")}
+    return StoryPipeline(**base.components | parts | {"image_encoder": image_encoder})
 
 
 def read_prompts(path: Path | None, clips: EncodedClips) -> list[str]:
@@ -41,9 +39,7 @@ def read_prompts(path: Path | None, clips: EncodedClips) -> list[str]:
     return prompts
 
 
-def tell(
-    pipeline: StoryPipeline, prompts: list[str], size: Size, steps: int, device: torch.device
-) -> list[np.ndarray]:  # fmt: skip
+def tell(pipeline: StoryPipeline, prompts: list[str], size: Size, steps: int, device: torch.device) -> list[np.ndarray]:
     """The clips of a story, uint8 (F, H, W, 3) each; every scene remembers those before it."""
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)

@@ -73,8 +73,8 @@ class TargetTask(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         tokens, patches, mine = batch["tokens"], batch["patches"], batch["mine"]
         own = torch.stack([self._fit(tokens[i], patches) for i in map(int, mine)])  # (B, all keyframes)
-        other = torch.stack([torch.stack([self._fit(words, patches[i][None])[0] for words in tokens])
-                             for i in map(int, mine)])  # fmt: skip
+        fits = ([self._fit(words, patches[i][None])[0] for words in tokens] for i in map(int, mine))
+        other = torch.stack([torch.stack(row) for row in fits])
         loss = sum(F.cross_entropy(fit.float() / TEMPERATURE, mine, reduction="none") for fit in (own, other)) / 2
         return {"loss": loss, "right": (own.argmax(1) == mine).float()}  # type: ignore[dict-item]
 
@@ -87,10 +87,9 @@ class TargetTask(nn.Module):
     def standardize(self, most: int = 512) -> None:
         """Makes the rows A zero on average and of unit spread, by W_V and its bias."""
         device = self.attention.to_v.weight.device
-        rows = torch.cat([
-            self.attention(self.clips.text(i)[self.clips.content_tokens(i)].to(device),
-                           self.clips.features(i).to(device))[0] for i in self.rows[:most]
-        ])  # fmt: skip
+        words = (self.clips.text(i)[self.clips.content_tokens(i)].to(device) for i in self.rows[:most])
+        pictures = (self.clips.features(i).to(device) for i in self.rows[:most])
+        rows = torch.cat([self.attention(*pair)[0] for pair in zip(words, pictures, strict=True)])
         mean, std = rows.mean(0), rows.std()
         self.attention.to_v.bias.copy_((self.attention.to_v.bias - mean) / std)
         self.attention.to_v.weight.div_(std)
@@ -106,9 +105,7 @@ class BatchMemory:
         """Kept tokens (n, t) and patches (P, v) of every past clip that a row remembers; matched tokens of its own
         caption, sorted. use: bool (REMEMBERED), the past clips that it may remember."""
         tokens, patches, matched = list[Tensor](), list[Tensor](), set[int]()
-        for place, (past, (kept, own)) in enumerate(
-            zip(self.clips.rows[row].past, self.clips.kept(row), strict=True)
-        ):  # fmt: skip
+        for place, (past, (kept, own)) in enumerate(zip(self.clips.rows[row].past, self.clips.kept(row), strict=True)):
             if use[place] and len(kept):
                 tokens.append(self.clips.text(past)[kept])
                 patches.append(self.clips.features(past))
@@ -168,9 +165,16 @@ class GeneratorTask(nn.Module):
     clips are dropped at random, so that every branch of the guidance is in distribution."""
 
     def __init__(
-        self, transformer: StoryTransformer3DModel, decoupler: Decoupler, extractor: FeatureExtractor,
-        clips: EncodedClips, alphas: Tensor, precondition: Preconditioning, unit: int, padded: bool,
-    ) -> None:  # fmt: skip
+        self,
+        transformer: StoryTransformer3DModel,
+        decoupler: Decoupler,
+        extractor: FeatureExtractor,
+        clips: EncodedClips,
+        alphas: Tensor,
+        precondition: Preconditioning,
+        unit: int,
+        padded: bool,
+    ) -> None:
         super().__init__()
         self.transformer, self.decoupler, self.extractor = transformer, decoupler, extractor
         extractor.requires_grad_(False)
@@ -204,11 +208,17 @@ class GeneratorTask(nn.Module):
         lengths = torch.tensor([len(text) for text in read])
         padded = nn.utils.rnn.pad_sequence(read, batch_first=True)
         return {
-            "clean": torch.stack([self._clean(row) for row in rows]), "noise": drawn["noise"][mine], "t": t,
-            "alpha": self.alphas[t], "text": padded, "captions": texts,
-            "mask": torch.arange(padded.shape[1]) < lengths[:, None], "tokens": [list(r[0]) for r in remembered],
-            "patches": [list(r[1]) for r in remembered], "matched": [r[2] for r in remembered],
-        }  # fmt: skip
+            "clean": torch.stack([self._clean(row) for row in rows]),
+            "noise": drawn["noise"][mine],
+            "t": t,
+            "alpha": self.alphas[t],
+            "text": padded,
+            "captions": texts,
+            "mask": torch.arange(padded.shape[1]) < lengths[:, None],
+            "tokens": [list(r[0]) for r in remembered],
+            "patches": [list(r[1]) for r in remembered],
+            "matched": [r[2] for r in remembered],
+        }
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         history, remembers = self._history(batch)
@@ -220,9 +230,8 @@ class GeneratorTask(nn.Module):
         context = AttentionContext(text_mask=mask, history_mask=remembers)
 
         def network(z: Tensor) -> Tensor:
-            return self.transformer(
-                z, batch["text"], batch["t"], image_rotary_emb=rotary, history=history, context=context
-            ).sample
+            given = {"image_rotary_emb": rotary, "history": history, "context": context}
+            return self.transformer(z, batch["text"], batch["t"], **given).sample
 
         v = self.precondition(network, a * clean + s * noise, alpha).float()
         return {"loss": (v - (a * noise - s * clean)).square().flatten(1).mean(1)}
@@ -233,7 +242,7 @@ class GeneratorTask(nn.Module):
         found = []
         for tokens, patches, matched, text in zip(
             batch["tokens"], batch["patches"], batch["matched"], batch["captions"], strict=True
-        ):  # fmt: skip
+        ):
             if not len(matched):
                 found.append(self._nothing(text))
                 continue

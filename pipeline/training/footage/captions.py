@@ -100,8 +100,9 @@ def read_sidecar(path: Path) -> list:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ThroughlineError(f"{path.with_suffix('.json')} cannot be read: {error}") from None
     wanted = all(isinstance(e, str) for e in entries) if isinstance(entries, list) else False
-    timed = isinstance(entries, list) and all(isinstance(e, dict) and {"start", "end", "caption"} <= set(e)
-                                              for e in entries)  # fmt: skip
+    timed = isinstance(entries, list) and all(
+        isinstance(e, dict) and {"start", "end", "caption"} <= set(e) for e in entries
+    )
     if not entries or not (wanted or timed):
         raise ThroughlineError(f"{path.with_suffix('.json')} holds no list of captions as python -m ... --help says")
     return entries

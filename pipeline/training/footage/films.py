@@ -22,8 +22,8 @@ class UnreadableError(ThroughlineError):
 
 def read_frames(path: Path, filters: str, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """Frames uint8 (H, W, 3) after the ffmpeg filters, which must give `size`, (W, H). Raises UnreadableError."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-xerror", *LOCAL_ONLY, "-i", f"file:{path}",
-               "-vf", filters, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]  # fmt: skip
+    reading = ["-v", "error", "-nostdin", "-xerror", *LOCAL_ONLY, "-i", f"file:{path}", "-vf", filters]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *reading, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     length, count = size[0] * size[1] * 3, 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -62,9 +62,9 @@ def cut_out(path: Path, start: int, end: int, frames_per_second: float, out: Pat
     UnreadableError."""
     temporary = out.with_name(f".{out.stem}.{os.getpid()}.mp4")
     begin = max(0.0, (start - 0.5) / frames_per_second)  # between two frames, so that rounding moves none
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", *LOCAL_ONLY, "-ss", f"{begin:.6f}",
-               "-i", f"file:{path}", "-frames:v", str(end - start), "-an", "-c:v", "libx264", "-crf", "14",
-               "-pix_fmt", "yuv420p", f"file:{temporary}"]  # fmt: skip
+    reading = ["-v", "error", "-nostdin", "-y", *LOCAL_ONLY, "-ss", f"{begin:.6f}", "-i", f"file:{path}"]
+    writing = ["-frames:v", str(end - start), "-an", "-c:v", "libx264", "-crf", "14", "-pix_fmt", "yuv420p"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *reading, *writing, f"file:{temporary}"]
     done = subprocess.run(command, capture_output=True)
     if done.returncode:
         temporary.unlink(missing_ok=True)

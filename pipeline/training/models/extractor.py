@@ -205,8 +205,13 @@ def _prediction_losses(
     scaled = F.normalize(predicted[at], dim=-1) * real[at].float().norm(dim=-1, keepdim=True)
     actor, place = target.reading(scaled, labels[at].cpu(), rows[at[0].cpu()], data)
     known = cosine[r.matched].mean()
-    return {"loss": loss + READING_WEIGHT * (actor + place), "known": 1 - known, "actor": actor, "place": place,
-            "rank": effective_rank(predicted[r.matched])}  # fmt: skip
+    return {
+        "loss": loss + READING_WEIGHT * (actor + place),
+        "known": 1 - known,
+        "actor": actor,
+        "place": place,
+        "rank": effective_rank(predicted[r.matched]),
+    }
 
 
 @torch.no_grad()

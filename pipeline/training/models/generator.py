@@ -57,9 +57,16 @@ class Choices:
 
 def new_scheduler() -> CogVideoXDDIMScheduler:
     return CogVideoXDDIMScheduler(
-        prediction_type="v_prediction", snr_shift_scale=3.0, rescale_betas_zero_snr=True, timestep_spacing="trailing",
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, set_alpha_to_one=True,
-    )  # fmt: skip
+        prediction_type="v_prediction",
+        snr_shift_scale=3.0,
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
 
 
 def new_transformer(
@@ -67,14 +74,24 @@ def new_transformer(
 ) -> StoryTransformer3DModel:
     """The embedded generator, untrained: 120 video tokens for 17 frames of 96 x 144."""
     return StoryTransformer3DModel(
-        num_attention_heads=6, attention_head_dim=48, num_layers=6, in_channels=latent_channels,
+        num_attention_heads=6,
+        attention_head_dim=48,
+        num_layers=6,
+        in_channels=latent_channels,
         out_channels=latent_channels,
-        time_embed_dim=32, text_embed_dim=384, sample_height=height, sample_width=width, sample_frames=17,
+        time_embed_dim=32,
+        text_embed_dim=384,
+        sample_height=height,
+        sample_width=width,
+        sample_frames=17,
         patch_size=PATCH,
         activation_fn="gelu",  # the exact one: five times faster than CogVideoX's approximation on a CPU, in bfloat16
-        max_text_seq_length=64, spatial_interpolation_scale=1.0, history_dim=history_dim, history_gate=1.0,
+        max_text_seq_length=64,
+        spatial_interpolation_scale=1.0,
+        history_dim=history_dim,
+        history_gate=1.0,
         detail_dim=128,
-    )  # fmt: skip
+    )
 
 
 class GeneratorTrainer(nn.Module):
@@ -101,10 +118,15 @@ class GeneratorTrainer(nn.Module):
 
 
 def make_losses(
-    trainer: GeneratorTrainer, extractor: FeatureExtractor, vae: AutoencoderLinearVideo,
-    image_encoder: CLIPVisionModelWithProjection, folder: Path, data: ExtractorData, batch_size: int,
+    trainer: GeneratorTrainer,
+    extractor: FeatureExtractor,
+    vae: AutoencoderLinearVideo,
+    image_encoder: CLIPVisionModelWithProjection,
+    folder: Path,
+    data: ExtractorData,
+    batch_size: int,
     choices: Choices = Choices(),
-) -> Callable[[torch.Generator], Losses]:  # fmt: skip
+) -> Callable[[torch.Generator], Losses]:
     """Losses of a batch. The autoencoder and the image encoder are frozen, and so is the extractor unless it is trained
     end to end."""
     pictures, device = PictureBookSet(folder), device_of(trainer)
@@ -122,24 +144,28 @@ def make_losses(
         cut = window.cut if window else _whole
         clean, noise, actors = (x.to(device) for x in (drawn.clean, drawn.noise, drawn.actors))
         with half_precision(device):
-            history, matched, text, mask, decoupling = _conditions(trainer, extractor, data, drawn, nothing)
+            given = _conditions(trainer, extractor, data, drawn, nothing)
             alpha_bar = scheduler.alphas_cumprod[drawn.t].float().to(device)
-            squares, estimate = _estimates(
-                trainer, precondition, cut(clean), cut(noise), drawn.t.to(device), alpha_bar, text, mask, history,
-                matched, window,
-            )  # fmt: skip
+            noised = _Noised(cut(clean), cut(noise), drawn.t.to(device), alpha_bar)
+            squares, estimate = _estimates(trainer, precondition, noised, given, window)
             alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre, window)
-            weights, remembers = latent_weights(cut(actors)), matched.any(1)
+            weights, remembers = latent_weights(cut(actors)), given.matched.any(1)
             frames = torch.randint(1, clean.shape[1], (batch_size,), generator=generator).to(device)
             whole = window.paste(estimate, clean) if window else estimate
             apart = perception(image_encoder, vae, whole, clean, latent_weights(actors), frames)
         error = (squares * weights).mean((1, 2, 3))
         seen = (apart * alpha_bar).mean()
         loss = error.mean() + ALIGNMENT_WEIGHT * alignment
-        loss = loss + choices.decoupling * decoupling + choices.perception * seen
-        return {"loss": loss, "v": squares.mean(), "with_history": error[remembers].mean(),
-                "without": error[~remembers].mean(), "alignment": alignment, "decoupling": decoupling,
-                "perception": seen}  # fmt: skip
+        loss = loss + choices.decoupling * given.decoupling + choices.perception * seen
+        return {
+            "loss": loss,
+            "v": squares.mean(),
+            "with_history": error[remembers].mean(),
+            "without": error[~remembers].mean(),
+            "alignment": alignment,
+            "decoupling": given.decoupling,
+            "perception": seen,
+        }
 
     return losses
 
@@ -163,6 +189,27 @@ class _Drawn:
     window: Window | None
 
 
+@dataclass(frozen=True)
+class _Conditions:
+    """What a batch is generated from."""
+
+    history: Tensor  # (B, H, d)
+    matched: Tensor  # bool (B, H): which of its rows are there
+    text: Tensor  # (B, L, t)
+    mask: Tensor  # bool (B, L)
+    decoupling: Tensor  # the loss of the decoupler
+
+
+@dataclass(frozen=True)
+class _Noised:
+    """Latents on their way to noise, all or the part in a window."""
+
+    clean: Tensor  # (B, f, C, h, w)
+    noise: Tensor
+    t: Tensor  # (B)
+    alpha_bar: Tensor  # (B)
+
+
 def _draw(
     pictures: PictureBookSet, batch_size: int, choices: Choices, timesteps: int, generator: torch.Generator
 ) -> _Drawn:
@@ -181,8 +228,7 @@ def _draw(
 
 def _conditions(
     trainer: GeneratorTrainer, extractor: FeatureExtractor, data: ExtractorData, drawn: _Drawn, nothing: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """History tokens (B, H, d) and their mask, text (B, L, t) and its mask, and the decoupling loss."""
+) -> _Conditions:
     r = recollect(extractor, data, drawn.rows, drawn.use, drawn.variant)
     past_mask = r.past_mask.clone()
     past_mask[:, 0] |= ~past_mask.any(1)  # rows without a past see one token; `matched` hides what comes of it
@@ -195,7 +241,7 @@ def _conditions(
     text, mask, silent = r.prompt.clone(), r.mask.clone(), drawn.silent.to(r.mask.device)
     text[silent, : len(nothing)] = nothing
     mask[silent] = torch.arange(mask.shape[1], device=mask.device) < len(nothing)
-    return history, r.matched.gather(1, order), text, mask, decoupling
+    return _Conditions(history, r.matched.gather(1, order), text, mask, decoupling)
 
 
 def latent_weights(actors: Tensor) -> Tensor:
@@ -207,17 +253,22 @@ def latent_weights(actors: Tensor) -> Tensor:
 
 
 def _estimates(
-    trainer: GeneratorTrainer, precondition: Preconditioning, clean: Tensor, noise: Tensor, t: Tensor, alpha_bar:
-    Tensor, text: Tensor, mask: Tensor, history: Tensor, matched: Tensor, window: Window | None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    trainer: GeneratorTrainer,
+    precondition: Preconditioning,
+    noised: _Noised,
+    given: _Conditions,
+    window: Window | None,
+) -> tuple[Tensor, Tensor]:
     """Squared error of v = α ε - σ x, the mean over channels, (B, f, h, w); and the clean latents that v implies."""
+    clean, noise, alpha_bar = noised.clean, noised.noise, noised.alpha_bar
     a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha_bar, 1 - alpha_bar))
     trainer.hidden.clear()
     corners = window.corners.to(clean.device) if window else None
+    context = AttentionContext(text_mask=given.mask, history_mask=given.matched)
 
     def network(z: Tensor) -> Tensor:
-        context = AttentionContext(text_mask=mask, history_mask=matched)
-        return trainer.transformer(z, text, t, history=history, context=context, corners=corners).sample
+        options = {"history": given.history, "context": context, "corners": corners}
+        return trainer.transformer(z, given.text, noised.t, **options).sample
 
     z = a * clean + s * noise
     predicted = precondition(network, z, alpha_bar)
@@ -225,9 +276,13 @@ def _estimates(
 
 
 def perception(
-    image_encoder: CLIPVisionModelWithProjection, vae: AutoencoderLinearVideo, estimate: Tensor, clean: Tensor,
-    weights: Tensor, frames: Tensor,
-) -> Tensor:  # fmt: skip
+    image_encoder: CLIPVisionModelWithProjection,
+    vae: AutoencoderLinearVideo,
+    estimate: Tensor,
+    clean: Tensor,
+    weights: Tensor,
+    frames: Tensor,
+) -> Tensor:
     """1 - cosine between φ of estimated and of clean latents (B, f, C, h, w), each decoded at the last frame of latent
     frame `frames` (B); the mean over patches, weighted as the latents there, weights (B, f, h, w). Gives (B)."""
     rows = torch.arange(len(frames), device=frames.device)

@@ -66,9 +66,13 @@ class ImageEncoderTrainer(nn.Module):
         seen = torch.nonzero(owner == 0, as_tuple=True)
         place = self.place_heads.loss(features[seen], places[seen[0]])
         owners = F.cross_entropy(self.owner_head(features).float().transpose(1, 2), owner, ignore_index=-1)
-        return {"loss": actor + 0.5 * place + 0.2 * contrast + owners, "actor": actor, "place": place, "contrast":
-        contrast,
-                "owner": owners}  # fmt: skip
+        return {
+            "loss": actor + 0.5 * place + 0.2 * contrast + owners,
+            "actor": actor,
+            "place": place,
+            "contrast": contrast,
+            "owner": owners,
+        }
 
 
 def disturb(pixels: Tensor, generator: torch.Generator) -> Tensor:

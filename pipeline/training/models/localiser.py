@@ -1,11 +1,7 @@
-"""Trains the benchmark's localiser on rendered keyframes, and only on those.
-
-python -m pipeline.training.models.localiser --work runs/localiser --out assets/picturebook/reader/localiser
-"""
+"""Trains the benchmark's localiser on rendered keyframes, and only on those."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -15,9 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from ...loading import find_device
 from ...picturebook import renderer, world
 from ...picturebook.localiser import LABELS, Localiser, to_input
 from ..loop import Losses, Recipe, device_of, half_precision, train
@@ -62,8 +56,6 @@ def make_losses(
 ) -> Callable[[torch.Generator], Losses]:
     device = device_of(model)
 
-    device = device_of(model)
-
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(pictures), (batch_size,), generator=generator).numpy()
         x, truth = soften(to_input(pictures[rows]), generator), torch.from_numpy(labels[rows]).long()
@@ -93,18 +85,3 @@ def train_localiser(
     examples = render_examples(work, pictures)
     yield from train(recipe, model, make_losses(model, *examples, recipe.batch_size), work)
     model.half().cpu().save_pretrained(out, safe_serialization=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.training.models.localiser", description=__doc__)
-    parser.add_argument("--work", type=Path, default=Path("runs/localiser"), help="pictures, checkpoint, log")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the localiser")
-    options = parser.parse_args()
-    steps = train_localiser(options.work, options.out, device=find_device())
-    bar = tqdm(steps, desc=RECIPE.name, unit="step", total=RECIPE.steps)
-    for _, numbers in bar:
-        bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()})
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from ...autoencoder import AutoencoderLinearVideo
+from ..frames import to_video
 from ..loop import Losses, Recipe, device_of, half_precision
-from .vae import psnr, render_clips, to_video
+from .vae import psnr, render_clips
 
 RECIPE = Recipe("sharpener", 2500, 2e-3, 4, average=0.995, decay=0.4, adam_names=("sharpener",))
 CHANNELS = 32

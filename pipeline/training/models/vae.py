@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...autoencoder import AutoencoderLinearVideo, scaled_latents
 from ...picturebook import renderer, world
+from ..frames import to_video
 
 
 def render_clips(seeds: range) -> np.ndarray:
@@ -15,11 +16,6 @@ def render_clips(seeds: range) -> np.ndarray:
     return np.stack(
         [renderer.render(scene, masks=False).frames for seed in seeds for scene in world.training_story(seed).scenes]
     )
-
-
-def to_video(frames: np.ndarray) -> Tensor:
-    """uint8 (N, F, H, W, 3) to float (N, 3, F, H, W) in -1..1."""
-    return torch.from_numpy(frames).movedim(-1, 1).float() / 127.5 - 1
 
 
 def fit_linear(frames: np.ndarray, latent_channels: int = 128, patch_size: int = 12) -> AutoencoderLinearVideo:

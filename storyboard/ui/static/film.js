@@ -9,7 +9,7 @@ const FORMATS = [['mp4', 'Film', 'MP4'], ['gif', 'Film', 'GIF'], ['sheet.png', '
 
 /** A dialog; the event 'opening' tells it that it is about to be shown. */
 export function makeFilm(store) {
-  const player = makePlayer(store), seams = makeSeams(store, index => player.seek(index));
+  const player = makePlayer(), seams = makeSeams(store, index => player.seek(index));
   const captions = makeSwitch('Captions', on => store.edit({do: 'edit_story', changes: {captions: on}}), 'The prompts, under the picture.');
   const empty = makeEmpty('No film yet', 'Render at least one scene. The film is all chosen takes in their order.');
   const missing = el('p', {class: 'explain missing'});
@@ -54,7 +54,7 @@ const clock = time => `${Math.floor(time / 60)}:${String(Math.floor(time % 60)).
 
 // --- the player
 
-function makePlayer(store) {
+function makePlayer() {
   const reel = makeReel(() => tell());
   const caption = el('p', {class: 'caption', dir: 'auto'}), screen = el('div', {class: 'screen'}, reel.node, caption);
   const play = makeIconButton('play', 'Play the film', () => (reel.playing ? reel.pause() : reel.play()));

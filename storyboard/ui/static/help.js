@@ -16,8 +16,11 @@ const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 
 export function makeHelp() {
   const named = keys => el('kbd', {text: MAC ? keys.replace('Ctrl', '⌘') : keys});
-  const rows = KEYS.map(([keys, does]) => el('div', {}, el('dt', {}, named(keys)),
-    el('dd', {text: does})));
-  return makeDialog('Keys', 'help', el('dl', {}, ...rows),
-    el('p', {class: 'hint', text: 'With a mouse or a finger, drag a scene by its grip.'}));
+  const rows = KEYS.map(([keys, does]) => el('div', {}, el('dt', {}, named(keys)), el('dd', {text: does})));
+  return makeDialog(
+    'Keys',
+    'help',
+    el('dl', {}, ...rows),
+    el('p', {class: 'hint', text: 'With a mouse or a finger, drag a scene by its grip.'}),
+  );
 }

@@ -2,31 +2,47 @@
 
 import {el, iconButton, setHidden} from './dom.js';
 
-const KEY = 'throughline-dismissed', KEPT = 50;
+const KEY = 'throughline-dismissed',
+  KEPT = 50;
 
 export function makeNotices(store) {
-  const box = el('div', {class: 'notices', role: 'region', 'aria-label': 'Notices', hidden: true}), shown = new Set();
+  const box = el('div', {class: 'notices', role: 'region', 'aria-label': 'Notices', hidden: true}),
+    shown = new Set();
   const dismiss = (text, node) => {
     node.remove();
     setHidden(box, !box.childElementCount);
-    try { localStorage.setItem(KEY, JSON.stringify([...dismissed(), text].slice(-KEPT))); } catch { /* until a reload */ }
+    try {
+      localStorage.setItem(KEY, JSON.stringify([...dismissed(), text].slice(-KEPT)));
+    } catch {
+      /* until a reload */
+    }
   };
   const load = async () => {
     const {notices} = await store.ask('notices').catch(() => ({notices: []}));
     const known = dismissed();
     for (const text of notices.filter(text => !shown.has(text) && !known.includes(text))) {
       shown.add(text);
-      const node = el('p', {class: 'notice', role: 'status'}, el('span', {text, dir: 'auto'}),
-        iconButton('close', 'Dismiss the notice', {on: {click: () => dismiss(text, node)}}));
+      const node = el(
+        'p',
+        {class: 'notice', role: 'status'},
+        el('span', {text, dir: 'auto'}),
+        iconButton('close', 'Dismiss the notice', {on: {click: () => dismiss(text, node)}}),
+      );
       box.append(node);
     }
     setHidden(box, !box.childElementCount);
   };
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) load(); }); // files are checked for long
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) load();
+  }); // files are checked for long
   load();
   return box;
 }
 
 function dismissed() {
-  try { return [].concat(JSON.parse(localStorage.getItem(KEY) || '[]')); } catch { return []; }
+  try {
+    return [].concat(JSON.parse(localStorage.getItem(KEY) || '[]'));
+  } catch {
+    return [];
+  }
 }

@@ -68,7 +68,11 @@ export function makePair({difference = false} = {}) {
     right.video.pause();
     tell();
   }
-  function toggle() { left.video.paused ? start() : (pause(), seek(index())); }
+  function toggle() {
+    if (left.video.paused) return start();
+    pause();
+    seek(index());
+  }
   function seek(at) {
     const time = (Math.max(0, Math.min(frames() - 1, at)) + 0.5) / rate();
     left.video.currentTime = time;

@@ -38,7 +38,7 @@ class Strip {
     const {story, selected, standing, jobs} = this.store.state;
     setHidden(this.loading, Boolean(story));
     setHidden(this.empty, !story || story.scenes.length > 0);
-    setHidden(this.list, !story || !story.scenes.length);
+    setHidden(this.list, !story?.scenes.length);
     if (!story) return;
     this.list.style.setProperty('--aspect', `${story.width} / ${story.height}`);
     this.arrange(story.scenes);

@@ -52,7 +52,7 @@ export function makeThread(store) {
     });
     for (const arc of arcs.children) setAttr(arc, 'data-side', arc.dataset.to === selected ? 'in' : arc.dataset.from === selected ? 'out' : '');
     for (const arc of [...arcs.children].filter(each => each.dataset.side)) if (arcs.lastChild !== arc) arcs.append(arc);
-    tell(words, story, edges, selected);
+    tell(words, edges, selected);
     if (centred !== selected) { centred = selected; centre(); }
   }
   function draw(story, edges) {
@@ -60,7 +60,7 @@ export function makeThread(store) {
     const height = Math.round(Math.min(TALLEST, 18 + 11 * farthest));
     plane.style.width = `${width}px`;
     for (const [name, value] of Object.entries({width, height: height + BASE, viewBox: `0 0 ${width} ${height + BASE}`})) svg.setAttribute(name, value);
-    arcs.replaceChildren(...edges.map(edge => makeArc(edge, story, height, farthest)));
+    arcs.replaceChildren(...edges.map(edge => makeArc(edge, height, farthest)));
     dots.replaceChildren(...story.scenes.map((scene, i) => el('button', {type: 'button', class: 'dot', 'data-scene': scene.id, text: i + 1, 'data-digits': String(i + 1).length, 'aria-label': `Scene ${i + 1}`})));
   }
   function centre() {
@@ -77,7 +77,7 @@ function edgesOf(story, standing) {
     .map(memory => ({from: memory.scene, to: id, a: place.get(memory.scene), b, words: memory.words})));
 }
 
-function makeArc(edge, story, height, farthest) {
+function makeArc(edge, height, farthest) {
   const from = EDGE + GAP * edge.a, to = EDGE + GAP * edge.b, top = height - 8 - (height - 14) * Math.sqrt((edge.b - edge.a) / farthest);
   const d = `M${from} ${height} C${from} ${top} ${to} ${top} ${to} ${height}`;
   const group = shape('g', {class: 'arc', 'data-from': edge.from, 'data-to': edge.to, 'data-side': ''}), title = shape('title', {});
@@ -86,7 +86,7 @@ function makeArc(edge, story, height, farthest) {
   return group;
 }
 
-function tell(node, story, edges, selected) {
+function tell(node, edges, selected) {
   const into = edges.filter(edge => edge.to === selected), out = edges.filter(edge => edge.from === selected);
   const key = JSON.stringify([into, out]);
   if (node.dataset.key === key) return;

@@ -1,7 +1,7 @@
 // Trials: clips that are only looked at, made for a comparison or a sheet. They go on while something else is looked at.
 import {ask} from './parts.js';
 
-const LOOK_AGAIN = 400;                                  // milliseconds
+const LOOK_AGAIN = 400; // milliseconds
 export const over = trial => trial.state === 'done' || trial.state === 'failed' || trial.state === 'cancelled';
 
 /** Orders trials by a verb; `tell(trials)` hears how they are doing until all are over. Gives their ids, or null after an error. */

@@ -40,8 +40,15 @@ def stock_clip(folder: Path, output: str, steps: int = 3, **options) -> torch.Te
     stock = CogVideoXPipeline.from_pretrained(folder, local_files_only=True)
     stock.set_progress_bar_config(disable=True)
     seed = torch.Generator().manual_seed(5)
-    result = stock(PROMPT, num_inference_steps=steps, max_sequence_length=TEXT_LENGTH, generator=seed,
-                   output_type=output, return_dict=False, **options)[0]  # fmt: skip
+    result = stock(
+        PROMPT,
+        num_inference_steps=steps,
+        max_sequence_length=TEXT_LENGTH,
+        generator=seed,
+        output_type=output,
+        return_dict=False,
+        **options,
+    )[0]
     return torch.as_tensor(result)[0]
 
 

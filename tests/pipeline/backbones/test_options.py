@@ -26,8 +26,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_options_become_the_arguments_of_load(folder: Path) -> None:
-    choice = parsed("--model", str(folder), "--memory", "balanced", "--history", "reference", "--offline",
-                    "--speed", "fast")  # fmt: skip
+    choice = parsed(
+        "--model", str(folder), "--memory", "balanced", "--history", "reference", "--offline", "--speed", "fast"
+    )
     assert choice == Choice(str(folder), None, True, "balanced", "reference", speed="fast")
     pipeline = choice.load()
     assert (pipeline.history, pipeline.placement.name, pipeline.speed) == ("reference", "balanced", "fast")

@@ -36,11 +36,14 @@ def test_the_stock_way_is_ours_without_a_memory(
     monkeypatch.setattr(gpu, "branches", lambda *_, **__: ("negative", "full"))
     monkeypatch.setattr(gpu, "HISTORY_TOKENS", 0)
     predict = gpu._predict
-    monkeypatch.setattr(gpu, "_predict", lambda m, s, z, t, names, caches: torch.cat([
-        predict(m, s, z, t, ("forgetful",), None) if name == "full" else
-        m(z, s.negative, torch.tensor([t])).sample for name in names]))  # fmt: skip
-    torch.testing.assert_close(gpu.stock_clip(stock, scene, 3), gpu.story_clip(model, scene, 3, False), rtol=1e-3,
-                               atol=1e-3)  # fmt: skip
+
+    def without_memory(m, s, z, t, names, caches):
+        negative = m(z, s.negative, torch.tensor([t])).sample
+        return torch.cat([predict(m, s, z, t, ("forgetful",), None) if name == "full" else negative for name in names])
+
+    monkeypatch.setattr(gpu, "_predict", without_memory)
+    expected, found = gpu.stock_clip(stock, scene, 3), gpu.story_clip(model, scene, 3, False)
+    torch.testing.assert_close(expected, found, rtol=1e-3, atol=1e-3)
 
 
 def test_small_runs_all_four_and_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,9 +59,13 @@ def test_small_runs_all_four_and_writes_both_files(tmp_path: Path, capsys: pytes
 
 
 def test_what_is_met_and_what_is_not() -> None:
-    rows = [gpu.Timing("plain: x", 3, 60.0, 1, 1), gpu.Timing("stock diffusers: x", 2, 30.0, 1, 1),
-            gpu.Timing("ours, exact: slow", 3, 50.0, 1, 1), gpu.Timing("ours, exact: quick", 3, 36.0, 1, 1),
-            gpu.Timing("ours, fast: x", 3, 25.0, 1, 1)]  # fmt: skip
+    rows = [
+        gpu.Timing("plain: x", 3, 60.0, 1, 1),
+        gpu.Timing("stock diffusers: x", 2, 30.0, 1, 1),
+        gpu.Timing("ours, exact: slow", 3, 50.0, 1, 1),
+        gpu.Timing("ours, exact: quick", 3, 36.0, 1, 1),
+        gpu.Timing("ours, fast: x", 3, 25.0, 1, 1),
+    ]
     found = gpu.outcome(rows, CPU, False, 50)
     assert found["floor_seconds"] == pytest.approx(22.8, abs=0.05)
     assert found["ratios"]["exact over the floor"] == pytest.approx(36 / 22.785, abs=0.01)

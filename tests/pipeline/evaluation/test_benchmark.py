@@ -107,9 +107,11 @@ def test_the_truth_agrees_with_itself(protocol: str) -> None:
     for story in stories(protocol):
         readings = true_readings(story)
         for tally in (
-            measures.actor_tally(story, readings), measures.place_tally(story, readings),
-            measures.prompt_tally(story, readings), measures.presence_tally(readings),
-        ):  # fmt: skip
+            measures.actor_tally(story, readings),
+            measures.place_tally(story, readings),
+            measures.prompt_tally(story, readings),
+            measures.presence_tally(readings),
+        ):
             assert tally.hits == tally.counted > 0
         cross_talk = measures.cross_talk_tally(story, readings)
         assert cross_talk.hits == 0
@@ -206,8 +208,10 @@ def test_chance_is_what_random_looks_give() -> None:
     exact = [chance_tallies(story, "abba") for story in drawn]
     random_readings = [(story, redrawn(story, rng)) for story in drawn for _ in range(4)]
     for name, tally in (
-        ("actor", measures.actor_tally), ("place", measures.place_tally), ("cross_talk", measures.cross_talk_tally)
-    ):  # fmt: skip
+        ("actor", measures.actor_tally),
+        ("place", measures.place_tally),
+        ("cross_talk", measures.cross_talk_tally),
+    ):
         measured = share([tally(story, readings) for story, readings in random_readings])
         assert share([tallies[name] for tallies in exact]) == pytest.approx(measured, abs=0.015)
     assert share([tallies["place"] for tallies in exact]) == pytest.approx((1 / 3 + 1 / 8 + 1 / 8 + 1 / 2) / 4)

@@ -17,8 +17,12 @@ from pipeline.story_pipeline import StoryPipeline
 from pipeline.text_filter import FilterResult
 from tests.tiny import tiny_pipeline
 
-ABBA = ("Mia is running on the beach.", "Tom is dancing in the kitchen.", "Tom is walking on the beach.",
-        "Mia is waving in the kitchen.")  # fmt: skip
+ABBA = (
+    "Mia is running on the beach.",
+    "Tom is dancing in the kitchen.",
+    "Tom is walking on the beach.",
+    "Mia is waving in the kitchen.",
+)
 SCRIPT = Script(ABBA, (1, 2, 3, 4))
 
 
@@ -50,8 +54,10 @@ def test_nothing_is_remembered_without_history() -> None:
 
 def test_whole_prompts_keep_every_token() -> None:
     result = TokenFilter(tiny().text, EVERYTHING)(ABBA[:2], ABBA[2])
-    assert kept(result) == [["Mia", "is", "running", "on", "the", "beach", "."],
-                            ["Tom", "is", "dancing", "in", "the", "kitchen", "."]]  # fmt: skip
+    assert kept(result) == [
+        ["Mia", "is", "running", "on", "the", "beach", "."],
+        ["Tom", "is", "dancing", "in", "the", "kitchen", "."],
+    ]
     assert all(word.kept for word in result.current)
     first = TokenFilter(tiny().text, EVERYTHING)((), ABBA[0])
     assert not any(word.kept for word in first.current), "there is no past to remember"
@@ -107,8 +113,9 @@ class FakePipeline:
 
     def encode_scene(self, prompt, frames):
         self.clips += 1
-        return SimpleNamespace(prompt=prompt, keyframe=frames[0], text=self.text.encode(prompt),
-                               patches=torch.zeros(16, 32))  # fmt: skip
+        return SimpleNamespace(
+            prompt=prompt, keyframe=frames[0], text=self.text.encode(prompt), patches=torch.zeros(16, 32)
+        )
 
 
 def filmed(systems: dict[str, System], scripts=(SCRIPT,), batch: int = 8):

@@ -1,6 +1,8 @@
 """The localiser: what it takes and gives, what it is trained on, and that what it measures is measured rightly."""
 
 import random
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ from pipeline.errors import WeightsError
 from pipeline.evaluation.story.accuracy import KEYFRAME, localiser_accuracy
 from pipeline.picturebook import renderer
 from pipeline.picturebook.localiser import ACTOR, PLACE, THINGS, Localiser
+from pipeline.training import stages
+from pipeline.training.__main__ import main
 from pipeline.training.loop import Recipe
-from pipeline.training.models.localiser import lone_scene, render_example, train_localiser
+from pipeline.training.models.localiser import RECIPE, lone_scene, render_example, train_localiser
 
 
 class Truth:
@@ -68,3 +72,15 @@ def test_trained_it_finds_some_of_the_actor(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in (tmp_path / "out").iterdir()) < 1_000_000
     with pytest.raises(WeightsError, match="nosuch"):
         Localiser.load(tmp_path / "nosuch")
+
+
+def test_its_stage_writes_it_beside_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(RECIPE, steps=2, batch_size=2)
+    for _ in train_localiser(tmp_path / "work", tmp_path / "direct", recipe, pictures=4):
+        pass
+    monkeypatch.setattr(stages.localiser, "train_localiser", partial(train_localiser, pictures=4))
+    folders = ["--out", str(tmp_path / "runs"), "--assets", str(tmp_path / "assets"), "--device", "cpu"]
+    assert main(["localiser", "--steps", "2", "--batch-size", "2", *folders]) == 0
+    weights = "diffusion_pytorch_model.safetensors"
+    written = (tmp_path / "assets/reader/localiser" / weights).read_bytes()
+    assert written == (tmp_path / "direct" / weights).read_bytes()

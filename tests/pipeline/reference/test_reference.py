@@ -60,8 +60,12 @@ def rows(pipeline: StoryPipeline) -> Iterator[list[tuple[int, int]]]:
 
 
 def test_a_reference_changes_the_clip_and_so_does_its_weight() -> None:
-    clips = [generate([]), generate([scene(PAST)]), generate([scene(PAST, 1)]),
-             generate([scene(PAST)], Guidance(history=0.5))]  # fmt: skip
+    clips = [
+        generate([]),
+        generate([scene(PAST)]),
+        generate([scene(PAST, 1)]),
+        generate([scene(PAST)], Guidance(history=0.5)),
+    ]
     assert all(not np.array_equal(a.frames, b.frames) for i, a in enumerate(clips) for b in clips[:i])
 
 
@@ -133,8 +137,10 @@ def test_a_figure_stands_before_its_ground_and_what_nobody_looks_at_is_left_out(
     figure = torch.tensor([[False, True, False, False, True, False]])
     ones, twos = torch.full((1, 1, 3, 4, 6), 1.0), torch.full((1, 1, 3, 4, 6), 2.0)
     text = torch.zeros(1, 1)
-    for order in ([Reference(text, ones, ground), Reference(text, twos, figure)],
-                  [Reference(text, twos, figure), Reference(text, ones, ground)]):  # fmt: skip
+    for order in (
+        [Reference(text, ones, ground), Reference(text, twos, figure)],
+        [Reference(text, twos, figure), Reference(text, ones, ground)],
+    ):
         found = collage(order, 2)
         assert found.latents[0, 0, 0, ::2, ::2].tolist() == [[1, 2, 1], [0, 2, 1]]
         assert torch.equal(found.there, (found.latents[:, :, :1] != 0).float())

@@ -24,9 +24,13 @@ class SecondDeviceTensor(Tensor):
     @staticmethod
     def __new__(cls, inner: Tensor) -> "SecondDeviceTensor":
         tensor = Tensor._make_wrapper_subclass(
-            cls, inner.size(), strides=inner.stride(), storage_offset=inner.storage_offset(), dtype=inner.dtype,
+            cls,
+            inner.size(),
+            strides=inner.stride(),
+            storage_offset=inner.storage_offset(),
+            dtype=inner.dtype,
             device=SECOND,
-        )  # fmt: skip
+        )
         tensor.inner = inner
         return tensor
 

@@ -24,10 +24,20 @@ STEPS = 3
 def backbone() -> StoryTransformer3DModel:
     torch.manual_seed(3)
     return StoryTransformer3DModel(
-        num_attention_heads=2, in_channels=4, out_channels=4, time_embed_dim=8, text_embed_dim=16, num_layers=2,
-        sample_width=6, sample_height=4, sample_frames=9, max_text_seq_length=40, history_dim=12, history_gate=0.5,
+        num_attention_heads=2,
+        in_channels=4,
+        out_channels=4,
+        time_embed_dim=8,
+        text_embed_dim=16,
+        num_layers=2,
+        sample_width=6,
+        sample_height=4,
+        sample_frames=9,
+        max_text_seq_length=40,
+        history_dim=12,
+        history_gate=0.5,
         **checkpoints.KINDS["2b"],
-    ).train()  # fmt: skip
+    ).train()
 
 
 def losses(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[float]:

@@ -86,8 +86,8 @@ def test_extractor_then_generator_make_a_model_that_remembers(
 ) -> None:
     out = new_run(begun, tmp_path / "run")
     (tmp_path / "story.txt").write_text("a cat is driving a car\nthe cat is running\n")
-    options = ("--steps", "2", "--sample-every", "2", "--sample-steps", "2", "--sample-prompts",
-               str(tmp_path / "story.txt"))  # fmt: skip
+    samples = ("--sample-every", "2", "--sample-steps", "2", "--sample-prompts", str(tmp_path / "story.txt"))
+    options = ("--steps", "2", *samples)
     assert train(begun, out, "generator", "--mode", "lora", *options) == 0
     assert "0003.mp4 cannot be read" in capsys.readouterr().err
     assert (out / "samples" / "step-000002.mp4").stat().st_size > 0
@@ -134,13 +134,17 @@ def test_micro_batches_and_no_checkpointing_give_the_same_losses(begun: Path, tm
 def test_two_processes_give_the_losses_of_one(begun: Path, tmp_path: Path, whole: list) -> None:
     out = new_run(begun, tmp_path / "run")
     shutil.rmtree(out / "encoded" / "latents")  # both encode
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines",
-              "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]  # fmt: skip
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--main_process_port", "0"]
+    launch += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     own = arguments(begun, out, "generator", "--mode", "dual", "--steps", "3")
     done = subprocess.run(
-        [*launch, "-m", "pipeline.training", *own], cwd=ROOT, capture_output=True, text=True, timeout=300,
+        [*launch, "-m", "pipeline.training", *own],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert_alike(losses(out), whole)
 

@@ -13,9 +13,10 @@ from pipeline.feature_extractor import FeatureExtractor
 from pipeline.picturebook.facts import patch_coverage
 from pipeline.training.dataset import memory, shards
 from pipeline.training.dataset.picturebook_set import PictureBookSet
+from pipeline.training.frames import to_video
 from pipeline.training.loop import Recipe, train
 from pipeline.training.models import extractor, generator
-from pipeline.training.models.vae import fit_linear, psnr, to_video
+from pipeline.training.models.vae import fit_linear, psnr
 
 
 def small_problem(seed: int = 0) -> tuple[nn.Module, callable]:

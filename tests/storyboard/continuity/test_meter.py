@@ -18,13 +18,15 @@ from storyboard.continuity.report import links_of, mentions_of
 from storyboard.document import edits
 from storyboard.document.story import Story, WordRef
 from storyboard.interfaces import commands
-from storyboard.rendering.takes import read_frames
+from storyboard.store.clips import read_frames
 from tests.storyboard.studios import ME, Desk, Watched, open_studio
 
 PROMPTS = (
-    "Mia is running on the beach.", "A dog is sleeping on the snow.", "Mia is skiing on the snow.",
+    "Mia is running on the beach.",
+    "A dog is sleeping on the snow.",
+    "Mia is skiing on the snow.",
     "The dog is running on the beach.",
-)  # fmt: skip
+)
 SCALE = Calibration(np.zeros(2, np.float32), 0.0, 1.0, (0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0), 0.0, 1.0)
 
 
@@ -66,8 +68,11 @@ def test_threads_run_through_the_story(filter: TextFilter) -> None:
     links, ids = links_of(story, filter), [scene.id for scene in story.scenes]
     told = report(story, links, {}, SCALE).threads
     assert [(thread.text, [ids.index(scene) for scene in thread.scenes]) for thread in told] == [
-        ("Mia", [0, 2, 4]), ("beach", [0, 3, 4]), ("dog", [1, 3, 4]), ("snow", [1, 2]),
-    ]  # fmt: skip
+        ("Mia", [0, 2, 4]),
+        ("beach", [0, 3, 4]),
+        ("dog", [1, 3, 4]),
+        ("snow", [1, 2]),
+    ]
 
 
 def test_a_muted_word_is_another_one(filter: TextFilter) -> None:
@@ -75,8 +80,10 @@ def test_a_muted_word_is_another_one(filter: TextFilter) -> None:
     first, third = story.scenes[0].id, story.scenes[2].id
     story = edits.mute_word(story, third, WordRef(scene=first, text="Mia"))
     assert [thread.text for thread in report(story, links_of(story, filter), {}, SCALE).threads] == [
-        "beach", "dog", "snow",
-    ]  # fmt: skip
+        "beach",
+        "dog",
+        "snow",
+    ]
 
 
 # How it went on
@@ -108,9 +115,14 @@ def test_a_still_with_perfect_looks_holds_nothing(filter: TextFilter) -> None:
 def test_warnings_name_the_scene_and_what_is_odd(filter: TextFilter) -> None:
     story = story_of("Mia is running.", "Mia is skiing.", "Mia is waving.", "Mia is dancing.", "Mia is jumping.")
     told = reported(
-        filter, story, reading(region(0)), reading(region(1.5)), reading(region(0), light=Light(0.2, 0.5, 0.3)),
-        reading(region(0, there=False), prompt=0.1), reading(region(0), light=Light(0.05, 0.5, 0.6)),
-    )  # fmt: skip
+        filter,
+        story,
+        reading(region(0)),
+        reading(region(1.5)),
+        reading(region(0), light=Light(0.2, 0.5, 0.3)),
+        reading(region(0, there=False), prompt=0.1),
+        reading(region(0), light=Light(0.05, 0.5, 0.6)),
+    )
     assert [(each.scene, each.kind) for each in told.warnings] == [
         (story.scenes[number - 1].id, kind)
         for number, kind in ((2, "changed"), (3, "sharpness"), (4, "absent"), (4, "prompt"), (5, "contrast"))
@@ -166,7 +178,7 @@ def test_what_is_rendered_is_measured(desk: Desk) -> None:
 
 def test_nothing_is_measured_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> None:
     before = desk.ask("meter", None)
-    monkeypatch.setattr("storyboard.rendering.takes.read_frames", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("storyboard.continuity.meter.read_frames", lambda *_: pytest.fail("read again"))
     assert desk.ask("meter", None) == before
     again = meter.Meter(lambda: pipeline, desk.studio.media, desk.studio.folder / "meter")
     try:

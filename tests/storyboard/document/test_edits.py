@@ -243,7 +243,7 @@ REFUSED = [
     (lambda: edits.remove_take(STORY, "c", "t", instead="t"), "take 't' can't stand in for itself"),
     (lambda: edits.choose_keyframe(STORY, "c", "t", -1, KEYFRAME), "index is -1"),
     (lambda: edits.choose_keyframe(STORY, "c", "t", 0, "f"), "keyframe is 'f'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("edit", "message"), REFUSED)

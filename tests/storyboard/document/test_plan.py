@@ -22,9 +22,14 @@ LONGEST = 40  # words of a prompt that the fake filter takes
 
 
 def fake_filter(
-    past_prompts: Sequence[str], prompt: str, *, threshold: float | None = None, pins: Sequence[plan.WordPlace] = (),
-    mutes: Sequence[plan.WordPlace] = (), muted_scenes: Sequence[int] = (),
-) -> SimpleNamespace:  # fmt: skip
+    past_prompts: Sequence[str],
+    prompt: str,
+    *,
+    threshold: float | None = None,
+    pins: Sequence[plan.WordPlace] = (),
+    mutes: Sequence[plan.WordPlace] = (),
+    muted_scenes: Sequence[int] = (),
+) -> SimpleNamespace:
     """Like `TextFilter`: each place of a vocabulary word is a mention, kept if the prompt has that word too."""
     for text in (*past_prompts, prompt):
         if len(text.split()) > LONGEST:
@@ -361,8 +366,11 @@ def test_a_pin_follows_its_word_through_edits_and_moves(board):
     moved = edited(longer, edits.move_scene, "b", 0)
     gone = edited(longer, edits.edit_scene, "b", prompt="A girl.")
     assert [standings(now)["d"].needs for now in (pinned, longer, moved, gone)] == [
-        ("a", "b"), ("a", "b"), ("b", "a"), ("a",),
-    ]  # fmt: skip
+        ("a", "b"),
+        ("a", "b"),
+        ("b", "a"),
+        ("a",),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -370,9 +370,15 @@ def really_rendered(pipeline, board: Board, scene_ids: list[str]) -> Board:
         scene, past = board.story.scene(scene_id), plan.past_of(board.story, scene_id)
         history = [pipeline.encode_scene(other.prompt, PICTURES[board.keyframe(other)]) for other in past]
         clip = pipeline(
-            scene.prompt, history, Guidance(), width=board.story.width, height=board.story.height,
-            num_frames=scene.num_frames, steps=scene.steps, seed=scene.seed,
-        )  # fmt: skip
+            scene.prompt,
+            history,
+            Guidance(),
+            width=board.story.width,
+            height=board.story.height,
+            num_frames=scene.num_frames,
+            steps=scene.steps,
+            seed=scene.seed,
+        )
         keyframe = hashlib.sha256(clip.frames.tobytes()).hexdigest()
         PICTURES[keyframe] = clip.frames
         conditioning = plan.conditioning_of(board, scene_id, pipeline.filter, "tiny")

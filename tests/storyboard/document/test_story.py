@@ -53,43 +53,96 @@ WORDS = st.builds(WordRef, scene=IDS, text=st.text(min_size=1, max_size=9), occu
 CHOICES = st.builds(KeyframeChoice, take=IDS, index=st.integers(0, 80), keyframe=DIGESTS)
 SEAMS = st.builds(Seam, kind=st.sampled_from(["cut", "cross-fade", "dip to black"]), seconds=st.floats(0.01, 5))
 SCENES = st.builds(
-    Scene, id=IDS, prompt=TEXTS, negative_prompt=TEXTS, guidance=GUIDANCE, seed=st.integers(0, 2**53 - 1),
-    new_seed=st.booleans(), steps=st.integers(1, 1000), num_frames=st.integers(1, 81), threshold=st.none() | SHARES,
-    pins=tuples(WORDS), mutes=tuples(WORDS), muted_scenes=tuples(IDS), locked=st.booleans(), chosen=st.none() | IDS,
-    removed=tuples(IDS), keyframes=tuples(CHOICES), seam=SEAMS,
-)  # fmt: skip
+    Scene,
+    id=IDS,
+    prompt=TEXTS,
+    negative_prompt=TEXTS,
+    guidance=GUIDANCE,
+    seed=st.integers(0, 2**53 - 1),
+    new_seed=st.booleans(),
+    steps=st.integers(1, 1000),
+    num_frames=st.integers(1, 81),
+    threshold=st.none() | SHARES,
+    pins=tuples(WORDS),
+    mutes=tuples(WORDS),
+    muted_scenes=tuples(IDS),
+    locked=st.booleans(),
+    chosen=st.none() | IDS,
+    removed=tuples(IDS),
+    keyframes=tuples(CHOICES),
+    seam=SEAMS,
+)
 STORIES = st.builds(
-    Story, id=IDS, title=TEXTS, model=st.text(min_size=1, max_size=9), width=st.integers(16, 4096),
-    height=st.integers(16, 4096), captions=st.booleans(),
+    Story,
+    id=IDS,
+    title=TEXTS,
+    model=st.text(min_size=1, max_size=9),
+    width=st.integers(16, 4096),
+    height=st.integers(16, 4096),
+    captions=st.booleans(),
     scenes=st.lists(SCENES, max_size=4, unique_by=lambda scene: scene.id).map(tuple),
-)  # fmt: skip
+)
 MEMORIES = st.builds(RememberedScene, scene=IDS, prompt=TEXTS, kept=tuples(SPANS), keyframe=st.none() | DIGESTS)
 CONDITIONINGS = st.builds(
-    Conditioning, model=TEXTS, prompt=TEXTS, negative_prompt=TEXTS, guidance=GUIDANCE, width=st.integers(16, 999),
-    height=st.integers(16, 999), num_frames=st.integers(1, 81), rows=tuples(SPANS), memories=tuples(MEMORIES),
-)  # fmt: skip
+    Conditioning,
+    model=TEXTS,
+    prompt=TEXTS,
+    negative_prompt=TEXTS,
+    guidance=GUIDANCE,
+    width=st.integers(16, 999),
+    height=st.integers(16, 999),
+    num_frames=st.integers(1, 81),
+    rows=tuples(SPANS),
+    memories=tuples(MEMORIES),
+)
 TAKES = st.builds(
-    Take, id=IDS, scene=IDS, source=st.sampled_from(["generated", "imported"]), clip=DIGESTS, preview=DIGESTS,
-    keyframe=DIGESTS, keyframe_index=st.integers(0, 80), num_frames=st.integers(1, 81), width=st.integers(1, 999),
-    height=st.integers(1, 999), frames_per_second=st.floats(1, 60), seed=st.none() | st.integers(0, 99),
-    steps=st.none() | st.integers(1, 99), conditioning=st.none() | CONDITIONINGS, trace=st.none() | DIGESTS,
-    note=TEXTS, render_seconds=st.floats(0, 1e6), created=st.floats(0, 1e10),
-)  # fmt: skip
+    Take,
+    id=IDS,
+    scene=IDS,
+    source=st.sampled_from(["generated", "imported"]),
+    clip=DIGESTS,
+    preview=DIGESTS,
+    keyframe=DIGESTS,
+    keyframe_index=st.integers(0, 80),
+    num_frames=st.integers(1, 81),
+    width=st.integers(1, 999),
+    height=st.integers(1, 999),
+    frames_per_second=st.floats(1, 60),
+    seed=st.none() | st.integers(0, 99),
+    steps=st.none() | st.integers(1, 99),
+    conditioning=st.none() | CONDITIONINGS,
+    trace=st.none() | DIGESTS,
+    note=TEXTS,
+    render_seconds=st.floats(0, 1e6),
+    created=st.floats(0, 1e10),
+)
 
 DIGEST = hashlib.sha256(b"").hexdigest()
 OTHER_DIGEST = hashlib.sha256(b"other").hexdigest()
 RED = Conditioning(
-    model="m", prompt="red", negative_prompt="", guidance=GuidanceSettings(text=4.0, history=2.0), width=144, height=96,
-    num_frames=17, rows=((0, 3),),
+    model="m",
+    prompt="red",
+    negative_prompt="",
+    guidance=GuidanceSettings(text=4.0, history=2.0),
+    width=144,
+    height=96,
+    num_frames=17,
+    rows=((0, 3),),
     memories=(RememberedScene(scene="a", prompt="red coat", kept=((0, 8),), keyframe=DIGEST),),
-)  # fmt: skip
+)
 
 
 def take(take_id: str, scene: str, **fields) -> Take:
     required = {
-        "clip": DIGEST, "preview": DIGEST, "keyframe": DIGEST, "keyframe_index": 8, "num_frames": 17, "width": 144,
-        "height": 96, "frames_per_second": 8.0,
-    }  # fmt: skip
+        "clip": DIGEST,
+        "preview": DIGEST,
+        "keyframe": DIGEST,
+        "keyframe_index": 8,
+        "num_frames": 17,
+        "width": 144,
+        "height": 96,
+        "frames_per_second": 8.0,
+    }
     return Take(id=take_id, scene=scene, **required | fields)
 
 
@@ -129,7 +182,7 @@ def test_values_do_not_change():
         (Seam, {"kind": "wipe"}, "kind is 'wipe': input should be 'cut', 'cross-fade' or 'dip to black'"),
         (WordRef, {"scene": "a", "text": ""}, "text is '': string should have at least 1 character"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_comes_in_one_line(kind, content, message):
     assert error_of(kind, content) == message
 
@@ -185,7 +238,7 @@ def test_digests_tell_conditionings_apart(one, other):
         {"memories": (RED.memories[0].model_copy(update={"prompt": "red coat."}),)},
         {"memories": RED.memories * 2},
     ],
-)  # fmt: skip
+)
 def test_a_digest_counts(changes):
     assert RED.model_copy(update=changes).digest() != RED.digest()
 

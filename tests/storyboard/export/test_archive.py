@@ -43,6 +43,10 @@ def name_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+SIZE: dict[str, Any] = {"width": 144, "height": 96, "num_frames": 17}
+KINDS = {"clip": "mp4", "preview": "webp", "keyframe": "png", "trace": "json"}
+
+
 def make_board(takes: int = 3) -> tuple[Board, Files]:
     """A board with everything that a story can hold, and the files that it names."""
     files: Files = {}
@@ -52,32 +56,34 @@ def make_board(takes: int = 3) -> tuple[Board, Files]:
         files[name_of(data), suffix] = data
         return name_of(data)
 
-    story, shelf = (
-        edits.new_story("Zoë’s 雪 day", ["Mia in a red coat is running.", "Mia waves.", ""], captions=True),
-        {},
-    )
+    prompts = ["Mia in a red coat is running.", "Mia waves.", ""]
+    story, shelf = edits.new_story("Zoë’s 雪 day", prompts, captions=True), dict[str, Take]()
     first, second, _ = (scene.id for scene in story.scenes)
     story = edits.pin_word(story, second, WordRef(scene=first, text="red coat"))
     story = edits.edit_scene(story, second, seam={"kind": "cross-fade", "seconds": 0.4}, threshold=0.1 + 0.2)
     for number in range(takes):
+        picture = put("png", 100 + number)
+        memory = RememberedScene(scene=first, prompt="Mia runs.", kept=((0, 3),), keyframe=picture)
         made_of = Conditioning(
-            model="0" * 64, prompt="Mia waves.", negative_prompt="", guidance=GuidanceSettings(text=1 / 3), width=144,
-            height=96, num_frames=17, rows=((0, 3),),
-            memories=(
-                RememberedScene(scene=first, prompt="Mia runs.", kept=((0, 3),), keyframe=put("png", 100 + number)),
-            ),
-        )  # fmt: skip
+            model="0" * 64,
+            prompt="Mia waves.",
+            negative_prompt="",
+            guidance=GuidanceSettings(text=1 / 3),
+            rows=((0, 3),),
+            **SIZE,
+            memories=(memory,),
+        )
         take = Take(
-            id=f"take{number}", scene=second, clip=put("mp4", number), preview=put("webp", number),
-            keyframe=put("png", number), keyframe_index=8, num_frames=17, width=144, height=96, frames_per_second=8,
-            seed=2**53 - 1, steps=24, conditioning=made_of, trace=put("json", number), created=1e9 + 1 / 3,
-        )  # fmt: skip
+            id=f"take{number}",
+            scene=second,
+            **{name: put(kind, number) for name, kind in KINDS.items()},
+            **SIZE | {"keyframe_index": 8, "frames_per_second": 8},
+            **{"seed": 2**53 - 1, "steps": 24, "conditioning": made_of, "created": 1e9 + 1 / 3},
+        )
         shelf[take.id] = take
         story = edits.choose_take(story, second, take.id)
-    choice = KeyframeChoice(take="take0", index=3, keyframe=put("png", 50))
-    scenes = [
-        scene.model_copy(update={"keyframes": (choice,)}) if scene.id == second else scene for scene in story.scenes
-    ]
+    own = {"keyframes": (KeyframeChoice(take="take0", index=3, keyframe=put("png", 50)),)}
+    scenes = [scene.model_copy(update=own) if scene.id == second else scene for scene in story.scenes]
     return Board(story.model_copy(update={"scenes": tuple(scenes)}), shelf), files
 
 
@@ -188,12 +194,10 @@ def test_the_tools_of_these_tests_make_good_archives(good: Path, tmp_path: Path)
     assert read_archive(bundled(tmp_path / "a.zip", listed(entries_of(good))))[0].story == read_archive(good)[0].story
 
 
-NAMES = [
-    "../story.json", "/etc/passwd", "media/../../x.png", "C:\\x.png", "media\\x.png", "media/", "media/x.png",
-    "inner.zip", "STORY.JSON", "story.json ", "./story.json", "notes.txt", f"media/{'A' * 64}.png",
-    f"media/{'a' * 64}.exe", f"media/{'a' * 64}.zip", f"media/{'a' * 64}.png/x", f"media/{'a' * 64}.png\n",
-    "media/" + "x" * 60_000,
-]  # fmt: skip
+NAMES = ["../story.json", "/etc/passwd", "media/../../x.png", "C:\\x.png", "media\\x.png", "media/", "media/x.png"]
+NAMES += ["inner.zip", "STORY.JSON", "story.json ", "./story.json", "notes.txt", f"media/{'A' * 64}.png"]
+NAMES += [f"media/{'a' * 64}.{ending}" for ending in ("exe", "zip", "png/x", "png\n")]
+NAMES += ["media/" + "x" * 60_000]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name[:30]))
@@ -359,9 +363,8 @@ def story_text(good: Path, **changes: Any) -> bytes:
     return json.dumps({**json.loads(entries_of(good)["story.json"]), **changes}).encode()
 
 
-NO_STORIES = [
-    b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 200_000, b"1" * 10_000, b'{"id": NaN}', b'{"id": "\\ud800"}',
-]  # fmt: skip
+NO_STORIES = [b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 200_000, b"1" * 10_000]
+NO_STORIES += [b'{"id": NaN}', b'{"id": "\\ud800"}']
 
 
 @pytest.mark.parametrize("text", NO_STORIES, ids=lambda text: repr(text[:20]))
@@ -371,8 +374,8 @@ def test_what_is_no_story_is_refused(text: bytes, good: Path, tmp_path: Path) ->
             refused(bundled(tmp_path / "a.zip", listed({**entries_of(good), name: text})), "is|has")
 
 
-WRONG = [{"id": "../x"}, {"width": 10**9}, {"width": 1e400}, {"owner": "x"}, {"title": ["x"]},
-         {"scenes": [{"id": "a", "guidance": {"text": float("nan")}}]}]  # fmt: skip
+WRONG = [{"id": "../x"}, {"width": 10**9}, {"width": 1e400}, {"owner": "x"}, {"title": ["x"]}]
+WRONG += [{"scenes": [{"id": "a", "guidance": {"text": float("nan")}}]}]
 
 
 @pytest.mark.parametrize("changes", WRONG, ids=repr)

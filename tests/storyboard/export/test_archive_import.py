@@ -177,18 +177,27 @@ def put(content: dict[str, Any], place: int, **changes: Any) -> dict[str, Any]:
 
 
 HOSTILE = {
-    "a number": lambda c: 3, "a list": lambda c: c["steps"], "no steps": lambda c: {"present": 0},
-    "none": lambda c: {"present": 0, "steps": []}, "words": lambda c: c | {"steps": "abc"},
-    "past the end": lambda c: c | {"present": 3}, "before": lambda c: c | {"present": -1},
-    "huge": lambda c: c | {"present": 10**400}, "not the story": lambda c: c | {"present": 0},
-    "a float": lambda c: c | {"present": 1.5}, "more": lambda c: c | {"owner": "x"},
-    "another's": lambda c: put(c, 0, id="other"), "a long label": lambda c: c | {"steps": [
-        {**c["steps"][0], "label": "x" * 401}, *c["steps"][1:]]},
-    "wrong size": lambda c: put(c, 0, width=10**9), "wrong scenes": lambda c: put(c, 2, scenes=[{"id": "../x"}]),
-    "scenes of no kind": lambda c: put(c, 2, scenes={"id": "a"}), "a step of no kind": lambda c: c | {"steps": [1, 2]},
-    "a picture it has not": lambda c: put(c, 0, scenes=[{"id": "a", "keyframes": [
-        {"take": "t", "index": 0, "keyframe": "0" * 64}]}]),
-}  # fmt: skip
+    "a number": lambda c: 3,
+    "a list": lambda c: c["steps"],
+    "no steps": lambda c: {"present": 0},
+    "none": lambda c: {"present": 0, "steps": []},
+    "words": lambda c: c | {"steps": "abc"},
+    "past the end": lambda c: c | {"present": 3},
+    "before": lambda c: c | {"present": -1},
+    "huge": lambda c: c | {"present": 10**400},
+    "not the story": lambda c: c | {"present": 0},
+    "a float": lambda c: c | {"present": 1.5},
+    "more": lambda c: c | {"owner": "x"},
+    "another's": lambda c: put(c, 0, id="other"),
+    "a long label": lambda c: c | {"steps": [{**c["steps"][0], "label": "x" * 401}, *c["steps"][1:]]},
+    "wrong size": lambda c: put(c, 0, width=10**9),
+    "wrong scenes": lambda c: put(c, 2, scenes=[{"id": "../x"}]),
+    "scenes of no kind": lambda c: put(c, 2, scenes={"id": "a"}),
+    "a step of no kind": lambda c: c | {"steps": [1, 2]},
+    "a picture it has not": lambda c: put(
+        c, 0, scenes=[{"id": "a", "keyframes": [{"take": "t", "index": 0, "keyframe": "0" * 64}]}]
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

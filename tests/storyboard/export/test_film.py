@@ -21,8 +21,8 @@ from storyboard.export import contact_sheet, film
 from storyboard.export.contact_sheet import Panel
 from storyboard.media import video
 from storyboard.media.video import read_clip
-from storyboard.rendering.takes import keep_frames
 from storyboard.store.blobs import BlobStore
+from storyboard.store.clips import keep_frames
 from storyboard.store.files import whole_file
 
 FRAMES = 5
@@ -40,9 +40,15 @@ def take_of(take_id: str, scene: str, frames: np.ndarray, rate: float = 8) -> Ta
     count, height, width, _ = frames.shape
     files = dict.fromkeys(("clip", "preview", "keyframe"), "0" * 64)
     return Take(
-        id=take_id, scene=scene, **files, keyframe_index=count // 2, num_frames=count, width=width, height=height,
+        id=take_id,
+        scene=scene,
+        **files,
+        keyframe_index=count // 2,
+        num_frames=count,
+        width=width,
+        height=height,
         frames_per_second=rate,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

@@ -23,8 +23,12 @@ from tests.storyboard.media.test_video import broken, header
 
 PROMPTS = ["A cat is running on the beach.", "A dog is skiing on the snow.", "The cat is jumping on the beach."]
 SMALL = ["--height", "48", "--width", "72", "--num-frames", "5", "--steps", "2"]
-FOUR = ["Actor 1 is running on the playground.", "Actor 2 is skiing on the snow.",
-        "Actor 2 is running on the playground.", "Actor 1 is skiing on the snow."]  # fmt: skip
+FOUR = [
+    "Actor 1 is running on the playground.",
+    "Actor 2 is skiing on the snow.",
+    "Actor 2 is running on the playground.",
+    "Actor 1 is skiing on the snow.",
+]
 
 Run = Callable[..., tuple[int, str]]
 
@@ -81,10 +85,10 @@ def test_the_trace_says_what_happened(run: Run, tmp_path: Path, tiny_folder: Pat
     assert {"history", "denoise", "decode", "encode"} <= set(last["seconds"])
     assert (last["settings"]["steps"], last["settings"]["height"], last["source"]) == (2, 48, "generated")
     assert [scene["kept"] for scene in map(_summary, last["filter"]["scenes"])] == [["cat", "beach"], []]
-    assert [(item["scene"], item["word"]) for item in last["attention"]] == [(0, "cat"), (0, "beach")]
-    for item in last["attention"]:
-        assert PROMPTS[0][item["start"] : item["end"]] == item["word"]
-        assert sum(map(sum, item["map"])) == pytest.approx(1, abs=0.01)
+    assert [(item["scene"], item["text"]) for item in last["maps"]] == [(0, "cat"), (0, "beach")]
+    for item in last["maps"]:
+        assert PROMPTS[0][item["start"] : item["end"]] == item["text"]
+        assert len(item["values"]) == item["rows"] * item["columns"] and max(item["values"]) == 255
     assert set(last["guidance"][0]) == {"text", "history", "text_pull", "history_pull"} and len(last["guidance"]) == 2
     assert set(trace["scenes"][0]["guidance"][0]) == {"text", "history", "text_pull"}, "nothing to remember yet"
 
@@ -128,7 +132,7 @@ def test_own_clips_are_part_of_the_film_and_remembered(run: Run, tmp_path: Path,
     trace = json.loads((tmp_path / "out/film_scenes/trace.json").read_text(encoding="utf-8"))
     assert [scene["source"] for scene in trace["scenes"]] == ["given", "generated", "generated"]
     assert trace["clips"] == [str(clip_file)] and trace["scenes"][0]["filter"] is None
-    assert [item["scene"] for item in trace["scenes"][2]["attention"]] == [0, 0]
+    assert [item["scene"] for item in trace["scenes"][2]["maps"]] == [0, 0]
     assert [scene["num_frames"] for scene in trace["scenes"]] == [16, 5, 5]
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "out/film.mp4"))[0] == 26
 
@@ -273,8 +277,8 @@ def test_an_interrupt_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.slow
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_in_the_middle_leaves_nothing(number: int, code: int, tiny_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "storyboard", "render", "--prompts", *PROMPTS, "--model", str(tiny_folder),
-               "--steps", "1000", "--out", str(tmp_path / "film.mp4")]  # fmt: skip
+    options = ["--model", str(tiny_folder), "--steps", "1000", "--out", str(tmp_path / "film.mp4")]
+    command = [sys.executable, "-m", "storyboard", "render", "--prompts", *PROMPTS, *options]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         seen = b""
@@ -312,8 +316,10 @@ def test_four_prompts_one_film_with_the_embedded_model(tmp_path: Path) -> None:
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "film.mp4"))[0] == 4 * 17
     trace = json.loads((tmp_path / "film_scenes/trace.json").read_text(encoding="utf-8"))
-    kept = [[scene["index"] for scene in entry["filter"]["scenes"] if any(w["kept"] for w in scene["words"])]
-            for entry in trace["scenes"]]  # fmt: skip
+    kept = [
+        [scene["index"] for scene in entry["filter"]["scenes"] if any(w["kept"] for w in scene["words"])]
+        for entry in trace["scenes"]
+    ]
     assert kept == [[], [], [0, 1], [0, 1]]
     for entry in trace["scenes"]:
         assert frames_of(tmp_path / "film_scenes" / entry["files"]["clip"]).std() > 10, "not a flat picture"

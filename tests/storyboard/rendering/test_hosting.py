@@ -19,14 +19,14 @@ import numpy as np
 from pipeline.guidance import Guidance
 from storyboard.store.encodings import Encodings
 from storyboard.store.library import Library
-from storyboard.rendering.takes import Maker
-from storyboard.store.blobs import Media
+from storyboard.rendering.takes import TakeMaker
+from storyboard.store.blobs import BlobStore
 from tests.tiny import tiny_pipeline
 from pathlib import Path
 
 folder = Path(sys.argv[1])
-media = Media(folder / "media")
-maker = Maker(tiny_pipeline(), media, Encodings(Library(folder), media, "f" * 64))
+media = BlobStore(folder / "media")
+maker = TakeMaker(tiny_pipeline(), media, Encodings(Library(folder), media, "f" * 64))
 past = [maker.pipeline.encode_scene("A cat runs on the beach.", np.full((1, 48, 72, 3), 90, np.uint8))]
 settings = {"height": 48, "width": 72, "num_frames": 5, "steps": 2, "seed": 3}
 arguments = pickle.dumps(("The cat walks on the beach.", past, Guidance(), settings))

@@ -87,8 +87,12 @@ def test_another_model_makes_scenes_stale_and_the_former_one_fresh_again(
     assert states(studio, story) == ["fresh", "fresh"]
     shown = chosen(studio, story)
     assert choose(studio, story, str(other_folder)) == {
-        "name": str(other_folder), "title": "other", "coming": "", "share": None, "error": ""
-    }  # fmt: skip
+        "name": str(other_folder),
+        "title": "other",
+        "coming": "",
+        "share": None,
+        "error": "",
+    }
     assert states(studio, story) == ["stale", "stale"]
     assert all(standing.reasons[0] == "model changed" for standing in studio.standings(ME, story).values())
     render(studio, story)
@@ -106,8 +110,8 @@ def test_a_model_that_fails_to_load_leaves_the_former_one(
     told = choose(studio, story, str(other_folder))
     assert "other" in told["error"] and "\n" not in told["error"] and told["name"] != str(other_folder)
     assert states(studio, story) == ["fresh", "fresh"]
-    studio.edit(ME, story, {"do": "edit_scene", "scene": studio.get_story(ME, story)["story"]["scenes"][0]["id"],
-                            "changes": {"prompt": "A cat sits on the beach."}})  # fmt: skip
+    first = studio.get_story(ME, story)["story"]["scenes"][0]["id"]
+    studio.edit(ME, story, {"do": "edit_scene", "scene": first, "changes": {"prompt": "A cat sits on the beach."}})
     render(studio, story)
     assert states(studio, story) == ["fresh", "fresh"]
     monkeypatch.setattr(Choice, "load", lambda _: 1 / 0)
@@ -171,8 +175,13 @@ def test_refusing_a_model_changes_nothing(studio: Studio, name: str, error: str)
 
 def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
     found = studio.models(ME)
-    assert [one["title"] for one in found["models"]] == ["Picture book", "CogVideoX 2B", "CogVideoX 5B",
-                                                         "CogVideoX 1.5 5B", "tiny"]  # fmt: skip
+    assert [one["title"] for one in found["models"]] == [
+        "Picture book",
+        "CogVideoX 2B",
+        "CogVideoX 5B",
+        "CogVideoX 1.5 5B",
+        "tiny",
+    ]
     assert found["machine"] == "no GPU, 2 CPU cores, 16 GB of memory, 400 GB of disk free"
     assert [one["current"] for one in found["models"]] == [False] * 4 + [True]
     assert "a scene takes" in found["models"][1]["needs"][-1] and found["models"][1]["why_not"]
@@ -194,7 +203,9 @@ def test_a_story_gets_what_suits_the_model_but_for_what_was_chosen() -> None:
     fitted = edits.fit(story, embedded, after)
     assert (fitted.width, fitted.height) == (720, 480)
     assert [(s.num_frames, s.steps, s.guidance.text, s.guidance.history) for s in fitted.scenes] == [
-        (49, 50, 6.0, 1.5), (49, 30, 5.0, 1.5)]  # fmt: skip
+        (49, 50, 6.0, 1.5),
+        (49, 30, 5.0, 1.5),
+    ]
     assert edits.fit(fitted, after, embedded).scenes[0] == first
 
 

@@ -4,13 +4,13 @@ import os
 import time
 from pathlib import Path
 
-from storyboard.rendering import maintenance as service
+from storyboard.store import maintenance
 from storyboard.studio import Studio
 from tests.storyboard.studios import ME
 
 
 def aged(path: Path) -> Path:
-    then = time.time() - service.KEPT_SECONDS - 60
+    then = time.time() - maintenance.KEPT_SECONDS - 60
     os.utime(path, (then, then))
     return path
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from storyboard import studio as service
-from storyboard.rendering import maintenance
+from storyboard.store import maintenance
 from storyboard.store.blobs import BlobStore
 from storyboard.store.encodings import Encodings
 from storyboard.store.library import Library

@@ -167,7 +167,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 KILLED = """
 import sys; from pathlib import Path
-from storyboard import edits; from storyboard.store.database import set_aside
+from storyboard.document import edits
 from storyboard.store.library import Library
 library = Library(Path(sys.argv[1])); story = library.create("me", edits.new_story("0")).board.story
 for number in range(1, 10_000):

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from pipeline.errors import ThroughlineError
 
-from ..store.blobs import DAMAGED, BlobStore
-from ..store.library import Library
-from .renderer import Renderer
+from .blobs import DAMAGED, BlobStore
+from .library import Library
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # files that nothing refers to
 
@@ -23,10 +22,16 @@ _log = logging.getLogger(__name__)
 
 
 class Maintenance:
-    """Safe to use from any thread."""
+    """Safe to use from any thread.
 
-    def __init__(self, library: Library, media: BlobStore, renderer: Renderer) -> None:
-        self._library, self._media, self._renderer = library, media, renderer
+    model: gives the digest of the weights in use, whose encodings are kept. tidy_readings: deletes what the continuity
+    meter measured long ago.
+    """
+
+    def __init__(
+        self, library: Library, media: BlobStore, model: Callable[[], str], tidy_readings: Callable[[], None]
+    ) -> None:
+        self._library, self._media, self._model, self._tidy_readings = library, media, model, tidy_readings
         self._spoiled: tuple[str, ...] = ()  # files that were set aside
 
     def look_after(self) -> None:
@@ -48,9 +53,9 @@ class Maintenance:
     def tidy(self) -> int:
         """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
         encodings by another model or of such files, once they are a week old. Gives how many bytes."""
-        self._renderer.meter.tidy()
+        self._tidy_readings()
         referred = self._library.referred()
-        kept = referred | self._library.keep_encodings(self._renderer.model, referred)
+        kept = referred | self._library.keep_encodings(self._model(), referred)
         return self._media.collect(kept, KEPT_SECONDS)
 
     def notices(self, owner: str) -> list[str]:

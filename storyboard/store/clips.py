@@ -1,0 +1,73 @@
+"""The files of a take: its clip, its preview and its keyframe, written from frames and read back as frames.
+
+Does not cover: how a take is rendered (`storyboard.rendering.takes`), how a video file is coded (`storyboard.media`).
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import ThroughlineError
+
+from ..document.story import Story, Take, new_id
+from ..media import previews, video
+from ..media.sizes import good_scale
+from .blobs import BlobStore
+
+MOST_FRAMES = 960  # of an imported clip: two minutes at 8 a second
+
+
+def keep_frames(media: BlobStore, frames: np.ndarray, rate: float) -> dict[str, Any]:
+    """Writes clip, preview and keyframe of frames, uint8 (F, H, W, 3), and gives the fields of a take about them."""
+    count, height, width, _ = frames.shape
+    index = count // 2
+    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
+        path = Path(folder) / "clip.mp4"
+        video.write_video(path, frames, rate, good_scale(width))
+        clip = media.put_file(path)
+    return {
+        "clip": clip,
+        "preview": media.put(previews.moving_bytes(frames, rate, quality=80), "webp"),
+        "keyframe": keep_picture(media, frames[index]),
+        "keyframe_index": index,
+        "num_frames": count,
+        "width": width,
+        "height": height,
+        "frames_per_second": rate,
+    }
+
+
+def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
+    """Writes a picture, uint8 (H, W, 3), as a PNG and gives its digest."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return media.put(file.getvalue(), "png")
+
+
+def read_frames(media: BlobStore, take: Take, enlarged: bool = False) -> np.ndarray:
+    """The frames of a take, uint8 (F, H, W, 3), at the size in which it was made or in which it is shown."""
+    path, frame_bytes = media.path(take.clip, "mp4"), take.height * take.width * 3
+    scale = good_scale(take.width) if enlarged else 1
+    while scale > 1 and (take.num_frames + 1) * frame_bytes * scale**2 > video.MOST_BYTES:
+        scale -= 1  # a long clip: better soft than refused
+    return video.read_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
+
+
+def imported_take(media: BlobStore, story: Story, scene: str, path: Path, rate: float) -> Take:
+    """A take of a scene made of a user's own clip, cut to the story's shape. Raises ThroughlineError for what is no
+    video, and for a scene that does not exist."""
+    wanted = story.scene(scene)
+    frames = video.read_clip(path, story.height, story.width, rate)
+    if len(frames) > MOST_FRAMES:
+        count = f"{len(frames)} frames at {rate:g} a second"
+        raise ThroughlineError(f"clip {path.name!r} has {count}: at most {MOST_FRAMES}")
+    files = keep_frames(media, frames, rate)
+    note = path.name[:200]
+    return Take(id=new_id(), scene=wanted.id, source="imported", **files, created=time.time(), note=note)
