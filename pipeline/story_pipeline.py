@@ -163,25 +163,39 @@ class StoryPipeline(DiffusionPipeline):
     # --- generation ------------------------------------------------------------------------------------------------
 
     def __call__(
-        self, prompt: str, history: Sequence[HistoryScene] = (), guidance: Guidance | None = None, **settings
+        self,
+        prompt: str,
+        history: Sequence[HistoryScene] = (),
+        guidance: Guidance | None = None,
+        decision: FilterResult | None = None,
+        **settings,
     ) -> Clip:
         """`generate` to its end."""
-        for item in self.generate(prompt, history, guidance, **settings):
+        for item in self.generate(prompt, history, guidance, decision, **settings):
             result = item
         assert isinstance(result, Clip)
         return result
 
     def generate(
-        self, prompt: str, history: Sequence[HistoryScene] = (), guidance: Guidance | None = None, **settings
+        self,
+        prompt: str,
+        history: Sequence[HistoryScene] = (),
+        guidance: Guidance | None = None,
+        decision: FilterResult | None = None,
+        **settings,
     ) -> Iterator[Step | Clip]:
         """Yields a Step after every denoising step and at last the Clip. Closing the generator cancels.
 
-        settings: the fields of `Settings`. The same seed, machine and settings give the same clip, bit for bit.
-        Raises ThroughlineError for prompts, sizes and settings that the model can't take, before the first step.
+        decision: what the filter has decided about `history` already; without it the filter is asked, by the settings'
+        threshold, pins and mutes. settings: the fields of `Settings`. The same seed, machine and settings give the same
+        clip, bit for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
+        decision about something else, before the first step.
         """
         options, guidance = replace(self.native, **settings), guidance or self.guidance
         self.check(prompt, options)
-        return self._generate_in_memory(prompt, tuple(history), guidance, options)
+        if decision is not None:
+            _check_decision(decision, prompt, history)
+        return self._generate_in_memory(prompt, tuple(history), guidance, decision, options)
 
     def check(self, prompt: str, options: Settings) -> None:
         """Raises ThroughlineError for what `generate` can't do."""
@@ -224,16 +238,19 @@ class StoryPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def _generate(
-        self, prompt: str, history: tuple[HistoryScene, ...], guidance: Guidance, options: Settings
+        self,
+        prompt: str,
+        history: tuple[HistoryScene, ...],
+        guidance: Guidance,
+        decision: FilterResult | None,
+        options: Settings,
     ) -> Iterator[Step | Clip]:
         watch = Stopwatch()
-        result = self.filter([scene.prompt for scene in history], prompt, threshold=options.threshold,
-        pins=options.pins,
-                             mutes=options.mutes, muted_scenes=options.muted_scenes)  # fmt: skip
+        result = decision or self._decide(prompt, history, options)
         memory = self.remember(history, result, options)
         watch.lap("history")
-        norms, shot = list[dict[str, float]](), SceneRequest(prompt, memory, guidance, options)
-        for index, [(latents, norm)] in enumerate(self.denoiser([shot], self._latent_shape(options)), 1):
+        norms, request = list[dict[str, float]](), SceneRequest(prompt, memory, guidance, options)
+        for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(options)), 1):
             norms.append(norm)
             yield Step(index, options.steps, partial(self._preview, latents))
         watch.lap("denoise")
@@ -241,23 +258,33 @@ class StoryPipeline(DiffusionPipeline):
         watch.lap("decode")
         yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
 
+    def _decide(self, prompt: str, history: Sequence[HistoryScene], options: Settings) -> FilterResult:
+        return self.filter(
+            [scene.prompt for scene in history],
+            prompt,
+            threshold=options.threshold,
+            pins=options.pins,
+            mutes=options.mutes,
+            muted_scenes=options.muted_scenes,
+        )
+
     @torch.no_grad()
     def _preview(self, latents: Tensor) -> np.ndarray:
         return self.latents.preview(latents)
 
     @torch.no_grad()
-    def render(self, shots: Sequence[SceneRequest]) -> list[np.ndarray]:
-        """The frames of several shots, denoised as one batch without previews; each uint8 (F, H, W, 3).
+    def render(self, requests: Sequence[SceneRequest]) -> list[np.ndarray]:
+        """The frames of several scenes, denoised as one batch without previews; each uint8 (F, H, W, 3).
 
-        A shot's result is that of the shot alone up to rounding, whatever it is batched with. Raises ThroughlineError
-        for what `generate` can't do, and for shots that differ in size, length or steps.
+        A scene's clip is that of the scene alone up to rounding, whatever it is batched with. Raises ThroughlineError
+        for what `generate` can't do, and for scenes that differ in size, length or steps.
         """
-        for shot in shots:
-            self.check(shot.prompt, shot.settings)
-        alike = {(s.height, s.width, s.num_frames, s.steps) for s in (shot.settings for shot in shots)}
+        for request in requests:
+            self.check(request.prompt, request.settings)
+        alike = {(s.height, s.width, s.num_frames, s.steps) for s in (request.settings for request in requests)}
         if len(alike) != 1:
-            raise ThroughlineError(f"shots have {len(alike)} shapes (height, width, frames, steps): expected one")
-        for step in self.denoiser(shots, self._latent_shape(shots[0].settings)):
+            raise ThroughlineError(f"scenes have {len(alike)} shapes (height, width, frames, steps): expected one")
+        for step in self.denoiser(requests, self._latent_shape(requests[0].settings)):
             outcome = step
         return [self.latents.decode(latents) for latents, _ in outcome]
 
@@ -265,6 +292,15 @@ class StoryPipeline(DiffusionPipeline):
         frames = (options.num_frames - 1) // self.latents.period + 1
         unit, channels = self.latents.unit, self.vae.config.latent_channels
         return 1, frames, channels, options.height // unit, options.width // unit
+
+
+def _check_decision(decision: FilterResult, prompt: str, history: Sequence[HistoryScene]) -> None:
+    about = (decision.prompt, [scene.prompt for scene in decision.scenes])
+    if about != (prompt, [scene.prompt for scene in history]):
+        raise ThroughlineError(
+            f"decision is about {decision.prompt[:40]!r} and {len(decision.scenes)} scenes: "
+            f"expected one about {prompt[:40]!r} and these {len(history)}"
+        )
 
 
 def _noticed(item: Step | Clip, notices: list[str]) -> Step | Clip:

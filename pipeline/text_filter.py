@@ -12,6 +12,7 @@ prompts.
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -19,12 +20,23 @@ from .encoders.text import TextEncoder, TextEncoding
 from .errors import ThroughlineError
 from .language import matching
 from .language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
-from .language.mentions import Analysis
+from .language.mentions import Analysis, analyse
+
+
+class PlaceInPast(Protocol):
+    """A place in a past prompt: scene from 0, characters of its prompt. Any overlap with a mention selects it."""
+
+    @property
+    def scene(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class WordKey:
-    """A place in a past prompt: scene from 0, characters of its prompt. Any overlap with a mention selects it."""
+    """A `PlaceInPast`."""
 
     scene: int
     start: int
@@ -102,6 +114,11 @@ class FilterResult:
         """Indices of the past scenes that the prompt depends on."""
         return tuple(scene.index for scene in self.scenes if scene.kept)
 
+    def only(self, scenes: Sequence[int]) -> "FilterResult":
+        """The same decision about some of the past scenes, counted anew: what one keeps does not depend on others."""
+        chosen = tuple(replace(self.scenes[index], index=place) for place, index in enumerate(scenes))
+        return replace(self, scenes=chosen, current=_current_words(analyse(self.prompt), chosen))
+
     def to_dict(self) -> dict:
         """Plain values for JSON, scores rounded to 4 places: equal results give equal dictionaries."""
         return _rounded(asdict(self))
@@ -152,8 +169,8 @@ class TextFilter:
         prompt: str,
         *,
         threshold: float | None = None,  # cosine similarity, 0 to 1; None for the default
-        pins: Sequence[WordKey] = (),  # mentions that are kept whatever the scores say
-        mutes: Sequence[WordKey] = (),  # mentions that are dropped; a mute wins over a pin
+        pins: Sequence[PlaceInPast] = (),  # mentions that are kept whatever the scores say
+        mutes: Sequence[PlaceInPast] = (),  # mentions that are dropped; a mute wins over a pin
         muted_scenes: Sequence[int] = (),  # past scenes that contribute nothing, counted from 0
     ) -> FilterResult:
         """Raises ThroughlineError for blank prompts, a threshold outside 0 to 1, and keys that point to nothing."""
@@ -173,7 +190,7 @@ class TextFilter:
         text: str,
         current: Prompt,
         threshold: float,
-        overrides: tuple[Sequence[WordKey], Sequence[WordKey]],
+        overrides: tuple[Sequence[PlaceInPast], Sequence[PlaceInPast]],
         muted: bool,
     ) -> FilteredScene:
         past = self.reader.read(text)
@@ -206,11 +223,11 @@ def _muted(verdict: matching.Verdict) -> matching.Verdict:
     return replace(verdict, kept=False, reason="muted")
 
 
-def _selected(analysis: Analysis, keys: list[WordKey]) -> set[int]:
+def _selected(analysis: Analysis, keys: list[PlaceInPast]) -> set[int]:
     return {mention for key in keys for mention in _mentions_at(analysis, key)}
 
 
-def _mentions_at(analysis: Analysis, key: WordKey) -> set[int]:
+def _mentions_at(analysis: Analysis, key: PlaceInPast) -> set[int]:
     words = zip(analysis.segments, analysis.mention_of, strict=True)
     found = {m for word, m in words if m is not None and word.start < key.end and word.end > key.start}
     if not found:
@@ -241,7 +258,7 @@ def _check_text(name: str, text: str) -> None:
         raise ThroughlineError(f"{name} is {text!r}, expected text")
 
 
-def _check_keys(keys: Sequence[WordKey], past_prompts: Sequence[str], muted_scenes: Sequence[int]) -> None:
+def _check_keys(keys: Sequence[PlaceInPast], past_prompts: Sequence[str], muted_scenes: Sequence[int]) -> None:
     count = len(past_prompts)
     for scene in (*(key.scene for key in keys), *muted_scenes):
         if not 0 <= scene < count:

@@ -21,6 +21,7 @@ from pipeline.backbones.options import Choice
 from pipeline.errors import ThroughlineError
 
 from .document import edits, plan
+from .document.conditioning import remembers
 from .document.plan import Standing
 from .document.story import Board, Story, new_id, parse
 from .export import archive, archive_import, film
@@ -267,7 +268,7 @@ class Studio:
         head = self._head(owner, story)
         if not head.board.story.scene(scene).prompt.strip():
             return {"threshold": threshold, "prompt_pieces": [], "past": []}
-        result = plan.remembers(head.board.story, scene, self.renderer.filter, threshold)
+        result = remembers(head.board.story, scene, self.renderer.filter, threshold)
         return views.remembers_view(head.board, scene, result)
 
     @checked

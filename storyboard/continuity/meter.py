@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
     from pipeline.story_pipeline import StoryPipeline
     from pipeline.text_filter import FilterResult
 
-    from ..document.plan import Filter
+    from ..document.conditioning import Decision, Filter
     from .report import ContinuityReport
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Meter:
 
     # --- a story ---------------------------------------------------------------------------------------------------
 
-    def report(self, board: Board, filter: Filter, patience: float | None = None) -> ContinuityReport:
+    def report(self, board: Board, filter: Filter[Decision], patience: float | None = None) -> ContinuityReport:
         """What is measured of a story within `patience` seconds, None for all of it; the rest is measured meanwhile.
         Raises ThroughlineError if the model can't be loaded."""
         from . import report

@@ -24,8 +24,7 @@ from pipeline.continuity.photometry import OutOfLine, out_of_line
 from pipeline.language.matching import mention_text
 from pipeline.language.mentions import analyse
 
-from ..document import plan
-from ..document.plan import Filter
+from ..document.conditioning import Decision, Filter, past_of, remembers
 from ..document.story import Scene, Story
 
 # When a warning is given; docs/continuity.md has how often that is a false alarm.
@@ -140,7 +139,7 @@ class Links:
         return next((i for i, thread in enumerate(self.threads) if node in thread), None)
 
 
-def links_of(story: Story, filter: Filter) -> Links:
+def links_of(story: Story, filter: Filter[Decision]) -> Links:
     """Raises ThroughlineError as the filter does."""
     links = Links()
     for scene in story.scenes:
@@ -159,12 +158,15 @@ def links_of(story: Story, filter: Filter) -> Links:
     return links
 
 
-def _matches(story: Story, scene: Scene, filter: Filter, named: Mapping[str, Node]) -> Iterator[tuple[Node, Node]]:
-    past, result = plan.past_of(story, scene.id), plan.remembers(story, scene.id, filter)
+def _matches(
+    story: Story, scene: Scene, filter: Filter[Decision], named: Mapping[str, Node]
+) -> Iterator[tuple[Node, Node]]:
+    past, result = past_of(story, scene.id), remembers(story, scene.id, filter)
     for before, kept in zip(past, result.scenes, strict=True):
         looks = {mention.index for mention in mentions_of(before.prompt)}
         pairs = dict.fromkeys((word.mention, word.matched) for word in kept.words if word.kept)
-        yield from (((before.id, m), named[text]) for m, text in pairs if m in looks and text in named)
+        found = ((m, text) for m, text in pairs if m is not None and m in looks and text is not None and text in named)
+        yield from (((before.id, m), named[text]) for m, text in found)
 
 
 # How it went on

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
 
 from pipeline.errors import ThroughlineError
 
-from .plan import Filter, WordPlace
+from .conditioning import Decision, Filter, KeptWord, WordPlace
 
 MOST_PAIRS = 50_000  # about 300 bytes each: a story of 300 scenes
 
@@ -24,8 +23,8 @@ MOST_PAIRS = 50_000  # about 300 bytes each: a story of 300 scenes
 class Kept:
     """What is kept of one past prompt, and the words of the present one that it matches."""
 
-    words: tuple[Any, ...] = ()
-    current: tuple[Any, ...] = ()
+    words: tuple[KeptWord, ...] = ()
+    current: tuple[KeptWord, ...] = ()
 
     @property
     def kept(self) -> bool:
@@ -33,17 +32,17 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Result:
-    """As much of a `FilterResult` as `plan` looks at: the kept words alone."""
+class KeptWords:
+    """A `Decision` with the kept words alone."""
 
     scenes: tuple[Kept, ...]
-    current: tuple[Any, ...]
+    current: tuple[KeptWord, ...]
 
 
 class FilterCache:
     """Like the filter, for `plan.standings` and `plan.settle`. Safe for threads."""
 
-    def __init__(self, filter: Filter) -> None:
+    def __init__(self, filter: Filter[Decision]) -> None:
         self._filter = filter
         self._of_pair = lru_cache(maxsize=MOST_PAIRS)(self._ask)
 
@@ -53,31 +52,33 @@ class FilterCache:
         prompt: str,
         *,
         threshold: float | None = None,
-        pins: Sequence[Any] = (),
-        mutes: Sequence[Any] = (),
+        pins: Sequence[WordPlace] = (),
+        mutes: Sequence[WordPlace] = (),
         muted_scenes: Sequence[int] = (),
-    ) -> Any:
+    ) -> Decision:
         """Raises ThroughlineError as the filter does."""
-        settings: dict[str, Any] = {"threshold": threshold, "pins": pins, "mutes": mutes, "muted_scenes": muted_scenes}
+        ask = partial(
+            self._filter, past_prompts, prompt, threshold=threshold, pins=pins, mutes=mutes, muted_scenes=muted_scenes
+        )
         if not past_prompts:
-            return self._filter([], prompt, **settings)
+            return ask()
         try:
             scenes = tuple(
                 self._of_pair(past, prompt, threshold, _of(pins, index), _of(mutes, index), index in muted_scenes)
                 for index, past in enumerate(past_prompts)
             )
         except ThroughlineError:
-            return self._filter(past_prompts, prompt, **settings)  # its message counts scenes as they are
+            return ask()  # its message counts scenes as they are
         current = {word.start: word for scene in scenes for word in scene.current}
-        return Result(scenes, tuple(current[start] for start in sorted(current)))
+        return KeptWords(scenes, tuple(current[start] for start in sorted(current)))
 
     def _ask(
         self,
         past: str,
         prompt: str,
         threshold: float | None,
-        pins: tuple[Any, ...],
-        mutes: tuple[Any, ...],
+        pins: tuple[WordPlace, ...],
+        mutes: tuple[WordPlace, ...],
         muted: bool,
     ) -> Kept:
         result = self._filter(
@@ -87,5 +88,5 @@ class FilterCache:
         return Kept(*kept)
 
 
-def _of(places: Sequence[Any], scene: int) -> tuple[WordPlace, ...]:
+def _of(places: Sequence[WordPlace], scene: int) -> tuple[WordPlace, ...]:
     return tuple(WordPlace(0, place.start, place.end) for place in places if place.scene == scene)

@@ -10,38 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal
 
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .story import Board, Conditioning, RememberedScene, Scene, Story, WordRef
+from .conditioning import Decision, Filter, conditioning_of, past_of, remembers
+from .story import Board, Conditioning, Scene, Story
 
 State = Literal["blank", "new", "fresh", "stale", "waiting"]
-
-
-class WordPlace(NamedTuple):
-    """Characters `start` to `end` of the prompt of past scene `scene`, counted from 0 among the past scenes."""
-
-    scene: int
-    start: int
-    end: int
-
-
-class Filter(Protocol):
-    """`pipeline.text_filter.TextFilter`."""
-
-    def __call__(
-        self,
-        past_prompts: Sequence[str],
-        prompt: str,
-        *,
-        threshold: float | None,
-        pins: Sequence[Any],
-        mutes: Sequence[Any],
-        muted_scenes: Sequence[int],
-    ) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -78,103 +55,10 @@ class Plan:
         return sum(known) if len(known) == len(self.steps) else None
 
 
-# --- what a scene is made from ---------------------------------------------------------------------------------------
-
-
-def past_of(story: Story, scene_id: str) -> list[Scene]:
-    """The scenes before one that have words, in order."""
-    return [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
-
-
-def remembers(story: Story, scene_id: str, filter: Filter, threshold: float | None = None) -> Any:
-    """What the filter says about a scene's past, a FilterResult over `past_of`. `threshold` instead of the scene's."""
-    scene, past = story.scene(scene_id), past_of(story, scene_id)
-    numbers = {other.id: number for number, other in enumerate(past)}
-    return filter(
-        [other.prompt for other in past],
-        scene.prompt,
-        threshold=scene.threshold if threshold is None else threshold,
-        pins=list(places(scene.pins, past)),
-        mutes=list(places(scene.mutes, past)),
-        muted_scenes=[numbers[other] for other in scene.muted_scenes if other in numbers],
-    )
-
-
-def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[WordPlace]:
-    """Where the words are now; those that are nowhere any more are left out."""
-    index = {scene.id: place for place, scene in enumerate(past)}
-    for word in words:
-        if word.scene in index:
-            place = find_word(past[index[word.scene]].prompt, word)
-            if place:
-                yield WordPlace(index[word.scene], *place)
-
-
-def find_word(prompt: str, word: WordRef) -> tuple[int, int] | None:
-    """Characters of a prompt where a word stands, or None. The *cat* of a caterpillar is none."""
-    start = next(islice(_occurrences(prompt, word.text), word.occurrence, None), None)
-    return None if start is None else (start, start + len(word.text))
-
-
-def word_ref(scene: Scene, start: int, end: int) -> WordRef:
-    """The reference to characters `start` to `end` of a scene's prompt: to whole words."""
-    text = scene.prompt[start:end]
-    before = [place for place in _occurrences(scene.prompt, text) if place < start]
-    return WordRef(scene=scene.id, text=text, occurrence=len(before))
-
-
-def _occurrences(prompt: str, text: str) -> Iterator[int]:
-    start = prompt.find(text)
-    while start >= 0:
-        if not (_within_word(prompt, start) or _within_word(prompt, start + len(text))):
-            yield start
-        start = prompt.find(text, start + 1)
-
-
-def _within_word(prompt: str, place: int) -> bool:
-    """Whether two digits meet there, or two letters that have a case: scripts without put no spaces between words."""
-    if not 0 < place < len(prompt):
-        return False
-    before, after = prompt[place - 1], prompt[place]
-    return (before.isdigit() and after.isdigit()) or all(c.lower() != c.upper() for c in (before, after))
-
-
-def conditioning_of(board: Board, scene_id: str, filter: Filter, model: str) -> Conditioning:
-    """What decides a scene's picture at present. model: digest of the weights."""
-    story, scene = board.story, board.story.scene(scene_id)
-    result = remembers(story, scene_id, filter)
-    memories = [
-        RememberedScene(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=board.keyframe(past))
-        for past, found in zip(past_of(story, scene_id), result.scenes, strict=True)
-        if found.kept
-    ]
-    return Conditioning(
-        model=model,
-        prompt=scene.prompt,
-        negative_prompt=scene.negative_prompt,
-        guidance=scene.guidance,
-        width=story.width,
-        height=story.height,
-        num_frames=scene.num_frames,
-        rows=_spans(result.current) if memories else (),
-        memories=tuple(memories),
-    )
-
-
-def _spans(words: Sequence[Any]) -> tuple[tuple[int, int], ...]:
-    """Kept words of one mention as one span each."""
-    spans: dict[int, tuple[int, int]] = {}
-    for word in words:
-        if word.kept:
-            start, _ = spans.get(word.mention, (word.start, word.end))
-            spans[word.mention] = (start, word.end)
-    return tuple(spans.values())
-
-
 # --- how scenes stand ------------------------------------------------------------------------------------------------
 
 
-def standings(board: Board, filter: Filter, model: str) -> dict[str, Standing]:
+def standings(board: Board, filter: Filter[Decision], model: str) -> dict[str, Standing]:
     """How every scene stands, by id, in order."""
     found: dict[str, Standing] = {}
     for scene in board.story.scenes:
@@ -182,14 +66,16 @@ def standings(board: Board, filter: Filter, model: str) -> dict[str, Standing]:
     return found
 
 
-def _standing(board: Board, scene: Scene, filter: Filter, model: str, before: Mapping[str, Standing]) -> Standing:
+def _standing(
+    board: Board, scene: Scene, filter: Filter[Decision], model: str, before: Mapping[str, Standing]
+) -> Standing:
     take = board.chosen(scene)
     if take and take.source == "imported":
         return Standing("fresh")
     if not scene.prompt.strip():
         return Standing("blank")
     try:
-        now = conditioning_of(board, scene.id, filter, model)
+        now = conditioning_of(board, scene.id, remembers(board.story, scene.id, filter), model)
     except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
         return Standing("blank", (_unread_before(board.story, scene.id, filter) or str(error),))
     needs = tuple(memory.scene for memory in now.memories)
@@ -205,7 +91,7 @@ def _standing(board: Board, scene: Scene, filter: Filter, model: str, before: Ma
     return standing
 
 
-def _unread_before(story: Story, scene_id: str, filter: Filter) -> str | None:
+def _unread_before(story: Story, scene_id: str, filter: Filter[Decision]) -> str | None:
     """In words: the first past scene that the filter can't read, if there is one."""
     for past in past_of(story, scene_id):
         try:
@@ -349,7 +235,7 @@ def _with_needs(story: Story, found: Mapping[str, Standing], wanted: Collection[
     return chosen
 
 
-def settle(board: Board, filter: Filter, model: str) -> Board:
+def settle(board: Board, filter: Filter[Decision], model: str) -> Board:
     """Chooses, for each scene whose chosen take is not what its words make now, the newest take that is. Undo comes
     out fresh this way wherever it was before."""
     found: dict[str, Standing] = {}

@@ -18,7 +18,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.errors import ThroughlineError
 
-from ..document import edits, plan
+from ..document import edits
+from ..document.conditioning import word_ref
 from ..document.story import Board, Story, Take, Value, WordRef, parse
 
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
@@ -235,7 +236,7 @@ class Without(Value):
         if not past.prompt[start:end].strip() or end > len(past.prompt):
             place = f"characters {start} to {end} of scene {past.id!r}"
             raise ThroughlineError(f"{place} are no word: its prompt has {len(past.prompt)}")
-        return plan.word_ref(past, start, end)
+        return word_ref(past, start, end)
 
 
 @contextmanager

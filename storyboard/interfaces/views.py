@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..document import plan
+from ..document.conditioning import WordPlace, past_of, places, word_ref
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Scene, Take
 from ..rendering.queue import Job
@@ -103,8 +103,8 @@ def trial_view(job: Job) -> View:
 def remembers_view(board: Board, scene_id: str, result: Any) -> View:
     """What the filter says about a scene's past, each prompt cut into words and what is between them."""
     story = board.story
-    scene, past = story.scene(scene_id), plan.past_of(story, scene_id)
-    pins, mutes = (list(plan.places(words, past)) for words in (scene.pins, scene.mutes))
+    scene, past = story.scene(scene_id), past_of(story, scene_id)
+    pins, mutes = (list(places(words, past)) for words in (scene.pins, scene.mutes))
     told = [_past_view(board, past[found.index], found, pins, mutes, scene.muted_scenes) for found in result.scenes]
     pieces = _pieces(scene.prompt, result.current, lambda word: {"kept": word.kept, "reason": word.reason})
     return {"threshold": result.threshold, "prompt_pieces": pieces, "past": told}
@@ -114,12 +114,12 @@ def _past_view(
     board: Board,
     past: Scene,
     found: Any,
-    pins: Sequence[plan.WordPlace],
-    mutes: Sequence[plan.WordPlace],
+    pins: Sequence[WordPlace],
+    mutes: Sequence[WordPlace],
     muted: Sequence[str],
 ) -> View:
     def about(word: Any) -> View:
-        ref = plan.word_ref(past, word.start, word.end)
+        ref = word_ref(past, word.start, word.end)
         overridden = {
             name: any(p.scene == found.index and p.start < word.end and p.end > word.start for p in places)
             for name, places in (("pinned", pins), ("muted", mutes))

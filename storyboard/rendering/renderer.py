@@ -20,7 +20,7 @@ from ..continuity.meter import Meter
 from ..document import edits, plan
 from ..document.filter_cache import FilterCache
 from ..document.plan import Plan, Standing
-from ..document.story import Conditioning, Scene, Story, Take, cache_key
+from ..document.story import Board, Conditioning, Scene, Story, Take, WordRef, cache_key
 from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
@@ -28,7 +28,7 @@ from ..store.library import Library
 from ..store.schema import Head
 from .queue import CLOSING_SECONDS, LIMITS, Job, Made, Queue, QueueLimits
 from .resources import check_disk, check_memory
-from .takes import TakeMaker, Trial
+from .takes import Decided, TakeMaker, Trial
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -245,9 +245,10 @@ class Renderer:
         maker = self._ready(scene, head.board.story)
         _check_model(maker, standing.conditioning)
         began = time.perf_counter()
-        clip = yield from maker.render(head.board, scene, standing.conditioning, seed)
+        decided = Decided.of(head.board, scene.id, self.filter, standing.conditioning.model)
+        clip = yield from maker.render(head.board, scene, decided, seed)
         seconds = time.perf_counter() - began
-        take = maker.keep(scene, clip, standing.conditioning, seed, seconds)
+        take = maker.keep(scene, clip, decided, seed, seconds)
         self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now), job.saved)
         work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
@@ -279,8 +280,17 @@ class Renderer:
         take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
         _check_model(maker, conditioning)
         seed = take.seed if take and take.seed is not None else scene.seed
-        clip = yield from maker.render(head.board, scene, conditioning, seed, job.order)
-        yield Made(result=maker.tried(head.board, scene, conditioning, clip, self.meter.scores))
+        decided = Decided.of(head.board, scene.id, self.filter, conditioning.model)
+        tried = self._without(head.board, scene.id, job.order.without, decided)
+        clip = yield from maker.render(head.board, scene, tried, seed, job.order)
+        yield Made(result=maker.tried(decided, clip, self.meter.scores))
+
+    def _without(self, board: Board, scene: str, word: WordRef | None, decided: Decided) -> Decided:
+        """What is decided if a scene drops a word as well."""
+        if word is None:
+            return decided
+        muted = replace(board, story=edits.mute_word(board.story, scene, word))
+        return Decided.of(muted, scene, self.filter, decided.conditioning.model)
 
 
 def free_memory() -> None:

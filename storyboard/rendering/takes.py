@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..document import plan
-from ..document.story import Board, Conditioning, Scene, Take, WordRef, new_id
+from ..document.conditioning import conditioning_of, remembers
+from ..document.story import Board, Conditioning, RememberedScene, Scene, Take, WordRef, new_id
 from ..media import previews
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
@@ -26,9 +26,10 @@ from .queue import Made
 from .traces import trace_content
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
-    from pipeline.guidance import Guidance as PipelineGuidance
+    from pipeline.guidance import Guidance
     from pipeline.history import HistoryScene
     from pipeline.story_pipeline import Clip, Step, StoryPipeline
+    from pipeline.text_filter import FilterResult, TextFilter
 
     from ..continuity.meter import Scores
 
@@ -56,12 +57,28 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class SceneHistory:
-    """The history of a scene, ready for the pipeline."""
+class Decided:
+    """What the filter decided about a scene's past: the one decision that is rendered, and that the digest of the take
+    describes."""
 
-    scenes: tuple[HistoryScene, ...]
-    pins: tuple[Any, ...]
-    mutes: tuple[Any, ...]
+    decision: FilterResult
+    conditioning: Conditioning
+
+    @classmethod
+    def of(cls, board: Board, scene: str, filter: TextFilter, model: str) -> Decided:
+        """Asks the filter. Raises ThroughlineError as it does."""
+        decision = remembers(board.story, scene, filter)
+        return cls(decision, conditioning_of(board, scene, decision, model))
+
+    @property
+    def keyframes(self) -> list[tuple[int, RememberedScene]]:
+        """The past scenes that enter, by their place in the decision: those that have a keyframe; the others would
+        change nothing."""
+        memories = zip(self.decision.contributing, self.conditioning.memories, strict=True)
+        return [(index, memory) for index, memory in memories if memory.keyframe]
+
+    def about_keyframes(self) -> FilterResult:
+        return self.decision.only([index for index, _ in self.keyframes])
 
 
 class TakeMaker:
@@ -86,18 +103,19 @@ class TakeMaker:
         return getattr(self.pipeline, "speed", "exact")
 
     def render(
-        self, board: Board, scene: Scene, conditioning: Conditioning, seed: int, trial: Trial | None = None
+        self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial | None = None
     ) -> Generator[Made, None, Clip]:
-        """Yields the steps and returns the clip. `conditioning` says what of the past enters."""
+        """Yields the steps and returns the clip. `decided` says what of the past enters."""
         from pipeline.guidance import Guidance
         from pipeline.story_pipeline import Clip
 
         trial = trial or Trial()
-        past = self._past(board, scene, conditioning if trial.history else None, trial.without)
+        decision = decided.about_keyframes() if trial.history else decided.decision.only(())
+        past = self._past(decided) if trial.history else ()
         weights = Guidance(**scene.guidance.model_dump() | trial.weights())
-        settings = _settings(board, scene, trial, past) | {"seed": seed}
+        settings = _settings(board, scene, trial) | {"seed": seed}
         shown = -PREVIEW_SECONDS
-        for item in self._generate(scene.prompt, past.scenes, weights, settings):
+        for item in self._generate(past, weights, decision, settings):
             if isinstance(item, Clip):
                 return item
             due = time.monotonic() - shown >= PREVIEW_SECONDS
@@ -109,20 +127,13 @@ class TakeMaker:
         return previews.moving(step.preview, self.pipeline.frames_per_second)
 
     def _generate_here(
-        self, prompt: str, past: Sequence[HistoryScene], guidance: PipelineGuidance, settings: dict[str, Any]
+        self, past: Sequence[HistoryScene], guidance: Guidance, decision: FilterResult, settings: dict[str, Any]
     ) -> Iterator[Step | Clip]:
         """In a forked process on a ZeroGPU Space: everything that goes in and comes out can be pickled."""
-        yield from self.pipeline.generate(prompt, past, guidance, **settings)
+        yield from self.pipeline.generate(decision.prompt, past, guidance, decision, **settings)
 
-    def _past(
-        self, board: Board, scene: Scene, conditioning: Conditioning | None, without: WordRef | None
-    ) -> SceneHistory:
-        """Only scenes that contribute and have a keyframe; the others would change nothing."""
-        memories = [m for m in (conditioning.memories if conditioning else ()) if m.keyframe]
-        past = [board.story.scene(memory.scene) for memory in memories]
-        mutes = (*scene.mutes, without) if without else scene.mutes
-        encoded = tuple(self._encode(memory.prompt, memory.keyframe) for memory in memories if memory.keyframe)
-        return SceneHistory(encoded, tuple(plan.places(scene.pins, past)), tuple(plan.places(mutes, past)))
+    def _past(self, decided: Decided) -> tuple[HistoryScene, ...]:
+        return tuple(self._encode(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe)
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
         key = (prompt, keyframe)
@@ -140,25 +151,19 @@ class TakeMaker:
         self.encodings.keep(scene, keyframe)
         return scene
 
-    def tried(
-        self, board: Board, scene: Scene, conditioning: Conditioning, clip: Clip, score: Callable[..., Scores]
-    ) -> dict[str, Any]:
-        """What a trial shows: its files and, by `Meter.scores`, its scores. The consistency is with all that the scene
-        would remember, whatever the trial remembered."""
-        past = self._past(board, scene, conditioning, None)
-        prompts = [other.prompt for other in past.scenes]
-        result = self.pipeline.filter(
-            prompts, scene.prompt, threshold=scene.threshold, pins=past.pins, mutes=past.mutes
-        )
-        scores = score(clip.frames, scene.prompt, result, past.scenes)
+    def tried(self, decided: Decided, clip: Clip, score: Callable[..., Scores]) -> dict[str, Any]:
+        """What a trial shows: its files and, by `Meter.scores`, its scores. decided: what the scene would remember,
+        whatever the trial remembered; the consistency is with all of that."""
+        decision = decided.about_keyframes()
+        scores = score(clip.frames, decision.prompt, decision, self._past(decided))
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
         return {"scores": scores, **files}
 
     # --- takes -----------------------------------------------------------------------------------------------------
 
-    def keep(self, scene: Scene, clip: Clip, conditioning: Conditioning, seed: int, seconds: float) -> Take:
+    def keep(self, scene: Scene, clip: Clip, decided: Decided, seed: int, seconds: float) -> Take:
         """Writes the files of a clip."""
-        ids = [memory.scene for memory in conditioning.memories if memory.keyframe]
+        conditioning, ids = decided.conditioning, [memory.scene for _, memory in decided.keyframes]
         trace = self.media.put(
             json.dumps({"version": TRACE_VERSION, **trace_content(clip.trace, ids)}).encode(), "json"
         )
@@ -168,7 +173,7 @@ class TakeMaker:
         return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
 
 
-def _settings(board: Board, scene: Scene, trial: Trial, past: SceneHistory) -> dict[str, Any]:
+def _settings(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
     """What `StoryPipeline.generate` is given, but for the seed."""
     return {
         "height": board.story.height,
@@ -176,13 +181,10 @@ def _settings(board: Board, scene: Scene, trial: Trial, past: SceneHistory) -> d
         "num_frames": scene.num_frames,
         "steps": trial.steps or scene.steps,
         "negative_prompt": scene.negative_prompt,
-        "threshold": scene.threshold,
-        "pins": past.pins,
-        "mutes": past.mutes,
     }
 
 
-def _gpu_seconds(prompt: str, past: Sequence[Any], guidance: Any, settings: dict[str, Any]) -> float:
+def _gpu_seconds(past: Sequence[Any], guidance: Any, decision: Any, settings: dict[str, Any]) -> float:
     """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
     work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)
     return float(10 + 1.5 * settings["steps"] * work)

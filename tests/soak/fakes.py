@@ -9,8 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from storyboard.document.story import Board, Conditioning, Scene, Take, new_id
+from storyboard.document.story import Board, Scene, Take, new_id
 from storyboard.rendering.queue import LIMITS, Made, QueueLimits
+from storyboard.rendering.takes import Decided
 from storyboard.store.blobs import BlobStore
 from storyboard.studio import Studio
 
@@ -63,15 +64,15 @@ class FakeMaker:
         self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
 
     def render(
-        self, board: Board, scene: Scene, conditioning: Conditioning, seed: int, trial: Any = None
+        self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Any = None
     ) -> Generator[Made, None, bytes]:
         for step in range(1, self.steps + 1):
             time.sleep(self.step_seconds)
             self.on_step(scene, step)
             yield Made(step, self.steps, "")
-        return hashlib.sha256(f"{conditioning.digest()} {seed}".encode()).digest()
+        return hashlib.sha256(f"{decided.conditioning.digest()} {seed}".encode()).digest()
 
-    def keep(self, scene: Scene, clip: bytes, conditioning: Conditioning, seed: int, seconds: float) -> Take:
+    def keep(self, scene: Scene, clip: bytes, decided: Decided, seed: int, seconds: float) -> Take:
         files = {kind: self.media.put(begin + clip, kind) for kind, begin in BEGINNINGS.items() if kind != "json"}
         trace = self.media.put(b'{"maps": [], "clip": "%s"}' % clip.hex().encode(), "json")
         return Take(
@@ -87,7 +88,7 @@ class FakeMaker:
             frames_per_second=8,
             seed=seed,
             steps=scene.steps,
-            conditioning=conditioning,
+            conditioning=decided.conditioning,
             trace=trace,
             render_seconds=seconds,
             created=time.time(),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
 from storyboard.document import edits, plan
+from storyboard.document.conditioning import WordPlace, word_ref
 from storyboard.document.filter_cache import FilterCache
 from storyboard.document.story import Board
 from tests.storyboard.studios import TEN
@@ -35,7 +36,7 @@ def test_conditionings_are_the_very_same(real: TextFilter, data: st.DataObject) 
         elif word and change != "none":
             place = scene.prompt.index(word)
             edit = edits.pin_word if change == "pin word" else edits.mute_word
-            story = edit(story, last.id, plan.word_ref(scene, place, place + len(word)))
+            story = edit(story, last.id, word_ref(scene, place, place + len(word)))
     threshold = data.draw(st.none() | st.sampled_from([0.0, 0.3, 0.6, 0.9, 1.0]))
     story = edits.edit_scene(story, last.id, threshold=threshold)
     assert plan.standings(Board(story), FilterCache(real), "m") == plan.standings(Board(story), real, "m")
@@ -60,12 +61,12 @@ def test_after_an_edit_only_new_pairs_are_asked(real: TextFilter) -> None:
 
 
 def test_errors_are_those_of_the_whole_past(real: TextFilter) -> None:
-    for options in ({"threshold": 2}, {"pins": [plan.WordPlace(1, 0, 1)]}, {"mutes": [plan.WordPlace(5, 0, 1)]}):
+    for options in ({"threshold": 2}, {"pins": [WordPlace(1, 0, 1)]}, {"mutes": [WordPlace(5, 0, 1)]}):
         settings: dict[str, Any] = {"threshold": None, "pins": [], "mutes": [], "muted_scenes": [], **options}
         with pytest.raises(ThroughlineError) as whole:
             real([TEN[0], TEN[1]], TEN[3], **settings)
         if "mutes" in options:
-            continue  # a place in no scene: `plan.places` makes none
+            continue  # a place in no scene: `conditioning.places` makes none
         with pytest.raises(ThroughlineError) as paired:
             FilterCache(real)([TEN[0], TEN[1]], TEN[3], **settings)
         assert str(paired.value) == str(whole.value)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits, plan
+from storyboard.document.conditioning import WordPlace, conditioning_of, find_word, remembers, word_ref
 from storyboard.document.plan import Plan, PlanStep
 from storyboard.document.story import Board, Conditioning, Scene, Story, WordRef
 from tests.storyboard.document.test_story import take
@@ -26,8 +27,8 @@ def fake_filter(
     prompt: str,
     *,
     threshold: float | None = None,
-    pins: Sequence[plan.WordPlace] = (),
-    mutes: Sequence[plan.WordPlace] = (),
+    pins: Sequence[WordPlace] = (),
+    mutes: Sequence[WordPlace] = (),
     muted_scenes: Sequence[int] = (),
 ) -> SimpleNamespace:
     """Like `TextFilter`: each place of a vocabulary word is a mention, kept if the prompt has that word too."""
@@ -64,7 +65,7 @@ def render(board: Board, scene_id: str, *, seed: int | None = None, blind: bool 
     """A take of a scene as the fake pipeline makes it: its keyframe follows from all that a pipeline is given; from the
     seed alone if it is blind."""
     scene = board.story.scene(scene_id)
-    conditioning = plan.conditioning_of(board, scene_id, fake_filter, "m")
+    conditioning = conditioning_of(board, scene_id, remembers(board.story, scene_id, fake_filter), "m")
     seed = scene.seed if seed is None else seed
     content = seed if blind else (given_to_pipeline(conditioning), seed, scene.steps)
     take_id = f"t{len(board.takes)}"
@@ -345,7 +346,7 @@ def test_what_cannot_be_rendered_is_told():
     ],
 )
 def test_words_are_found_whole(prompt, text, occurrence, place):
-    assert plan.find_word(prompt, WordRef(scene="a", text=text, occurrence=occurrence)) == place
+    assert find_word(prompt, WordRef(scene="a", text=text, occurrence=occurrence)) == place
 
 
 @given(
@@ -357,7 +358,7 @@ def test_every_word_has_a_reference_that_finds_it(words, data):
     first = data.draw(st.integers(0, len(words) - 1))
     start = len(" ".join([*words[:first], ""]))
     end = start + len(words[first])
-    assert plan.find_word(prompt, plan.word_ref(Scene(id="a", prompt=prompt), start, end)) == (start, end)
+    assert find_word(prompt, word_ref(Scene(id="a", prompt=prompt), start, end)) == (start, end)
 
 
 def test_a_pin_follows_its_word_through_edits_and_moves(board):

@@ -1,0 +1,160 @@
+"""What a scene is made from: its past, what the filter decides about that, and the values that its digest covers.
+
+Imports neither torch nor gradio: the filter is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol, TypeVar
+
+from .story import Board, Conditioning, RememberedScene, Scene, Story, WordRef
+
+
+class WordPlace(NamedTuple):
+    """Characters `start` to `end` of the prompt of past scene `scene`, counted from 0 among the past scenes."""
+
+    scene: int
+    start: int
+    end: int
+
+
+class KeptWord(Protocol):
+    """As much of a `pipeline.text_filter.Word` as decides what a scene is made from."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def kept(self) -> bool: ...
+    @property
+    def matched(self) -> str | None: ...
+    @property
+    def mention(self) -> int | None: ...
+
+
+class Remembered(Protocol):
+    """Of a past scene: a `FilteredScene`."""
+
+    @property
+    def words(self) -> Sequence[KeptWord]: ...
+    @property
+    def kept(self) -> bool: ...
+
+
+class Decision(Protocol):
+    """Of the filter about a scene's whole past, scene by scene: a `FilterResult`."""
+
+    @property
+    def scenes(self) -> Sequence[Remembered]: ...
+    @property
+    def current(self) -> Sequence[KeptWord]: ...
+
+
+D = TypeVar("D", bound=Decision, covariant=True)
+
+
+class Filter(Protocol[D]):
+    """`pipeline.text_filter.TextFilter`, or something that decides the same."""
+
+    def __call__(
+        self,
+        past_prompts: Sequence[str],
+        prompt: str,
+        *,
+        threshold: float | None,
+        pins: Sequence[WordPlace],
+        mutes: Sequence[WordPlace],
+        muted_scenes: Sequence[int],
+    ) -> D: ...
+
+
+def past_of(story: Story, scene_id: str) -> list[Scene]:
+    """The scenes before one that have words, in order."""
+    return [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
+
+
+def remembers(story: Story, scene_id: str, filter: Filter[D], threshold: float | None = None) -> D:
+    """What the filter says about a scene's past, a FilterResult over `past_of`. `threshold` instead of the scene's."""
+    scene, past = story.scene(scene_id), past_of(story, scene_id)
+    numbers = {other.id: number for number, other in enumerate(past)}
+    return filter(
+        [other.prompt for other in past],
+        scene.prompt,
+        threshold=scene.threshold if threshold is None else threshold,
+        pins=list(places(scene.pins, past)),
+        mutes=list(places(scene.mutes, past)),
+        muted_scenes=[numbers[other] for other in scene.muted_scenes if other in numbers],
+    )
+
+
+def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[WordPlace]:
+    """Where the words are now; those that are nowhere any more are left out."""
+    index = {scene.id: place for place, scene in enumerate(past)}
+    for word in words:
+        if word.scene in index:
+            place = find_word(past[index[word.scene]].prompt, word)
+            if place:
+                yield WordPlace(index[word.scene], *place)
+
+
+def find_word(prompt: str, word: WordRef) -> tuple[int, int] | None:
+    """Characters of a prompt where a word stands, or None. The *cat* of a caterpillar is none."""
+    start = next(islice(_occurrences(prompt, word.text), word.occurrence, None), None)
+    return None if start is None else (start, start + len(word.text))
+
+
+def word_ref(scene: Scene, start: int, end: int) -> WordRef:
+    """The reference to characters `start` to `end` of a scene's prompt: to whole words."""
+    text = scene.prompt[start:end]
+    before = [place for place in _occurrences(scene.prompt, text) if place < start]
+    return WordRef(scene=scene.id, text=text, occurrence=len(before))
+
+
+def _occurrences(prompt: str, text: str) -> Iterator[int]:
+    start = prompt.find(text)
+    while start >= 0:
+        if not (_within_word(prompt, start) or _within_word(prompt, start + len(text))):
+            yield start
+        start = prompt.find(text, start + 1)
+
+
+def _within_word(prompt: str, place: int) -> bool:
+    """Whether two digits meet there, or two letters that have a case: scripts without put no spaces between words."""
+    if not 0 < place < len(prompt):
+        return False
+    before, after = prompt[place - 1], prompt[place]
+    return (before.isdigit() and after.isdigit()) or all(c.lower() != c.upper() for c in (before, after))
+
+
+def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str) -> Conditioning:
+    """What decides a scene's picture at present. decision: what it `remembers`; model: digest of the weights."""
+    story, scene = board.story, board.story.scene(scene_id)
+    memories = [
+        RememberedScene(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=board.keyframe(past))
+        for past, found in zip(past_of(story, scene_id), decision.scenes, strict=True)
+        if found.kept
+    ]
+    return Conditioning(
+        model=model,
+        prompt=scene.prompt,
+        negative_prompt=scene.negative_prompt,
+        guidance=scene.guidance,
+        width=story.width,
+        height=story.height,
+        num_frames=scene.num_frames,
+        rows=_spans(decision.current) if memories else (),
+        memories=tuple(memories),
+    )
+
+
+def _spans(words: Sequence[KeptWord]) -> tuple[tuple[int, int], ...]:
+    """Kept words of one mention as one span each."""
+    spans: dict[int | None, tuple[int, int]] = {}
+    for word in words:
+        if word.kept:
+            start, _ = spans.get(word.mention, (word.start, word.end))
+            spans[word.mention] = (start, word.end)
+    return tuple(spans.values())

@@ -1,0 +1,73 @@
+"""The filter decides once: what is rendered is what the take's digest describes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ThroughlineError
+from pipeline.story_pipeline import StoryPipeline
+from pipeline.text_filter import FilterResult
+from storyboard.rendering.takes import Decided
+from tests.storyboard.studios import Desk, Watched, open_studio
+from tests.tiny import tiny_pipeline
+
+PROMPTS = ("A cat is running on the beach.", "A dog is skiing.", "The cat is jumping on the beach.")
+
+
+class Listening(Watched):
+    """A pipeline that remembers the decisions it was given."""
+
+    def __init__(self, pipeline: StoryPipeline) -> None:
+        super().__init__(pipeline)
+        self.decisions: list[FilterResult] = []
+
+    def generate(self, prompt: str, *arguments: Any, **settings: Any) -> Any:
+        self.decisions.append(arguments[2])
+        return super().generate(prompt, *arguments, **settings)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> StoryPipeline:
+    return tiny_pipeline()
+
+
+def test_what_generates_a_clip_is_what_its_digest_describes(pipeline: StoryPipeline, tmp_path: Path) -> None:
+    listening = Listening(pipeline)
+    studio = open_studio(listening, tmp_path)
+    try:
+        desk = Desk.new(studio, *PROMPTS)
+        desk.ask("edit", {"do": "mute_word", "scene": desk.ids[2], "word": {"scene": desk.ids[0], "text": "cat"}})
+        desk.render()
+        take = desk.takes(2)[0]
+    finally:
+        studio.close()
+    given = listening.decisions[2]
+    assert take.conditioning is not None
+    assert [scene.prompt for scene in given.scenes] == [memory.prompt for memory in take.conditioning.memories]
+    kept = [tuple((m.start, m.end) for m in scene.kept_mentions) for scene in given.scenes]
+    assert kept == [memory.kept for memory in take.conditioning.memories] == [((24, 29),)]
+
+
+def test_a_decision_about_some_scenes_is_that_about_them_alone(pipeline: StoryPipeline) -> None:
+    whole = pipeline.filter(PROMPTS[:2], PROMPTS[2])
+    assert whole.only((0,)) == pipeline.filter(PROMPTS[:1], PROMPTS[2])
+    assert whole.only(()) == pipeline.filter((), PROMPTS[2])
+    assert whole.only((0, 1)) == whole
+
+
+def test_a_decision_about_something_else_is_refused(pipeline: StoryPipeline) -> None:
+    other = pipeline.filter((), "A robot is waving.")
+    with pytest.raises(ThroughlineError, match=r"decision is about 'A robot is waving\.' and 0 scenes: expected one"):
+        pipeline.generate(PROMPTS[0], (), None, other)
+
+
+def test_scenes_without_a_keyframe_do_not_enter(pipeline: StoryPipeline, tmp_path: Path) -> None:
+    studio = open_studio(pipeline, tmp_path)
+    try:
+        desk = Desk.new(studio, *PROMPTS)
+        decided = Decided.of(desk.board, desk.ids[2], pipeline.filter, "m")
+    finally:
+        studio.close()
+    assert decided.decision.contributing == (0,) and decided.keyframes == []
+    assert decided.about_keyframes().scenes == () and not any(w.kept for w in decided.about_keyframes().current)
