@@ -13,8 +13,8 @@ from pipeline.continuity.measurement import Calibration, Measurement, Region
 from pipeline.continuity.photometry import Light
 from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
-from storyboard.continuity import meter, report, table
-from storyboard.continuity.report import links_of, mentions_of
+from storyboard.continuity import meter, table
+from storyboard.continuity.report import ContinuityReport, links_of, mentions_of, report
 from storyboard.document import edits
 from storyboard.document.story import Story, WordRef
 from storyboard.interfaces import commands
@@ -48,7 +48,7 @@ def story_of(*prompts: str) -> Story:
     return edits.new_story("Film", prompts)
 
 
-def reported(filter: TextFilter, story: Story, *readings: Measurement | None) -> report.ContinuityReport:
+def reported(filter: TextFilter, story: Story, *readings: Measurement | None) -> ContinuityReport:
     known = {scene.id: each for scene, each in zip(story.scenes, readings, strict=True) if each}
     return report(story, links_of(story, filter), known, SCALE)
 
@@ -287,5 +287,5 @@ def test_the_table_has_a_row_for_every_mention(filter: TextFilter) -> None:
     assert lines[4] == "| 2 | Mia | 99% | 88% (1) | 88% (1) | 90% | 0.0 | 0% |"
     assert lines[5] == "|  | beach | 1% | – | – |  |  |  |"
     assert lines[7:] == ["Scene 2: beach is not to be seen.", "Scene 2: nothing moves."]
-    assert table.continuity_table({"meter": asdict(report.ContinuityReport())}).endswith("Nothing to measure yet.")
+    assert table.continuity_table({"meter": asdict(ContinuityReport())}).endswith("Nothing to measure yet.")
     assert commands.TABLES["meter"] is table.continuity_table
