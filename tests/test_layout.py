@@ -63,6 +63,7 @@ LONGEST_FUNCTION, MEDIAN_FUNCTION, P90_FUNCTION = 60, 8, 20  # lines
 MOST_POSITIONAL = 8  # parameters
 MIRRORS = {"pipeline.transformer.__init__", "pipeline.transformer.forward"}  # diffusers' own, parameter by parameter
 EMBEDDED_MODEL_BYTES = 32_000_000
+PACKAGES = [source for source in SOURCES if source.name == "__init__.py"]
 DOCUMENT = ["storyboard.document.story", "storyboard.document.edits", "storyboard.document.plan"]
 HEAVY = {"torch", "gradio", "diffusers", "transformers"}
 PICKLE_MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve"}
@@ -112,6 +113,24 @@ def test_the_document_loads_no_model_and_no_page(module: str) -> None:
 
 def test_no_imports_go_in_a_circle() -> None:
     assert not circles(without(project_imports(), ALLOWED))
+
+
+def test_no_folders_side_by_side_import_one_another_in_a_circle() -> None:
+    packages = {module_name(source) for source in PACKAGES}
+    folders: dict[str, set[str]] = {package: set() for package in packages}
+    for module, found in without(project_imports(), ALLOWED).items():
+        for other in found:
+            here, there = parted(module, other)
+            if here in packages and there in packages:
+                folders[here].add(there)
+    assert not circles(folders)
+
+
+def parted(one: str, other: str) -> tuple[str, str]:
+    """The names of two modules up to where they part: a.b.c.d and a.b.x give a.b.c and a.b.x."""
+    a, b = one.split("."), other.split(".")
+    common = next((place for place, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return ".".join(a[: common + 1]), ".".join(b[: common + 1])
 
 
 def room_of(module: str) -> str:
@@ -201,9 +220,6 @@ def test_functions_have_few_positional_parameters(package: str) -> None:
         if count > MOST_POSITIONAL and name not in MIRRORS:
             many[name] = count
     assert not many, "put what always travels together into a frozen value"
-
-
-PACKAGES = sorted(source for source in SOURCES if source.name == "__init__.py")
 
 
 @pytest.mark.parametrize("source", PACKAGES, ids=name_of)
