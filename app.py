@@ -13,11 +13,11 @@ if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # type: ignore[import-not-found]  # noqa: F401  before anything looks for a GPU
 
 from pipeline.backbones import checkpoints
-from pipeline.backbones.options import Choice, add_options
 from pipeline.errors import ThroughlineError
 from pipeline.language import vocabulary
 from storyboard import logs
 from storyboard.rendering.hosting import stoppable
+from storyboard.rendering.model_choice import Choice, add_options
 from storyboard.rendering.model_picker import allowed, remembered
 from storyboard.studio import Studio, home
 

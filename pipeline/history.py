@@ -12,7 +12,6 @@ from torch import Tensor
 from .decoupler import Decoupler
 from .encoders.text import TextEncoding
 from .feature_extractor import FeatureExtractor
-from .reference.attention import Reference
 from .text_filter import FilterResult, Word, kept_tokens
 
 
@@ -34,6 +33,15 @@ class AttentionMap:
     scene: int  # index into the history
     word: Word
     map: np.ndarray  # float32 (rows, columns), sums to 1
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A keyframe that contributes, for models that look at it."""
+
+    text: Tensor  # τ of its own scene's prompt, float32 (L, t)
+    latents: Tensor  # float32 (1, 1, C, h, w)
+    patches: Tensor  # bool (M, R), those that each kept mention with a look looks at
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from pipeline.backbones.options import Choice
 from pipeline.errors import ThroughlineError
 
 from .document import edits, plan
@@ -28,6 +27,7 @@ from .export import archive, archive_import, film
 from .export.samples import SampleStories
 from .interfaces import inputs, views
 from .interfaces.inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
+from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
 from .rendering.takes import Trial

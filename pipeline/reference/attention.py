@@ -26,21 +26,13 @@ from torch import Tensor
 
 from ..backbones.base import Backbone, Row
 from ..blocks.attention import KeysValues
+from ..history import Reference
 
 NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends on nothing else
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
 MOST_NOISE = 0.6  # share of the noise schedule that a keyframe is never noised beyond: looks are decided early
 UNDECIDED = 0.0075  # ᾱ up to which a clip is drawn to its references: a quarter of the steps of the embedded model
 THRESHOLD = 0.05  # share of what the patch that depends most on a mention does
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """A keyframe that contributes."""
-
-    text: Tensor  # τ of its own scene's prompt, float32 (L, t)
-    latents: Tensor  # float32 (1, 1, C, h, w)
-    patches: Tensor  # bool (M, R), those that each kept mention with a look looks at
 
 
 def noised(latents: Tensor, alpha_bar: Tensor) -> Tensor:

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from ..backbones.base import Backbone
 from ..encoders.text import TextEncoding
-from ..history import AttentionMap, HistoryScene, Memory
+from ..history import AttentionMap, HistoryScene, Memory, Reference
 from ..language.mentions import analyse
 from ..text_filter import FilteredScene, FilterResult, Mention, kept_tokens
-from .attention import THRESHOLD, Reference, looks
+from .attention import THRESHOLD, looks
 
 
 def refer(

@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipeline.backbones.options import Choice, add_options
 from pipeline.errors import ThroughlineError
 
+from ..rendering.model_choice import Choice, add_options
 from . import commands
 
 if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need not wait for

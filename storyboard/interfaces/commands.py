@@ -17,9 +17,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.backbones.options import Choice, add_options
-
 from ..continuity.table import continuity_table
+from ..rendering.model_choice import Choice, add_options
 
 if TYPE_CHECKING:
     from ..studio import Studio

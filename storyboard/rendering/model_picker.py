@@ -21,13 +21,13 @@ from huggingface_hub import constants
 
 from pipeline.backbones import checkpoints, hub
 from pipeline.backbones.catalogue import CATALOGUE, Entry, entry, in_words
-from pipeline.backbones.options import Choice
 from pipeline.backbones.registry import family_of
 from pipeline.errors import ThroughlineError
 from pipeline.language import vocabulary
 
 from ..logs import event
 from ..store.files import whole_file
+from .model_choice import Choice
 from .renderer import Renderer
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline import loading
 from pipeline.guidance import Guidance
-from pipeline.history import HistoryScene
-from pipeline.reference.attention import UNDECIDED, Reference, collage, drawn, keys_and_values
+from pipeline.history import HistoryScene, Reference
+from pipeline.reference.attention import UNDECIDED, collage, drawn, keys_and_values
 from pipeline.reference.masks import _patches
 from pipeline.story_pipeline import Clip, StoryPipeline
 from tests import checkpoints

@@ -11,11 +11,11 @@ import pytest
 
 import app
 from pipeline.backbones import catalogue
-from pipeline.backbones.options import Choice
 from pipeline.backbones.picturebook import NATIVE
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.rendering import model_picker
+from storyboard.rendering.model_choice import Choice
 from storyboard.rendering.model_picker import Machine, why_not
 from storyboard.studio import Studio
 from storyboard.ui import page

@@ -13,10 +13,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..defaults import HISTORIES, MEMORIES, SPEEDS
+from pipeline.backbones import checkpoints
+from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS
 
 if TYPE_CHECKING:
-    from ..story_pipeline import StoryPipeline
+    from pipeline.story_pipeline import StoryPipeline
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,10 @@ class Choice:
 
     def find(self) -> Path:
         """The model's folder, downloaded if need be. Raises ThroughlineError."""
-        from . import checkpoints
-
         return checkpoints.find(self.model, self.revision, self.offline)
 
     def digest(self) -> str:
         """Of everything about the model that decides what a scene looks like. Raises ThroughlineError."""
-        from . import checkpoints
-
         folder = self.find()
         weights = checkpoints.digest(folder)
         if self.history in (None, _usual_history(folder)):
@@ -56,33 +53,40 @@ class Choice:
 
     def load(self) -> StoryPipeline:
         """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""
-        from .. import loading
+        from pipeline import loading
 
-        pipeline = loading.load(
-            self.model, self.device, self.dtype, memory=self.memory, history=self.history, revision=self.revision,
-            offline=self.offline, speed=self.speed,
-        )  # fmt: skip
+        named = {name: getattr(self, name) for name in ("memory", "history", "revision", "offline", "speed")}
+        pipeline = loading.load(self.model, self.device, self.dtype, **named)
         if pipeline.backbone.quantizable or self.memory != "auto":
             print(pipeline.placement.said[-1], file=sys.stderr)
         return pipeline
 
 
+MODEL_HELP = (
+    "picturebook, which ships with Throughline (default), a hub id such as THUDM/CogVideoX-2b, or a local model folder"
+)
+MEMORY_HELP = (
+    "what is saved on: nothing, all but one model at a time, all but one layer at a time with 8-bit weights; by "
+    "default what the card needs"
+)
+HISTORY_HELP = (
+    "how the past is remembered: as the model was trained to, by reference frames, or not (default: as trained, else "
+    "by reference)"
+)
+SPEED_HELP = (
+    "fast passes over what hardly changes from step to step, and stops guiding before the end: nearly the same picture "
+    "in less time (default: exact)"
+)
+
+
 def add_options(group: argparse._ActionsContainer) -> None:
     """The options of `Choice` but device and dtype, which not every command has."""
-    group.add_argument("--model", default="picturebook", metavar="NAME",
-                       help="picturebook, which ships with Throughline (default), a hub id such as THUDM/CogVideoX-2b, "
-                            "or a local model folder")  # fmt: skip
+    group.add_argument("--model", default="picturebook", metavar="NAME", help=MODEL_HELP)
     group.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a hub id (default: main)")
     group.add_argument("--offline", action="store_true", help="take a hub id from the cache, never the network")
-    group.add_argument("--memory", choices=MEMORIES, default="auto",
-                       help="what is saved on: nothing, all but one model at a time, all but one layer at a time with "
-                            "8-bit weights; by default what the card needs")  # fmt: skip
-    group.add_argument("--history", choices=HISTORIES,
-                       help="how the past is remembered: as the model was trained to, by reference frames, or not "
-                            "(default: as trained, else by reference)")  # fmt: skip
-    group.add_argument("--speed", choices=SPEEDS, default="exact",
-                       help="fast passes over what hardly changes from step to step, and stops guiding before the end: "
-                            "nearly the same picture in less time (default: exact)")  # fmt: skip
+    group.add_argument("--memory", choices=MEMORIES, default="auto", help=MEMORY_HELP)
+    group.add_argument("--history", choices=HISTORIES, help=HISTORY_HELP)
+    group.add_argument("--speed", choices=SPEEDS, default="exact", help=SPEED_HELP)
 
 
 def _usual_history(folder: Path) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import defaults
-from pipeline.backbones.options import Choice, add_options
 from pipeline.blocks.block_cache import SPEEDS
 from pipeline.defaults import HISTORIES
+from storyboard.rendering.model_choice import Choice, add_options
 from tests.tiny import save_tiny
 
 
@@ -50,5 +50,5 @@ def test_another_speed_is_not() -> None:
 
 
 def test_the_options_load_no_torch() -> None:
-    program = "import sys, pipeline.backbones.options; print('torch' in sys.modules)"
+    program = "import sys, storyboard.rendering.model_choice; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "False"
