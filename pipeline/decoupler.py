@@ -30,8 +30,9 @@ class Decoupler(ModelMixin, ConfigMixin):
         positions = self.positions[: prompt.shape[1]]
         rows = self.norm(predicted)
         padding = None if mask is None else ~mask & mask.any(1, keepdim=True)  # a row of padding alone may see it all
-        drawn, _ = self.attention(self.query_in(prompt) + positions, rows + positions, rows, key_padding_mask=padding,
-                                  need_weights=False)  # fmt: skip
+        drawn, _ = self.attention(
+            self.query_in(prompt) + positions, rows + positions, rows, key_padding_mask=padding, need_weights=False
+        )
         visual = rows + drawn
         return visual + self.feed_forward(visual)
 

@@ -21,10 +21,16 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def load(
-    name: str = "picturebook", device: str | torch.device | None = None, dtype: str | torch.dtype | None = None,
-    *, memory: str = "auto", history: str | None = None, revision: str | None = None, offline: bool = False,
+    name: str = "picturebook",
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    *,
+    memory: str = "auto",
+    history: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
     speed: str = "exact",
-) -> StoryPipeline:  # fmt: skip
+) -> StoryPipeline:
     """The pipeline of a model.
 
     device: None for a GPU if there is one, else the CPU.

@@ -46,16 +46,27 @@ class StoryPipeline(DiffusionPipeline):
     _optional_components = ["text_encoder", "tokenizer", *_adapter]  # see save_pretrained for the first two
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, text_encoder: PreTrainedModel,
-        transformer: ModelMixin, vae: ModelMixin, scheduler: SchedulerMixin,
-        image_encoder: CLIPVisionModelWithProjection | None = None, extractor: FeatureExtractor | None = None,
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        text_encoder: PreTrainedModel,
+        transformer: ModelMixin,
+        vae: ModelMixin,
+        scheduler: SchedulerMixin,
+        image_encoder: CLIPVisionModelWithProjection | None = None,
+        extractor: FeatureExtractor | None = None,
         decoupler: Decoupler | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.register_modules(
-            tokenizer=tokenizer, text_encoder=text_encoder, image_encoder=image_encoder, extractor=extractor,
-            decoupler=decoupler, transformer=transformer, vae=vae, scheduler=scheduler,
-        )  # fmt: skip
+            tokenizer=tokenizer,
+            text_encoder=text_encoder,
+            image_encoder=image_encoder,
+            extractor=extractor,
+            decoupler=decoupler,
+            transformer=transformer,
+            vae=vae,
+            scheduler=scheduler,
+        )
         self.backbone = registry.family(type(vae).__name__).bind(self.components, self._where)
         self.text, self.latents = self.backbone.text, self.backbone.latents
         self.filter = TextFilter.from_backbone()
@@ -139,9 +150,12 @@ class StoryPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def remember(
-        self, history: Sequence[HistoryScene], result: FilterResult, settings: Settings | None = None,
+        self,
+        history: Sequence[HistoryScene],
+        result: FilterResult,
+        settings: Settings | None = None,
         by: str | None = None,
-    ) -> Memory:  # fmt: skip
+    ) -> Memory:
         """What the past says to the scene that `result` is about. by: one of HISTORIES, None for the usual."""
         by, settings = by or self.history, settings or self.native
         if by == "trained":

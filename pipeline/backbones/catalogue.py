@@ -39,15 +39,31 @@ def _times(**seconds: float) -> dict[str, float]:
 
 
 CATALOGUE = (
-    Entry("picturebook", "Picture book", "96 × 144, 17 frames, 8 a second",
-          Needs(0.03, {}, {"two CPU cores": 1.1}, estimated=False)),
-    Entry("THUDM/CogVideoX-2b", "CogVideoX 2B", "480 × 720, 49 frames, 8 a second",
-          Needs(13.8, {"fast": 36, "balanced": 12.5, "low": 6}, _times(A100=90, H100=45))),
-    Entry("THUDM/CogVideoX-5b", "CogVideoX 5B", "480 × 720, 49 frames, 8 a second",
-          Needs(21.5, {"fast": 60, "balanced": 20.7, "low": 8}, _times(A100=180, H100=90))),
-    Entry("THUDM/CogVideoX1.5-5B", "CogVideoX 1.5 5B", "768 × 1360, 81 frames, 16 a second",
-          Needs(21.5, {"fast": 80, "balanced": 28, "low": 10}, _times(A100=1000, H100=550))),
-)  # fmt: skip
+    Entry(
+        "picturebook",
+        "Picture book",
+        "96 × 144, 17 frames, 8 a second",
+        Needs(0.03, {}, {"two CPU cores": 1.1}, estimated=False),
+    ),
+    Entry(
+        "THUDM/CogVideoX-2b",
+        "CogVideoX 2B",
+        "480 × 720, 49 frames, 8 a second",
+        Needs(13.8, {"fast": 36, "balanced": 12.5, "low": 6}, _times(A100=90, H100=45)),
+    ),
+    Entry(
+        "THUDM/CogVideoX-5b",
+        "CogVideoX 5B",
+        "480 × 720, 49 frames, 8 a second",
+        Needs(21.5, {"fast": 60, "balanced": 20.7, "low": 8}, _times(A100=180, H100=90)),
+    ),
+    Entry(
+        "THUDM/CogVideoX1.5-5B",
+        "CogVideoX 1.5 5B",
+        "768 × 1360, 81 frames, 16 a second",
+        Needs(21.5, {"fast": 80, "balanced": 28, "low": 10}, _times(A100=1000, H100=550)),
+    ),
+)
 
 
 def entry(name: str) -> Entry | None:

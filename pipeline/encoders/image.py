@@ -14,9 +14,15 @@ CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.261302
 def small_vision_model(width: int = 128, layers: int = 4) -> CLIPVisionModelWithProjection:
     """The embedded image encoder, untrained: 96 x 96 pixels, 12 x 12 patches, projected to MiniLM's 384."""
     config = CLIPVisionConfig(
-        hidden_size=width, intermediate_size=4 * width, projection_dim=384, num_hidden_layers=layers,
-        num_attention_heads=width // 64, image_size=96, patch_size=8, hidden_act="gelu",
-    )  # fmt: skip
+        hidden_size=width,
+        intermediate_size=4 * width,
+        projection_dim=384,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        image_size=96,
+        patch_size=8,
+        hidden_act="gelu",
+    )
     return CLIPVisionModelWithProjection(config)
 
 

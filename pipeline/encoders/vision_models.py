@@ -33,9 +33,11 @@ from .image import CLIP_MEAN, CLIP_STD
 
 REPOS = {"dinov2": "facebook/dinov2-base", "clip": "openai/clip-vit-base-patch32"}  # names for hub ids
 KINDS = {
-    "clip": CLIPModel, "clip_vision_model": CLIPVisionModelWithProjection, "dinov2": Dinov2Model,
+    "clip": CLIPModel,
+    "clip_vision_model": CLIPVisionModelWithProjection,
+    "dinov2": Dinov2Model,
     "dinov2_with_registers": Dinov2WithRegistersModel,
-}  # fmt: skip
+}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MOST_PIXELS = 224  # a side: DINOv2 was trained at 518, which takes five times as long
 
@@ -79,8 +81,9 @@ class VisionEncoder:
         """See `LookEncoder`. A text that is longer than CLIP reads counts up to there."""
         if self.tokenizer is None:
             return None
-        words = self.tokenizer(text, truncation=True, max_length=self.model.config.text_config.max_position_embeddings,
-                               return_tensors="pt").to(self.model.device)  # fmt: skip
+        words = self.tokenizer(
+            text, truncation=True, max_length=self.model.config.text_config.max_position_embeddings, return_tensors="pt"
+        ).to(self.model.device)
         said = self.model.text_projection(self.model.text_model(**words).pooler_output)[0]
         seen = self.model.visual_projection(self.model.vision_model(self._pixels(frames)).pooler_output).mean(0)
         return float(F.cosine_similarity(said.float(), seen.float(), dim=0))
