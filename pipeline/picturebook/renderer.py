@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ..errors import ThroughlineError
 from .brush import Brush
 from .figures import PACE, TRAVEL, figure
 from .places import paint_place
@@ -40,13 +41,17 @@ class RenderedClip:
 
 
 def render(
-    scene: WorldScene, *, num_frames: int = NUM_FRAMES, masks: bool = True, frames: Sequence[int] | None = None
-) -> RenderedClip:
-    """Draws `scene` at 96 x 144 pixels. The same scene gives the same pixels. `frames` picks some of the num_frames."""
-    width, height = WIDTH * OVERSAMPLING, HEIGHT * OVERSAMPLING
+    scene: WorldScene, *, num_frames: int = NUM_FRAMES, masks: bool = True, frames: Sequence[int] | None = None,
+    scale: float = 1,
+) -> RenderedClip:  # fmt: skip
+    """Draws `scene` at `scale` times 96 x 144 pixels. The same scene gives the same pixels.
+
+    frames: which of the num_frames; None for all. Raises ThroughlineError for a scale at which a side is no whole number.
+    """
+    height, width = (side * OVERSAMPLING for side in size_at(scale))
     stage = paint_place(scene.place, width, height)
     rng = random.Random(scene.seed)
-    starts = [_start(rng, i, scene) for i in range(len(scene.cast))]
+    starts = [_start(rng, i, scene, scale) for i in range(len(scene.cast))]
     pictures, labels = [], []
     for t in range(num_frames) if frames is None else frames:
         image = stage.copy()
@@ -64,8 +69,16 @@ def render(
     return RenderedClip(np.stack(pictures), np.stack(labels) if masks else None)
 
 
-def _start(rng: random.Random, index: int, scene: WorldScene) -> tuple[float, float]:
+def size_at(scale: float) -> tuple[int, int]:
+    """Height and width in pixels. Raises ThroughlineError if one is no whole number."""
+    sides = HEIGHT * scale, WIDTH * scale
+    if scale <= 0 or any(side != int(side) for side in sides):
+        raise ThroughlineError(f"scale is {scale}: expected one at which {HEIGHT} x {WIDTH} pixels stay whole numbers")
+    return int(sides[0]), int(sides[1])
+
+
+def _start(rng: random.Random, index: int, scene: WorldScene, scale: float) -> tuple[float, float]:
     """Where an actor stands in the middle of the clip (pixels at the drawing size) and its phase at the start."""
     centre = 0.5 if len(scene.cast) == 1 else (0.3, 0.7)[index]
     spread = 0.08 if len(scene.cast) == 1 else 0.04
-    return (centre + rng.uniform(-spread, spread)) * WIDTH * OVERSAMPLING, rng.uniform(0, 6.283)
+    return (centre + rng.uniform(-spread, spread)) * WIDTH * OVERSAMPLING * scale, rng.uniform(0, 6.283)

@@ -5,7 +5,9 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from pipeline.errors import ThroughlineError
 from pipeline.picturebook import captions, renderer, world
 
 STORIES = [world.training_story(seed) for seed in range(40)]
@@ -112,3 +114,19 @@ def test_every_attribute_can_be_seen(kind: str, slot: str) -> None:
 def test_actions_move(action: str) -> None:
     frames = renderer.render(scene_of("robot", action), masks=False).frames.astype(int)
     assert (np.abs(frames - frames[0]).max(axis=(0, 3)) > 40).sum() > 60, "too few pixels ever change"
+
+
+@pytest.mark.parametrize("scale", [2, 4, 2.5])
+def test_a_larger_picture_shows_the_same_scene(scale: float) -> None:
+    scene = world.abba_story(3, "test").scenes[0]
+    small, large = renderer.render(scene, frames=(0, 8)), renderer.render(scene, frames=(0, 8), scale=scale)
+    height, width = renderer.size_at(scale)
+    assert large.frames.shape == (2, height, width, 3) and large.masks.shape == (2, height, width)
+    reduced = [Image.fromarray(frame).resize((144, 96), Image.Resampling.BOX) for frame in large.frames]
+    assert np.abs(np.stack(reduced).astype(int) - small.frames).mean() < 1.5
+    assert np.abs(large.boxes(1) / scale - small.boxes(1)).max() <= 1.5
+
+
+def test_a_scale_that_gives_no_whole_pixels_is_refused() -> None:
+    with pytest.raises(ThroughlineError, match=r"scale is 1\.01"):
+        renderer.render(world.abba_story(3, "test").scenes[0], scale=1.01)
