@@ -7,7 +7,7 @@ import io
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,19 +18,25 @@ from ..errors import ThroughlineError
 from ..guidance import Guidance
 from ..picturebook.localiser import localiser_folder
 from ..picturebook.reader import reader_folder
+from ..training.models.image_encoder import FactHeads
 from .command import Parser, new_file, run, whole
+from .probe import load_image_encoder
 from .reporting import report
 from .reporting.contact_sheet import Block, chosen, contact_sheet, title_of
-from .reporting.summary import ranking, summary
+from .reporting.summary import probe_summary, ranking, summary
+from .statistics import NOTHING
 from .story import workers
 from .story.accuracy import localiser_accuracy, reader_accuracy
 from .story.benchmark import HeldOut, StoryScore
 from .story.filming import BATCH
+from .story.probe_stories import PROBE_MEASURES
 from .story.results import Results, sources_digest
-from .story.systems import ABBA, ABLATIONS, LONG, MAIN, Options, measured_on
+from .story.systems import ABBA, ABLATIONS, LONG, MAIN, PROBES, Options, measured_on
+from .story.witnesses import TRAINING_STORIES, has_line, train_heads
 
 DEFAULTS = {field.name: field.default for field in fields(Guidance)}
 PROTOCOLS = {"both": (ABBA, LONG), ABBA: (ABBA,), LONG: (LONG,)}
+PROBE_STORIES = 40  # unless more or fewer are asked for
 SHEET_COLUMNS = {ABBA: 2, LONG: 1}
 
 
@@ -43,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of tables, plots and scores")
     p.add_argument("--protocol", choices=PROTOCOLS, default="both", help="A, B, B, A; 8 to 12 scenes; (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=200, help="of each protocol (%(default)s)")
+    p.add_argument(
+        "--probe-stories",
+        type=whole(1, 10_000),
+        metavar="N",
+        help=f"that ask what the others do not (as many as --stories, at most {PROBE_STORIES})",
+    )
     p.add_argument(
         "--ablation-stories",
         type=whole(0, 10_000),
@@ -89,14 +101,27 @@ def main(a: argparse.Namespace) -> None:
     brief.results.open()
     film(brief, wanted(a), a.processes)
     scores = {protocol: scores_of(a, brief.results, protocol) for protocol in PROTOCOLS[a.protocol]}
+    probes = probe_summary(list(scores_of(a, brief.results, PROBES).values()))
     outcome = {
-        "protocols": {protocol: summary(protocol, list(own.values())) for protocol, own in scores.items()},
+        "protocols": {
+            protocol: with_probes(summary(protocol, list(own.values())), probes) for protocol, own in scores.items()
+        },
+        "probes": probes,
         "accuracy": accuracy,
         "settings": brief.results.settings,
         "cost": cost_of(a, brief.results) | {"seconds": time.perf_counter() - started, "processes": a.processes},
     }
     write(a, brief.results, outcome, scores)
     print(report.markdown(outcome), end="")
+
+
+def with_probes(figures: dict, probes: dict) -> dict:
+    """A protocol's figures, the systems' rows with what the probes say of them."""
+    rows = {
+        name: row | {measure: probes["systems"].get(name, {}).get(measure, NOTHING) for measure in PROBE_MEASURES}
+        for name, row in figures["systems"].items()
+    }
+    return figures | {"systems": rows}
 
 
 def brief_of(a: argparse.Namespace) -> workers.Brief:
@@ -121,21 +146,35 @@ def wanted(a: argparse.Namespace) -> list[tuple[HeldOut, tuple[str, ...]]]:
             HeldOut(protocol, index, a.seed),
             measured_on(protocol, (*MAIN, *a.ablations) if index < a.ablation_stories else MAIN),
         )
-        for protocol in PROTOCOLS[a.protocol]
-        for index in range(a.stories)
+        for protocol in (*PROTOCOLS[a.protocol], PROBES)
+        for index in range(stories_of(a, protocol))
     ]
+
+
+def stories_of(a: argparse.Namespace, protocol: str) -> int:
+    return (a.probe_stories or min(a.stories, PROBE_STORIES)) if protocol == PROBES else a.stories
 
 
 def film(brief: workers.Brief, stories: Sequence[tuple[HeldOut, tuple[str, ...]]], processes: int) -> None:
     """Films and scores what is lacking, with a progress bar."""
     jobs = workers.plan(brief.results, stories, workers.AT_ONCE)
+    if any("ours" in job.systems and job.stories[0].protocol != PROBES for job in jobs):
+        brief = replace(brief, heads=second_witness(brief.model))
     with tqdm(total=sum(len(job.stories) for job in jobs), unit="story", file=sys.stderr) as bar:
         for job in workers.work(brief, jobs, min(processes, max(1, len(jobs)))):
             bar.update(len(job.stories))
 
 
+def second_witness(model: str) -> FactHeads | None:
+    """Trained once for all processes; None for a model without an image encoder that it could look through."""
+    if not (checkpoints.find(model) / "image_encoder").is_dir():
+        return None
+    encoder = load_image_encoder(model)
+    return train_heads(encoder, TRAINING_STORIES) if has_line(encoder) else None
+
+
 def scores_of(a: argparse.Namespace, results: Results, protocol: str) -> dict[int, StoryScore]:
-    return {index: results.score(protocol, index) for index in range(a.stories)}
+    return {index: results.score(protocol, index) for index in range(stories_of(a, protocol))}
 
 
 def cost_of(a: argparse.Namespace, results: Results) -> dict[str, float]:
@@ -161,6 +200,7 @@ def write(a: argparse.Namespace, results: Results, outcome: dict, scores: dict[s
 def of_one_protocol(outcome: dict, protocol: str) -> dict:
     """The systems, each with its measures, beside everything else that is known of `protocol`."""
     own = outcome["protocols"][protocol]
+    own = own | {"comparisons": own["comparisons"] | outcome["probes"]["comparisons"]}
     rest = {name: value for name, value in (own | outcome).items() if name not in ("systems", "protocols")}
     return own["systems"] | rest
 

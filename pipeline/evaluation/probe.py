@@ -9,83 +9,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
-from tqdm import trange
 from transformers import CLIPVisionModelWithProjection
 
 from ..backbones.checkpoints import NAMES, find
-from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError
-from ..picturebook import renderer, world
-from ..picturebook.facts import ACTOR_FACTS, PLACE, PLACE_FACTS, truth_of
+from ..picturebook.facts import ACTOR_FACTS, PLACE_FACTS
 from ..training.models.image_encoder import FactHeads
 from .command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
+from .story.witnesses import TRAINING_STORIES, Examples, examples, fit, held_out_scenes
 
-KEYFRAME = 8
-TRAINING_STORIES, TEST_STORIES = 300, 100
-STEPS, BATCH, RATE = 1200, 2048, 0.02
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Patches of one sort of entity."""
-
-    features: Tensor  # float32 (n, d)
-    facts: Tensor  # int64 (n, k)
-    entity: Tensor  # int64 (n), whose patch it is
-
-    def pooled(self) -> Examples:
-        """The mean patch of every entity."""
-        _, entity, count = self.entity.unique(return_inverse=True, return_counts=True)
-        features = torch.zeros(len(count), self.features.shape[1]).index_add(0, entity, self.features)
-        facts = torch.zeros(len(count), self.facts.shape[1], dtype=torch.int64)
-        facts[entity] = self.facts
-        return Examples(features / count[:, None], facts, torch.arange(len(count)))
-
-
-def held_out_scenes(stories: int, domain: str) -> list[world.WorldScene]:
-    return [scene for index in range(stories) for scene in world.abba_story(index, domain).scenes]
-
-
-@torch.no_grad()
-def examples(model: CLIPVisionModelWithProjection, scenes: list[world.WorldScene]) -> tuple[Examples, Examples]:
-    """Patches of actors and of places on the keyframes of `scenes`."""
-    clips = [renderer.render(scene, frames=(KEYFRAME,)) for scene in scenes]
-    truth = truth_of(scenes, np.concatenate([clip.masks for clip in clips if clip.masks is not None]))
-    pictures = torch.from_numpy(np.concatenate([clip.frames for clip in clips]))
-    batches = (to_pixels(batch, model.config.image_size) for batch in pictures.split(100))
-    features = torch.cat([patch_features(model, batch) for batch in batches])
-    owner = torch.from_numpy(truth.owner)
-    row, patch = torch.nonzero(owner > PLACE, as_tuple=True)
-    index = owner[row, patch] - 1
-    actors = Examples(features[row, patch], torch.from_numpy(truth.actors)[row, index], 2 * row + index)
-    row, patch = torch.nonzero(owner == PLACE, as_tuple=True)
-    return actors, Examples(features[row, patch], torch.from_numpy(truth.places)[row], row)
-
-
-def fit(train: Examples, facts: dict[str, tuple[str, ...]], steps: int = STEPS, seed: int = 0) -> FactHeads:
-    """A linear layer from standardised features to all facts, by Adam; the standardising is folded into it."""
-    torch.manual_seed(seed)
-    mean, std = train.features.mean(0), train.features.std(0) + 1e-6
-    heads, x = FactHeads(train.features.shape[1], facts), (train.features - mean) / std
-    optimizer = torch.optim.Adam(heads.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in trange(steps, desc="probe", leave=False, file=sys.stderr):
-        rows = torch.randint(len(x), (BATCH,))
-        optimizer.zero_grad()
-        heads.loss(x[rows], train.facts[rows]).backward()
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        heads.linear.weight.div_(std)
-        heads.linear.bias.sub_(heads.linear.weight @ mean)
-    return heads.requires_grad_(False)
+TEST_STORIES = 100
 
 
 def accuracy(heads: FactHeads, test: Examples, facts: dict[str, tuple[str, ...]]) -> dict[str, float]:

@@ -46,7 +46,7 @@ def render(
 ) -> RenderedClip:  # fmt: skip
     """Draws `scene` at `scale` times 96 x 144 pixels. The same scene gives the same pixels.
 
-    frames: which of the num_frames; None for all. Raises ThroughlineError for a scale at which a side is no whole number.
+    frames: which of the num_frames; None for all. Raises ThroughlineError as `size_at` does.
     """
     height, width = (side * OVERSAMPLING for side in size_at(scale))
     stage = paint_place(scene.place, width, height)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..statistics import Estimate
 from ..story.measures import MEASURES
+from ..story.probe_stories import PROBE_MEASURES
 from ..story.systems import ABBA, LONG, TITLES
 from .summary import Table
 
-HEADINGS = {"cross_talk": "cross-talk", "pointing_generated": "pointing, generated"}
+HEADINGS = {
+    "cross_talk": "cross-talk", "pointing_generated": "pointing, generated",
+    "cross_talk_unremembered": "cross-talk, nothing of the actor kept", "stays": "stays, a word changed",
+    "stays_other_seed": "stays, another seed",
+}  # fmt: skip
 PROTOCOL_TITLES = {ABBA: "ABBA", LONG: "Long stories"}
 
 
@@ -20,13 +25,13 @@ def cell(value: Estimate) -> str:
     return "–" if value.mean is None else f"{value.mean:.2f} ({value.low:.2f}–{value.high:.2f})"
 
 
-def systems_table(table: Table) -> str:
+def systems_table(table: Table, measures: Sequence[str] = MEASURES) -> str:
     """Systems down, measures across; 95% intervals in brackets."""
-    lines = ["| | stories | " + " | ".join(HEADINGS.get(m, m) for m in MEASURES) + " |"]
-    lines.append("|---" * (len(MEASURES) + 2) + "|")
+    lines = ["| | stories | " + " | ".join(HEADINGS.get(m, m) for m in measures) + " |"]
+    lines.append("|---" * (len(measures) + 2) + "|")
     for system, row in table.items():
         stories = max(value.n for value in row.values())
-        lines.append(f"| {TITLES[system]} | {stories} | " + " | ".join(cell(row[m]) for m in MEASURES) + " |")
+        lines.append(f"| {TITLES[system]} | {stories} | " + " | ".join(cell(row[m]) for m in measures) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -46,6 +51,14 @@ def comparisons_table(comparisons: Mapping[str, Estimate]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def sharpness_table(columns: Mapping[str, Mapping[str, Estimate]]) -> str:
+    """Measures down, "drafts" and "finished" across; all but the witnesses' shares over rendered clips."""
+    lines = ["| over rendered clips | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name in next(iter(columns.values())):
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cell(row[name]) for row in columns.values()) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _compared(name: str, value: Estimate) -> str:
     """A difference with its sign; a ratio without."""
     if " minus " not in name:
@@ -54,7 +67,7 @@ def _compared(name: str, value: Estimate) -> str:
 
 
 def markdown(outcome: Mapping) -> str:
-    """All tables of both protocols."""
+    """All tables of the protocols and of the probes."""
     parts = []
     for protocol, figures in outcome["protocols"].items():
         parts += [f"### {PROTOCOL_TITLES[protocol]}, {figures['stories']} stories\n", systems_table(figures["systems"])]
@@ -63,7 +76,14 @@ def markdown(outcome: Mapping) -> str:
             parts += [gap_table(figures["gap_curve"])]
         if figures["comparisons"]:
             parts += ["Paired, of the same stories:\n", comparisons_table(figures["comparisons"])]
+        parts += ["How sharp and how steady *ours* is:\n", sharpness_table({"drafts": figures["sharpness"]})]
+    parts += probes_markdown(outcome["probes"])
     return "\n".join([*parts, cost_line(outcome["cost"]) + "\n"])
+
+
+def probes_markdown(figures: Mapping) -> list[str]:
+    tables = [systems_table(figures["systems"], PROBE_MEASURES), comparisons_table(figures["comparisons"])]
+    return [f"### Probes, {figures['stories']} stories\n", tables[0], "Paired, of the same stories:\n", tables[1]]
 
 
 def cost_line(cost: Mapping[str, float]) -> str:

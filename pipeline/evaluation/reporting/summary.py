@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..statistics import Estimate, Tally, difference, estimate, ratio, total
 from ..story.benchmark import FilmScore, StoryScore
+from ..story.detail import SHARPNESS
 from ..story.measures import MEASURES
+from ..story.probe_stories import PROBE_MEASURES
 from ..story.systems import CONTROLS, LONG, SYSTEMS
 
 Table = dict[str, dict[str, Estimate]]  # system, measure
@@ -16,7 +18,7 @@ FAR = 2  # scenes: gaps of this and more are out of reach of the last frame
 
 def summary(protocol: str, scores: Sequence[StoryScore]) -> dict:
     """All figures of one protocol; `scores` of stories need not hold the same systems."""
-    systems = [name for name in (*SYSTEMS, *CONTROLS) if any(name in score for score in scores)]
+    systems = _systems(scores)
     curved = [name for name in systems if name != "chance"] if protocol == LONG else []
     return {
         "stories": len(scores),
@@ -24,7 +26,37 @@ def summary(protocol: str, scores: Sequence[StoryScore]) -> dict:
         "pointing": {name: _estimate(scores, "ours", name) for name in POINTINGS},
         "gap_curve": {name: gap_curve(scores, name) for name in curved},
         "comparisons": comparisons(protocol, scores),
+        "sharpness": {name: _estimate(scores, "ours", name) for name in SHARPNESS},
     }
+
+
+def probe_summary(scores: Sequence[StoryScore]) -> dict:
+    """All figures of the probes."""
+    return {
+        "stories": len(scores),
+        "systems": {name: {m: _estimate(scores, name, m) for m in PROBE_MEASURES} for name in _systems(scores)},
+        "comparisons": probe_comparisons(scores),
+    }
+
+
+def probe_comparisons(scores: Sequence[StoryScore]) -> dict[str, Estimate]:
+    """Paired over the stories that both systems filmed."""
+    other = SYSTEMS["no_history"].title
+    found = {
+        f"ours minus {other}, cross-talk where nothing of the actor was kept": difference(
+            _pairs(scores, "no_history", "cross_talk_unremembered")
+        ),
+        f"ours minus {other}, unsaid facts that stay": difference(_pairs(scores, "no_history", "stays")),
+    }
+    for name in ("ours", "no_history"):
+        own = [score[name].tallies for score in scores if name in score]
+        same_minus_other = difference((tallies["stays"], tallies["stays_other_seed"]) for tallies in own)
+        found[f"{SYSTEMS[name].title}, a word changed minus another seed, unsaid facts that stay"] = same_minus_other
+    return {name: value for name, value in found.items() if value.mean is not None}
+
+
+def _systems(scores: Sequence[StoryScore]) -> list[str]:
+    return [name for name in (*SYSTEMS, *CONTROLS) if any(name in score for score in scores)]
 
 
 def _estimate(scores: Iterable[StoryScore], system: str, measure: str) -> Estimate:

@@ -19,9 +19,11 @@ from ...picturebook.world import WorldStory
 from ..statistics import Tally
 from . import measures
 from .chance import PROTOCOLS, chance_tallies
+from .detail import Instruments, sharpness_tallies
 from .filming import FilmedScene, Filming, Script
 from .pointing import Pointed, chance_tally, pointing_tally, pointings
 from .systems import SYSTEMS, Film, frozen_frame, keyframes, noise_seeds
+from .witnesses import Line
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +39,11 @@ StoryScore = dict[str, FilmScore]  # of every system and control
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """The two networks that look at clips. Both were trained on rendered clips alone."""
+    """What looks at clips. All was trained on rendered clips alone."""
 
     reader: ClipReader
     localiser: Localiser
+    line: Line | None = None  # the second witness
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class HeldOut:
 
 
 def score_film(story: WorldStory, film: Film, rendered: Film, readings: Sequence[Reading], since: int = 0) -> FilmScore:
-    """All measures but pointing. `since`: the first scene that counts in measures of single scenes."""
+    """All measures but pointing and sharpness. `since`: the first scene that counts in measures of single scenes."""
     energies, true_energies = ([motion_energy(clip) for clip in clips] for clips in (film, rendered))
     tallies = {
         "actor": measures.actor_tally(story, readings),
@@ -100,6 +103,8 @@ def score_story(
     scores["chance"] = FilmScore(chance_tallies(story, held_out.protocol))
     if "ours" in takes:
         _score_pointing(scores, filming, judge, held_out, clips, (takes["ours"], readings["ours"]))
+        instruments = Instruments(filming.pipeline.vae, judge.reader, judge.localiser, judge.line)
+        scores["ours"].tallies.update(sharpness_tallies(instruments, story, films["ours"], rendered))
     return scores
 
 

@@ -17,7 +17,8 @@ from .filters import EVERYTHING, PromptFilter, RecentScenes, TokenFilter
 
 Film = list[np.ndarray]  # a scene: uint8 (F, H, W, 3)
 
-ABBA, LONG = "abba", "long"
+ABBA, LONG, PROBES = "abba", "long", "probes"
+SHORT = (ABBA, PROBES)  # of few scenes, where ablations of which there are many are measured
 SHEET_ROWS = ("ours", "no_history")  # the systems whose films the contact sheet shows
 
 
@@ -35,7 +36,7 @@ class System:
     words: str = "mentions"  # what decides what is remembered: a name of `filters_of`
     history_scale: float | None = None  # w2; None for that of the run
     remembers_by: str | None = None  # a name of `defaults.HISTORIES`; None for the model's own
-    protocols: tuple[str, ...] = (ABBA, LONG)  # where it is measured
+    protocols: tuple[str, ...] = (ABBA, LONG, PROBES)  # where it is measured
 
     def guidance(self, options: Options) -> Guidance:
         if self.history_scale is None:
@@ -45,12 +46,12 @@ class System:
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
 MAIN = {"ours": System("ours"), "no_history": System("no history", "nothing")}
-WEIGHTED = {f"w2_{w:g}": System(f"w2 = {w:g}", history_scale=w, protocols=(ABBA,)) for w in WEIGHTS}
+WEIGHTED = {f"w2_{w:g}": System(f"w2 = {w:g}", history_scale=w, protocols=SHORT) for w in WEIGHTS}
 ABLATIONS = {
     "last_frame": System("last frame only", "last scene"),
     "whole_prompts": System("whole past prompts", "everything"),
     "bare_tokens": System("bare tokens", "tokens"),
-    "reference": System("by reference, untrained", history_scale=1.5, remembers_by="reference", protocols=(ABBA,)),
+    "reference": System("by reference, untrained", history_scale=1.5, remembers_by="reference", protocols=SHORT),
     **WEIGHTED,
 }
 SYSTEMS = MAIN | ABLATIONS

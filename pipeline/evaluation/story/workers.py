@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,10 +17,13 @@ import torch
 from ... import loading
 from ...picturebook.localiser import Localiser
 from ...picturebook.reader import ClipReader
-from .benchmark import HeldOut, Judge, score_stories
-from .filming import BATCH, Filming
+from ...training.models.image_encoder import FactHeads
+from .benchmark import HeldOut, Judge, StoryScore, score_stories
+from .filming import BATCH, FilmedScene, Filming
+from .probe_stories import score_probes
 from .results import Results
-from .systems import SHEET_ROWS, Options, keyframes
+from .systems import PROBES, SHEET_ROWS, Options, keyframes
+from .witnesses import Line
 
 AT_ONCE = 4  # stories: what a run that is killed loses of each process
 
@@ -43,6 +46,7 @@ class Brief:
     options: Options
     results: Results
     batch: int = BATCH
+    heads: FactHeads | None = None  # of the second witness; None for one that is not asked
 
 
 def judge_of(brief: Brief) -> Judge:
@@ -95,11 +99,14 @@ class Hand:
         pipeline = loading.load(brief.model)
         pipeline.set_progress_bar_config(disable=True)
         self.results, self.judge = brief.results, judge_of(brief)
+        if brief.heads is not None:
+            line = Line(pipeline.image_encoder.float(), self.judge.localiser, brief.heads)
+            self.judge = replace(self.judge, line=line)
         self.filming = Filming(pipeline, brief.options, brief.batch)
 
     def do(self, job: Assignment) -> None:
         since, made = time.perf_counter(), self.filming.made
-        outcome = score_stories(self.filming, self.judge, job.stories, job.systems)
+        outcome = self._scored(job)
         share = len(job.stories)
         clips, seconds = (self.filming.made - made) / share, (time.perf_counter() - since) / share
         for story, (score, takes) in zip(job.stories, outcome, strict=True):
@@ -107,6 +114,12 @@ class Hand:
                 films = [keyframes([take.frames for take in takes[name]]) for name in SHEET_ROWS]
                 self.results.add_strip(story.protocol, story.index, films)
             self.results.add(story.protocol, story.index, score, clips, seconds)
+
+    def _scored(self, job: Assignment) -> list[tuple[StoryScore, dict[str, list[FilmedScene]]]]:
+        """Scores and films; probes show nothing that a contact sheet has room for."""
+        if job.stories[0].protocol != PROBES:
+            return score_stories(self.filming, self.judge, job.stories, job.systems)
+        return [(score, {}) for score in score_probes(self.filming, self.judge, job.stories, job.systems)]
 
 
 _hand: Hand | None = None  # of a process of the pool

@@ -13,11 +13,13 @@ from PIL import Image
 from pipeline.evaluation import __main__ as command
 from pipeline.evaluation.command import run
 from pipeline.evaluation.reporting import contact_sheet, plots, report
-from pipeline.evaluation.reporting.summary import comparisons, ranking, summary
+from pipeline.evaluation.reporting.summary import comparisons, probe_summary, ranking, summary
 from pipeline.evaluation.statistics import Estimate, Tally
 from pipeline.evaluation.story import workers
 from pipeline.evaluation.story.benchmark import FilmScore, HeldOut, StoryScore
+from pipeline.evaluation.story.detail import SHARPNESS
 from pipeline.evaluation.story.measures import MEASURES
+from pipeline.evaluation.story.probe_stories import PROBE_MEASURES
 from pipeline.evaluation.story.results import Results
 from pipeline.evaluation.story.systems import CONTROLS, MAIN, SYSTEMS, TITLES, measured_on
 from pipeline.picturebook.localiser import Localiser
@@ -31,7 +33,8 @@ def score(actor: float, seed: int = 0, names: tuple[str, ...] = (*SYSTEMS, *CONT
     out = {}
     for name in names:
         hits = actor if name == "ours" else actor / 2
-        tallies = {m: Tally(rng.randint(0, 4), 4) for m in MEASURES} | {"actor": Tally(hits, 10)}
+        measures = (*MEASURES, *PROBE_MEASURES, *SHARPNESS)
+        tallies = {m: Tally(rng.randint(0, 4), 4) for m in measures} | {"actor": Tally(hits, 10)}
         gaps = {1: Tally(10, 10), 2: Tally(hits, 10), 8: Tally(hits, 10)}
         out[name] = FilmScore(tallies, gaps if name != "chance" else {})
     return out
@@ -119,14 +122,16 @@ def test_stories_are_ranked_by_our_films() -> None:
 def outcome() -> dict:
     scores = [score(5 + seed % 3, seed) for seed in range(8)]
     cost = {"clips": 10, "process_seconds": 120.0, "seconds": 60.0, "processes": 2}
-    return {"protocols": {protocol: summary(protocol, scores) for protocol in ("abba", "long")}, "cost": cost}
+    protocols = {protocol: summary(protocol, scores) for protocol in ("abba", "long")}
+    return {"protocols": protocols, "probes": probe_summary(scores), "cost": cost}
 
 
 def test_markdown_has_a_row_a_system_and_says_how_long_it_took() -> None:
     text = report.markdown(outcome())
-    assert text.count("| ours |") == 2 + 1  # two protocols, one gap curve
+    assert text.count("| ours |") == 2 + 1 + 1  # two protocols, one gap curve, probes
     assert all(f"| {title} |" in text for title in TITLES.values())
     assert "| 1 | 2 | 8 |" in text
+    assert text.count("| moving fine | ") == 2 and "### Probes, 8 stories" in text
     assert "ours minus last frame only, actor | +0." in text
     assert "10 clips in 2.0 minutes of one process (1.0 with two); this run took 1.0 minutes with 2." in text
 
@@ -243,6 +248,10 @@ def test_a_killed_run_goes_on_and_gives_the_same_as_one_in_two_processes(
     assert set(systems) == {*measured_on("abba", SYSTEMS), *CONTROLS}
     assert {name: row["actor"]["n"] for name, row in systems.items() if name in MAIN}.keys() == MAIN.keys()
     assert systems["ceiling"]["motion"]["mean"] == 1 and systems["frozen_frame"]["motion"]["mean"] == 0
+    for row in (systems["ours"], systems["no_history"], systems["w2_4"], systems["chance"]):
+        assert row["stays"]["n"] > 0 and {*MEASURES, *PROBE_MEASURES} == set(row)
+    assert first["protocols"]["abba"]["sharpness"]["across_latents"]["n"] == 2
+    assert first["probes"]["stories"] == 2
     alone = json.loads((tmp_path / "one.json").read_text())
     assert {name: alone[name] for name in systems} == systems and alone["settings"] == first["settings"]
     assert systems["w2_4"]["prompt"] == {**systems["w2_4"]["prompt"], "n": 1}

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import clarity
-from pipeline.evaluation.clarity import Line, rebuilt, witness_tallies
 from pipeline.evaluation.command import run
 from pipeline.evaluation.probe import load_image_encoder
 from pipeline.evaluation.statistics import Tally
 from pipeline.evaluation.story.benchmark import HeldOut
+from pipeline.evaluation.story.detail import rebuilt
+from pipeline.evaluation.story.witnesses import Line, witness_tallies
 from pipeline.picturebook import renderer
 from pipeline.picturebook.localiser import Localiser
 from pipeline.picturebook.reader import ClipReader, Reading
 from pipeline.picturebook.world import WorldScene
-from tests.tiny import tiny_pipeline
+from tests.tiny import tiny_autoencoder
 
 SCENES = HeldOut("abba", 0, 7).story.scenes[:2]
 GREY = np.full((17, 96, 144, 3), 128, np.uint8)
@@ -62,7 +63,7 @@ def test_who_is_not_seen_does_not_count(sure: bool, second: dict[str, str] | Non
 
 
 def test_rebuilt_clips_are_clips() -> None:
-    (made,) = rebuilt(tiny_pipeline(), [renderer.render(SCENES[0]).frames[:5, :48, :72]])
+    (made,) = rebuilt(tiny_autoencoder(), [renderer.render(SCENES[0]).frames[:5, :48, :72]])
     assert made.shape == (5, 48, 72, 3) and made.dtype == np.uint8
 
 
