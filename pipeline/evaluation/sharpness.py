@@ -83,7 +83,7 @@ def estimates(stories: Sequence[Mapping[str, Tally]]) -> Figures:
 def parser() -> argparse.ArgumentParser:
     p = Parser("python -m pipeline.evaluation.sharpness", description="How sharp and how steady films are.")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
-    p.add_argument("--stories", type=whole(1, 10_000), default=60, help="held-out ones to film (%(default)s)")
+    p.add_argument("--stories", type=whole(1, 10_000), default=100, help="held-out ones to film (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
     return p

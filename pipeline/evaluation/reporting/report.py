@@ -9,14 +9,15 @@ from pathlib import Path
 
 from ..statistics import Estimate
 from ..story.measures import MEASURES
-from ..story.probe_stories import PROBE_MEASURES
+from ..story.probe_stories import PROBE_MEASURES, STAYS_PARTS
 from ..story.systems import ABBA, LONG, TITLES
 from .summary import Table
 
 HEADINGS = {
     "cross_talk": "cross-talk", "pointing_generated": "pointing, generated",
     "cross_talk_unremembered": "cross-talk, nothing of the actor kept", "stays": "stays, a word changed",
-    "stays_other_seed": "stays, another seed",
+    "stays_other_seed": "stays, another seed", "stays_actors": "of actors", "stays_places": "of places",
+    "stays_look_changed": "a look changed", "stays_action_changed": "the action", "stays_place_changed": "the place",
 }  # fmt: skip
 PROTOCOL_TITLES = {ABBA: "ABBA", LONG: "Long stories"}
 
@@ -82,8 +83,14 @@ def markdown(outcome: Mapping) -> str:
 
 
 def probes_markdown(figures: Mapping) -> list[str]:
-    tables = [systems_table(figures["systems"], PROBE_MEASURES), comparisons_table(figures["comparisons"])]
-    return [f"### Probes, {figures['stories']} stories\n", tables[0], "Paired, of the same stories:\n", tables[1]]
+    return [
+        f"### Probes, {figures['stories']} stories\n",
+        systems_table(figures["systems"], PROBE_MEASURES),
+        "What stays when a word changes, by whose facts they are and by what changes:\n",
+        systems_table(figures["stays"], STAYS_PARTS),
+        "Paired, of the same stories:\n",
+        comparisons_table(figures["comparisons"]),
+    ]
 
 
 def cost_line(cost: Mapping[str, float]) -> str:

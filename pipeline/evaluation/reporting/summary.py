@@ -8,7 +8,7 @@ from ..statistics import Estimate, Tally, difference, estimate, ratio, total
 from ..story.benchmark import FilmScore, StoryScore
 from ..story.detail import SHARPNESS
 from ..story.measures import MEASURES
-from ..story.probe_stories import PROBE_MEASURES
+from ..story.probe_stories import PROBE_MEASURES, STAYS_PARTS
 from ..story.systems import CONTROLS, LONG, SYSTEMS
 
 Table = dict[str, dict[str, Estimate]]  # system, measure
@@ -35,6 +35,9 @@ def probe_summary(scores: Sequence[StoryScore]) -> dict:
     return {
         "stories": len(scores),
         "systems": {name: {m: _estimate(scores, name, m) for m in PROBE_MEASURES} for name in _systems(scores)},
+        "stays": {
+            name: {m: _estimate(scores, name, m) for m in STAYS_PARTS} for name in _systems(scores) if name in SYSTEMS
+        },
         "comparisons": probe_comparisons(scores),
     }
 

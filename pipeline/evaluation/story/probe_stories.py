@@ -34,6 +34,8 @@ from .measures import agreement, shared_slots, unsaid_slots
 from .systems import SYSTEMS
 
 PROBE_MEASURES = ("cross_talk_unremembered", "stays", "stays_other_seed")
+CHANGES = ("look", "action", "place")  # the sorts of words that change
+STAYS_PARTS = ("stays_actors", "stays_places", *(f"stays_{sort}_changed" for sort in CHANGES))  # `stays`, taken apart
 ONE_WORD_ACTIONS = ("running", "walking", "jumping", "waving", "dancing", "skiing")
 SAYABLE = {"person": ("top", "bottom", "hat", "hair"), "cat": ("top", "bottom", "hat"),
            "dog": ("top", "bottom", "hat"), "robot": ("hat",)}  # fmt: skip
@@ -47,6 +49,11 @@ class Edit:
     changed: str
     before: WorldScene
     after: WorldScene
+
+    @property
+    def sort(self) -> str:
+        """One of CHANGES."""
+        return self.changed if self.changed in CHANGES else "look"
 
     @property
     def prompts(self) -> tuple[str, str]:
@@ -100,7 +107,7 @@ def probe_story(index: int, domain: str) -> ProbeStory:
 
 def draw_edit(rng: random.Random, scene: WorldScene) -> Edit:
     """A look that is said, the action or the place, each in a third of the cases; before and after are drawn anew."""
-    sort, actor = rng.choice(("look", "action", "place")), scene.cast[0]
+    sort, actor = rng.choice(CHANGES), scene.cast[0]
     if sort == "action":
         before, after = (replace(scene, actions=(action,)) for action in rng.sample(ONE_WORD_ACTIONS, 2))
         return Edit("action", before, after)
@@ -156,22 +163,32 @@ def cross_talk_tally(story: ProbeStory, first: Reading, second: Reading) -> Tall
     return agreement(second.actor, first.actor, unremembered_slots(story))
 
 
-def stays_tally(edit: Edit, before: Reading, after: Reading) -> Tally:
-    """Unsaid facts that agree: of the place, and of the actor where the reader is sure of it before and after."""
+def stays_tallies(edit: Edit, before: Reading, after: Reading) -> tuple[Tally, Tally]:
+    """Unsaid facts that agree: of the actor, where the reader is sure of it before and after, and of the place."""
     actor = agreement(before.actor, after.actor, edit.actor_slots if before.sure and after.sure else ())
-    return actor + agreement(before.place, after.place, edit.place_slots)
+    return actor, agreement(before.place, after.place, edit.place_slots)
+
+
+def stays_tally(edit: Edit, before: Reading, after: Reading) -> Tally:
+    return total(stays_tallies(edit, before, after))
 
 
 def probe_tallies(story: ProbeStory, read: Mapping[str, Reading]) -> dict[str, Tally]:
     """read: what the reader says of the last scene of every script."""
 
-    def stays(again: str) -> Tally:
-        scenes = zip(("first", "second"), story.edits, strict=True)
-        return total(stays_tally(edit, read[name], read[f"{name}, {again}"]) for name, edit in scenes)
-
-    cross_talk = cross_talk_tally(story, read["first"], read["second"])
-    measured = (cross_talk, stays("a word changed"), stays("another seed"))
-    return dict(zip(PROBE_MEASURES, measured, strict=True))
+    scenes = list(zip(("first", "second"), story.edits, strict=True))
+    stayed = [(edit, *stays_tallies(edit, read[name], read[f"{name}, a word changed"])) for name, edit in scenes]
+    others = [stays_tally(edit, read[name], read[f"{name}, another seed"]) for name, edit in scenes]
+    found = {
+        "cross_talk_unremembered": cross_talk_tally(story, read["first"], read["second"]),
+        "stays": total(actor + place for _, actor, place in stayed),
+        "stays_other_seed": total(others),
+        "stays_actors": total(actor for _, actor, _ in stayed),
+        "stays_places": total(place for _, _, place in stayed),
+    }
+    for sort in CHANGES:
+        found[f"stays_{sort}_changed"] = total(a + p for edit, a, p in stayed if edit.sort == sort)
+    return found
 
 
 def probe_chance(story: ProbeStory) -> dict[str, Tally]:

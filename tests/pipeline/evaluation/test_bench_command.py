@@ -128,7 +128,7 @@ def outcome() -> dict:
 
 def test_markdown_has_a_row_a_system_and_says_how_long_it_took() -> None:
     text = report.markdown(outcome())
-    assert text.count("| ours |") == 2 + 1 + 1  # two protocols, one gap curve, probes
+    assert text.count("| ours |") == 2 + 1 + 2  # two protocols, one gap curve, probes
     assert all(f"| {title} |" in text for title in TITLES.values())
     assert "| 1 | 2 | 8 |" in text
     assert text.count("| moving fine | ") == 2 and "### Probes, 8 stories" in text

@@ -12,7 +12,7 @@ from pipeline.evaluation.story import probe_stories
 from pipeline.evaluation.story.benchmark import FilmScore, HeldOut, Judge
 from pipeline.evaluation.story.filming import Filming
 from pipeline.evaluation.story.measures import unsaid_slots
-from pipeline.evaluation.story.probe_stories import PROBE_MEASURES, ProbeStory, probe_story
+from pipeline.evaluation.story.probe_stories import CHANGES, PROBE_MEASURES, STAYS_PARTS, ProbeStory, probe_story
 from pipeline.evaluation.story.systems import Options
 from pipeline.picturebook import world
 from pipeline.picturebook.localiser import Localiser
@@ -99,7 +99,9 @@ def test_a_b_in_the_look_of_a_is_all_cross_talk() -> None:
 def test_where_nothing_else_changes_all_stays() -> None:
     for story in STORIES:
         tallies = probe_stories.probe_tallies(story, readings(story))
-        assert tuple(tallies) == PROBE_MEASURES
+        assert tuple(tallies) == (*PROBE_MEASURES, *STAYS_PARTS)
+        assert tallies["stays_actors"] + tallies["stays_places"] == tallies["stays"]
+        assert total(tallies[f"stays_{sort}_changed"] for sort in CHANGES) == tallies["stays"]
         assert tallies["stays"] == tallies["stays_other_seed"]
         assert tallies["stays"].hits == tallies["stays"].counted > 0
 
@@ -111,6 +113,7 @@ def test_a_coat_that_changes_the_hat_and_the_barn_with_it_is_found_out() -> None
     changed = replace(after, actor=after.actor | {"hat": "?"}, place=after.place | {"main": "?"})
     tallies = probe_stories.probe_tallies(story, read | {"first, a word changed": changed})
     assert tallies["stays"].counted - tallies["stays"].hits == 2
+    assert tallies["stays_places"].counted - tallies["stays_places"].hits == 1
     assert tallies["stays_other_seed"].hits == tallies["stays_other_seed"].counted
 
 
@@ -151,7 +154,7 @@ def test_a_tiny_model_is_asked() -> None:
     scores = probe_stories.score_probes(filming, judge, stories, ("ours", "no_history"))
     assert filming.made == 2 * (3 + 3 + 3), "three clips of the first scene, three of the second of every system"
     assert [set(score) for score in scores] == [{"ours", "no_history", "ceiling", "chance"}] * 2
-    assert all(tuple(score["ours"].tallies) == PROBE_MEASURES for score in scores)
+    assert all(set(score["ours"].tallies) == {*PROBE_MEASURES, *STAYS_PARTS} for score in scores)
     assert scores[0]["ours"].tallies["stays"].counted > 0
 
 
