@@ -1,6 +1,7 @@
 """Sharpness: every measure on clips made by hand, the finished film at its own size, and the command."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.picturebook.reader import ClipReader, Reading
 from tests.tiny import tiny_autoencoder, tiny_pipeline
 
 STORY = HeldOut("abba", 0, 7).story
+SCENE = replace(STORY, scenes=STORY.scenes[:1])  # a story of one scene
 GREY = np.full((17, 24, 36, 3), 128, np.uint8)
 
 
@@ -168,15 +170,15 @@ def blind() -> Instruments:
 
 
 def test_rendered_clips_are_as_sharp_as_themselves(blind: Instruments) -> None:
-    film = command.rendered_film(STORY)
-    tallies = detail.sharpness_tallies(blind, STORY, film, film, reference=film)
+    film = command.rendered_film(SCENE)
+    tallies = detail.sharpness_tallies(blind, SCENE, film, film, reference=film)
     assert all(share(tally) == pytest.approx(1) for tally in tallies.values() if tally.counted)
     assert set(SHARPNESS) - set(tallies) == {"witnesses", "witnesses_rendered"}, "there is one witness alone"
 
 
 def test_a_finished_film_is_compared_at_its_own_size(blind: Instruments) -> None:
-    plain = command.finished_tallies(blind, STORY, [doubled(clip) for clip in command.rendered_film(STORY)])
-    right = command.finished_tallies(blind, STORY, command.rendered_film(STORY, scale=2))
+    plain = command.finished_tallies(blind, SCENE, [doubled(clip) for clip in command.rendered_film(SCENE)])
+    right = command.finished_tallies(blind, SCENE, command.rendered_film(SCENE, scale=2))
     assert share(right["pixel_energy"]) == share(right["flicker"]) == 1 == share(right["moving_fine"])
     assert share(plain["pixel_energy"]) < 0.9, "no detail is added"
 
@@ -184,7 +186,7 @@ def test_a_finished_film_is_compared_at_its_own_size(blind: Instruments) -> None
 @pytest.mark.parametrize("shape", [(17, 97, 144, 3), (17, 192, 144, 3), (16, 192, 288, 3)])
 def test_a_finisher_that_does_not_enlarge_is_refused(shape: tuple[int, ...], blind: Instruments) -> None:
     with pytest.raises(ThroughlineError, match=r"expected"):
-        command.finished_tallies(blind, STORY, [np.zeros(shape, np.uint8)] * 4)
+        command.finished_tallies(blind, SCENE, [np.zeros(shape, np.uint8)])
 
 
 def test_drafts_and_finished_films_have_a_column_each() -> None:
@@ -223,4 +225,4 @@ def test_bad_arguments_are_told_in_a_line(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_larger_film_has_its_size() -> None:
-    assert command.rendered_film(STORY, scale=2)[0].shape == (17, *renderer.size_at(2), 3)
+    assert command.rendered_film(SCENE, scale=2)[0].shape == (17, *renderer.size_at(2), 3)
