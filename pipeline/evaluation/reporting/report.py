@@ -31,7 +31,7 @@ def systems_table(table: Table, measures: Sequence[str] = MEASURES) -> str:
     lines = ["| | stories | " + " | ".join(HEADINGS.get(m, m) for m in measures) + " |"]
     lines.append("|---" * (len(measures) + 2) + "|")
     for system, row in table.items():
-        stories = max(value.n for value in row.values())
+        stories = max(row[m].n for m in measures)
         lines.append(f"| {TITLES[system]} | {stories} | " + " | ".join(cell(row[m]) for m in measures) + " |")
     return "\n".join(lines) + "\n"
 
