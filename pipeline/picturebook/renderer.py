@@ -41,9 +41,13 @@ class RenderedClip:
 
 
 def render(
-    scene: WorldScene, *, num_frames: int = NUM_FRAMES, masks: bool = True, frames: Sequence[int] | None = None,
+    scene: WorldScene,
+    *,
+    num_frames: int = NUM_FRAMES,
+    masks: bool = True,
+    frames: Sequence[int] | None = None,
     scale: float = 1,
-) -> RenderedClip:  # fmt: skip
+) -> RenderedClip:
     """Draws `scene` at `scale` times 96 x 144 pixels. The same scene gives the same pixels.
 
     frames: which of the num_frames; None for all. Raises ThroughlineError as `size_at` does.

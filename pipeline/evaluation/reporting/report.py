@@ -14,11 +14,17 @@ from ..story.systems import ABBA, LONG, TITLES
 from .summary import Table
 
 HEADINGS = {
-    "cross_talk": "cross-talk", "pointing_generated": "pointing, generated",
-    "cross_talk_unremembered": "cross-talk, nothing of the actor kept", "stays": "stays, a word changed",
-    "stays_other_seed": "stays, another seed", "stays_actors": "of actors", "stays_places": "of places",
-    "stays_look_changed": "a look changed", "stays_action_changed": "the action", "stays_place_changed": "the place",
-}  # fmt: skip
+    "cross_talk": "cross-talk",
+    "pointing_generated": "pointing, generated",
+    "cross_talk_unremembered": "cross-talk, nothing of the actor kept",
+    "stays": "stays, a word changed",
+    "stays_other_seed": "stays, another seed",
+    "stays_actors": "of actors",
+    "stays_places": "of places",
+    "stays_look_changed": "a look changed",
+    "stays_action_changed": "the action",
+    "stays_place_changed": "the place",
+}
 PROTOCOL_TITLES = {ABBA: "ABBA", LONG: "Long stories"}
 
 

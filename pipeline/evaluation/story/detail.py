@@ -28,9 +28,14 @@ BANDS = ("coarse", "middle", "fine")
 PARTS = ("moving", "still")
 REACH = 3  # pixels at the localiser's size by which an actor may be larger than the localiser sees it
 SHARPNESS = (
-    *(f"{part}_{band}" for part in PARTS for band in BANDS), "within_latents", "across_latents", "flicker",
-    "pixel_energy", "witnesses", "witnesses_rendered",
-)  # fmt: skip
+    *(f"{part}_{band}" for part in PARTS for band in BANDS),
+    "within_latents",
+    "across_latents",
+    "flicker",
+    "pixel_energy",
+    "witnesses",
+    "witnesses_rendered",
+)
 
 
 @dataclass(frozen=True, eq=False)

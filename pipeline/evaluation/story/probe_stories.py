@@ -37,8 +37,12 @@ PROBE_MEASURES = ("cross_talk_unremembered", "stays", "stays_other_seed")
 CHANGES = ("look", "action", "place")  # the sorts of words that change
 STAYS_PARTS = ("stays_actors", "stays_places", *(f"stays_{sort}_changed" for sort in CHANGES))  # `stays`, taken apart
 ONE_WORD_ACTIONS = ("running", "walking", "jumping", "waving", "dancing", "skiing")
-SAYABLE = {"person": ("top", "bottom", "hat", "hair"), "cat": ("top", "bottom", "hat"),
-           "dog": ("top", "bottom", "hat"), "robot": ("hat",)}  # fmt: skip
+SAYABLE = {
+    "person": ("top", "bottom", "hat", "hair"),
+    "cat": ("top", "bottom", "hat"),
+    "dog": ("top", "bottom", "hat"),
+    "robot": ("hat",),
+}
 
 
 @dataclass(frozen=True)

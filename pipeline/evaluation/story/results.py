@@ -22,8 +22,18 @@ from .benchmark import FilmScore, StoryScore
 PACKAGE = Path(__file__).resolve().parents[2]
 # What makes or scores a clip: another version of it makes other results. What tables and plots look like does not.
 MAKING = ("", "backbones", "blocks", "encoders", "language", "picturebook", "reference")  # folders of the package
-SCORING = ("benchmark", "chance", "detail", "filming", "filters", "measures", "pointing", "probe_stories", "systems",
-           "witnesses")  # modules of this one  # fmt: skip
+SCORING = (
+    "benchmark",
+    "chance",
+    "detail",
+    "filming",
+    "filters",
+    "measures",
+    "pointing",
+    "probe_stories",
+    "systems",
+    "witnesses",
+)  # modules of this one
 
 
 def sources_digest() -> str:

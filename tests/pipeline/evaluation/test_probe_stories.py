@@ -47,8 +47,13 @@ def test_a_story_is_a_then_b_at_the_same_place() -> None:
         assert len({*story.seeds, *story.other_seeds}) == 4
     assert STORIES[0] == probe_story(0, "bench/5") != probe_story(0, "bench/6")
     assert {edit.changed for story in STORIES for edit in story.edits} == {
-        "top", "bottom", "hat", "hair", "action", "place",
-    }  # fmt: skip
+        "top",
+        "bottom",
+        "hat",
+        "hair",
+        "action",
+        "place",
+    }
 
 
 def test_one_word_changes_and_is_true_of_what_is_rendered() -> None:
@@ -160,9 +165,7 @@ def test_a_tiny_model_is_asked() -> None:
 
 def test_ours_is_compared_with_no_history_and_with_another_seed() -> None:
     def score(cross_talk: int, stays: int, other: int) -> FilmScore:
-        return FilmScore(
-            dict(zip(PROBE_MEASURES, (Tally(n, 10) for n in (cross_talk, stays, other)), strict=True))
-        )  # fmt: skip
+        return FilmScore(dict(zip(PROBE_MEASURES, (Tally(n, 10) for n in (cross_talk, stays, other)), strict=True)))
 
     scores = [{"ours": score(3, 9, 4), "no_history": score(2, 8, 4)} for _ in range(5)]
     means = [value.mean for value in probe_comparisons(scores).values()]
