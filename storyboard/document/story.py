@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -38,6 +38,7 @@ class Value(BaseModel):
     """An immutable value that JSON holds. Unknown fields and numbers out of range are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    told_as: ClassVar[str] = ""  # what errors call it, if not by its class
 
 
 V = TypeVar("V", bound=Value)
@@ -45,6 +46,8 @@ V = TypeVar("V", bound=Value)
 
 class GuidanceSettings(Value):
     """`pipeline.guidance.Guidance`, as a scene keeps it."""
+
+    told_as = "guidance"
 
     text: float = Field(default=TEXT, ge=0, le=30)  # w1
     history: float = Field(default=HISTORY, ge=0, le=30)  # w2
@@ -134,6 +137,8 @@ class Story(Value):
 
 class RememberedScene(Value):
     """What a take remembered of one past scene."""
+
+    told_as = "memory"
 
     scene: Id
     prompt: str
@@ -255,7 +260,7 @@ def parse(kind: type[V], content: Any) -> V:
         return kind.model_validate(content)
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or kind.__name__.lower().removesuffix("settings")
+        place = ".".join(str(part) for part in problem["loc"]) or kind.told_as or kind.__name__.lower()
         expected = problem["msg"][0].lower() + problem["msg"][1:]
         raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
 

@@ -23,11 +23,13 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class UndoStep(Value):
+    told_as = "step"
     label: Annotated[str, Field(max_length=400)]  # what undo would take back
     story: Story
 
 
 class UndoSteps(Value):
+    told_as = "steps"
     present: Annotated[int, Field(ge=0)]
     steps: tuple[UndoStep, ...]
 

@@ -178,7 +178,7 @@ def test_an_exception_is_one_line_too(caplog: pytest.LogCaptureFixture, capsys: 
         logger.exception("a request failed")
     line = Lines(words=False).format(caplog.records[-1])
     assert "\n" not in line and SECRET_WORDS not in line
-    assert json.loads(line)["type"] == "ValueError" and "test_web_safety.py" in json.loads(line)["at_lines"][0]
+    assert json.loads(line)["type"] == "ValueError" and "test_security.py" in json.loads(line)["at_lines"][0]
     with logs.to_stderr():
         event("stopped", story="")
     told = json.loads(capsys.readouterr().err)
