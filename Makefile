@@ -3,7 +3,7 @@
 #   make test      run every test                                make test ARGS="tests/pipeline -k filter"
 #   make soak      the long forms of the safety tests: about an hour
 #   make lint      ruff and mypy; biome for the page's JavaScript and CSS
-#   make train     all models of assets/picturebook/, from nothing
+#   make train     all models of assets/picturebook/, from nothing  make train STAGE=generator-continued
 #   make bench     the story benchmark, in runs/bench            make bench STORIES=20 ABLATIONS=20
 #   make bench-gpu a clip of CogVideoX-2b's size, four ways        make bench-gpu ARGS=--small
 
@@ -20,6 +20,7 @@ PROTOCOL ?= both
 STORIES ?= 200
 ABLATIONS ?= 50
 SEED ?= 0
+STAGE ?= all
 
 .PHONY: setup run test soak lint format train bench bench-gpu clean
 
@@ -56,7 +57,7 @@ format: $(VENV)/installed-dev $(NPX)
 	$(BIOME) check --write
 
 train: setup
-	$(BIN)/python -m pipeline.training all $(ARGS)
+	$(BIN)/python -m pipeline.training $(STAGE) $(ARGS)
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m pipeline.evaluation --protocol $(PROTOCOL) --stories $(STORIES) --ablation-stories $(ABLATIONS) --seed $(SEED) $(ARGS)

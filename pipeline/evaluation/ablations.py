@@ -12,10 +12,9 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ..autoencoder import AutoencoderLinearVideo
@@ -26,7 +25,7 @@ from ..story_pipeline import StoryPipeline
 from ..training.loop import Recipe, train
 from ..training.models import extractor as extractors
 from ..training.models.generator import ADAM_NAMES, Choices, GeneratorTrainer, make_losses
-from ..training.stages import Workshop, load_vision
+from ..training.stages import Workshop, load_vision, trained_parts
 from .command import Parser, new_file, run, whole
 from .statistics import Estimate, estimate
 from .story.benchmark import HeldOut, Judge, score_stories
@@ -34,13 +33,15 @@ from .story.filming import Filming
 from .story.systems import ABBA, Options
 from .story.workers import AT_ONCE
 
+AS_IT_IS = Choices(alignment=0.0)  # its head is not kept with the weights
 ARMS = {
-    "as it is": Choices(),
-    "extractor trained end to end": Choices(end_to_end=True),
-    "decoupling loss": Choices(decoupling=0.02),
-    "no history noise": Choices(history_noise=False),
-    "no perceptual loss": Choices(perception=0.0),
-    "no windows": Choices(windows=0.0),
+    "as it is": AS_IT_IS,
+    "extractor trained end to end": replace(AS_IT_IS, end_to_end=True),
+    "decoupling loss": replace(AS_IT_IS, decoupling=0.02),
+    "no history noise": replace(AS_IT_IS, history_noise=False),
+    "no perceptual loss": replace(AS_IT_IS, perception=0.0),
+    "no windows": replace(AS_IT_IS, windows=0.0),
+    "noise levels where looks are decided": replace(AS_IT_IS, deciding=0.6),
 }
 MEASURES = ("actor", "place", "cross_talk", "prompt", "presence", "motion")
 
@@ -58,11 +59,10 @@ def train_arm(name: str, workshop: Workshop, steps: int) -> Path:
     if (folder / "model" / "model_index.json").exists():
         return folder / "model"
     choices, vision = ARMS[name], load_vision(workshop)
-    extractor = FeatureExtractor.from_pretrained(workshop.need("extractor")).to(workshop.device)
-    vae = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).to(workshop.device)
+    extractor = FeatureExtractor.from_pretrained(workshop.need("extractor")).float().to(workshop.device)
+    vae = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).float().to(workshop.device)
     trainer = GeneratorTrainer(extractor, vae, vision.config.hidden_size)
-    trained = torch.load(workshop.out / "generator.checkpoint", weights_only=True, map_location="cpu")
-    trainer.load_state_dict(trained["averaged"])
+    trainer.load(*trained_parts(workshop))
     if choices.end_to_end:
         trainer.extractor = extractor
     recipe = Recipe("arm", steps, 1e-3, 32, warmup=20, decay=0.6, average=0.99, adam_names=ADAM_NAMES, seed=101)

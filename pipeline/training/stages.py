@@ -43,6 +43,9 @@ COMPONENTS = {  # of the model folder: library and class, as in model_index.json
 }
 
 
+SHIPPED_AS = {"vae_sharp": "vae"}  # components that have another name in the model folder
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where a training lives and what is different from the recipes."""
@@ -67,10 +70,12 @@ class Workshop:
         return folder
 
     def need(self, component: str) -> Path:
-        folder = self.out / component
-        if not (folder / "config.json").exists():
+        """The folder of a component: what was trained here, else what is shipped. Raises ThroughlineError for none."""
+        folders = (self.out / component, self.assets / SHIPPED_AS.get(component, component))
+        found = next((folder for folder in folders if (folder / "config.json").exists()), None)
+        if found is None:
             raise ThroughlineError(f"no {component} in {str(self.out)!r}: train the earlier stages first")
-        return folder
+        return found
 
 
 def _render_shards(folder: Path, missing: list[int], vae_folder: str) -> None:
@@ -132,21 +137,41 @@ def train_extractor(workshop: Workshop) -> None:
 def load_vision(workshop: Workshop) -> CLIPVisionModelWithProjection:
     folder = workshop.need("image_encoder")
     model = CLIPVisionModelWithProjection.from_pretrained(folder, attn_implementation="eager")
-    return model.eval().to(workshop.device)
+    return model.float().eval().to(workshop.device)
 
 
 def train_generator(workshop: Workshop) -> None:
+    _train_generator(workshop, generator.RECIPE, generator.Choices())
+
+
+def continue_generator(workshop: Workshop) -> None:
+    """From the weights that there are, the shipped ones in a fresh clone, at a low rate and mostly where looks are
+    decided. Both trained parts land in `out`, from where `export` takes them."""
+    choices = generator.Choices(alignment=0.0, windows=0.4, deciding=0.6)
+    _train_generator(workshop, generator.CONTINUED, choices, goes_on=True)
+
+
+def _train_generator(workshop: Workshop, recipe: Recipe, choices: generator.Choices, goes_on: bool = False) -> None:
     vision = load_vision(workshop)
-    model = FeatureExtractor.from_pretrained(workshop.need("extractor")).to(workshop.device)
-    autoencoder = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).to(workshop.device)
+    model = FeatureExtractor.from_pretrained(workshop.need("extractor")).float().to(workshop.device)
+    autoencoder = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).float().to(workshop.device)
     data = extractor.load_data(workshop.cache, vision)
     torch.manual_seed(0)
-    trainer = generator.GeneratorTrainer(model, autoencoder, vision.config.hidden_size).to(workshop.device)
-    size = workshop.recipe(generator.RECIPE).batch_size
-    losses = generator.make_losses(trainer, model, autoencoder, vision, workshop.cache, data, size)
-    run(workshop, generator.RECIPE, trainer, losses)
+    trainer = generator.GeneratorTrainer(model, autoencoder, vision.config.hidden_size)
+    if goes_on:
+        trainer.load(*trained_parts(workshop))
+    trainer.to(workshop.device)
+    size = workshop.recipe(recipe).batch_size
+    losses = generator.make_losses(trainer, model, autoencoder, vision, workshop.cache, data, size, choices)
+    run(workshop, recipe, trainer, losses)
     trainer.decoupler.cpu().save_pretrained(workshop.out / "decoupler")
     trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
+
+
+def trained_parts(workshop: Workshop) -> tuple[StoryTransformer3DModel, Decoupler]:
+    """What the generator's training makes."""
+    transformer = StoryTransformer3DModel.from_pretrained(workshop.need("transformer"))
+    return transformer, Decoupler.from_pretrained(workshop.need("decoupler"))
 
 
 def train_sharpener(workshop: Workshop) -> None:

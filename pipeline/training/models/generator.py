@@ -36,9 +36,11 @@ from .windows import Window, draw_window
 
 ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
 RECIPE = Recipe("generator", 15400, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
+CONTINUED = Recipe("generator-continued", 3600, 3e-4, 32, warmup=100, decay=0.4, average=0.9995, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
 ALIGNMENT_WEIGHT, ALIGNMENT_LAYER, PERCEPTION_WEIGHT = 0.5, 2, 4.0
 WINDOWS = 0.25  # share of the batches that see a part of the picture
+DECIDING = (1.3, 1.0)  # mean and spread of ln(σ/α) where it is decided who somebody is
 ACTOR_WEIGHT = 4.0  # of a latent that is all actor, against 1 for one without
 LATENT_FRAMES, KEYFRAME_LATENT = 5, 2  # of 17 frames; frames 5 to 8
 PATCH = 2  # latents a side of a token
@@ -52,7 +54,9 @@ class Choices:
     history_noise: bool = True  # half of the remembered keyframes are disturbed
     decoupling: float = 0.0  # weight of `cross_covariance`, which did not make films better
     perception: float = PERCEPTION_WEIGHT
+    alignment: float = ALIGNMENT_WEIGHT
     windows: float = WINDOWS
+    deciding: float = 0.0  # share of the noise levels that are drawn around DECIDING; the others are drawn evenly
 
 
 def new_scheduler() -> CogVideoXDDIMScheduler:
@@ -107,6 +111,11 @@ class GeneratorTrainer(nn.Module):
         norm = self.transformer.transformer_blocks[ALIGNMENT_LAYER].norm1
         norm.register_forward_pre_hook(lambda _, args: self.hidden.append(args[0]))
 
+    def load(self, transformer: StoryTransformer3DModel, decoupler: Decoupler) -> None:
+        """Goes on from trained weights. The head of the alignment is not kept with them and begins anew."""
+        self.transformer.load_state_dict(transformer.float().state_dict())
+        self.decoupler.load_state_dict(decoupler.float().state_dict())
+
     def alignment(self, target: Tensor, window: Window | None = None) -> Tensor:
         """1 - cosine between the hidden layer on the keyframe's latent frame and φ there, target (B, P, v)."""
         tokens = self.hidden.pop().unflatten(1, (LATENT_FRAMES, -1))[:, KEYFRAME_LATENT]
@@ -139,7 +148,7 @@ def make_losses(
     extractor.requires_grad_(choices.end_to_end)
 
     def losses(generator: torch.Generator) -> Losses:
-        drawn = _draw(pictures, batch_size, choices, scheduler.config.num_train_timesteps, generator)
+        drawn = _draw(pictures, batch_size, choices, scheduler.alphas_cumprod, generator)
         rows, window = drawn.rows, drawn.window
         cut = window.cut if window else _whole
         clean, noise, actors = (x.to(device) for x in (drawn.clean, drawn.noise, drawn.actors))
@@ -155,7 +164,7 @@ def make_losses(
             apart = perception(image_encoder, vae, whole, clean, latent_weights(actors), frames)
         error = (squares * weights).mean((1, 2, 3))
         seen = (apart * alpha_bar).mean()
-        loss = error.mean() + ALIGNMENT_WEIGHT * alignment
+        loss = error.mean() + choices.alignment * alignment
         loss = loss + choices.decoupling * given.decoupling + choices.perception * seen
         return {
             "loss": loss,
@@ -211,7 +220,7 @@ class _Noised:
 
 
 def _draw(
-    pictures: PictureBookSet, batch_size: int, choices: Choices, timesteps: int, generator: torch.Generator
+    pictures: PictureBookSet, batch_size: int, choices: Choices, alpha_bars: Tensor, generator: torch.Generator
 ) -> _Drawn:
     rows = torch.randint(len(pictures), (batch_size,), generator=generator)
     use = torch.rand(batch_size, SCENES, generator=generator) > SCENE_DROP
@@ -219,11 +228,22 @@ def _draw(
     variant = torch.randint(2, (batch_size, SCENES), generator=generator) * choices.history_noise
     clean, actors = pictures.latents(rows), pictures.actor_coverage(rows)
     noise = torch.randn(clean.shape, generator=generator)
-    t = torch.randint(timesteps, (batch_size,), generator=generator)
+    t = torch.randint(len(alpha_bars), (batch_size,), generator=generator)
     silent = torch.rand(batch_size, generator=generator) < TEXT_DROP
     windowed = float(torch.rand((), generator=generator)) < choices.windows
     window = draw_window(actors, PATCH, generator) if windowed else None
+    if choices.deciding:
+        deciding = torch.rand(batch_size, generator=generator) < choices.deciding
+        t = torch.where(deciding, draw_deciding(alpha_bars, batch_size, generator), t)
     return _Drawn(rows, use, variant, silent, clean, noise, t, actors, window)
+
+
+def draw_deciding(alpha_bars: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Timesteps, int64 (count), whose ln(σ/α) is normally distributed as DECIDING says. alpha_bars: ᾱ of all."""
+    levels = ((1 - alpha_bars) / alpha_bars.clamp(min=1e-8)).log() / 2  # rising with t
+    mean, spread = DECIDING
+    wanted = mean + spread * torch.randn(count, generator=generator)
+    return torch.searchsorted(levels.contiguous(), wanted.to(levels)).clamp(max=len(levels) - 1)
 
 
 def _conditions(

@@ -25,8 +25,9 @@ def trained(little_set: Path, fitted, tmp_path: Path) -> Workshop:
     for name, part in {"extractor": extractor, "image_encoder": vision, "vae": fitted[0]}.items():
         part.save_pretrained(tmp_path / name)
     (tmp_path / "cache").symlink_to(little_set)
-    state = generator.GeneratorTrainer(extractor, fitted[0], 64).state_dict()
-    torch.save({"averaged": state}, tmp_path / "generator.checkpoint")
+    trainer = generator.GeneratorTrainer(extractor, fitted[0], 64)
+    trainer.transformer.save_pretrained(tmp_path / "transformer")
+    trainer.decoupler.save_pretrained(tmp_path / "decoupler")
     return Workshop(tmp_path, find("picturebook"), shards=1)
 
 

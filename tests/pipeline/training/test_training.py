@@ -7,16 +7,19 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.autoencoder import scaled_latents
+from pipeline.autoencoder import AutoencoderLinearVideo, scaled_latents
+from pipeline.backbones.checkpoints import find
 from pipeline.encoders.image import small_vision_model
 from pipeline.feature_extractor import FeatureExtractor
 from pipeline.picturebook.facts import patch_coverage
+from pipeline.training import stages
 from pipeline.training.dataset import memory, shards
 from pipeline.training.dataset.picturebook_set import PictureBookSet
 from pipeline.training.frames import to_video
 from pipeline.training.loop import Recipe, train
 from pipeline.training.models import extractor, generator
 from pipeline.training.models.vae import fit_linear, psnr
+from pipeline.transformer import StoryTransformer3DModel
 
 
 def small_problem(seed: int = 0) -> tuple[nn.Module, callable]:
@@ -186,3 +189,25 @@ def test_effective_rank_tells_a_collapse() -> None:
     torch.manual_seed(0)
     assert extractor.effective_rank(torch.randn(500, 16)) > 14
     assert extractor.effective_rank(torch.randn(500, 1) * torch.ones(16)) < 1.1
+
+
+def test_noise_levels_are_drawn_where_looks_are_decided() -> None:
+    alpha_bars = generator.new_scheduler().alphas_cumprod
+    t = generator.draw_deciding(alpha_bars, 4000, torch.Generator().manual_seed(0))
+    levels = ((1 - alpha_bars[t]) / alpha_bars[t].clamp(min=1e-8)).log() / 2
+    assert abs(float(levels.median()) - 1.3) < 0.05 and 0.8 < float(levels.clamp(-1, 4).std()) < 1.05
+    assert t.dtype == torch.int64 and int(t.min()) >= 0 and int(t.max()) < len(alpha_bars)
+
+
+def test_a_generator_goes_on_from_the_shipped_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped, folder = find("picturebook"), tmp_path / "cache"
+    monkeypatch.setattr(shards, "STORIES_PER_SHARD", 3)
+    folder.mkdir()
+    shards.make_shard(folder, 0, AutoencoderLinearVideo.from_pretrained(shipped / "vae").float())
+    workshop = stages.Workshop(tmp_path, shipped, shards=1, overrides={"steps": 1, "batch_size": 2})
+    before = stages.trained_parts(workshop)[0].float().state_dict()
+    stages.continue_generator(workshop)
+    after = StoryTransformer3DModel.from_pretrained(tmp_path / "transformer").state_dict()
+    apart = {name: float((after[name] - value).abs().max()) for name, value in before.items()}
+    assert 0 < max(apart.values()) < 1e-3, "one step at a low rate from where they were"
+    assert workshop.need("transformer") == tmp_path / "transformer" and workshop.need("vae_sharp") == shipped / "vae"
