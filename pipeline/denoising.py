@@ -14,6 +14,7 @@ from torch import Tensor
 from .backbones.base import Backbone, Row
 from .blocks.attention import KeysValues
 from .blocks.block_cache import EXACT, Caches, Speed
+from .encoders.latents import check_finite
 from .generation import SceneRequest
 from .guidance import branches, guide
 from .reference.attention import collage, drawn, keys_and_values
@@ -49,6 +50,7 @@ class Denoiser:
             predictions, outcome = predict(noisy, t, names), []
             for i, (w1, w2) in enumerate(weights):
                 v = guide(predictions[i], w1, w2)
+                check_finite(v, f"the model, at step {index + 1} of {steps},", "--dtype bfloat16 or float32")
                 noisy[i], clean = samplers[i].step(index, v, noisy[i], generators[i])
                 outcome.append((clean[:, cut:], {"text": w1, "history": w2} | _norms(predictions[i])))
             yield outcome

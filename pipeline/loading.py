@@ -9,7 +9,7 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
-from .backbones.checkpoints import find
+from .backbones.checkpoints import find, stored_dtype
 from .backbones.registry import family_of
 from .blocks.block_cache import find_speed
 from .defaults import HISTORIES
@@ -34,8 +34,9 @@ def load(
     """The pipeline of a model.
 
     device: None for a GPU if there is one, else the CPU.
-    dtype: the precision; None for bfloat16 on a GPU (float16 on one that lacks it), and on a CPU that has instructions
-    for it (autocast, over float32 weights). Of the embedded model it is the transformer's alone, which does nearly all
+    dtype: the precision; None for bfloat16 on a GPU (on one that lacks it float16, or float32 for weights that came in
+    bfloat16, whose range float16 does not have), and on a CPU that has instructions for it (autocast, over float32
+    weights). Of the embedded model it is the transformer's alone, which does nearly all
     of the work, so that the text filter, which shares the text encoder, decides the same.
     memory: one of `defaults.MEMORIES`; `StoryPipeline.placement.said` tells what came of it.
     history: one of `defaults.HISTORIES`; None for "trained" if the model has what that needs, else "reference".
@@ -43,7 +44,7 @@ def load(
     Raises ThroughlineError as `checkpoints.find` does, and for a device, a precision or a history that is not there.
     """
     folder, place = find(name, revision, offline), find_device(device)
-    precision = _dtype(dtype, place)
+    precision = _dtype(dtype, place, folder)
     _check_history(history)
     find_speed(speed)
     diffusers_logging.disable_progress_bar()
@@ -105,12 +106,17 @@ def find_device(name: str | torch.device | None = None) -> torch.device:
     return device
 
 
-def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+def _dtype(dtype: str | torch.dtype | None, device: torch.device, folder: Path) -> torch.dtype:
     if dtype is None:
         if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            return torch.float16
+            return _without_bfloat16(folder)
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     found = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if found is None or found not in DTYPES.values():
         raise ThroughlineError(f"dtype is {dtype!r}: expected one of {', '.join(DTYPES)}")
     return found
+
+
+def _without_bfloat16(folder: Path) -> torch.dtype:
+    """For a GPU that has no bfloat16."""
+    return torch.float32 if stored_dtype(folder / "transformer") == "BF16" else torch.float16

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ from . import hub
 
 NAMES = ("picturebook",)  # folders of `assets_folder`
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-WEIGHTLESS = ("scheduler", "tokenizer")  # components that have no weights
+WITHOUT_WEIGHTS = {  # components, and the files of which one tells that they are there
+    "scheduler": ("scheduler_config.json",),
+    "tokenizer": ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt"),
+}
+HALF = "fp16"  # the variant of a checkpoint that has its weights in half precision alone
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 
 
@@ -62,16 +67,30 @@ def digest(folder: Path) -> str:
 def check_folder(folder: Path) -> dict:
     """The `model_index.json` of a diffusers folder whose weights are all there, whole, and safetensors.
 
-    Raises ThroughlineError if it is no model folder, WeightsError if a weight file is missing, truncated or a pickle.
+    Raises ThroughlineError if it is no model folder, WeightsError if a component is missing, or if a weight file is
+    missing, truncated or a pickle.
     """
     index = folder / "model_index.json"
     if not index.is_file():
         raise ThroughlineError(f"model is {str(folder)!r}: expected 'picturebook' or a folder with a model_index.json")
     components = read_index(index)
     for name, value in components.items():
-        if not name.startswith("_") and isinstance(value, list) and value and value[0] and name not in WEIGHTLESS:
+        if not name.startswith("_") and isinstance(value, list) and value and value[0]:
             _check_component(folder / name)
     return components
+
+
+def variant(component: Path) -> str | None:
+    """HALF if a component has its weights in that variant alone; None for weights without a variant."""
+    names = [path.name for path in component.glob("*.safetensors")]
+    return HALF if names and all(f".{HALF}" in name for name in names) else None
+
+
+def stored_dtype(component: Path) -> str:
+    """The precision of a component's weights, as safetensors calls it: "F32", "F16", "BF16"."""
+    with safe_open(min(component.glob("*.safetensors")), "np") as weights:
+        found = Counter(weights.get_slice(key).get_dtype() for key in weights.keys())  # noqa: SIM118  it is no mapping
+    return str(found.most_common(1)[0][0])
 
 
 def read_index(path: Path) -> dict[str, Any]:
@@ -86,13 +105,26 @@ def read_index(path: Path) -> dict[str, Any]:
 
 
 def _check_component(folder: Path) -> None:
+    if not folder.is_dir():
+        raise WeightsError(f"no {folder.name} in {folder.parent}: expected a folder of that name")
+    if folder.name in WITHOUT_WEIGHTS:
+        wanted = WITHOUT_WEIGHTS[folder.name]
+        if not any((folder / name).is_file() for name in wanted):
+            raise WeightsError(f"no {folder.name} in {folder}: expected {' or '.join(wanted)}")
+        return
+    if not (folder / "config.json").is_file():
+        raise WeightsError(f"no config.json in {folder}: expected the configuration of the {folder.name}")
+    _check_weights(folder)
+
+
+def _check_weights(folder: Path) -> None:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickles = [path for path in folder.glob("*") if path.suffix in PICKLES]
         if pickles:
             raise WeightsError(f"{pickles[0]} is a pickle, which could run code: expected a .safetensors file")
         raise WeightsError(f"no weights in {folder}: expected a .safetensors file")
-    for index in folder.glob("*.safetensors.index.json"):
+    for index in folder.glob("*.safetensors.index*.json"):
         parts = set(json.loads(index.read_text())["weight_map"].values())
         lacking = sorted(parts - {path.name for path in files})
         if lacking:

@@ -20,7 +20,7 @@ from ..guidance import Preconditioning, make_preconditioning
 from ..sampling import Sampler, StockSampler
 from ..transformer import StoryTransformer3DModel
 from .base import Limits, Native
-from .checkpoints import check_folder
+from .checkpoints import check_folder, variant
 from .registry import class_of
 from .transformer_backbone import TransformerBackbone
 
@@ -91,14 +91,15 @@ class CogVideoXFamily:
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """A stock checkpoint's transformer becomes one that may look at references."""
-        index = check_folder(folder)
+        index, half = check_folder(folder), variant(folder / "transformer")
+        options = {"dtype": precision, **({"variant": half} if half else {})}
         if index.get("_class_name") == "StoryPipeline":
-            return {"dtype": precision}
+            return options
         _check_text_to_video(folder, index)
         transformer = StoryTransformer3DModel.from_pretrained(
-            folder / "transformer", dtype=precision, history_dim=0, use_safetensors=True, local_files_only=True
+            folder / "transformer", history_dim=0, use_safetensors=True, local_files_only=True, **options
         )
-        return {"dtype": precision, "transformer": transformer}
+        return {**options, "transformer": transformer}
 
     def bind(self, components: Mapping[str, Any], where: Where) -> CogVideoXBackbone:
         return CogVideoXBackbone(components, where)

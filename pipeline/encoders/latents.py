@@ -15,6 +15,7 @@ from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 
 from ..autoencoder import AutoencoderLinearVideo
+from ..errors import ThroughlineError
 
 Where = Callable[[], torch.device]  # which device computes; weights may be elsewhere until then
 
@@ -96,12 +97,22 @@ class CogVideoXLatents:
         return x.to(self.where(), self.vae.dtype)
 
 
+def check_finite(values: Tensor, source: str, advice: str) -> None:
+    """Raises ThroughlineError for infinite values and those that are no numbers, which would make a black film."""
+    if not bool(values.isfinite().all()):
+        bad = int((~values.isfinite()).sum())
+        raise ThroughlineError(
+            f"{source} gave {bad} of {values.numel()} values that are not finite ({values.dtype}): try {advice}"
+        )
+
+
 def to_signed(picture: np.ndarray) -> Tensor:
     """uint8 (H, W, 3) to float32 (1, 3, 1, H, W) in -1..1."""
     return torch.tensor(picture).movedim(-1, 0)[None, :, None].float() / 127.5 - 1
 
 
 def to_frames(video: Tensor) -> np.ndarray:
-    """(1, 3, F, H, W) in -1..1 to uint8 (F, H, W, 3)."""
+    """(1, 3, F, H, W) in -1..1 to uint8 (F, H, W, 3). Raises ThroughlineError for values that are not finite."""
+    check_finite(video, "the autoencoder", "another precision for it, such as --dtype float32")
     x = video[0].float().clamp(-1, 1)
     return ((x + 1) * 127.5).round().byte().movedim(0, -1).cpu().numpy()
