@@ -189,9 +189,10 @@ ENGLISH_FUNCTION = (
     | lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.ATTRIBUTE_LINKS
 )  # fmt: skip
 _FUNCTION = {"en": ENGLISH_FUNCTION, "de": lexicon.GERMAN, "romance": lexicon.ROMANCE} | {
-    name: frozenset(written_form(word) for word in words.split()) for name, words in languages.FUNCTION.items()
+    name: frozenset(map(written_form, languages.function_words(name))) for name in languages.FUNCTION
 }
-_ENGLISH = ENGLISH_FUNCTION | lexicon.VERBS | lexicon.IRREGULAR_PLURALS.keys() | _KINDS.keys() | set("abcdefghi")
+_ENGLISH = ENGLISH_FUNCTION | lexicon.VERBS | lexicon.IRREGULAR_PLURALS.keys() | _KINDS.keys() | _ATTRIBUTES.keys()
+_ENGLISH |= lexicon.ADJECTIVES | lexicon.NAMES | lexicon.TITLES | set("abcdefghijlmnpqrtxy")
 _VOTING = {name: _FUNCTION[name] for name in ("en", "de", "romance")}
 _VOTING |= {name: _FUNCTION[name] - _ENGLISH for name in languages.LATIN}
 _CHINESE = re.compile(f"[{_HAN}\u3041-\u30ff]")
