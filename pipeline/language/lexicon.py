@@ -68,6 +68,7 @@ CHINESE = _words(
     "件 正在 号 穿 戴 穿着 戴着 正 之 而 并 又 再 还 吗 呢 吧 啊 里边 边 旁 后 前 内 外"
 )
 ALSO_NOUNS = _words("well can will might must")  # function words that after an article name things
+TITLES = _words("dr mr mrs ms st prof")
 LY_NOUNS = _words(
     "family butterfly dragonfly firefly fly lily belly jelly bully ally italy july holly curly ugly silly woolly"
 )

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..encoders.text import TextEncoder, TextEncoding
 from . import lexicon
+from .canonical import canonical
 from .mentions import Analysis, MentionParts, analyse
 from .phrases import Phrase
 from .words import Segment, attribute_classes, domains, is_descriptive, same_kind
@@ -51,15 +52,15 @@ class PromptReader:
             return prompt
 
     def _read(self, text: str) -> Prompt:
-        encoding = self.encoder.encode(text)
-        analysis = analyse(text)
+        analysis, written = analyse(text), canonical(text)
+        encoding = self.encoder.encode(written.text)
         width = encoding.hidden.shape[1]
         context = np.zeros((len(analysis.segments), width), np.float32)
         alone = np.zeros_like(context)
         known = _known_words(analysis)
         for i, word in enumerate(analysis.segments):
             if known[i]:
-                context[i] = word_vector(encoding, word.start, word.end)
+                context[i] = word_vector(encoding, *written.inner(word.start, word.end))
                 if analysis.mention_of[i] is not None:
                     alone[i] = self._word_alone(word.form)
         return Prompt(analysis, context, alone)

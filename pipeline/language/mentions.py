@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from . import japanese, languages, lexicon
+from .canonical import canonical
 from .phrases import Phrase, chinese_phrases, phrases_of, plain_phrases
 from .words import (
     Segment,
@@ -50,14 +51,75 @@ class Analysis:
 def analyse(text: str) -> Analysis:
     """The words and mentions of `text`. A pure function of it."""
     segments, language = segment(text)
-    segments = _mark_names(segments, language)
-    mentions = tuple(_bind(list(_phrases(segments, language)), segments))
+    said, places = _without_pictures(segments)
+    said = _mark_names(said, language)
+    segments = _put_back(segments, said, places)
+    mentions = _mentions(said, places, segments, language)
     mention_of: list[int | None] = [None] * len(segments)
     for index, mention in enumerate(mentions):
         for word in mention.words:
             mention_of[word] = index
     verbs = frozenset(i for m in mentions if m.phrases[0].verb for i in m.words)
     return Analysis(text, language, segments, mentions, tuple(mention_of), verbs)
+
+
+def _mentions(
+    said: tuple[Segment, ...], places: tuple[int, ...], segments: tuple[Segment, ...], language: str
+) -> tuple[MentionParts, ...]:
+    """The mentions of the words at `places`, and one for each picture beside them, in order."""
+    phrases = [part for phrase in _phrases(said, language) for part in _owned(phrase, said)]
+    found = [_at(mention, places) for mention in _bind(phrases, said)]
+    found += [MentionParts((Phrase(words=(i,), head=i),)) for i in sorted(set(range(len(segments))).difference(places))]
+    return tuple(sorted(found, key=lambda mention: mention.words))
+
+
+def _owned(phrase: Phrase, segments: tuple[Segment, ...]) -> Iterator[Phrase]:
+    """ "Mia's red coat" speaks of Mia and of what she wears, as "Mia in a red coat" does; "Mia's kite" of the kite."""
+    worn = not phrase.verb and _is_attribute(phrase, segments) and phrase.head not in phrase.owners
+    if not worn or not phrase.owners or any(segments[i].tag != "name" for i in phrase.owners):
+        yield phrase
+        return
+    rest = tuple(i for i in phrase.words if i not in phrase.owners)
+    yield Phrase(words=phrase.owners, head=phrase.owners[-1], names=phrase.owners)
+    yield replace(phrase, words=rest, owners=())
+
+
+# Emoji: a picture that stands beside a word cuts nothing off; one that stands for a word is one
+
+
+def _without_pictures(segments: tuple[Segment, ...]) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
+    """The words without the emoji that only accompany them, and the place of each among all."""
+    said: list[Segment] = []
+    places: list[int] = []
+    gap = ""
+    for i, word in enumerate(segments):
+        gap = max(gap, word.gap, key=_GAPS.index)
+        if word.picture and not _stands_for_a_word(segments, i):
+            continue
+        said.append(replace(word, gap=gap))
+        places.append(i)
+        gap = ""
+    return tuple(said), tuple(places)
+
+
+_GAPS = ("", ",", ".")
+
+
+def _stands_for_a_word(segments: tuple[Segment, ...], i: int) -> bool:
+    """Whether a picture stands between an article or a number and a noun: "a 🇫🇷 flag", "in a 🔴 coat"."""
+    if i == 0 or i + 1 == len(segments) or segments[i].gap or segments[i + 1].gap:
+        return False
+    before, after = segments[i - 1], segments[i + 1]
+    return (before.form in lexicon.DETERMINERS or before.tag == "number") and after.tag == "content"
+
+
+def _put_back(segments: tuple[Segment, ...], said: tuple[Segment, ...], places: tuple[int, ...]) -> tuple[Segment, ...]:
+    marked = dict(zip(places, said, strict=True))
+    return tuple(marked.get(i, word) for i, word in enumerate(segments))
+
+
+def _at(mention: MentionParts, places: tuple[int, ...]) -> MentionParts:
+    return MentionParts(tuple(phrase.at(places) for phrase in mention.phrases))
 
 
 def _phrases(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]:
@@ -70,7 +132,7 @@ def _phrases(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]:
 
 
 def _mark_names(segments: tuple[Segment, ...], language: str) -> tuple[Segment, ...]:
-    telling = language != "de" and not has_capitals_everywhere(tuple(s.text for s in segments))
+    telling = language != "de" and not has_capitals_everywhere(tuple(canonical(s.text).text for s in segments))
     return tuple(
         replace(s, tag="name") if s.tag == "content" and _is_name(segments, i, telling, language) else s
         for i, s in enumerate(segments)
@@ -130,6 +192,8 @@ def _belongs(group: list[Phrase], new: Phrase, after: list[Phrase], segments: tu
     if new.verb or group[0].verb:
         return False
     between = segments[group[-1].words[-1] + 1 : new.words[0]]
+    if not between and segments[group[-1].head].owner and group[-1].names and not segments[new.words[0]].gap:
+        return True  # Mia's | red coat
     links = [w.form for w in between if w.form not in lexicon.DETERMINERS]
     gaps = [w.gap for w in (*between, segments[new.words[0]]) if w.gap]
     if gaps:

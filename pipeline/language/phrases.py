@@ -5,7 +5,7 @@ for captions (subject, verb, object, place). Not covered: free word order, long 
 shows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from . import lexicon
@@ -25,6 +25,17 @@ class Phrase:
     number: int | None = None  # the 1 of "Actor 1"
     quantity: int | None = None  # the 3 of "3 dogs"
     predicate: bool = False  # only says how the phrase before it is: "the basket is green", "a car, yellow and old,"
+
+    def at(self, places: Sequence[int]) -> "Phrase":
+        """The same phrase where its word i is word places[i]."""
+        if places and places[-1] == len(places) - 1:
+            return self
+        words, modifiers, owners, names = (
+            tuple(places[i] for i in indices) for indices in (self.words, self.modifiers, self.owners, self.names)
+        )
+        number, quantity = (None if i is None else places[i] for i in (self.number, self.quantity))
+        head = places[self.head]
+        return Phrase(words, head, self.verb, modifiers, owners, names, number, quantity, self.predicate)
 
 
 @dataclass

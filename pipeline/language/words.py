@@ -12,21 +12,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from . import chinese, japanese, languages, lexicon
+from .canonical import EMOJI, canonical
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
 _LETTER = rf"(?:[^\W_{_HAN}]|[{_MARKS}])"
-_EMOJI = "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff]"
+_EMOJI = f"[{EMOJI}]"
+_PICTURE = re.compile(_EMOJI)
 _FLAG = "[\U0001f1e6-\U0001f1ff]{2}"
 _WORD = re.compile(
     rf"(?P<japanese>[{japanese.LETTERS}]*[\u3041-\u30ff][{japanese.LETTERS}]*)"
     rf"|(?P<han>[{_HAN}]+)"
     rf"|(?P<emoji>{_FLAG}|{_EMOJI}[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]*(?:\u200d{_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]*)*)"
-    rf"|(?P<word>{_LETTER}+(?:['’\-‐]{_LETTER}+)*)"
+    rf"|(?P<word>{_LETTER}+(?:['\-]{_LETTER}+)*)"
 )
 _SENTENCE_END = re.compile(r"[.!?;:。！？；：\n]")
-_ELIDED = re.compile(r"(?i)(?:l|d|s|c|n|j|m|qu|un|dell|nell|all|sull)['’](?=\w)")
-_CLAUSE_BREAK = re.compile(r"[^\s\"“”‘’'«»„*_#№「」『』]")
+_ELIDED = re.compile(r"(?i)(?:l|d|s|c|n|j|m|qu|un|dell|nell|all|sull)'(?=\w)")
+_CLAUSE_BREAK = re.compile(r"[^\s\"'*_#№「」『』()\[\]{}<>【】〈〉《》]")
 _KEPT_MARKS = re.compile("[\u3099\u309a]|(?<=и)\u0306")  # が is not か, й is a letter
 
 
@@ -41,6 +43,11 @@ class Segment:
     lemma: str  # singular noun, base form of a verb: equal for "dogs" and "dog", "jumps" and "jumping"
     tag: str  # "function", "number", "name", "content"; for Chinese also "verb"
     gap: str  # what stands between the word before and this one: "" (nothing, space), "," or "."
+
+    @property
+    def picture(self) -> bool:
+        """Whether it is an emoji."""
+        return bool(_PICTURE.match(self.text))
 
     @property
     def owner(self) -> bool:
@@ -189,9 +196,10 @@ ENGLISH_FUNCTION = (
     | lexicon.PREPOSITIONS | lexicon.ADVERBS | lexicon.ATTRIBUTE_LINKS
 )  # fmt: skip
 _FUNCTION = {"en": ENGLISH_FUNCTION, "de": lexicon.GERMAN, "romance": lexicon.ROMANCE} | {
-    name: frozenset(written_form(word) for word in words.split()) for name, words in languages.FUNCTION.items()
+    name: frozenset(map(written_form, languages.function_words(name))) for name in languages.FUNCTION
 }
-_ENGLISH = ENGLISH_FUNCTION | lexicon.VERBS | lexicon.IRREGULAR_PLURALS.keys() | _KINDS.keys() | set("abcdefghi")
+_ENGLISH = ENGLISH_FUNCTION | lexicon.VERBS | lexicon.IRREGULAR_PLURALS.keys() | _KINDS.keys() | _ATTRIBUTES.keys()
+_ENGLISH |= lexicon.ADJECTIVES | lexicon.NAMES | lexicon.TITLES | set("abcdefghijlmnpqrtxy")
 _VOTING = {name: _FUNCTION[name] for name in ("en", "de", "romance")}
 _VOTING |= {name: _FUNCTION[name] - _ENGLISH for name in languages.LATIN}
 _CHINESE = re.compile(f"[{_HAN}\u3041-\u30ff]")
@@ -233,19 +241,24 @@ def _tag(form: str, text: str, before: list[Segment], language: str, gap: str, t
 
 
 def segment(text: str) -> tuple[tuple[Segment, ...], str]:
-    """The words of `text` in order, and its language: "en", "de", "romance", "zh", "ja" or one of `FUNCTION`."""
-    matches = list(_WORD.finditer(text))
-    language = language_of(text, [written_form(m.group()) for m in matches if m.lastgroup == "word"])
+    """The words of `text` in order, and its language: "en", "de", "romance", "zh", "ja" or one of `FUNCTION`.
+
+    Words are found in the canonical form of `text`; their places are those in `text`.
+    """
+    written = canonical(text)
+    matches = list(_WORD.finditer(written.text))
+    language = language_of(written.text, [written_form(m.group()) for m in matches if m.lastgroup == "word"])
     titled = has_capitals_everywhere(tuple(m.group() for m in matches))
     found: list[Segment] = []
+    last = 0
     for match in matches:
-        for piece, start, tag in _pieces(match, language):
-            gap = _gap(text[found[-1].end if found else 0 : start]) if found else "."
+        for piece, at, tag in _pieces(match, language):
+            gap = _gap(written.text[last:at]) if found else "."
             form = written_form(piece) or piece
-            if tag == "emoji":
-                gap, tag = gap or ",", "content"  # a picture is a thing of its own
+            last = at + len(piece)
+            start, end = written.outer(at, last)
             tag = tag or _tag(form, piece, found, language, gap, titled)
-            found.append(Segment(piece, start, start + len(piece), form, _lemma(piece, form, tag, language), tag, gap))
+            found.append(Segment(text[start:end], start, end, form, _lemma(piece, form, tag, language), tag, gap))
     return tuple(found), language
 
 
@@ -253,7 +266,7 @@ def _pieces(match: re.Match[str], language: str) -> list[tuple[str, int, str]]:
     """(word, start, tag) of what one match holds; the tag is "" where the words around it decide."""
     text, kind = match.group(), match.lastgroup
     if kind == "emoji":
-        return [(text, match.start(), "emoji")]
+        return [(text, match.start(), "content")]
     if kind == "word":
         return [(piece, start, "") for piece, start in _elided(match, language)]
     if language not in ("zh", "ja"):

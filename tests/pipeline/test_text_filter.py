@@ -1,6 +1,7 @@
 """The text filter: scores on labelled cases, exactness, overrides, offsets, errors, speed."""
 
 import json
+import re
 import statistics
 import time
 from pathlib import Path
@@ -37,6 +38,58 @@ def test_scores_on_labelled_cases(text_filter, name):
     score = score_cases(text_filter, load_cases(HERE / name))
     assert score.precision >= 0.97, score.mistakes
     assert score.recall >= 0.97, score.mistakes
+
+
+def test_scores_on_languages_that_are_read_without_a_grammar(text_filter):
+    score = score_cases(text_filter, load_cases(HERE / "filter_cases_languages.json"))
+    assert score.precision >= 0.92, score.mistakes
+    assert score.recall >= 0.86, score.mistakes
+
+
+LOOK_ALIKES = {  # sign -> others that are drawn like it, swapped one for one
+    "'": "’‘ʼ′´`＇",
+    "’": "'ʼ′",
+    "-": "\u2010\u2011\u2012\u2013\u2212－",
+    '"': "“”„″＂«",
+    "“": '"„',
+    "”": '"″',
+    "«": '"“',
+    "»": '"”',
+    " ": "\u00a0\u2009\u202f\u3000\u200b",
+    ",": "，",
+    ".": "．",
+    "!": "！",
+    "?": "？",
+    ":": "：",
+    ";": "；",
+    "(": "（",
+    ")": "）",
+    **{str(digit): chr(0xFF10 + digit) for digit in range(10)},
+}
+UNSEEN = "\u00ad\u2060\u200c\ufeff"  # soft hyphen, joiners
+
+
+def swapped(text: str, turn: int) -> str:
+    return "".join(LOOK_ALIKES[c][turn % len(LOOK_ALIKES[c])] if c in LOOK_ALIKES else c for c in text)
+
+
+def strewn(text: str, turn: int) -> str:
+    """An unseen sign inside every Latin word."""
+    return re.sub(r"(?<=[A-Za-z])(?=[a-z])", UNSEEN[turn % len(UNSEEN)], text)
+
+
+def decisions(text_filter, case, change, turn) -> list[tuple]:
+    result = text_filter([change(text, turn) for text in case["past"]], change(case["prompt"], turn))
+    words = [*(word for scene in result.scenes for word in scene.words), *result.current]
+    return [(round(word.score, 5), word.kept, word.mention) for word in words]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("filter_cases*.json")))
+@pytest.mark.parametrize("change", [swapped, strewn])
+def test_look_alikes_change_no_decision(text_filter, name, change):
+    for turn, case in enumerate(load_cases(HERE / name)):
+        plain = decisions(text_filter, case, lambda text, _: text, turn)
+        assert decisions(text_filter, case, change, turn) == plain, case["id"]
 
 
 def test_scores_on_cases_that_nothing_was_tuned_on(text_filter):

@@ -17,6 +17,7 @@ from pipeline.text_filter import TextFilter
 
 TEXT = (
     "a the red blue old dog cat Tom Mia Anna's 2 two Actor coat hat wears is and with in , . runs bakes the who men "
+    "Mia\u2019s T\u2011shirt re\u0301d co\u00adat red\u200bhat (cat:1.2) <lora:x:1> [dog] Ｔｏｍ ﬁsh ｶﾞ --ar 16:9 "
     "кошка красный 猫 黑 的 是 公園 を 走る Der Hund le chat noir 🐶 🇫🇷 القطة कुत्ता 고양이가 ALL CAPS “ ” # T-shirt"
 )
 WORDS = TEXT.split()
