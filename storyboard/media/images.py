@@ -59,7 +59,8 @@ def is_picture(path: Path) -> bool:
 
 def read_still(path: Path, height: int, width: int, fit: Fit = FIT) -> np.ndarray:
     """A user's picture as a frame, uint8 (H, W, 3); the first one of several. Raises as `read_frames` does."""
-    return read_frames(path, height, width, 1.0, 1, fit)[0]
+    picture: np.ndarray = read_frames(path, height, width, 1.0, 1, fit)[0]
+    return picture
 
 
 def read_frames(
