@@ -218,14 +218,13 @@ class Studio:
 
     @checked
     def import_clip(
-        self, owner: Line, story: Key, scene: Key, data: str, name: Line = "clip.mp4",
-        fit: FitMode = "fit", across: Share = 0.5, down: Share = 0.5,
+        self, owner: Line, story: Key, scene: Key, data: str, name: Line = "clip.mp4", fit: FitMode = "fit",
+        across: Share = 0.5, down: Share = 0.5,
     ) -> dict[str, Any]:  # fmt: skip
         """A clip or a picture of the user's own, base64, as a scene. fit, across, down: see `media.fit.Fit`."""
-        board = self._head(owner, story).board
+        now, how = self._head(owner, story).board.story, Fit(fit, across, down)
         with inputs.uploaded(data, name) as path:
-            rate = self.renderer.frames_per_second
-            take = imported_take(self.media, board.story, scene, path, rate, Fit(fit, across, down))
+            take = imported_take(self.media, now, scene, path, self.renderer.frames_per_second, how)
         return self._shown(self.library.add_take(owner, story, take))
 
     # --- what depends on what --------------------------------------------------------------------------------------
@@ -374,8 +373,7 @@ class Studio:
 
     @checked
     def film(self, owner: Line, story: Key, format: Line = "mp4") -> dict[str, Any]:
-        """Writes an export of a story and gives where it is served: "mp4", "gif", "sheet.png", "sheet.pdf",
-        "clips.zip" or "story.zip"."""
+        """Writes an export of a story, one of `film.FORMATS`, and gives where it is served and its name."""
         board = self._head(owner, story).board
         whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
         try:

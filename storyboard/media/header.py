@@ -25,7 +25,7 @@ READ_CODECS = ", ".join(NAMES.values())
 INTERLACED = re.compile(r"(top|bottom) (coded )?first")
 VIDEO = re.compile(r"^ *Stream #0:(\d+)\S*: Video: (.*)$", re.MULTILINE)
 SOUND = re.compile(r"^ *Stream #0:\d+\S*: Audio: ", re.MULTILINE)
-LOOK = re.compile(r"\w+(?: \([^,]*?\))*, (\w+)(?:\(([^)]*)\))?(?=,)")
+LOOK = re.compile(r"\w+(?: \([^,]*?\))*, (\w+)(?:\(((?:[^()]|\([^()]*\))+)\))?(?=,)")
 SIZE = re.compile(r"\b([1-9]\d*)x([1-9]\d*)\b")
 SHAPE = re.compile(r"\bSAR (\d+):(\d+)")
 RATE = re.compile(r", ([\d.]+)(k?) (fps|tbr)\b")
@@ -123,7 +123,7 @@ def _parsed(name: str, demuxer: str, text: str) -> Header:
     size, look = SIZE.search(said), LOOK.match(said)
     _check_size(name, size)
     assert size is not None, "a clip without a size is refused"
-    parts = (look[2] or "").split(", ") if look else []
+    parts = look[2].split(", ") if look and look[2] else []
     rates = tuple(float(rate) * (1000 if kilo else 1) for rate, kilo, _ in RATE.findall(said))
     rest = text[tracks[0].end() :].partition("\n  Stream #")[0]
     return Header(
