@@ -40,6 +40,7 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m tests.soak.interrupted --times 500
 	$(BIN)/python -m tests.soak.stateful --examples 10000
 	$(BIN)/python -m tests.soak.prompts --count 2000
+	$(BIN)/python -m tests.soak.media_fuzz --count 2000
 	$(BIN)/python -m tests.soak.crowd --clients 100 --seconds 60
 	$(BIN)/python -m tests.soak.crowd --clients 250 --seconds 1800
 

@@ -7,7 +7,6 @@ ThroughlineError. Safe to use from any thread.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -26,7 +25,8 @@ from .document.story import Board, Story, new_id, parse
 from .export import archive, archive_import, film
 from .export.samples import SampleStories
 from .interfaces import inputs, views
-from .interfaces.inputs import Key, Line, Op, Pause, Weight, Without, checked, checked_owner, take_of
+from .interfaces.inputs import Key, Line, Op, Pause, Share, Weight, Without, checked, checked_owner, take_of
+from .media.fit import Fit, FitMode
 from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
@@ -217,12 +217,14 @@ class Studio:
         return self._shown(self.library.edit(owner, story, change, "keyframe", f"keyframe:{take}"))
 
     @checked
-    def import_clip(self, owner: Line, story: Key, scene: Key, data: str, name: Line = "clip.mp4") -> dict[str, Any]:
-        """A clip of the user's own, base64, as a scene."""
-        board = self._head(owner, story).board
+    def import_clip(
+        self, owner: Line, story: Key, scene: Key, data: str, name: Line = "clip.mp4", fit: FitMode = "fit",
+        across: Share = 0.5, down: Share = 0.5,
+    ) -> dict[str, Any]:  # fmt: skip
+        """A clip or a picture of the user's own, base64, as a scene. fit, across, down: see `media.fit.Fit`."""
+        now, how = self._head(owner, story).board.story, Fit(fit, across, down)
         with inputs.uploaded(data, name) as path:
-            rate = self.renderer.frames_per_second
-            take = imported_take(self.media, board.story, scene, path, rate)
+            take = imported_take(self.media, now, scene, path, self.renderer.frames_per_second, how)
         return self._shown(self.library.add_take(owner, story, take))
 
     # --- what depends on what --------------------------------------------------------------------------------------
@@ -371,17 +373,15 @@ class Studio:
 
     @checked
     def film(self, owner: Line, story: Key, format: Line = "mp4") -> dict[str, Any]:
-        """Writes an export of a story and gives where it is served: "mp4", "gif", "sheet.png", "sheet.pdf",
-        "clips.zip" or "story.zip"."""
+        """Writes an export of a story, one of `film.FORMATS`, and gives where it is served and its name."""
         board = self._head(owner, story).board
         whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
         try:
             digest, suffix = film.export(board, self.media, format, whole)
         except OSError as error:
             raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
-        name = re.sub(r"[^\w-]+", "-", board.story.title).strip("-") or "story"
-        url = media_url(digest, suffix, f"{name}.{format.rpartition('.')[2]}")
-        return {"url": url, "name": f"{name}.{suffix}"}
+        name = film.export_name(board.story.title, format)
+        return {"url": media_url(digest, suffix, name), "name": name}
 
     @checked
     def export_story(self, owner: Line, story: Key) -> dict[str, Any]:

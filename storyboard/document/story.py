@@ -16,7 +16,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from pipeline.defaults import HISTORY, TEXT
@@ -196,6 +205,15 @@ class Take(Value):
     note: str = Field(default="", max_length=200)  # what it was a trial of
     render_seconds: float = Field(default=0.0, ge=0)
     created: float = Field(default=0.0, ge=0)  # seconds since 1970
+    sound: Digest | None = None  # AAC, from the first frame to the last; None for a silent clip
+
+    @model_serializer(mode="wrap")
+    def _without_silence(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Takes without a sound are written as they were before there was any."""
+        content: dict[str, Any] = plain(self)
+        if self.sound is None:
+            content.pop("sound", None)
+        return content
 
     def key(self) -> str:
         """What makes the very same clip again: conditioning, seed, steps, speed; '' for a clip of the user's own."""

@@ -6,7 +6,7 @@
     takes.json              every `Take`, oldest first
     revisions.json          {"present": place of story.json, "steps": [{"label": …, "story": …}, …]}: what undo and
                             redo go through, oldest first; absent from version 1, as are the weights
-    media/<sha256>.<suffix> clips (mp4), previews (webp), keyframes (png) and traces (json)
+    media/<sha256>.<suffix> clips (mp4), sounds (m4a), previews (webp), keyframes (png) and traces (json)
 
 An archive may come from anybody. It is read in memory alone, no name in it becomes a path, and nothing of it is kept
 unless all of it is as it should be.
@@ -52,9 +52,10 @@ DIRECTORY_BYTES = 400  # that a file may take in the directory at the end of a z
 END_BYTES, LOCATOR_BYTES = 22, 20  # of the record after that directory, and of what comes before it in a zip64
 
 MANIFEST, STORY, TAKES, REVISIONS = "manifest.json", "story.json", "takes.json", "revisions.json"
-NAMES = re.compile(r"(?:manifest|story|takes|revisions)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json)")
+NAMES = re.compile(r"(?:manifest|story|takes|revisions)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json|m4a)")
 BEGINNINGS = {  # what a file of each suffix begins with, lest a zip pass for a clip
     "mp4": re.compile(rb"....ftyp", re.DOTALL),
+    "m4a": re.compile(rb"....ftyp", re.DOTALL),
     "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "json": re.compile(rb"\s*[{\[]"),
@@ -111,6 +112,8 @@ def _media_of_take(take: Take) -> Iterator[MediaName]:
     yield from ((take.clip, "mp4"), (take.preview, "webp"), (take.keyframe, "png"))
     if take.trace:
         yield take.trace, "json"
+    if take.sound:
+        yield take.sound, "m4a"
     for memory in take.conditioning.memories if take.conditioning else ():
         if memory.keyframe:
             yield memory.keyframe, "png"

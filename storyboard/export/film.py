@@ -25,7 +25,7 @@ from ..media.sizes import good_scale
 from ..media.video import write_gif, write_video
 from ..store.blobs import BlobStore
 from ..store.clips import read_frames
-from ..store.files import whole_file
+from ..store.files import file_name, whole_file
 from . import captions, transitions
 from .archive import write_archive
 from .archive_history import NOTHING, UndoHistory
@@ -111,6 +111,12 @@ def export(
         path = Path(folder, f"export.{suffix}")
         makers[format](path)
         return media.put_file(path), suffix
+
+
+def export_name(title: str, format: str) -> str:
+    """What an export is called where it is saved: no two formats of a story share a name."""
+    kind, _, suffix = format.rpartition(".")
+    return file_name(f"{title} {kind}.{suffix}" if kind else f"{title}.{suffix}", f"story {kind or suffix}.{suffix}")
 
 
 def _story_zip(path: Path, media: BlobStore, board: Board, past: UndoHistory) -> None:

@@ -10,14 +10,15 @@ import argparse
 import errno
 import math
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from pipeline.errors import ThroughlineError
 
+from ..media.fit import FitMode
 from ..rendering.model_choice import Choice, add_options
 from . import commands
 
@@ -99,8 +100,13 @@ def _add_story_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--prompts", nargs="+", required=True, metavar="TEXT", help="one prompt a scene, in order")
     group.add_argument("--out", type=Path, required=True, metavar="FILM.mp4", help="the film to write")
     group.add_argument("--clips", nargs="+", type=Path, default=[], metavar="FILE",
-                       help="your own clips of the first scenes: remembered and part of the film, not generated; "
-                            "cut to the film's shape, at their own speed")  # fmt: skip
+                       help="your own clips or pictures of the first scenes: remembered and part of the film, not "
+                            "generated; a clip at its own speed, a picture as long as a scene")  # fmt: skip
+    group.add_argument("--fit", choices=get_args(FitMode), default="fit",
+                       help="how clips of another shape get into the film's: with bars, cut, or stretched "
+                            "(default: fit)")  # fmt: skip
+    group.add_argument("--cut", nargs=2, type=number(0, 1), default=(0.5, 0.5), metavar=("ACROSS", "DOWN"),
+                       help="where --fit fill cuts, from 0 (keeps left, top) to 1 (default: 0.5 0.5)")  # fmt: skip
     group.add_argument("--negative-prompt", metavar="TEXT", help="what the film should not show")
 
 
@@ -109,7 +115,7 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="(default: 144)")
     group.add_argument("--num-frames", type=whole_number(1), metavar="N", help="of a scene, 4 k + 1 (default: 17)")
     group.add_argument("--fps", type=number(1, 120), metavar="RATE",
-                       help="frames a second of the files, which changes no frame (default: 8)")  # fmt: skip
+                       help="frames a second of the files, which changes no generated frame (default: 8)")  # fmt: skip
     group.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N",
                        help="enlarges the written pictures N times (default: to a width from 576 on)")  # fmt: skip
 
@@ -183,8 +189,8 @@ def render(options: argparse.Namespace) -> None:
         pipeline = choice.load()
         order = _order(options, pipeline)
         check_film(pipeline, order)
-        order = replace(order, clips=_read_clips(options, order, pipeline.frames_per_second))
         rate = options.fps or pipeline.frames_per_second
+        order = replace(order, clips=_read_clips(options, order, rate))
         scale = options.scale or good_scale(order.scene_settings(0).width)
         scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale))
         write_film(target / options.out.name, scenes, rate, scale)
@@ -195,7 +201,7 @@ def render(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     """Everything that needs no model."""
     from ..export.film_folder import check_target
-    from ..media.video import check_clip
+    from ..media.importing import check_any
 
     for index, prompt in enumerate(options.prompts, 1):
         if not prompt.strip():
@@ -205,7 +211,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ThroughlineError(f"{counts}: expected a prompt for each clip")
     check_target(options.out)
     for clip in options.clips:
-        check_clip(clip)
+        with _told_in_full(clip):
+            check_any(clip)
 
 
 def _order(options: argparse.Namespace, pipeline: StoryPipeline) -> FilmOrder:
@@ -225,10 +232,25 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _read_clips(options: argparse.Namespace, order: FilmOrder, frames_per_second: float) -> tuple[Any, ...]:
-    from ..media.video import read_clip
+    """At the rate of the film, so that each lasts as long as it did."""
+    from ..media.fit import Fit
+    from ..media.importing import read_any
 
-    settings = order.scene_settings(0)
-    return tuple(read_clip(path, settings.height, settings.width, frames_per_second) for path in options.clips)
+    settings, fit, found = order.scene_settings(0), Fit(options.fit, *options.cut), []
+    for path in options.clips:
+        with _told_in_full(path):
+            frames = read_any(path, settings.height, settings.width, frames_per_second, settings.num_frames, fit)
+        found.append(frames)
+    return tuple(found)
+
+
+@contextmanager
+def _told_in_full(path: Path) -> Iterator[None]:
+    """Errors name a file alone, for users of a server; in a shell they say where it lies."""
+    try:
+        yield
+    except ThroughlineError as error:
+        raise ThroughlineError(str(error).replace(repr(path.name), repr(str(path)), 1)) from None
 
 
 def _make(pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone], None]) -> list[SceneDone]:

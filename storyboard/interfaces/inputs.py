@@ -21,6 +21,7 @@ from pipeline.errors import ThroughlineError
 from ..document import edits
 from ..document.conditioning import word_ref
 from ..document.story import Board, Story, Take, Value, WordRef, parse
+from ..store.files import file_name
 
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
 MOST_BYTES = 20 * 2**20  # of an upload
@@ -29,6 +30,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 Key = Annotated[str, Field(max_length=64)]  # an id
 Line = Annotated[str, Field(max_length=400)]
 Weight = Annotated[float, Field(ge=0, le=30)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Pause = Annotated[float, Field(ge=0, le=60)]  # seconds
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -246,10 +248,10 @@ def uploaded(data: str, name: str) -> Iterator[Path]:
     if len(data) > MOST_BYTES * 4 / 3 + 4:
         raise ThroughlineError(f"{shown} is too large: expected at most {MOST_BYTES // 2**20} MB")
     try:
-        content = base64.b64decode(data, validate=True)
+        content = base64.b64decode("".join(data.split()), validate=True)  # programs break it into lines
     except (binascii.Error, ValueError):
         raise ThroughlineError(f"{shown} did not arrive whole: try again") from None
     with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / (re.sub(r"[^A-Za-z0-9_.-]", "_", Path(name).name)[-100:].lstrip(".") or "upload")
+        path = Path(folder) / file_name(Path(name).name, "upload")
         path.write_bytes(content)
         yield path

@@ -1,15 +1,14 @@
 """Video files in and out, through ffmpeg: numpy frames, uint8 (F, H, W, 3), or one (H, W, 3) after the other.
 
-Does not cover: sound.
+Does not cover: sound (`storyboard.media.sound`), pictures (`storyboard.media.images`).
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -19,28 +18,17 @@ import numpy as np
 
 from pipeline.errors import ThroughlineError
 
-from . import sandbox
+from . import ffmpeg, filters
+from .colour import holdable
+from .ffmpeg import CODECS, GUARDED, LOCAL_ONLY
+from .fit import FILL, Fit
+from .header import ENDS_EARLY, Header, read_header
 
-CONFINED = Path(sandbox.__file__)
-ENDS_EARLY = 0.9  # share of the length in the header below which a clip counts as truncated
+__all__ = ["CODECS", "GUARDED", "MOST_BYTES", "check_clip", "read_clip", "write_gif", "write_video"]
 
-# What strangers may send. The first bytes of a file choose what it is read as: ffmpeg is never asked to guess, which
-# it would do with playlists too, that name other files and addresses.
-DEMUXERS = (
-    ("mov", re.compile(rb"....(ftyp|moov|mdat|wide|free|skip)", re.DOTALL)),
-    ("matroska", re.compile(rb"\x1aE\xdf\xa3")),
-    ("avi", re.compile(rb"RIFF....AVI ", re.DOTALL)), ("gif", re.compile(rb"GIF8[79]a")),
-)  # fmt: skip
-CODECS = "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video,mpeg1video,mjpeg,gif,prores,h263"
-MOST_PIXELS = 4096 * 2304  # of a frame
-MOST_ASPECT = 20
-MOST_SECONDS = 900.0
-MOST_FRAME_RATE = 1000.0
 MOST_BYTES = 384 << 20  # of the frames that come out
-MEMORY_BYTES = 400 << 20  # of ffmpeg
-PATIENCE_SECONDS = 60  # of ffmpeg
-LOCAL_ONLY = ("-protocol_whitelist", "file")
-GUARDED = ("-threads", "1", "-codec_whitelist", CODECS, "-max_pixels", str(MOST_PIXELS), "-max_streams", "16")
+MOST_DAMAGED = 0.1  # share of the frames that may have been mended by the decoder
+BT709 = "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_second: float, scale: int = 1) -> None:
@@ -51,12 +39,14 @@ def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_second: flo
     """
     first, frames = _first(path, frames)
     height, width, _ = first.shape
-    resize = f"scale={width * scale}:{height * scale}:flags=lanczos:out_color_matrix=bt709:out_range=tv"
-    colours = [part for name in ("colorspace", "color_primaries", "color_trc") for part in (f"-{name}", "bt709")]
+    resize = (
+        "format=gbrp,setparams=colorspace=gbr:color_primaries=bt709:color_trc=bt709:range=pc,"
+        f"zscale=w={width * scale}:h={height * scale}:f=lanczos:m=bt709:r=limited,format=yuv420p,setparams={BT709}"
+    )
     _encode(
-        path, first, frames, frames_per_second, "-vf", resize,
-        "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p", *colours,
-        "-movflags", "+faststart", "-f", "mp4",
+        path, first, map(holdable, frames), frames_per_second, "-vf", resize,
+        "-c:v", "libx264", "-preset", "medium", "-crf", "16",
+        "-movflags", "+faststart+write_colr", "-f", "mp4",
     )  # fmt: skip
 
 
@@ -100,7 +90,8 @@ def _encode(
             _feed(program, frames, first.shape)
         messages.seek(0)
         if program.returncode or not path.is_file():
-            raise OSError(f"{path} could not be written: {_why(messages.read())}")
+            why = _why(messages.read().decode(errors="replace"))
+            raise OSError(f"{path.name} could not be written: {why}")
 
 
 def _feed(program: subprocess.Popen[bytes], frames: Iterable[np.ndarray], shape: tuple[int, ...]) -> None:
@@ -122,103 +113,70 @@ def _feed(program: subprocess.Popen[bytes], frames: Iterable[np.ndarray], shape:
 
 def check_clip(path: Path) -> None:
     """Raises ThroughlineError for what can't be a clip, after a look at its header only."""
-    _header(path)
+    read_header(path)
 
 
 def read_clip(
-    path: Path, height: int, width: int, frames_per_second: float, most_bytes: int = MOST_BYTES
+    path: Path, height: int, width: int, frames_per_second: float, most_bytes: int = MOST_BYTES, fit: Fit = FILL
 ) -> np.ndarray:
-    """A clip at another size and rate: cut to the shape, never stretched; it lasts as long as it did.
+    """A clip at another size and rate, upright, in BT.709 and without transparency; it lasts as long as it did.
 
-    Raises ThroughlineError for a file that is missing, empty, not a video, truncated, or more than the limits above
-    allow: of the frames, no more than `most_bytes` are read.
+    Raises ThroughlineError for a file that is missing, empty, not a video, in a codec that is not read, truncated,
+    damaged, or more than the limits allow: of the frames, no more than `most_bytes` are read.
     """
-    demuxer, seconds = _header(path)
-    most = most_bytes // (height * width * 3)
-    fit = f"scale={width}:{height}:force_original_aspect_ratio=increase:flags=area,crop={width}:{height}"
-    result = _ffmpeg(
-        "-v", "error", *LOCAL_ONLY, *GUARDED, "-f", demuxer, "-i", f"file:{path}", "-map", "0:V:0", "-an",
-        "-vf", f"fps={frames_per_second:g}:round=up,{fit},setsar=1", "-frames:v", str(most + 1),
-        "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
-    )  # fmt: skip
-    frames = np.frombuffer(result.stdout, np.uint8)
-    frames = frames[: len(frames) // (height * width * 3) * height * width * 3].reshape(-1, height, width, 3)
-    if len(frames) > most:
-        raise ThroughlineError(f"clip {str(path)!r} is too long: at {width} x {height} expected at most {most} frames")
-    if result.returncode or result.stderr.strip() or not len(frames):
-        raise ThroughlineError(f"clip {str(path)!r} is truncated or damaged: {_why(result.stderr)}")
-    if len(frames) / frames_per_second < ENDS_EARLY * seconds - 1 / frames_per_second:
-        found = len(frames) / frames_per_second
-        raise ThroughlineError(f"clip {str(path)!r} is truncated: it ends after {found:.1f} of {seconds:.1f} s")
-    return frames.copy()
-
-
-def _header(path: Path) -> tuple[str, float]:
-    """What a clip is to be read as, and how many seconds it says that it lasts, 0 if it does not say."""
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
-        raise ThroughlineError(f"clip {str(path)!r} {problem}: expected a video file")
-    with path.open("rb") as file:
-        beginning = file.read(64)
-    if not beginning:
-        raise ThroughlineError(f"clip {str(path)!r} is empty: expected a video file")
-    demuxer = next((name for name, begins in DEMUXERS if begins.match(beginning)), None)
-    if demuxer is None:
-        raise ThroughlineError(f"clip {str(path)!r} is not a video that can be read: expected MP4, MOV, WebM, MKV, AVI")
-    text = _ffmpeg(*LOCAL_ONLY, *GUARDED, "-f", demuxer, "-i", f"file:{path}").stderr.decode(errors="replace")
-    if "moov atom not found" in text:
-        raise ThroughlineError(f"clip {str(path)!r} is truncated: its index is missing")
-    video = re.search(r"Stream #0.*?: Video: (.*)", text)
-    if video is None:
-        raise ThroughlineError(f"clip {str(path)!r} is not a video that can be read")
-    seconds = _duration(text)
-    _check_amounts(path, video[1], seconds)
-    return demuxer, seconds
-
-
-def _check_amounts(path: Path, stream: str, seconds: float) -> None:
-    """Raises ThroughlineError for a clip that would take too much to decode. stream: what ffmpeg says about it."""
-    size, rate = re.search(r"\b([1-9]\d*)x(\d+)\b", stream), re.search(r"([\d.]+)(k?) (?:fps|tbr)", stream)
-    if size is None or int(size[1]) * int(size[2]) > MOST_PIXELS:
-        found = f"{size[1]} x {size[2]}" if size else "without a size"
-        raise ThroughlineError(f"clip {str(path)!r} is {found}: expected at most {MOST_PIXELS} pixels a frame")
-    sides = sorted((int(size[1]), int(size[2])))
-    if sides[1] > MOST_ASPECT * sides[0]:  # cut to a film's shape it would first be enlarged to millions of pixels
-        raise ThroughlineError(f"clip {str(path)!r} is {size[1]} x {size[2]}: expected at most {MOST_ASPECT} : 1")
-    if seconds > MOST_SECONDS:
-        raise ThroughlineError(f"clip {str(path)!r} lasts {seconds:.0f} s: expected at most {MOST_SECONDS:.0f}")
-    if rate and float(rate[1]) * (1000 if rate[2] else 1) > MOST_FRAME_RATE:
-        most = f"expected at most {MOST_FRAME_RATE:.0f}"
-        raise ThroughlineError(f"clip {str(path)!r} has {rate[1]}{rate[2]} frames a second: {most}")
-
-
-def _duration(header: str) -> float:
-    found = re.search(r"Duration: (\d+):(\d+):([\d.]+)", header)
-    return sum(float(part) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0.0
-
-
-def _ffmpeg(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """A confined ffmpeg, which sees nothing of this program's environment."""
-    limits = (str(MEMORY_BYTES), str(PATIENCE_SECONDS))
-    command: Sequence[str] = (
-        sys.executable, "-I", "-S", str(CONFINED), *limits,
-        imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-filter_threads", "1", *arguments,
-    )  # fmt: skip
-    try:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-            env={"MALLOC_ARENA_MAX": "1"},  # each arena of the C library reserves 64 MB
+    header, frame_bytes = read_header(path), height * width * 3
+    name, most = repr(path.name), most_bytes // frame_bytes
+    wanted = filters.frames_wanted(header, frames_per_second)
+    if wanted > most:
+        raise ThroughlineError(
+            f"clip {name} is too long: {wanted} frames of {width} x {height}, expected at most {most}"
         )
-    except subprocess.TimeoutExpired:
-        raise ThroughlineError(f"a clip took more than {PATIENCE_SECONDS} s to read: it was given up") from None
+    frames = _decoded(path, header, height, width, frames_per_second, fit, most)
+    seen = 1 + int((header.last + filters.margin(header, frames_per_second)) * frames_per_second)
+    if len(frames) < ENDS_EARLY * min(seen, wanted) - 1:
+        found = len(frames) / frames_per_second
+        raise ThroughlineError(f"clip {name} is damaged: {found:.1f} of {header.seconds:.1f} s can be decoded")
+    return frames[:wanted] if len(frames) >= wanted else np.concatenate([frames, _held(frames, wanted)])
 
 
-def _why(stderr: bytes) -> str:
+def _held(frames: np.ndarray, wanted: int) -> np.ndarray:
+    """The last frame, as often as it takes: it may last longer than others."""
+    return np.repeat(frames[-1:], wanted - len(frames), axis=0)
+
+
+def _decoded(
+    path: Path, header: Header, height: int, width: int, frames_per_second: float, fit: Fit, most: int
+) -> np.ndarray:
+    name, frame_bytes = repr(path.name), height * width * 3
+    result = ffmpeg.run(
+        "-v", "verbose", *LOCAL_ONLY, *GUARDED, *filters.decoder(header), "-f", header.demuxer, "-i", f"file:{path}",
+        "-map", "0:V:0", "-vf", filters.chain(header, width, height, frames_per_second, fit),
+        "-frames:v", str(most + 1), "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
+        most_bytes=(most + 1) * frame_bytes, pixels=header.pixels,
+    )  # fmt: skip
+    count = len(result.output) // frame_bytes
+    if "Cannot allocate memory" in result.messages or result.returncode < 0:
+        size = f"{header.width} x {header.height}"
+        raise ThroughlineError(f"clip {name} of {size} takes more memory than a clip may: make it smaller first")
+    if result.returncode or not count or _damage(result.messages) > MOST_DAMAGED:
+        raise ThroughlineError(f"clip {name} is damaged: {_why(result.messages)}")
+    return np.frombuffer(result.output, np.uint8, count * frame_bytes).reshape(count, height, width, 3)
+
+
+def _damage(messages: str) -> float:
+    """The share of the frames that the decoder could not decode as they were meant."""
+    read = re.search(r"Input stream #\S+ \(video\): (\d+) packets read", messages)
+    failed = re.search(r"frames decoded; (\d+) decode errors", messages)
+    mended = len(re.findall(r"concealing \d+ DC", messages))
+    return ((int(failed[1]) if failed else 0) + mended) / max(1, int(read[1]) if read else 1)
+
+
+TELLING = re.compile(r"No space left|Permission denied")
+TROUBLE = re.compile(r"error|invalid|corrupt|fail|missing|damaged|truncat|concealing", re.IGNORECASE)
+
+
+def _why(messages: str) -> str:
     """The line of ffmpeg's messages that says most."""
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if "No space left" in line or "Permission denied" in line]
-    return re.sub(r"^\[[^]]*\] *", "", (telling or lines or ["no frames"])[0])
+    lines = [line.strip() for line in messages.splitlines() if line.strip()]
+    found = [line for line in lines if TELLING.search(line)] or [line for line in lines if TROUBLE.search(line)]
+    return re.sub(r"^(\[[^]]*\] *)+", "", (found or ["no frames"])[0])[:200]

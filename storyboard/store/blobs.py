@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from pipeline.errors import ThroughlineError
 
-SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz", "gif", "pdf", "zip"])
+SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz", "gif", "pdf", "zip", "m4a"])
 CHUNK_BYTES = 1 << 20
 DAMAGED = "damaged"  # the folder of what is not what its name says
 _DIGEST = re.compile(r"[0-9a-f]{64}")

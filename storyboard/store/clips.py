@@ -18,7 +18,11 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Story, Take, new_id
 from ..media import previews, video
+from ..media.fit import FIT, Fit
+from ..media.images import is_picture
+from ..media.importing import read_any
 from ..media.sizes import good_scale
+from ..media.sound import keep_sound
 from .blobs import BlobStore
 
 MOST_FRAMES = 960  # of an imported clip: two minutes at 8 a second
@@ -60,14 +64,26 @@ def read_frames(media: BlobStore, take: Take, enlarged: bool = False) -> np.ndar
     return video.read_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
 
 
-def imported_take(media: BlobStore, story: Story, scene: str, path: Path, rate: float) -> Take:
-    """A take of a scene made of a user's own clip, cut to the story's shape. Raises ThroughlineError for what is no
-    video, and for a scene that does not exist."""
+def imported_take(media: BlobStore, story: Story, scene: str, path: Path, rate: float, fit: Fit = FIT) -> Take:
+    """A take of a scene made of a user's own clip, or of a picture that lasts as long as the scene would.
+
+    Raises ThroughlineError for what is neither, and for a scene that does not exist.
+    """
     wanted = story.scene(scene)
-    frames = video.read_clip(path, story.height, story.width, rate)
+    frames = read_any(path, story.height, story.width, rate, wanted.num_frames, fit)
     if len(frames) > MOST_FRAMES:
         count = f"{len(frames)} frames at {rate:g} a second"
         raise ThroughlineError(f"clip {path.name!r} has {count}: at most {MOST_FRAMES}")
     files = keep_frames(media, frames, rate)
+    files["sound"] = _kept_sound(media, path)
     note = path.name[:200]
     return Take(id=new_id(), scene=wanted.id, source="imported", **files, created=time.time(), note=note)
+
+
+def _kept_sound(media: BlobStore, clip: Path) -> str | None:
+    """The digest of a clip's sound, if it has one."""
+    if is_picture(clip):
+        return None
+    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
+        path = Path(folder) / "sound.m4a"
+        return media.put_file(path) if keep_sound(clip, path) else None

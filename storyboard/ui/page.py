@@ -55,7 +55,7 @@ SLOW = frozenset(
 SLOW_AT_ONCE, QUICK_AT_ONCE = 4, 32  # edits that come together share a commit
 FREQUENT = frozenset(["poll", "trials", "meter", "stories", "notices"])  # told to the log only if they fail
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
-               "zip": "application/zip", "pdf": "application/pdf"}  # fmt: skip
+               "zip": "application/zip", "pdf": "application/pdf", "m4a": "audio/mp4"}  # fmt: skip
 START = """
 const at = (name) => new URL('throughline/' + name, document.baseURI).href;
 const root = element.querySelector('.throughline');

@@ -10,7 +10,7 @@ import pytest
 
 from storyboard.rendering import hosting, renderer
 from tests.paths import ROOT
-from tests.soak import crowd, faults, powercut, prompts, stateful, together
+from tests.soak import crowd, faults, media_fuzz, powercut, prompts, stateful, together
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, wait_for
 
@@ -169,3 +169,8 @@ def test_told_to_stop_a_process_saves_and_goes(step_seconds: float, tmp_path: Pa
     jobs = after.library.job_store.jobs()
     assert len(jobs) == 2 and all(job.attempts == 0 for job in jobs), "in line again, and none of it counts"
     after.close()
+
+
+def test_sixty_damaged_media_are_read_or_refused() -> None:
+    found = media_fuzz.run(count=60, seed=1)
+    assert found["read"] + found["refused"] == 60 and found["refused"] > 10

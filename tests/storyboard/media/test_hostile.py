@@ -20,6 +20,7 @@ from PIL import Image
 
 from pipeline.errors import ThroughlineError
 from storyboard.export import archive
+from storyboard.media import ffmpeg as media_ffmpeg
 from storyboard.media import video
 from storyboard.media.images import check_header, read_picture
 from tests.paths import ROOT
@@ -162,17 +163,17 @@ def read_apart(path: Path) -> tuple[str, int]:
 def test_ffmpeg_is_confined(tmp_path: Path) -> None:
     limits = "r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_FSIZE"
     told = f"import resource as r; print(*[r.getrlimit(kind)[1] for kind in ({limits})])"
-    program = [sys.executable, "-I", "-S", video.CONFINED, str(300 << 20), "7", sys.executable, "-S", "-c", told]
+    program = [sys.executable, "-I", "-S", media_ffmpeg.CONFINED, str(300 << 20), "7", sys.executable, "-S", "-c", told]
     result = subprocess.run(program, capture_output=True, text=True, check=True)
     assert result.stdout.split() == [str(300 << 20), "7", "0"]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0, "this process is not"
 
 
 def test_a_clip_that_takes_too_long_is_given_up(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "PATIENCE_SECONDS", 0.001)
-    monkeypatch.setattr(video, "MEMORY_BYTES", 1 << 30)
+    monkeypatch.setattr(media_ffmpeg, "PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(media_ffmpeg, "MEMORY_BYTES", 1 << 30)
     with pytest.raises(ThroughlineError, match=r"took more than 0\.001 s"):
-        video._ffmpeg("-i", str(clip_file))
+        media_ffmpeg.run("-i", str(clip_file), most_bytes=1 << 20)
 
 
 def test_what_phones_and_cameras_make_is_read(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {  # right for each argument, but for ids, which `right
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",
+    "fit": "fit", "across": 0.5, "down": 0.5,
 }  # fmt: skip
 NOT_TYPED: list[Any] = [
     None, True, 3, -1, 2.5, 10**30, "", "x", "\ud800", "a" * 5000, [], [[]], [1], ["a"], {}, {"a": 1}, {"": [None]},
