@@ -137,8 +137,8 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--num-frames", type=whole_number(1), metavar="N", help=_usual(defaults.NUM_FRAMES, "of a scene, 4 k + 1")
     )
-    group.add_argument("--fps", type=number(1, 120), metavar="RATE",
-                       help=_usual(defaults.FRAMES_PER_SECOND, "frames a second of the files, which changes no frame"))  # fmt: skip
+    rate = _usual(defaults.FRAMES_PER_SECOND, "frames a second of the files, which changes no frame")
+    group.add_argument("--fps", type=number(1, 120), metavar="RATE", help=rate)
     group.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N",
                        help="enlarges the written pictures N times (default: to a width from 576 on)")  # fmt: skip
 

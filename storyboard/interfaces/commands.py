@@ -21,17 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..rendering.model_choice import Choice, add_options
-from .operations.registry import EDITS, Operation
-from .operations.verbs import VERBS
+from .operations import verbs  # noqa: F401  defines them
+from .operations.registry import Operation, verbs_in_order
 
 if TYPE_CHECKING:
     from ..studio import Studio
 
 
 def offered() -> dict[str, Operation]:
-    """The verbs that a shell has, by the names of their commands; edits come last."""
-    ordered = sorted(VERBS.values(), key=lambda verb: verb.name in EDITS)
-    return {verb.command: verb for verb in ordered if verb.command}
+    """The verbs that a shell has, by the names of their commands."""
+    return {verb.command: verb for verb in verbs_in_order() if verb.command}
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:

@@ -14,18 +14,18 @@ import gradio.events
 from pipeline.errors import ThroughlineError
 
 from ..studio import Studio
+from .operations import verbs  # noqa: F401  defines them
 from .operations.arguments import OWNER
-from .operations.registry import Operation
-from .operations.verbs import VERBS
+from .operations.registry import Operation, verbs_in_order
 
 log = logging.getLogger(__name__)
 
 
 def offer(studio: Studio) -> None:
     """Adds the endpoints to the Blocks that is being built."""
-    for name, verb in VERBS.items():
+    for verb in verbs_in_order():
         gradio.events.api(
-            _endpoint(studio, verb), api_name=name, api_description=verb.description, concurrency_limit=None
+            _endpoint(studio, verb), api_name=verb.name, api_description=verb.description, concurrency_limit=None
         )
 
 

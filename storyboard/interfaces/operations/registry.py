@@ -137,10 +137,10 @@ class Edit(Operation):
         self, function: Callable[..., Story], label: str | Callable[[Any], str], writes: Written, programs: bool
     ) -> None:
         super().__init__(function)
-        self._label, self.writes, self.programs = label, writes, programs
+        self.named, self.writes, self.programs = label, writes, programs
 
     def label(self, given: BaseModel) -> str:
-        return self._label if isinstance(self._label, str) else self._label(given)
+        return self.named if isinstance(self.named, str) else self.named(given)
 
     def apply(self, board: Board, given: BaseModel) -> Story:
         """The story after it. Raises ThroughlineError for what can't be done."""
@@ -196,6 +196,11 @@ def read_edit(op: Mapping[str, Any]) -> tuple[Edit, BaseModel]:
         raise ThroughlineError(f"edit {reprlib.repr(name)} does not exist: expected one of {', '.join(EDITS)}")
     arguments: Any = EDITS[name].arguments
     return EDITS[name], parse(arguments, dict(op))
+
+
+def verbs_in_order() -> list[Operation]:
+    """VERBS as they are listed: edits last."""
+    return sorted(VERBS.values(), key=lambda verb: verb.name in EDITS)
 
 
 def _calling(operation: Operation, function: Callable[P, R]) -> Callable[P, R]:

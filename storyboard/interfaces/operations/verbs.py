@@ -16,7 +16,7 @@ from pydantic import Field
 from pipeline.errors import ThroughlineError
 
 from ...continuity.table import continuity_table
-from . import edits
+from . import edits  # noqa: F401  some of them are verbs as they are
 from .arguments import (
     Archive,
     ArchiveFile,
@@ -32,12 +32,11 @@ from .arguments import (
     Title,
     Word,
 )
-from .registry import VERBS, for_programs
+from .registry import for_programs
 
 if TYPE_CHECKING:  # it loads what --help need not wait for
     from ...studio import Studio
 
-__all__ = ["VERBS", "edits"]
 AT_THE_END = "A place among the scenes, from 0; -1 for the end"
 
 
