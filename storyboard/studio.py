@@ -34,7 +34,7 @@ from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
 from .rendering.takes import Trial
-from .store.blobs import BlobStore, media_url
+from .store.blobs import BlobStore
 from .store.clips import imported_take, keep_picture, read_frames
 from .store.library import Library
 from .store.maintenance import Maintenance
