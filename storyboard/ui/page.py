@@ -23,10 +23,10 @@ from pipeline.errors import ThroughlineError
 from ..interfaces import http
 from ..interfaces.health import health
 from ..interfaces.operations.registry import PAGE
+from ..interfaces.served import served
 from ..logs import event
 from ..studio import Studio
 from .security import Guard, Throttle, may_see
-from .served import served
 from .theme import make_theme
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ START = """
 const at = (name) => new URL('throughline/' + name, document.baseURI).href;
 const root = element.querySelector('.throughline');
 import(at('main.js')).then((app) => { root.replaceChildren(); app.mount(root, server, SERVED); });
-"""  # SERVED: what `storyboard.ui.served` gives
+"""  # SERVED: what `storyboard.interfaces.served` gives
 
 
 class Application(gr.HTML):

@@ -19,9 +19,9 @@ from storyboard.interfaces import cli, commands
 from storyboard.interfaces.operations import documentation, registry
 from storyboard.interfaces.operations.arguments import SceneId
 from storyboard.interfaces.operations.registry import EDITS, PAGE, VERBS
+from storyboard.interfaces.served import served as told_to_the_page
 from storyboard.studio import Studio
 from storyboard.ui import page
-from storyboard.ui.served import served as told_to_the_page
 from tests.paths import ROOT
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, served
