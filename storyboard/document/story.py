@@ -28,7 +28,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pipeline.defaults import HISTORY, TEXT
+from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
 MOST_SCENES = 500
@@ -102,8 +102,8 @@ class Scene(Value):
     guidance: GuidanceSettings = GuidanceSettings()
     seed: Seed = 0
     new_seed: bool = False  # draw another seed for each render
-    steps: int = Field(default=24, ge=1, le=1000)
-    num_frames: int = Field(default=17, ge=1, le=81)  # 4 k + 1
+    steps: int = Field(default=STEPS, ge=1, le=1000)
+    num_frames: int = Field(default=NUM_FRAMES, ge=1, le=81)  # 4 k + 1
     threshold: float | None = Field(default=None, ge=0, le=1)  # of the text filter; None for its default
     pins: Many[WordRef] = ()
     mutes: Many[WordRef] = ()
@@ -119,8 +119,8 @@ class Story(Value):
     id: Id
     title: str = Field(default="Untitled", max_length=200)
     model: str = Field(default="picturebook", min_length=1, max_length=400)
-    width: int = Field(default=144, ge=16, le=4096)  # pixels
-    height: int = Field(default=96, ge=16, le=4096)
+    width: int = Field(default=WIDTH, ge=16, le=4096)  # pixels
+    height: int = Field(default=HEIGHT, ge=16, le=4096)
     captions: bool = False  # prompts as captions of the film
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
 

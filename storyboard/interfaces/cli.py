@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
+from pipeline import defaults
 from pipeline.errors import ThroughlineError
 
 from ..media.fit import FitMode
 from ..rendering.model_choice import Choice, add_options
-from . import commands
 
 if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need not wait for
     from pipeline.story_pipeline import StoryPipeline
@@ -71,7 +71,26 @@ def _os_message(error: OSError, out: Path | None) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One line an error, without the usage."""
+    """One line an error, without the usage. `rest` adds the commands of the verbs once they are needed: `render` and
+    its help do not wait for what they load."""
+
+    rest: Callable[[], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        given = sys.argv[1:] if args is None else list(args)
+        if given[:1] != ["render"]:
+            self.complete()
+        return super().parse_known_args(given, namespace)
+
+    def format_help(self) -> str:
+        self.complete()
+        return super().format_help()
+
+    def complete(self) -> None:
+        """Adds what is still missing."""
+        rest, self.rest = self.rest, None
+        if rest:
+            rest()
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}\n")
@@ -92,7 +111,13 @@ def parser() -> argparse.ArgumentParser:
     _add_picture_options(command.add_argument_group("the picture"))
     _add_sampling_options(command.add_argument_group("how it is made"))
     _add_machine_options(command.add_argument_group("what makes it"))
-    commands.add_commands(added)
+
+    def rest() -> None:
+        from . import commands
+
+        commands.add_commands(added)
+
+    top.rest = rest
     return top
 
 
@@ -111,28 +136,43 @@ def _add_story_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_picture_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="of what the model makes (default: 96)")
-    group.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="(default: 144)")
-    group.add_argument("--num-frames", type=whole_number(1), metavar="N", help="of a scene, 4 k + 1 (default: 17)")
-    group.add_argument("--fps", type=number(1, 120), metavar="RATE",
-                       help="frames a second of the files, which changes no generated frame (default: 8)")  # fmt: skip
+    group.add_argument(
+        "--height", type=whole_number(1), metavar="PIXELS", help=_usual(defaults.HEIGHT, "of what the model makes")
+    )
+    group.add_argument("--width", type=whole_number(1), metavar="PIXELS", help=_usual(defaults.WIDTH, "of the same"))
+    group.add_argument(
+        "--num-frames", type=whole_number(1), metavar="N", help=_usual(defaults.NUM_FRAMES, "of a scene, 4 k + 1")
+    )
+    rate = _usual(defaults.FRAMES_PER_SECOND, "frames a second of the files, which changes no frame")
+    group.add_argument("--fps", type=number(1, 120), metavar="RATE", help=rate)
     group.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N",
                        help="enlarges the written pictures N times (default: to a width from 576 on)")  # fmt: skip
 
 
 def _add_sampling_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--guidance-scale", type=number(0, 30), metavar="W1", help="weight of the text (default: 4)")
-    group.add_argument("--history-scale", type=number(0, 30), metavar="W2", help="weight of the history (default: 4)")
+    group.add_argument(
+        "--guidance-scale", type=number(0, 30), metavar="W1", help=_usual(defaults.TEXT, "weight of the text")
+    )
+    group.add_argument(
+        "--history-scale", type=number(0, 30), metavar="W2", help=_usual(defaults.HISTORY, "weight of the history")
+    )
     group.add_argument(
         "--dynamic-guidance", action="store_true", help="let both weights rise over the steps, by a cosine"
     )
-    group.add_argument("--steps", type=whole_number(1, 1000), metavar="N", help="denoising steps a scene (default: 24)")
-    group.add_argument("--eta", type=number(0, 1), metavar="SHARE",
-                       help="noise added at each step, 0 (none, DDIM) to 1 (DDPM) (default: 0)")  # fmt: skip
-    group.add_argument("--seed", type=whole_number(0, 2**63 - 2**20), metavar="N",
-                       help="of the first scene, one more for each scene after it (default: 0)")  # fmt: skip
+    group.add_argument(
+        "--steps", type=whole_number(1, 1000), metavar="N", help=_usual(defaults.STEPS, "denoising steps a scene")
+    )
+    group.add_argument("--eta", type=number(0, 1), metavar="SHARE", default=0.0,
+                       help="noise added at each step, 0 (none, DDIM) to 1 (DDPM) (default: %(default)g)")  # fmt: skip
+    group.add_argument("--seed", type=whole_number(0, 2**63 - 2**20), metavar="N", default=0,
+                       help="of the first scene, one more for each scene after it (default: %(default)s)")  # fmt: skip
     group.add_argument("--threshold", type=number(0, 1), metavar="COSINE",
                        help="similarity from which a word of the past is kept (default: the filter's own)")  # fmt: skip
+
+
+def _usual(value: float, words: str) -> str:
+    """An option's help, with what is used where it is not given."""
+    return f"{words} (default: as suits the model; {value:g} for {Choice.model})"
 
 
 def _add_machine_options(group: argparse._ArgumentGroup) -> None:

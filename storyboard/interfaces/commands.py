@@ -1,8 +1,9 @@
-"""The verbs of `interfaces.operations` as commands: `python -m storyboard get-story STORY`. They print JSON; `meter`
-prints a table.
+"""The verbs for programs as commands: `python -m storyboard get-story STORY`. They print JSON; `meter` prints a table.
 
 Interrupting `render-story` cancels what it has put in line: scenes that are done stay, and nothing goes on with the
 rest later. A command renders nothing that it was not asked for, such as what a page had in line when it crashed.
+
+Loads pydantic, which the operations are made with, but neither torch nor gradio.
 """
 
 from __future__ import annotations
@@ -12,77 +13,66 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..continuity.table import continuity_table
 from ..rendering.model_choice import Choice, add_options
+from .operations import verbs  # noqa: F401  defines them
+from .operations.registry import Operation, verbs_in_order
 
 if TYPE_CHECKING:
     from ..studio import Studio
 
-COMMANDS = {  # positional arguments and a summary: --help need not load what the verbs need
-    "new-story": ("title prompts*", "a story with a scene for every prompt"),
-    "list-stories": ("", "your stories, the last changed first"),
-    "get-story": ("story", "a story with its scenes and takes"),
-    "add-scene": ("story prompt", "a new scene"),
-    "edit-scene": ("story scene changes", "change settings of a scene; CHANGES is JSON"),
-    "move-scene": ("story scene index", "put a scene at another place, from 0"),
-    "duplicate-scene": ("story scene", "copy a scene"),
-    "remove-scene": ("story scene", "delete a scene"),
-    "pin-word": ("story scene past word", "keep a word of the earlier scene PAST"),
-    "mute-word": ("story scene past word", "drop a word of the earlier scene PAST"),
-    "undo": ("story", "take the last edit back"),
-    "redo": ("story", "do it again"),
-    "plan": ("story", "what is stale, why, and what a render would do"),
-    "meter": ("story", "whether what recurs looks as it did, scene by scene, as a table"),
-    "render-story": ("story scenes*", "render the scenes named, or all that are stale"),
-    "choose-take": ("story scene take", "the take of a scene that is shown"),
-    "film": ("story", "export: mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip"),
-    "export-story": ("story", "a story as one zip file"),
-    "import-story": ("archive", "a story from such a file"),
-}
-OPTIONS: dict[str, dict[str, Any]] = {"add-scene": {"index": -1}, "film": {"format": "mp4"}}
-RENAMED = {"render-story": "render"}  # `render` makes a film from prompts
-TABLES = {"meter": continuity_table}  # commands that print a table of the verb's answer
+
+def offered() -> dict[str, Operation]:
+    """The verbs that a shell has, by the names of their commands."""
+    return {verb.command: verb for verb in verbs_in_order() if verb.command}
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
-    """One command a verb; its arguments are read from the verb's signature when it is called."""
-    for name, (positional, summary) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False)
+    """One command a verb."""
+    for name, verb in offered().items():
+        told = verb.shell.summary.replace("%", "%%")
+        command = commands.add_parser(name, help=told, description=f"{told[:1].upper()}{told[1:]}.", allow_abbrev=False)
         command.add_argument("--owner", help="whose stories (default: THROUGHLINE_OWNER, or this user's own)")
         add_options(command)
-        for argument in positional.split():
-            many = argument.endswith("*")
-            kind = int if argument == "index" else str
-            command.add_argument(argument.rstrip("*"), type=kind, nargs="*" if many else None)
-        if name in TABLES:
+        for parameter in verb.shell.parameters:
+            _add_argument(command, parameter, verb.shell.fields[parameter.name].description or "")
+        if verb.table:
             command.add_argument("--json", action="store_true", help="all figures as JSON, instead of a table")
-        for option, default in OPTIONS.get(name, {}).items():
-            command.add_argument(f"--{option}", type=type(default), default=default, help="(default: %(default)s)")
-        command.set_defaults(run=run, interrupted="what was done before is kept")
+        command.set_defaults(run=partial(run, verb), interrupted="what was done before is kept")
 
 
-def run(options: argparse.Namespace) -> None:
+def _add_argument(command: argparse.ArgumentParser, parameter: Parameter, description: str) -> None:
+    """What has a default is an option; a list takes all the words that are left."""
+    told, kind = description.replace("%", "%%"), parameter.annotation
+    settings: dict[str, Any] = {"type": kind if kind in (int, float) else str}
+    if kind is bool:
+        settings = {"action": argparse.BooleanOptionalAction}
+    if parameter.default is Parameter.empty:
+        command.add_argument(parameter.name, nargs="*" if kind == list[str] else None, help=told, **settings)
+    else:
+        option, told = f"--{parameter.name.replace('_', '-')}", f"{told} (default: %(default)s)"
+        command.add_argument(option, default=parameter.default, help=told, **settings)
+
+
+def run(verb: Operation, options: argparse.Namespace) -> None:
     """Does a verb and prints its answers, one line of JSON each. Raises ThroughlineError."""
-    from . import operations
-
-    name = RENAMED.get(options.command, options.command).replace("-", "_")
-    arguments = {p.name: getattr(options, p.name) for p in operations.parameters(operations.VERBS[name])}
-    verb: Callable[..., Any] = _import if name == "import_story" else operations.VERBS[name]
+    arguments = {parameter.name: getattr(options, parameter.name) for parameter in verb.shell.parameters}
     with closing(_studio(Choice.of(options))) as studio:
         owner = options.owner or own_secret(studio.folder)
         try:
-            answer = verb(studio, owner, **arguments)
-            if name in TABLES and not options.json:
-                print(TABLES[name](answer), flush=True)
+            answer = verb.shell(studio, owner, **arguments)
+            if verb.table and not options.json:
+                print(verb.table(answer), flush=True)
             else:
                 _print_all(studio, answer)
         except (KeyboardInterrupt, SystemExit, OSError):  # OSError: nobody reads what is printed any more
-            if name == "render":
+            if verb.streams:
                 studio.cancel(owner, arguments["story"])
             raise
 
@@ -94,11 +84,6 @@ def _print_all(studio: Studio, answer: Any) -> None:
             part["path"] = str(studio.media.path(digest, suffix))
         json.dump(part, sys.stdout, ensure_ascii=False)
         print(flush=True)
-
-
-def _import(studio: Studio, owner: str, archive: str) -> dict[str, Any]:
-    """A file of any size that an archive may have, where the other callers send its content."""
-    return studio.import_file(owner, Path(archive))
 
 
 def _studio(choice: Choice) -> Studio:

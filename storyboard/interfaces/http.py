@@ -1,5 +1,5 @@
-"""The HTTP API: every verb of `interfaces.operations` as an endpoint for gradio_client, and as a tool over MCP where
-that is served. Everything else is private."""
+"""The HTTP API: every verb for programs as an endpoint for gradio_client, and as a tool over MCP where that is served.
+Everything else is private."""
 
 from __future__ import annotations
 
@@ -14,40 +14,23 @@ import gradio.events
 from pipeline.errors import ThroughlineError
 
 from ..studio import Studio
-from . import operations
-
-ARGUMENTS = {  # what they are, for the callers of tools, who see no source
-    "owner": "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories",
-    "title": "Name of the story",
-    "prompts": "One prompt a scene, in order",
-    "story": "Id of a story",
-    "scene": "Id of a scene",
-    "scenes": "Ids of scenes; an empty list for all that are stale",
-    "prompt": "What the scene shows, in a sentence",
-    "index": "A place among the scenes, from 0",
-    "changes": "JSON object of the settings to change",
-    "past": "Id of an earlier scene",
-    "word": "A word or several, as written in the earlier scene's prompt",
-    "take": "Id of a take of the scene",
-    "format": "mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip",
-    "archive": "Content of a story archive (zip), in base64",
-}
-
+from .operations import verbs  # noqa: F401  defines them
+from .operations.arguments import OWNER
+from .operations.registry import Operation, verbs_in_order
 
 log = logging.getLogger(__name__)
 
 
 def offer(studio: Studio) -> None:
     """Adds the endpoints to the Blocks that is being built."""
-    for name, verb in operations.VERBS.items():
+    for verb in verbs_in_order():
         gradio.events.api(
-            _endpoint(studio, verb), api_name=name, api_description=inspect.getdoc(verb), concurrency_limit=None
+            _endpoint(studio, verb), api_name=verb.name, api_description=verb.description, concurrency_limit=None
         )
 
 
-def _endpoint(studio: Studio, verb: Callable[..., Any]) -> Callable[..., Any]:
+def _endpoint(studio: Studio, verb: Operation) -> Callable[..., Any]:
     """`verb` over this studio, with `owner` first. Errors reach the client as they are."""
-    streams = inspect.isgeneratorfunction(inspect.unwrap(verb))
 
     def once(*arguments: Any) -> Any:
         with _told():
@@ -57,14 +40,15 @@ def _endpoint(studio: Studio, verb: Callable[..., Any]) -> Callable[..., Any]:
         with _told():
             yield from verb(studio, *arguments)
 
-    endpoint: Any = stream if streams else once
+    endpoint: Any = stream if verb.streams else once
     owner = inspect.Parameter("owner", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
-    signature = inspect.Signature([owner, *operations.parameters(verb)], return_annotation=dict)
+    signature = inspect.Signature([owner, *verb.parameters], return_annotation=dict)
     endpoint.__signature__ = signature
     endpoint.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()} | {"return": dict}
-    endpoint.__name__ = verb.__name__
-    told = "".join(f"    {name}: {ARGUMENTS[name]}\n" for name in signature.parameters)
-    endpoint.__doc__ = f"{inspect.getdoc(verb)}\n\nArgs:\n{told}"  # where Gradio looks for them
+    endpoint.__name__ = verb.name
+    described = {"owner": OWNER} | {name: field.description for name, field in verb.fields.items()}
+    told = "".join(f"    {name}: {text}\n" for name, text in described.items())
+    endpoint.__doc__ = f"{verb.description}\n\nArgs:\n{told}"  # where Gradio looks for them
     return endpoint  # type: ignore[no-any-return]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..document.conditioning import WordPlace, past_of, places, word_ref
 from ..document.plan import Plan, Standing
-from ..document.story import Board, Scene, Take
+from ..document.story import Board, Scene, Story, Take
+from ..export.film import export_name
 from ..rendering.queue import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
@@ -38,6 +39,13 @@ def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     return {**own, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
 
 
+def new_scene_view() -> View:
+    """A new scene of an empty story, but for its id."""
+    scene = Scene(id="new")
+    view = _scene_view(Board(Story(id="empty", scenes=(scene,))), scene, None)
+    return {name: value for name, value in view.items() if name != "id"}
+
+
 def _take_view(scene: Scene, take: Take, now: str) -> View:
     own = next((choice for choice in scene.keyframes if choice.take == take.id), None)
     fields = {"id", "source", "num_frames", "frames_per_second", "width", "height", "seed", "steps", "note",
@@ -61,6 +69,14 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, unknown
         for scene, standing in found.items()
     }  # fmt: skip
     return {"rev": head.rev, "scenes": scenes, "plan": plan_view(todo), "unknown_words": dict(unknown)}
+
+
+def unfamiliar_words(head: Head, vocabulary: frozenset[str]) -> dict[str, list[str]]:
+    """The words of each scene that are not in the model's vocabulary."""
+    from pipeline.language.vocabulary import unfamiliar
+
+    found = {scene.id: unfamiliar(scene.prompt, vocabulary) for scene in head.board.story.scenes}
+    return {scene: words for scene, words in found.items() if words}
 
 
 def _memories(standing: Standing) -> list[View]:
@@ -95,6 +111,12 @@ def trial_view(job: Job) -> View:
     files = {"clip": media_url(made["clip"], "mp4"), "preview": media_url(made["preview"], "webp")}
     rest = {name: made[name] for name in ("num_frames", "frames_per_second", "width", "height")}
     return {**shown, **files, **rest, **asdict(made["scores"])}
+
+
+def export_view(digest: str, suffix: str, title: str, format: str) -> View:
+    """Where an export is served, and what it is called when it is saved."""
+    name = export_name(title, format)
+    return {"url": media_url(digest, suffix, name), "name": name}
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from pipeline.errors import ThroughlineError
 
 from ..interfaces import http
 from ..interfaces.health import health
+from ..interfaces.operations.registry import PAGE
+from ..interfaces.served import served
 from ..logs import event
 from ..studio import Studio
 from .security import Guard, Throttle, may_see
@@ -30,37 +33,15 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 WAITING_EVENTS = 64
-VERBS = frozenset(
-    [
-        "notices", "stories", "new_story", "duplicate_story", "delete_story", "restore_story", "samples", "open_sample",
-        "get_story", "edit", "undo", "redo", "keyframe", "import_clip", "plan", "poll", "remembers", "maps", "render",
-        "cancel", "meter", "models", "choose_model",
-        "what_if", "sheet", "trials", "trials_of", "cancel_trials", "film", "export_story", "import_story",
-    ]
-)  # fmt: skip
-SLOW = frozenset(
-    [
-        "film",
-        "export_story",
-        "import_clip",
-        "import_story",
-        "open_sample",
-        "duplicate_story",
-        "keyframe",
-        "samples",
-        "models",
-        "choose_model",
-    ]
-)  # seconds each: they wait for one another, not edits for them
-SLOW_AT_ONCE, QUICK_AT_ONCE = 4, 32  # edits that come together share a commit
-FREQUENT = frozenset(["poll", "trials", "meter", "stories", "notices"])  # told to the log only if they fail
+VERBS = PAGE.keys()  # what it may call
+SLOW_AT_ONCE, QUICK_AT_ONCE = 4, 32  # slow ones wait for one another, not edits for them; edits share a commit
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
                "zip": "application/zip", "pdf": "application/pdf", "m4a": "audio/mp4"}  # fmt: skip
 START = """
 const at = (name) => new URL('throughline/' + name, document.baseURI).href;
 const root = element.querySelector('.throughline');
-import(at('main.js')).then((app) => { root.replaceChildren(); app.mount(root, server); });
-"""
+import(at('main.js')).then((app) => { root.replaceChildren(); app.mount(root, server, SERVED); });
+"""  # SERVED: what `storyboard.interfaces.served` gives
 
 
 class Application(gr.HTML):
@@ -70,7 +51,7 @@ class Application(gr.HTML):
         super().__init__(
             value=None,
             html_template='<div class="throughline"><p class="loading">Opening the storyboard…</p></div>',
-            js_on_load=START,
+            js_on_load=START.replace("SERVED", json.dumps(served(PAGE))),
             apply_default_css=False,
             server_functions=[call],
             elem_id="application",
@@ -96,7 +77,7 @@ def build(studio: Studio) -> gr.Blocks:
 
     async def call(message: Any) -> Response:
         verb = message.get("verb") if isinstance(message, dict) else None
-        pool = slow if isinstance(verb, str) and verb in SLOW else quick
+        pool = slow if isinstance(verb, str) and verb in PAGE and PAGE[verb].slow else quick
         return await asyncio.get_running_loop().run_in_executor(pool, respond, message)
 
     with page:
@@ -111,7 +92,7 @@ def answer(studio: Studio, message: Any, throttle: Callable[[object], None] = la
     verb = message.get("verb") if isinstance(message, dict) else None
     known, began = isinstance(verb, str) and verb in VERBS, time.perf_counter()
     reply = _reply(studio, message, throttle) if known else _refused("the page asked for something unknown: reload it")
-    if known and not (reply["ok"] and verb in FREQUENT):
+    if known and not (reply["ok"] and PAGE[str(verb)].often):  # those are told to the log only if they fail
         took = round((time.perf_counter() - began) * 1000, 1)
         event("call", verb=verb, story=_id_of(message), ok=reply["ok"], milliseconds=took, error=reply.get("error"))
     return reply

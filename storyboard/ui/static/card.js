@@ -9,7 +9,6 @@ const BADGES = {                                        // state -> icon, words
   running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unknown: ['clock', '…'],
 };
 const OVERTAKEN = 'This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.';
-const MOST_CHARACTERS = 2000;
 let focuses = 0;                                        // every stay in a field is one step of undo
 
 export class Card {
@@ -111,7 +110,7 @@ function paintShot(shot, state, job, take, {index}) {
 
 // The box grows with a copy of its text that lies under it, so that nothing has to be measured.
 function makePrompt(store, id) {
-  const area = el('textarea', {class: 'prompt', rows: 1, maxlength: MOST_CHARACTERS, dir: 'auto', spellcheck: 'true',
+  const area = el('textarea', {class: 'prompt', rows: 1, maxlength: store.served.most.characters, dir: 'auto', spellcheck: 'true',
     placeholder: 'Who does what, and where?'});
   const node = el('div', {class: 'grow'}, area);
   let focus = 0, sent = '', overtaken = false;          // overtaken: someone else changed it while the user was in it

@@ -3,14 +3,15 @@
 
 const OPS = {
   edit_story: (story, op) => ({...story, ...op.changes}),
-  add_scene: (story, op) => inserted(story, op.index ?? story.scenes.length, newScene(story, op)),
+  add_scene: (story, op, fresh) => inserted(story, op.index ?? story.scenes.length, newScene(story, op, fresh)),
   duplicate_scene(story, op) {
     const place = indexOf(story, op.scene);
     if (place < 0) return story;
     const bare = {id: op.copy_id, takes: [], chosen: null, keyframe: null, locked: false};
     return inserted(story, place + 1, {...story.scenes[place], ...bare});
   },
-  remove_scene: (story, op) => ({...story, scenes: story.scenes.filter(scene => scene.id !== op.scene)}),
+  remove_scene: (story, op) => ({...story, scenes: story.scenes.filter(scene => scene.id !== op.scene)
+    .map(scene => forgetting(scene, op.scene))}),
   move_scene(story, op) {
     const scene = sceneOf(story, op.scene), scenes = story.scenes.filter(other => other !== scene);
     if (!scene) return story;
@@ -22,8 +23,8 @@ const OPS = {
   mute_word: (story, op) => override(story, op, 'mutes'),
   release_word: (story, op) => override(story, op, ''),
   mute_scene: (story, op) => withScene(story, op.scene, scene => {
-    const others = scene.muted_scenes.filter(id => id !== op.muted);
-    return {...scene, muted_scenes: op.on ? [...others, op.muted] : others};
+    const muted_scenes = op.on ?? true ? including(scene.muted_scenes, op.muted) : scene.muted_scenes.filter(id => id !== op.muted);
+    return {...scene, muted_scenes};
   }),
   choose_take: (story, op) => withScene(story, op.scene, scene => {
     const take = scene.takes.find(other => other.id === op.take);
@@ -37,7 +38,9 @@ const OPS = {
   }),
 };
 
-export const apply = (story, op) => OPS[op.do] ? OPS[op.do](story, op) : story;
+// `fresh`: a new scene of an empty story, as the server makes it.
+export const apply = (story, op, fresh) => OPS[op.do] ? OPS[op.do](story, op, fresh) : story;
+export const known = Object.keys(OPS);
 export const indexOf = (story, id) => story.scenes.findIndex(scene => scene.id === id);
 export const sceneOf = (story, id) => story?.scenes.find(scene => scene.id === id);
 
@@ -57,28 +60,31 @@ function inserted(story, place, scene) {
   return {...story, scenes: [...story.scenes.slice(0, place), scene, ...story.scenes.slice(place)]};
 }
 
-const DEFAULTS = {
-  prompt: '', negative_prompt: '', guidance: {text: 4, history: 4, start: 0, end: 1, schedule: 'constant'}, seed: 0,
-  new_seed: false, steps: 24, num_frames: 17, threshold: null, pins: [], mutes: [], muted_scenes: [], locked: false,
-  seam: {kind: 'cut', seconds: 0.5}, chosen: null, takes: [], keyframe: null,
-};
-
-function newScene(story, op) {
+function newScene(story, op, fresh) {
   const like = story.scenes[Math.max(0, (op.index ?? story.scenes.length) - 1)];
   const settings = like ? {guidance: like.guidance, steps: like.steps, num_frames: like.num_frames,
-    seed: Math.max(...story.scenes.map(scene => scene.seed)) + 1} : {};
-  return {...DEFAULTS, ...settings, ...op.fields};
+    seed: (Math.max(...story.scenes.map(scene => scene.seed)) + 1) % (Number.MAX_SAFE_INTEGER + 1)} : {};
+  return merged({...fresh, ...settings}, op.fields);
+}
+
+function forgetting(scene, gone) {
+  const [pins, mutes] = ['pins', 'mutes'].map(name => scene[name].filter(word => word.scene !== gone));
+  return {...scene, pins, mutes, muted_scenes: scene.muted_scenes.filter(id => id !== gone)};
 }
 
 const sameWord = (a, b) => a.scene === b.scene && a.text === b.text && a.occurrence === b.occurrence;
 
 function override(story, op, list) {
+  const word = {occurrence: 0, ...op.word}, same = other => sameWord(other, word);
   return withScene(story, op.scene, scene => {
     const changed = {};
     for (const name of ['pins', 'mutes']) {
-      const others = scene[name].filter(word => !sameWord(word, op.word));
-      changed[name] = name === list ? [...others, op.word] : others;
+      changed[name] = name === list ? including(scene[name], word, same) : scene[name].filter(other => !same(other));
     }
     return {...scene, ...changed};
   });
+}
+
+function including(items, item, same = other => other === item) {
+  return items.some(same) ? items : [...items, item];
 }

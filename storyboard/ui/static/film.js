@@ -1,11 +1,12 @@
 // The film: all chosen takes in order, with the seams between them, captions, and what can be saved of it.
-import {calm, counted, el, makeDialog, setAttr, setHidden, setSource, setText} from './dom.js';
-import {ask, keyed, makeButton, makeEmpty, makeIconButton, makeSlider, makeSwitch, setIcon, setLabel} from './parts.js';
+import {calm, counted, el, makeDialog, setAttr, setHidden, setIcon, setSource, setText} from './dom.js';
+import {ask, keyed, makeButton, makeEmpty, makeIconButton, makeSlider, makeSwitch, setLabel, titled} from './parts.js';
 import {makeReel} from './reel.js';
 
-const SEAMS = [['cut', 'Cut'], ['cross-fade', 'Cross-fade'], ['dip to black', 'Dip to black']];
-const FORMATS = [['mp4', 'Film', 'MP4'], ['gif', 'Film', 'GIF'], ['sheet.png', 'Contact sheet', 'PNG'], ['sheet.pdf', 'Contact sheet', 'PDF'],
-  ['clips.zip', 'Single clips', 'ZIP'], ['story.zip', 'Story archive', 'imports again']];
+const FORMATS = {                                        // what to call what the server can write
+  mp4: ['Film', 'MP4'], gif: ['Film', 'GIF'], 'sheet.png': ['Contact sheet', 'PNG'], 'sheet.pdf': ['Contact sheet', 'PDF'],
+  'clips.zip': ['Single clips', 'ZIP'], 'story.zip': ['Story archive', 'imports again'],
+};
 
 /** A dialog; the event 'opening' tells it that it is about to be shown. */
 export function makeFilm(store) {
@@ -58,7 +59,7 @@ function makePlayer() {
   const reel = makeReel(() => tell());
   const caption = el('p', {class: 'caption', dir: 'auto'}), screen = el('div', {class: 'screen'}, reel.node, caption);
   const play = makeIconButton('play', 'Play the film', () => (reel.playing ? reel.pause() : reel.play()));
-  const back = makeIconButton('back', 'The scene before', () => jump(-1)), forward = makeIconButton('forward', 'The next scene', () => jump(1));
+  const back = makeIconButton('previous', 'The scene before', () => jump(-1)), forward = makeIconButton('next', 'The next scene', () => jump(1));
   const seekbar = el('input', {type: 'range', min: 0, max: 1, step: 0.01, value: 0, 'aria-label': 'Place in the film'});
   const place = el('output', {class: 'place'}), ticks = el('div', {class: 'ticks', 'aria-hidden': 'true'});
   const marks = el('ol', {class: 'marks', 'aria-label': 'Scenes of the film'});
@@ -81,7 +82,7 @@ function makePlayer() {
     seekbar.style.setProperty('--share', total ? time / total : 0);
     seekbar.setAttribute('aria-valuetext', `${clock(time)} of ${clock(total)}, scene ${clip?.number ?? ''}`);
     setText(place, `${clock(time)} / ${clock(total)}`);
-    setIcon(play, reel.playing ? 'pause' : 'play');
+    setIcon(play.firstChild, reel.playing ? 'pause' : 'play');
     setLabel(play, reel.playing ? 'Pause the film' : 'Play the film');
     setText(caption, captions && clip ? clip.prompt : '');
     setHidden(caption, !captions || !clip?.prompt);
@@ -126,7 +127,7 @@ function makeSeams(store, seek) {
   const sliders = new WeakMap();
 
   function make(clip) {
-    const select = el('select', {on: {change: () => edit(clip.id, {kind: select.value})}}, ...SEAMS.map(([value, text]) => el('option', {value, text})));
+    const select = el('select', {on: {change: () => edit(clip.id, {kind: select.value})}}, ...store.served.seams.map(value => el('option', {value, text: titled(value)})));
     const seconds = makeSlider({label: 'Lasts', min: 0.1, max: 2, step: 0.1, show: value => `${value.toFixed(1)} s`, send: (value, group) => edit(clip.id, {seconds: value}, group)});
     const look = makeButton('', () => seek(Number(look.dataset.at)), {kind: 'quiet small look-at'});
     const item = el('li', {}, look, select, seconds.node);
@@ -156,7 +157,8 @@ function makeSeams(store, seek) {
 
 function makeExports(store) {
   const status = el('p', {class: 'explain', role: 'status'});
-  const buttons = FORMATS.map(([format, what, kind]) => {
+  const buttons = store.served.formats.map(format => {
+    const [what, kind] = FORMATS[format] || [format, ''];
     const button = makeButton(what, async () => {
       setAttr(button, 'aria-busy', 'true');
       button.disabled = true;

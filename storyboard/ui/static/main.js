@@ -1,4 +1,5 @@
-// Puts the page together. `server.call({owner, verb, ...})` is the one way to Python; see store.js.
+// Puts the page together. `server.call({owner, verb, ...})` is the one way to Python, see store.js; `served` holds its defaults and limits,
+// see served.py.
 
 import {el, iconButton, isTyping, narrow, setAttr, setHidden, setText} from './dom.js';
 import {makeFilm} from './film.js';
@@ -14,10 +15,10 @@ import {makeTopbar} from './topbar.js';
 
 const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 3;
 
-export async function mount(element, server) {
+export async function mount(element, server, served) {
   free(element);
   await Promise.all(['board.css', 'panel.css', 'meter.css', 'models.css'].map(addStyle));
-  const store = new Store(server), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store),
+  const store = new Store(server, served), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store),
     models: makeModels(store)};
   const show = name => { dialogs[name].dispatchEvent(new Event('opening')); dialogs[name].showModal(); };
   const side = makeSide(element, store), toasts = makeToasts(element, store);

@@ -11,7 +11,7 @@ export function makeModels(store) {
   const list = el('ul', {class: 'model-list'}), machine = el('p', {class: 'hint'});
   const status = el('p', {class: 'model-status', role: 'status', hidden: true});
   const bar = el('progress', {max: 1, 'aria-label': 'How far the model is', hidden: true});
-  const own = makeOwn(name => choose(name));
+  const own = makeOwn(store.served, name => choose(name));
   const dialog = makeDialog('Model', 'models', machine, status, bar, list, own.node,
     el('p', {class: 'hint', text: 'With another model, scenes become stale: their takes stay, and fit again with the model that made them. '
       + 'Size, length and steps that were the former model\'s own become the new one\'s; undo takes that back.'}));
@@ -74,8 +74,8 @@ function makeRow(one, model, choose) {
       disabled: Boolean(model.coming), 'aria-label': `Use ${one.title}`, on: {click: () => choose(one.name)}}));
 }
 
-function makeOwn(choose) {
-  const input = el('input', {type: 'text', id: 'own-model', maxlength: 400, autocomplete: 'off', spellcheck: 'false',
+function makeOwn({most}, choose) {
+  const input = el('input', {type: 'text', id: 'own-model', maxlength: most.model, autocomplete: 'off', spellcheck: 'false',
     placeholder: 'name/of-a-model, or /a/folder'});
   const use = textButton('Use', {class: 'button', type: 'submit', 'aria-label': 'Use this model of your own'});
   const node = el('form', {class: 'model-own'}, el('label', {for: 'own-model', text: 'Another one: a Hugging Face id, with @revision if you like, or a folder on this machine'}),

@@ -1,6 +1,6 @@
 // Two clips side by side that play in step, frame by frame if asked, and on request what differs between them.
-import {calm, el, setSource, setText} from './dom.js';
-import {makeIconButton, makeSlider, setIcon, setLabel} from './parts.js';
+import {calm, el, setIcon, setSource, setText} from './dom.js';
+import {makeIconButton, makeSlider, setLabel} from './parts.js';
 
 const DRIFT = 0.02;                                      // seconds by which the second clip may be off
 
@@ -15,8 +15,8 @@ function makeSide() {
 export function makePair({difference = false} = {}) {
   const left = makeSide(), right = makeSide(), shown = {left: null, right: null};
   const play = makeIconButton('play', 'Play both', () => toggle());
-  const back = makeIconButton('back', 'One frame back', () => step(-1));
-  const forward = makeIconButton('forward', 'One frame on', () => step(1));
+  const back = makeIconButton('previous', 'One frame back', () => step(-1));
+  const forward = makeIconButton('next', 'One frame on', () => step(1));
   const scrub = el('input', {type: 'range', min: 0, max: 0, step: 1, value: 0, 'aria-label': 'Frame'});
   const place = el('output', {class: 'place'});
   const differ = difference ? makeDifference(left.video, right.video) : null;
@@ -25,7 +25,7 @@ export function makePair({difference = false} = {}) {
     el('div', {class: 'transport'}, back, play, forward, scrub, place), ...(differ ? [differ.control] : []));
   let ticking = 0;
 
-  const rate = () => shown.left?.frames_per_second || 8;
+  const rate = () => shown.left?.frames_per_second || 1;
   const frames = () => Math.max(1, Math.min(shown.left?.num_frames || 1, shown.right?.num_frames || Infinity));
   const index = () => Math.min(frames() - 1, Math.floor(left.video.currentTime * rate() + 0.001));
 
@@ -36,7 +36,7 @@ export function makePair({difference = false} = {}) {
     setText(place, words);
     scrub.setAttribute('aria-valuetext', `frame ${at + 1} of ${frames()}`);
     scrub.style.setProperty('--share', frames() > 1 ? at / (frames() - 1) : 0);
-    setIcon(play, left.video.paused ? 'play' : 'pause');
+    setIcon(play.firstChild, left.video.paused ? 'play' : 'pause');
     setLabel(play, left.video.paused ? 'Play both' : 'Pause both');
   }
   function follow() {                                    // the first clip is the clock

@@ -1,31 +1,5 @@
-// Small parts that the panel's tabs share: icons, buttons, sliders, empty states, and words for numbers.
-import {el, setAttr, setText} from './dom.js';
-
-const SVG = 'http://www.w3.org/2000/svg';
-const SHAPES = {
-  play: 'M8 5.5v13l10.5-6.5z',
-  pause: 'M8 5.5v13M16 5.5v13',
-  back: 'M7 5.5v13M18 5.5v13l-8-6.5z',
-  forward: 'M17 5.5v13M6 5.5v13l8-6.5z',
-  dice: 'M5 5h14v14H5zM9 9h.01M15 9h.01M12 12h.01M9 15h.01M15 15h.01',
-  trash: 'M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5V16M13.5 10.5V16',
-  eye: 'M2.5 12c2-3.7 5.5-6 9.5-6s7.5 2.3 9.5 6c-2 3.7-5.5 6-9.5 6s-7.5-2.3-9.5-6zM12 9.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z',
-  close: 'M6 6l12 12M18 6L6 18',
-  import: 'M12 15V4M7.5 8.5L12 4l4.5 4.5M5 19h14',
-  export: 'M12 4v11M7.5 10.5L12 15l4.5-4.5M5 19h14',
-  compare: 'M4 5h7v14H4zM13 5h7v14h-7z',
-};
-
-/** A picture beside words or in a labelled button; it says nothing itself. */
-export function icon(name) {
-  const svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
-  for (const [key, value] of Object.entries({viewBox: '0 0 24 24', class: 'glyph', 'aria-hidden': 'true'})) svg.setAttribute(key, value);
-  path.setAttribute('d', SHAPES[name]);
-  svg.append(path);
-  return svg;
-}
-
-export const setIcon = (button, name) => setAttr(button.querySelector('path'), 'd', SHAPES[name]);
+// Small parts that the panel's tabs share: buttons, sliders, empty states, and words for numbers.
+import {el, icon, setAttr, setText} from './dom.js';
 
 /** A button with words, and a picture before them if it has one. */
 export function makeButton(text, act, {picture = '', kind = '', ...attributes} = {}) {
@@ -146,6 +120,7 @@ export function makeEmpty(title, text, ...actions) {
   return {node, say(newTitle, newText) { setText(node.querySelector('.title'), newTitle); setText(node.querySelector('.text'), newText); }};
 }
 
+export const titled = text => text[0].toUpperCase() + text.slice(1);
 export const quoted = text => `“${text}”`;
 export const decimal = number => String(Math.round(number * 100) / 100);
 

@@ -1,17 +1,16 @@
 // The Scene tab: what decides the scene's picture, and the buttons that make it.
 import {counted, duration, el, setHidden, setText} from './dom.js';
-import {decimal, makeButton, makeChoice, makeIconButton, makeSender, makeSlider, makeSwitch, newId, wireRange} from './parts.js';
+import {decimal, makeButton, makeChoice, makeIconButton, makeSender, makeSlider, makeSwitch, newId, titled, wireRange} from './parts.js';
 import {importClip, makeViewer} from './viewer.js';
 
-const RATE = 8;                                          // frames per second until a take says otherwise
-const SHORTEST = 2, LONGEST = 20;                        // k of 4 k + 1 frames
+const SHORTEST = 2;                                      // k of 4 k + 1 frames
 
 /** {node, paint(scene, job)} */
 export function makeSettings(store) {
   let scene = null;
   const change = (changes, group = '') => store.edit({do: 'edit_scene', scene: scene.id, changes}, group);
-  const parts = [makeViewer(store), makeMaking(store, () => scene), makeGuidance(change), makeLook(change), makeSeed(change),
-    makeNegative(change), makeKeeping(store, change, () => scene)];
+  const parts = [makeViewer(store), makeMaking(store, () => scene), makeGuidance(store.served, change), makeLook(store.served, change), makeSeed(change),
+    makeNegative(store.served, change), makeKeeping(store, change, () => scene)];
   const [viewer, making, guidance, look, seed, negative, keeping] = parts;
   const node = el('div', {class: 'settings'}, viewer.node, making.node, el('div', {class: 'groups'},
     guidance.node, el('section', {class: 'group', 'aria-label': 'Making'}, el('h3', {text: 'Making'}), look.node, seed.node),
@@ -70,12 +69,12 @@ const stateWords = job => ({
 
 // --- guidance
 
-function makeGuidance(change) {
+function makeGuidance({schedules}, change) {
   const weight = name => (value, group) => change({guidance: {[name]: value}}, group);
   const text = makeSlider({label: 'Text guidance', help: 'How closely it follows its own prompt (w1)', min: 0, max: 10, step: 0.1, show: decimal, send: weight('text')});
   const history = makeSlider({label: 'History guidance', help: 'How closely it follows what it remembers (w2)', min: 0, max: 10, step: 0.1, show: decimal, send: weight('history')});
   const range = makeWindow((start, end, group) => change({guidance: {start, end}}, group));
-  const schedule = makeChoice('Schedule', [['constant', 'Constant'], ['cosine', 'Cosine']], value => change({guidance: {schedule: value}}));
+  const schedule = makeChoice('Schedule', schedules.map(value => [value, titled(value)]), value => change({guidance: {schedule: value}}));
   const node = el('section', {class: 'group', 'aria-label': 'Guidance'}, el('h3', {text: 'Guidance'}), text.node, history.node, range.node, schedule.node);
   function paint({guidance}) {
     widen(text.input, guidance.text);
@@ -132,14 +131,14 @@ function makeWindow(send) {
 
 // --- steps, length, seed
 
-function makeLook(change) {
-  let rate = RATE;
+function makeLook({frames_per_second: usual, most}, change) {
+  let rate = usual;
   const frames = k => 4 * k + 1;
   const steps = makeSlider({label: 'Steps', min: 4, max: 60, step: 1, send: (value, group) => change({steps: value}, group)});
-  const length = makeSlider({label: 'Length', min: SHORTEST, max: LONGEST, step: 1,
+  const length = makeSlider({label: 'Length', min: SHORTEST, max: (most.frames - 1) / 4, step: 1,
     show: k => `${(frames(k) / rate).toFixed(1)} s · ${frames(k)} frames`, send: (k, group) => change({num_frames: frames(k)}, group)});
   function paint(scene) {
-    rate = scene.takes.find(take => take.source === 'generated')?.frames_per_second || RATE;
+    rate = scene.takes.find(take => take.source === 'generated')?.frames_per_second || usual;
     widen(steps.input, scene.steps);
     if (scene.steps < steps.input.min) steps.input.min = scene.steps;
     const k = Math.max(0, Math.round((scene.num_frames - 1) / 4));
@@ -173,9 +172,9 @@ function makeSeed(change) {
 
 // --- the rest
 
-function makeNegative(change) {
+function makeNegative({most}, change) {
   const id = newId('negative');
-  const area = el('textarea', {id, rows: 2, maxlength: 2000, placeholder: 'What it should not show', dir: 'auto'});
+  const area = el('textarea', {id, rows: 2, maxlength: most.characters, placeholder: 'What it should not show', dir: 'auto'});
   const sender = makeSender((value, group) => change({negative_prompt: value}, group));
   area.addEventListener('focus', () => sender.hold());
   area.addEventListener('blur', () => sender.release());
@@ -200,6 +199,6 @@ function makeKeeping(store, change, current) {
     file.value = '';
   });
   const node = el('div', {class: 'stack'}, lock.node, el('div', {class: 'field'}, pick, file,
-    el('p', {class: 'explain', text: 'It becomes this scene, and later scenes remember it. At most 20 MB.'})));
+    el('p', {class: 'explain', text: `It becomes this scene, and later scenes remember it. At most ${store.served.most.megabytes} MB.`})));
   return {node, paint: scene => lock.set(scene.locked)};
 }

@@ -9,10 +9,10 @@ const AXES = {
 };
 const SCORES = [['prompt', 'prompt', 'How well it shows what the prompt says'], ['consistency', 'consist.', 'How well it agrees with what it remembers'],
   ['motion', 'motion', 'How much moves in it']];
-const MOST_CELLS = 36;
 
 /** {node, paint(scene), recall(scene, cells), forget()} */
 export function makeSheet(store) {
+  const most = store.served.most.cells;
   const sheets = new Map();                              // scene id -> {cells, ids}
   const [first, second] = Object.values(AXES).map(axis => makeAxis(axis, () => draw()));
   const start = makeButton('Render the sheet', render, {kind: 'primary'});
@@ -53,9 +53,9 @@ export function makeSheet(store) {
     if (!current) return;
     const sheet = sheets.get(current.id), cells = sheet?.cells || [], done = cells.filter(over).length, count = first.values().length * second.values().length;
     const active = cells.length > 0 && done < cells.length, failed = cells.find(cell => cell.state === 'failed');
-    setAttr(start, 'disabled', busy || active || !count || count > MOST_CELLS || !current.prompt.trim());
+    setAttr(start, 'disabled', busy || active || !count || count > most || !current.prompt.trim());
     setHidden(stop, !active);
-    setText(line, failed ? `Failed: ${failed.error}` : active ? `${done} of ${cells.length} rendered` : count > MOST_CELLS ? `${count} are too many: at most ${MOST_CELLS}` : count ? counted(count, 'short render') : 'Choose a value of each');
+    setText(line, failed ? `Failed: ${failed.error}` : active ? `${done} of ${cells.length} rendered` : count > most ? `${count} are too many: at most ${most}` : count ? counted(count, 'short render') : 'Choose a value of each');
     setHidden(grid, !cells.length);
     setHidden(legend, !cells.length);
     if (cells.length) paintGrid(grid, cells, current.guidance, cell => store.edit({do: 'edit_scene', scene: current.id, changes: {guidance: {text: cell.w1, history: cell.w2}}}));

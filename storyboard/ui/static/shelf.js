@@ -2,7 +2,6 @@
 
 import {counted, el, icon, iconButton, makeDialog, setHidden, textButton} from './dom.js';
 
-const MOST_BYTES = 20e6;                                // of an archive, as the server takes it
 const AGO = [[31536000, 'year'], [2592000, 'month'], [86400, 'day'], [3600, 'hour'], [60, 'minute']];
 
 export function makeShelf(store) {
@@ -43,7 +42,7 @@ class Shelf {
   // --- a new story ---
 
   makeForm() {
-    const title = el('input', {type: 'text', name: 'title', maxlength: 200, placeholder: 'Untitled', dir: 'auto'});
+    const title = el('input', {type: 'text', name: 'title', maxlength: this.store.served.most.title, placeholder: 'Untitled', dir: 'auto'});
     const prompts = el('textarea', {name: 'prompts', rows: 5, dir: 'auto',
       placeholder: 'One scene a line:\nA girl in a red coat waits at the station.\nThe girl boards a train.'});
     const form = el('form', {class: 'shelf-form', hidden: true}, el('label', {}, el('span', {text: 'Title'}), title),
@@ -52,7 +51,7 @@ class Shelf {
     form.addEventListener('submit', event => {
       event.preventDefault();
       const lines = prompts.value.split('\n').map(line => line.trim()).filter(Boolean);
-      const reply = this.store.call('new_story', {title: title.value.trim() || 'Untitled', prompts: lines});
+      const named = title.value.trim(), reply = this.store.call('new_story', {...named && {title: named}, prompts: lines});
       this.go(reply).then(done => { if (done) form.reset(); });
     });
     return form;
@@ -133,9 +132,10 @@ class Shelf {
     const [file] = input.files;
     input.value = '';
     if (!file) return;
-    if (file.size > MOST_BYTES) {
+    const {megabytes} = this.store.served.most;
+    if (file.size > megabytes * 1e6) {
       const size = Math.round(file.size / 1e6);
-      this.store.notify(`${file.name} has ${size} MB: expected at most 20.`, {kind: 'error'});
+      this.store.notify(`${file.name} has ${size} MB: expected at most ${megabytes}.`, {kind: 'error'});
       return;
     }
     await this.go(this.store.call('import_story', {data: await base64(file), name: file.name}));

@@ -7,11 +7,11 @@ import {randomHex} from './dom.js';
 
 const OWNER_KEY = 'throughline-owner', STORY_KEY = 'throughline-story';
 const TYPING_PAUSE = 400, BUSY_POLL = 250, IDLE_POLL = 2000, HIDDEN_POLL = 5000, PATIENCE = 20000; // milliseconds
-const SLOW = new Set(['film', 'import_clip', 'import_story', 'open_sample', 'duplicate_story', 'keyframe']);
 
 export class Store {
-  constructor(server) {
+  constructor(server, served) {
     this.server = server;
+    this.served = served;                               // defaults and limits
     this.state = {owner: ownOwner(), story: null, standing: null, jobs: {}, selected: null, online: true,
       tab: 'scene', sheet: false, problem: '', model: null};         // tab of the panel; sheet: open on a narrow screen
     this.listeners = new Set();
@@ -53,7 +53,7 @@ export class Store {
     const message = {owner: this.state.owner, verb, ...args};
     let reply;
     try {
-      reply = await (SLOW.has(verb) ? this.server.call(message) : within(PATIENCE, this.server.call(message)));
+      reply = await (this.served.slow.includes(verb) ? this.server.call(message) : within(PATIENCE, this.server.call(message)));
     } catch { reply = null; }
     if (!reply || typeof reply !== 'object') throw Object.assign(new Error('The server does not answer.'),
       {lost: true});
@@ -234,7 +234,7 @@ export class Store {
 
   derive() {
     const {state} = this, before = state.story;
-    state.story = this.queue.reduce((story, item) => item.op ? apply(story, item.op) : story, this.acknowledged);
+    state.story = this.queue.reduce((story, item) => item.op ? apply(story, item.op, this.served.scene) : story, this.acknowledged);
     if (state.selected && indexOf(state.story, state.selected) < 0) {
       const place = before ? indexOf(before, state.selected) : 0;
       state.selected = (state.story.scenes[place] || state.story.scenes.at(-1))?.id || null;
@@ -280,7 +280,7 @@ export class Store {
     if (stories.length) return this.open(stories[0].id);
     const {samples} = await this.call('samples', {quiet: true});
     const reply = samples.length ? await this.call('open_sample', {name: samples[0].name})
-      : await this.call('new_story', {title: 'Untitled', prompts: []});
+      : await this.call('new_story');
     await this.open(reply.story);
   }
 

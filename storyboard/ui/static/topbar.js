@@ -45,7 +45,7 @@ function paintModel(button, model) {
 }
 
 function makeTitle(store) {
-  const input = el('input', {class: 'title', type: 'text', size: 1, maxlength: 200, 'aria-label': 'Title of the story',
+  const input = el('input', {class: 'title', type: 'text', size: 1, maxlength: store.served.most.title, 'aria-label': 'Title of the story',
     dir: 'auto', placeholder: 'Untitled', disabled: true, autocomplete: 'off', spellcheck: 'false'});
   const node = el('div', {class: 'title-box'}, input);
   let focus = 0;

@@ -1,8 +1,7 @@
 // The selected scene's picture: its chosen take, or the take being made; scrubbing it chooses the frame to remember it by.
-import {el, setHidden, setSource, setText} from './dom.js';
-import {ask, makeButton, makeIconButton, setIcon, setLabel} from './parts.js';
+import {el, setHidden, setIcon, setSource, setText} from './dom.js';
+import {ask, makeButton, makeIconButton, setLabel} from './parts.js';
 
-const MOST_BYTES = 20e6;                                 // of an imported clip
 
 /** {node, paint(scene, job)} */
 export function makeViewer(store) {
@@ -22,7 +21,7 @@ export function makeViewer(store) {
   video.muted = true;
   let scene = null, take = null, busy = false;
 
-  const rate = () => take?.frames_per_second || 8;
+  const rate = () => take?.frames_per_second || 1;
   const index = () => Math.max(0, Math.min((take?.num_frames || 1) - 1, Math.floor(video.currentTime * rate() + 0.001)));
 
   function tell() {
@@ -32,7 +31,7 @@ export function makeViewer(store) {
     setText(place, words);
     scrub.setAttribute('aria-valuetext', `frame ${at + 1} of ${count}`);
     scrub.style.setProperty('--share', count > 1 ? scrub.value / (count - 1) : 0);
-    setIcon(play, video.paused ? 'play' : 'pause');
+    setIcon(play.firstChild, video.paused ? 'play' : 'pause');
     setLabel(play, video.paused ? 'Play' : 'Pause');
     const same = take && at === take.keyframe_index;
     remember.disabled = !take || same || busy;
@@ -98,7 +97,8 @@ export function makeViewer(store) {
 export async function importClip(store, scene, file) {
   const refuse = message => store.notify(message, {kind: 'error'});
   if (!file.type.startsWith('video/') && file.type !== 'image/gif') return refuse(`${file.name} is not a video: choose an MP4, WebM, MOV or GIF file.`);
-  if (file.size > MOST_BYTES) return refuse(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB: choose a clip of at most ${MOST_BYTES / 1e6} MB.`);
+  const {megabytes} = store.served.most;
+  if (file.size > megabytes * 1e6) return refuse(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB: choose a clip of at most ${megabytes} MB.`);
   try {
     const reply = await ask(store, 'import_clip', {scene: scene.id, data: await base64(file), name: file.name});
     if (reply) store.notify(`${file.name} is this scene now; later scenes remember it.`);

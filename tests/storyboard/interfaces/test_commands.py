@@ -1,5 +1,6 @@
 """The verbs as commands, end to end over a tiny model: what they print, how they say no, what an interrupt leaves."""
 
+import argparse
 import json
 import os
 import re
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ThroughlineError
-from storyboard.interfaces import cli, commands, operations
+from storyboard.interfaces import cli, commands
+from storyboard.interfaces.operations import verbs
+from storyboard.interfaces.operations.registry import VERBS
 from storyboard.store.library import Library
 from storyboard.studio import Studio
 from tests.paths import ROOT
@@ -62,26 +65,34 @@ def new(run: Run, *prompts: str) -> tuple[str, list[str]]:
 
 
 def test_commands_are_the_verbs() -> None:
-    names = {commands.RENAMED.get(name, name).replace("-", "_") for name in commands.COMMANDS}
-    assert names == set(operations.VERBS) - {"cancel"}, "interrupting a render cancels it"
-    for command, (positional, summary) in commands.COMMANDS.items():
-        verb = operations.VERBS[commands.RENAMED.get(command, command).replace("-", "_")]
-        expected = operations.parameters(verb)
-        options = commands.OPTIONS.get(command, {})
-        assert [part.rstrip("*") for part in positional.split()] + [*options] == [p.name for p in expected], command
-        assert {p.name: p.default for p in expected if p.default is not p.empty} == options
-        starred = {part.rstrip("*") for part in positional.split() if part.endswith("*")}
-        assert starred == {p.name for p in expected if p.annotation == list[str]}, command
-        assert verb.__doc__ and summary and not summary.endswith(".")
+    names = {verb.name for verb in commands.offered().values()}
+    assert names == set(VERBS) - {"cancel"}, "interrupting a render cancels it"
+    top = argparse.ArgumentParser()
+    commands.add_commands(added := top.add_subparsers())
+    assert set(added.choices) == set(commands.offered())
+    for name, verb in commands.offered().items():
+        own = {action.dest: action for action in added.choices[name]._actions}
+        assert [found for found in own if found in verb.fields] == [p.name for p in verb.parameters], name
+        options = {found: a.default for found, a in own.items() if a.option_strings and found in verb.fields}
+        assert {p.name: p.default for p in verb.parameters if p.default is not p.empty} == options
+        starred = {found for found, action in own.items() if action.nargs == "*"}
+        assert starred == {p.name for p in verb.parameters if p.annotation == list[str]}, name
+        assert verb.__doc__ and verb.summary and not verb.summary.endswith(".")
 
 
 def test_help_tells_all_commands_without_loading_anything(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--help"])
     text = capsys.readouterr().out
-    assert all(re.search(rf"^ +{name}\b", text, re.MULTILINE) for name in commands.COMMANDS)
+    assert all(re.search(rf"^ +{name}\b", text, re.MULTILINE) for name in commands.offered())
     loaded = "print({'torch', 'gradio', 'pydantic'} & {*sys.modules})"
     program = f"import sys, storyboard.interfaces.cli as c; c.parser(); {loaded}"
+    assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True).strip() == "set()"
+
+
+def test_help_of_every_command_loads_no_model_and_no_page() -> None:
+    loaded = "print({'torch', 'gradio', 'numpy', 'diffusers'} & {*sys.modules})"
+    program = f"import sys, storyboard.interfaces.cli as c; assert 'film' in c.parser().format_help(); {loaded}"
     assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True).strip() == "set()"
 
 
@@ -186,7 +197,7 @@ def test_archives_come_from_files_only_in_a_shell(pipeline: Any, tmp_path: Path)
     (tmp_path / "story.zip").write_bytes(b"PK")
     for given in (str(tmp_path / "story.zip"), "/etc/passwd"):
         with pytest.raises(ThroughlineError, match=r"did not arrive whole|is no zip file") as caught:
-            operations.import_story(studio, ME, given)
+            verbs.import_story(studio, ME, given)
         assert "passwd" not in str(caught.value)
     studio.close()
 

@@ -15,7 +15,7 @@ from gradio.utils import get_function_description
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from storyboard.interfaces import operations
+from storyboard.interfaces.operations.registry import VERBS
 from storyboard.studio import Studio
 from storyboard.ui import page
 from tests.storyboard.studios import ME, TEN, YOU, Watched, open_studio, served, small
@@ -54,15 +54,12 @@ def new(client: Client, studio: Studio, *prompts: str) -> tuple[str, list[str]]:
 
 def test_only_the_verbs_are_offered(client: Client) -> None:
     offered = client.view_api(return_format="dict", print_info=False)
-    assert (
-        set(offered["named_endpoints"]) == {f"/{name}" for name in operations.VERBS}
-        and not offered["unnamed_endpoints"]
-    )
-    for name, verb in operations.VERBS.items():
+    assert set(offered["named_endpoints"]) == {f"/{name}" for name in VERBS} and not offered["unnamed_endpoints"]
+    for name, verb in VERBS.items():
         told = offered["named_endpoints"][f"/{name}"]
         assert [p["parameter_name"] for p in told["parameters"]] == [
             "owner",
-            *(p.name for p in operations.parameters(verb)),
+            *(p.name for p in verb.parameters),
         ]
         assert told["description"].strip().startswith((verb.__doc__ or "").split(".")[0])
 
@@ -77,7 +74,7 @@ def test_every_argument_is_described_to_the_callers_of_tools(studio: Studio) -> 
 def test_agents_can_use_the_verbs_as_tools(studio: Studio) -> None:
     pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
     told = asyncio.run(use_tools(studio))
-    assert told["tools"] == set(operations.VERBS)
+    assert told["tools"] == set(VERBS)
     assert [scene["prompt"] for scene in told["story"]["scenes"]] == [TEN[0], TEN[1]]
     assert "does not exist" in told["error"]
 

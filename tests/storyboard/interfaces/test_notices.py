@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from storyboard.interfaces import operations
+from storyboard.interfaces.operations import verbs
 from storyboard.studio import Studio
 from tests.storyboard.studios import ME
 from tests.tiny import tiny_pipeline
@@ -29,7 +29,7 @@ def test_what_a_render_did_about_memory_reaches_whoever_asked(tmp_path: Path, mo
         (scene,) = made["scenes"]
         changes = {"steps": 3, "num_frames": 5}
         studio.edit(ME, made["id"], {"do": "edit_scene", "scene": scene["id"], "changes": changes})
-        told = list(operations.render(studio, ME, made["id"], []))  # the shell prints these, programs get them
+        told = list(verbs.render(studio, ME, made["id"], []))  # the shell prints these, programs get them
         notices = {job["notice"] for part in told for job in part.get("jobs", {}).values()} - {""}
         assert notices == {"memory ran out with fast: the scene starts again with balanced (clips decoded in tiles)"}
         (take,) = studio.library.head(ME, made["id"]).board.takes.values()

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from storyboard.document import plan
-from storyboard.interfaces.inputs import OPS, SHAPES
+from storyboard.interfaces.operations.registry import EDITS
 from storyboard.studio import Studio
 from storyboard.ui import page
 from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
@@ -78,7 +78,7 @@ def test_every_verb_of_the_page_is_there_and_checked() -> None:
     assert len(OF_A_STORY) == len(page.VERBS) - 8
     for verb in page.VERBS:
         assert hasattr(getattr(Studio, verb), "__wrapped__"), f"{verb} does not check its arguments"
-    assert set(OPS) == set(SHAPES)
+    assert all(operation.arguments.model_fields for operation in EDITS.values())
 
 
 @pytest.mark.parametrize("verb", OF_A_STORY)
@@ -142,7 +142,7 @@ def test_any_edit_is_done_or_refused_in_one_line(desk: Desk, data: st.DataObject
     known = {"scene": st.sampled_from(desk.ids), "changes": changes, "fields": changes, "take": st.just("nothing")}
     chosen = data.draw(st.lists(st.sampled_from(FIELDS), unique=True, max_size=4))
     op = {name: data.draw(known.get(name, anything) | anything) for name in chosen}
-    op["do"] = data.draw(st.sampled_from(sorted(OPS)) | anything)
+    op["do"] = data.draw(st.sampled_from(sorted(EDITS)) | anything)
     before = desk.rev
     reply = call(desk.studio, {"verb": "edit", "owner": ME, "story": desk.story, "op": op})
     if reply["ok"] and desk.rev != before:

@@ -15,7 +15,8 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard import logs
-from storyboard.interfaces import http, operations
+from storyboard.interfaces import http
+from storyboard.interfaces.operations.registry import VERBS
 from storyboard.logs import Lines, event
 from storyboard.rendering import resources
 from storyboard.studio import Studio
@@ -124,7 +125,7 @@ def test_what_goes_wrong_inside_is_told_in_a_line(studio: Studio, monkeypatch: p
     monkeypatch.setattr(studio, "stories", broken)
     reply = page.answer(studio, {"verb": "stories", "owner": ME})
     assert reply == {"ok": False, "error": "Something went wrong (RuntimeError): try again"}
-    endpoint = http._endpoint(studio, operations.VERBS["list_stories"])
+    endpoint = http._endpoint(studio, VERBS["list_stories"])
     with pytest.raises(Exception, match=r"^'Something went wrong \(RuntimeError\): try again'$"):
         endpoint(ME)
 
@@ -191,19 +192,19 @@ def test_an_exception_is_one_line_too(caplog: pytest.LogCaptureFixture, capsys: 
 
 WORDS = {"title": "x", "prompts": ["x"], "prompt": "x", "index": 0, "changes": "{}", "past": "SCENE", "word": "Mia",
          "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5}  # fmt: skip
-OF_A_STORY = sorted(name for name, verb in operations.VERBS.items() if "story" in inspect.signature(verb).parameters)
+OF_A_STORY = sorted(name for name, verb in VERBS.items() if "story" in inspect.signature(verb).parameters)
 
 
 @pytest.mark.parametrize("name", OF_A_STORY)
 def test_for_another_user_nothing_of_mine_exists(studio: Studio, mine: dict[str, Any], name: str) -> None:
     scene = mine["scenes"][0]
     ids = {"story": mine["id"], "scene": scene["id"], "take": scene["takes"][0]["id"], "past": scene["id"]}
-    arguments = {p.name: ids.get(p.name, WORDS.get(p.name)) for p in operations.parameters(operations.VERBS[name])}
+    arguments = {p.name: ids.get(p.name, WORDS.get(p.name)) for p in VERBS[name].parameters}
     before = studio.get_story(ME, mine["id"])
 
     def told(story: str) -> str:
         with pytest.raises(Exception, match="does not exist") as caught:
-            found = http._endpoint(studio, operations.VERBS[name])(YOU, *{**arguments, "story": story}.values())
+            found = http._endpoint(studio, VERBS[name])(YOU, *{**arguments, "story": story}.values())
             list(found)
         return str(caught.value).replace(story, "STORY")
 
@@ -213,7 +214,7 @@ def test_for_another_user_nothing_of_mine_exists(studio: Studio, mine: dict[str,
 
 def test_every_endpoint_that_programs_see_is_one_of_ours(address: str) -> None:
     endpoints = httpx.get(f"{address}/gradio_api/info").json()["named_endpoints"]
-    assert {name.strip("/") for name in endpoints} == set(operations.VERBS)
+    assert {name.strip("/") for name in endpoints} == set(VERBS)
 
 
 def test_what_a_user_lists_is_their_own(studio: Studio, address: str, mine: dict[str, Any]) -> None:

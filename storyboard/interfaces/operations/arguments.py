@@ -1,0 +1,73 @@
+"""The types of arguments, with the descriptions that shells, programs and agents are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ...document.story import WordRef
+from ...media.fit import FitMode
+
+Key = Annotated[str, Field(max_length=64)]  # an id
+Line = Annotated[str, Field(max_length=400)]
+Weight = Annotated[float, Field(ge=0, le=30)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Pause = Annotated[float, Field(ge=0, le=60)]  # seconds
+Json = dict[str, Any]  # programs give it as text
+PAGE_ONLY = "an argument that programs do not have"
+
+OWNER = "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories"
+STORY, SCENE, TAKE = "Id of a story", "Id of a scene", "Id of a take of the scene"
+
+Owner = Annotated[Line, Field(description=OWNER)]
+StoryId = Annotated[Key, Field(description=STORY)]
+SceneId = Annotated[Key, Field(description=SCENE)]
+TakeId = Annotated[Key, Field(description=TAKE)]
+PastId = Annotated[Key, Field(description="Id of an earlier scene")]
+Title = Annotated[str, Field(description="Name of the story")]
+Prompts = Annotated[list[str], Field(description="One prompt a scene, in order")]
+Prompt = Annotated[str, Field(description="What the scene shows, in a sentence")]
+Scenes = Annotated[list[str], Field(description="Ids of scenes; an empty list for all that are stale")]
+Place = Annotated[int, Field(description="A place among the scenes, from 0")]
+Word = Annotated[str, Field(description="A word or several, as written in the earlier scene's prompt")]
+WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")]
+Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
+NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]
+Format = Annotated[Line, Field(description="mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip")]
+Archive = Annotated[str, Field(description="Content of a story archive (zip), in base64")]
+ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
+
+# --- of the page alone -----------------------------------------------------------------------------------------------
+
+NewTitle = Annotated[str, Field(description="Name of the story")]
+FirstPrompts = Annotated[Sequence[str], Field(description="One prompt a scene, in order")]
+SampleName = Annotated[Line, Field(description="Name of an example")]
+ModelName = Annotated[Line, Field(description="Name, hub id or folder of a model")]
+FileName = Annotated[Line, Field(description="What the file is called, for its ending and for messages")]
+FitInto = Annotated[
+    FitMode, Field(description="fit: all of it, with bars; fill: no bars, cut; stretch: neither bars nor cut")
+]
+Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left is kept) to 1 (the right)")]
+Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
+Upload = Annotated[str, Field(description="Content of a file, in base64")]
+EditOp = Annotated[Mapping[str, Any], Field(description='{"do": the name of an edit, and its arguments}')]
+Base = Annotated[int | None, Field(description="Revision that the editor saw, to be told of others' changes since")]
+Group = Annotated[Line, Field(description="Edits of one group that follow one another are one step of undo")]
+FrameIndex = Annotated[int, Field(description="A frame of the take, from 0")]
+SomeScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all that are stale")]
+CancelScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all")]
+Revision = Annotated[int, Field(description="Revision of the story that the page has; -1 for none")]
+Seen = Annotated[int, Field(description="Revision of the standing that the page has; -1 for none")]
+Threshold = Annotated[float | None, Field(description="Similarity from which a word is kept, 0 to 1")]
+Patience = Annotated[Pause | None, Field(description="Seconds to wait for measurements; none for all of them")]
+Again = Annotated[bool, Field(description="Another take with a new seed, even of fresh scenes")]
+LeftOut = Annotated[
+    Mapping[str, Any],
+    Field(description='{"history": true}, or {"word": {"scene": id, "start": and "end": characters of its prompt}}'),
+]
+Weights = Annotated[Sequence[Weight], Field(description="Weights to try, each with each of the other kind")]
+SheetSteps = Annotated[int, Field(description="Denoising steps of each cell, 4 to 50")]
+TrialIds = Annotated[Sequence[Key], Field(description="Ids of trials")]
+SomeTrials = Annotated[Sequence[Key] | None, Field(description="Ids of trials; none for all of the story")]

@@ -1,0 +1,175 @@
+"""What programs can do with stories: the same verbs in Python, from a shell, over HTTP and as tools. Ids in, plain JSON
+out.
+
+Every function takes the studio and the owner first. Edits that programs have as they are come from `edits`.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from pipeline.errors import ThroughlineError
+
+from ...continuity.table import continuity_table
+from . import edits  # noqa: F401  some of them are verbs as they are
+from .arguments import (
+    Archive,
+    ArchiveFile,
+    Format,
+    Json,
+    Owner,
+    PastId,
+    Prompt,
+    Prompts,
+    SceneId,
+    Scenes,
+    StoryId,
+    Title,
+    Word,
+)
+from .registry import for_programs
+
+if TYPE_CHECKING:  # it loads what --help need not wait for
+    from ...studio import Studio
+
+AT_THE_END = "A place among the scenes, from 0; -1 for the end"
+
+
+# --- stories ---------------------------------------------------------------------------------------------------------
+
+
+@for_programs()
+def new_story(studio: Studio, owner: Owner, title: Title, prompts: Prompts) -> Json:
+    """A story with a scene for every prompt."""
+    return studio.new_story(owner, title, prompts)
+
+
+@for_programs()
+def list_stories(studio: Studio, owner: Owner) -> Json:
+    """The owner's stories, the last changed first."""
+    return studio.stories(owner)
+
+
+@for_programs()
+def get_story(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """A story with its scenes and their takes."""
+    return studio.get_story(owner, story)
+
+
+@for_programs()
+def export_story(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """A story with all its takes as one zip file, which import_story reads."""
+    return studio.film(owner, story, "story.zip")
+
+
+def import_file(studio: Studio, owner: Owner, archive: ArchiveFile) -> Json:
+    """A new story from an archive, a file of any size."""
+    return studio.import_file(owner, Path(archive))
+
+
+@for_programs(shell=import_file)
+def import_story(studio: Studio, owner: Owner, archive: Archive) -> Json:
+    """A new story from the content of an archive, in base64. A shell gives the path of the file instead."""
+    return studio.import_story(owner, archive)
+
+
+# --- edits in words for programs -------------------------------------------------------------------------------------
+
+
+@for_programs()
+def add_scene(
+    studio: Studio,
+    owner: Owner,
+    story: StoryId,
+    prompt: Prompt,
+    index: Annotated[int, Field(description=AT_THE_END)] = -1,
+) -> Json:
+    """A new scene before scene INDEX, from 0; at the end for -1."""
+    op = {"do": "add_scene", "index": None if index < 0 else index, "fields": {"prompt": prompt}}
+    return studio.edit(owner, story, op)
+
+
+@for_programs()
+def pin_word(studio: Studio, owner: Owner, story: StoryId, scene: SceneId, past: PastId, word: Word) -> Json:
+    """Lets a scene keep a word of the earlier scene PAST, whatever the filter says."""
+    return _override(studio, owner, story, "pin_word", scene, past, word)
+
+
+@for_programs()
+def mute_word(studio: Studio, owner: Owner, story: StoryId, scene: SceneId, past: PastId, word: Word) -> Json:
+    """Lets a scene drop a word of the earlier scene PAST, whatever the filter says."""
+    return _override(studio, owner, story, "mute_word", scene, past, word)
+
+
+def _override(studio: Studio, owner: str, story: str, do: str, scene: str, past: str, word: str) -> Json:
+    prompts = {found["id"]: found["prompt"] for found in studio.get_story(owner, story)["story"]["scenes"]}
+    ref = {"scene": past, "text": word, "occurrence": 0}
+    if word not in prompts.get(past, ""):
+        raise ThroughlineError(f"word {reprlib.repr(word)} is not in scene {reprlib.repr(past)}")
+    return studio.edit(owner, story, {"do": do, "scene": scene, "word": ref})
+
+
+@for_programs()
+def undo(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """Takes the last edit back. Takes made since stay."""
+    return studio.undo(owner, story)
+
+
+@for_programs()
+def redo(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """Does again what undo took back."""
+    return studio.redo(owner, story)
+
+
+# --- rendering -------------------------------------------------------------------------------------------------------
+
+
+@for_programs()
+def plan(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """How every scene stands and what a render would do."""
+    found = studio.standings(owner, story)
+    scenes = {
+        scene: {"state": s.state, "reasons": list(s.reasons), "needs": list(s.needs)} for scene, s in found.items()
+    }
+    return {"scenes": scenes, **studio.plan(owner, story)}
+
+
+@for_programs(command="render-story")  # `render` makes a film from prompts
+def render(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iterator[Json]:
+    """Renders scenes, or with none named all that are stale, and tells how it goes until it is over. A caller that
+    goes away stops nothing: cancel does. Raises ThroughlineError at the end if a scene failed."""
+    yield {"plan": studio.render(owner, story, scenes or None)["plan"]}
+    jobs: Json = {}
+    for news in studio.follow(owner, story):
+        told = {scene: {**job, "preview": ""} for scene, job in news["jobs"].items()}  # pictures are for pages
+        if told != jobs:
+            jobs = told
+            yield {"jobs": jobs}
+    yield {**studio.get_story(owner, story), **plan(studio, owner, story)}
+    failed = [f"scene {scene!r} failed: {job['error']}" for scene, job in jobs.items() if job["state"] == "failed"]
+    if failed:
+        raise ThroughlineError(failed[0])
+
+
+@for_programs(command=None)  # interrupting a render cancels it
+def cancel(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """Cancels what of a story is in line or being rendered."""
+    return studio.cancel(owner, story)
+
+
+@for_programs(table=continuity_table)
+def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """The continuity meter: how alike every recurring mention looks to the first and the last time it was seen.
+    Beside that, whether the scenes show their prompts and move, and what to look at again."""
+    return studio.meter(owner, story, None)
+
+
+@for_programs()
+def film(studio: Studio, owner: Owner, story: StoryId, format: Format = "mp4") -> Json:
+    """An export: mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip. URL in the answer is where it is served."""
+    return studio.film(owner, story, format)

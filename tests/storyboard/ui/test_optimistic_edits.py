@@ -1,0 +1,171 @@
+"""What the page shows of an edit before the server has answered, by its very script, against what the server makes."""
+
+import json
+import random
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ThroughlineError
+from storyboard.document import edits
+from storyboard.document.story import Board, Take, new_id
+from storyboard.interfaces.operations.registry import EDITS, read_edit
+from storyboard.interfaces.views import new_scene_view, story_view
+from storyboard.ui.page import STATIC
+from tests.storyboard.stories import take_of
+
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
+STORIES, EDITS_EACH = 60, 12
+WORDS = ["Mia in a red coat", "a dog", "Mia and a dog", "the snow 🌊", ""]
+PROGRAM = """
+import {readFileSync} from 'node:fs';
+import {apply, known} from './edits.mjs';
+const {fresh, stories} = JSON.parse(readFileSync(0));
+const copy = value => JSON.parse(JSON.stringify(value));
+console.log(JSON.stringify({known, stories: stories.map(({first, steps}) => ({
+  once: steps.map(({before, op}) => apply(before, op, fresh)),
+  twice: steps.map(({before, op}) => apply(apply(before, op, fresh), op, fresh)),
+  all: steps.reduce((story, {op}) => apply(story, op, fresh), first),
+}))}));
+"""
+
+
+def run(folder: Path, given: dict[str, Any], script: str = "") -> Any:
+    """What the script gives for stories and edits."""
+    source = script or (STATIC / "edits.js").read_text(encoding="utf-8")
+    (folder / "edits.mjs").write_text(source, encoding="utf-8")
+    (folder / "program.mjs").write_text(PROGRAM, encoding="utf-8")
+    command = [str(NODE), str(folder / "program.mjs")]
+    return json.loads(subprocess.run(command, input=json.dumps(given).encode(), capture_output=True, check=True).stdout)
+
+
+# --- random stories and edits ----------------------------------------------------------------------------------------
+
+
+def any_board(rng: random.Random) -> Board:
+    """Up to four scenes, some with takes, one of which was chosen, and perhaps a keyframe of its own."""
+    story, takes = edits.new_story("Film", rng.choices(WORDS, k=rng.randint(0, 4))), dict[str, Take]()
+    for scene in story.scenes:
+        own = [take_of(scene.id, rng.choice("abcdef")) for _ in range(rng.randint(0, 3))]
+        takes |= {take.id: take for take in own}
+        if own and rng.random() < 0.8:
+            story = edits.choose_take(story, scene.id, rng.choice(own).id)
+        if own and rng.random() < 0.3:
+            story = edits.choose_keyframe(story, scene.id, own[0].id, 2, "9" * 64)
+    return Board(story, takes)
+
+
+def any_op(board: Board, rng: random.Random) -> dict[str, Any]:
+    """An edit as the page may send it; the server refuses some."""
+    ids = [scene.id for scene in board.story.scenes] or ["none"]
+    scene, other, do = rng.choice(ids), rng.choice(ids), rng.choice(sorted(EDITS))
+    takes = [take.id for take in board.takes_of(scene)] if board.story.scenes else []
+    word: dict[str, Any] = {"scene": other, "text": rng.choice(["Mia", "dog"])}
+    word |= {"occurrence": rng.randint(0, 1)} if rng.random() < 0.7 else {}
+    arguments: dict[str, dict[str, Any]] = {
+        "edit_story": {"changes": rng.choice([{"title": "New"}, {"captions": True}, {"width": 72, "height": 48}, {}])},
+        "add_scene": {"index": rng.choice([None, 0, len(ids), 9]), "fields": {"id": new_id(), **any_changes(rng)}},
+        "duplicate_scene": {"scene": scene, "copy_id": new_id()},
+        "move_scene": {"scene": scene, "index": rng.randint(0, len(ids))},
+        "edit_scene": {"scene": scene, "changes": any_changes(rng)},
+        "mute_scene": {"scene": scene, "muted": other, **rng.choice([{}, {"on": True}, {"on": False}])},
+        "choose_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
+        "remove_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
+    }
+    rest = {"scene": scene, "word": word} if do.endswith("_word") else {"scene": scene}
+    return {"do": do, **arguments.get(do, rest)}
+
+
+def any_changes(rng: random.Random) -> dict[str, Any]:
+    return rng.choice(
+        [
+            {}, {"prompt": rng.choice(WORDS)}, {"guidance": {"history": rng.randint(0, 9)}}, {"locked": True},
+            {"guidance": {"start": 0.25, "end": 0.5}, "steps": 8}, {"seam": {"kind": "cross-fade"}}, {"threshold": 0.4},
+            {"seed": rng.choice([3, 2**53 - 1]), "new_seed": True}, {"negative_prompt": "rain", "num_frames": 33},
+        ]
+    )  # fmt: skip
+
+
+def view(board: Board) -> Any:
+    head: Any = SimpleNamespace(board=board, rev=1, can_undo=True, can_redo=False, undo_label="", redo_label="")
+    return json.loads(json.dumps(story_view(head, None)))
+
+
+def history(rng: random.Random) -> dict[str, Any]:
+    """A story and the edits that the server took, with the view before and after each."""
+    board, steps = any_board(rng), list[dict[str, Any]]()
+    first = view(board)
+    for _ in range(EDITS_EACH):
+        op = any_op(board, rng)
+        try:
+            edit, given = read_edit(op)
+            after = Board(edit.apply(board, given), board.takes)
+        except ThroughlineError:
+            continue
+        steps.append({"op": op, "before": view(board), "after": view(after)})
+        board = after
+    return {"first": first, "steps": steps, "last": view(board)}
+
+
+@cache
+def histories() -> list[dict[str, Any]]:
+    rng = random.Random(0)
+    return [history(rng) for _ in range(STORIES)]
+
+
+def differing(folder: Path, fresh: dict[str, Any] | None = None, script: str = "") -> list[Any]:
+    """What is shown otherwise than the server has it: the edits, and the stories after all of them."""
+    stories = histories()
+    found = run(folder, {"fresh": fresh or new_scene_view(), "stories": stories}, script)
+    wrong: list[Any] = []
+    for story, shown in zip(stories, found["stories"], strict=True):
+        for step, once, twice in zip(story["steps"], shown["once"], shown["twice"], strict=True):
+            wrong += [(step["op"], which) for which in (once, twice) if which != step["after"]]
+        wrong += [(story["steps"], shown["all"])] if shown["all"] != story["last"] else []
+    return wrong
+
+
+def test_the_page_shows_what_the_server_makes_of_an_edit(tmp_path: Path) -> None:
+    assert differing(tmp_path) == []
+
+
+def test_the_random_edits_are_of_every_kind() -> None:
+    done = {step["op"]["do"] for story in histories() for step in story["steps"]}
+    assert done == set(EDITS)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("op.on ?? true", "op.on"),
+        (".map(scene => forgetting(scene, op.scene))", ""),
+        ("takes.at(-1)", "takes[0]"),
+        ("chosen: null, keyframe: null, locked: false}", "chosen: null, keyframe: null}"),
+        ("for (const part of ['guidance', 'seam'])", "for (const part of ['guidance'])"),
+        ("{occurrence: 0, ...op.word}", "{...op.word}"),
+        ("if (sceneOf(story, scene.id)) return story;", ""),
+        (" % (Number.MAX_SAFE_INTEGER + 1)", ""),
+    ],
+)
+def test_a_mistake_in_the_script_is_found(tmp_path: Path, right: str, wrong: str) -> None:
+    script = (STATIC / "edits.js").read_text(encoding="utf-8")
+    assert right in script
+    assert differing(tmp_path, script=script.replace(right, wrong))
+
+
+def test_other_defaults_than_the_servers_are_found(tmp_path: Path) -> None:
+    guidance = {**new_scene_view()["guidance"], "text": 4, "history": 4}
+    assert differing(tmp_path, {**new_scene_view(), "guidance": guidance})
+
+
+def test_an_edit_that_the_script_does_not_know_changes_nothing_until_the_answer_is_there(tmp_path: Path) -> None:
+    story = view(any_board(random.Random(1)))
+    steps = [{"op": {"do": "something new", "scene": "x"}, "before": story}]
+    found = run(tmp_path, {"fresh": {}, "stories": [{"first": story, "steps": steps}]})
+    assert found["stories"][0]["once"] == [story] and set(found["known"]) <= set(EDITS)
