@@ -24,7 +24,7 @@ from storyboard.studio import Studio, home
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.py", description="Throughline: a storyboard that remembers.")
-    parser.add_argument("--port", type=int, help="port to listen on; default: GRADIO_SERVER_PORT, or 7860")
+    parser.add_argument("--port", help="port to listen on; default: GRADIO_SERVER_PORT, or 7860")
     add_options(parser)
     parser.set_defaults(model=None)
     return parser.parse_args(arguments)
@@ -43,13 +43,22 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         with logs.to_stderr(), stoppable():
-            serve(chosen(options), options.port)
+            serve(chosen(options), port_of(options.port))
     except (ThroughlineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         logs.event("stopped")
     return 0
+
+
+def port_of(given: str | None) -> int | None:
+    """The port that was asked for, here or by GRADIO_SERVER_PORT; None for Gradio's own choice. Raises
+    ThroughlineError for what is no port."""
+    asked = given or os.environ.get("GRADIO_SERVER_PORT")
+    if asked and not (asked.isdecimal() and int(asked) <= 65535):
+        raise ThroughlineError(f"port is {asked!r}: expected a whole number from 0 to 65535")
+    return int(asked) if asked else None
 
 
 def logins() -> list[tuple[str, str]]:

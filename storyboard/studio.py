@@ -24,13 +24,13 @@ from .document.plan import Standing
 from .document.story import Board, Story
 from .export import archive, archive_import, film
 from .export.samples import SampleStories
-from .interfaces import inputs, views
-from .interfaces.inputs import checked_owner
-from .interfaces.operations import arguments as args
-from .interfaces.operations.arguments import Json, Owner, SceneId, StoryId, TakeId
-from .interfaces.operations.edits import take_of
-from .interfaces.operations.registry import for_page, read_edit
 from .media.fit import Fit
+from .operations import arguments as args
+from .operations import inputs, views
+from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
+from .operations.edits import take_of
+from .operations.inputs import checked_owner
+from .operations.registry import for_page, read_edit
 from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 def home() -> Path:
     """Where stories are kept: THROUGHLINE_HOME, or the platform's folder for a user's data."""
-    return Path(os.environ.get("THROUGHLINE_HOME") or platformdirs.user_data_dir("throughline", appauthor=False))
+    given = os.environ.get("THROUGHLINE_HOME")
+    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
 class Studio:
@@ -218,10 +219,7 @@ class Studio:
             raise ThroughlineError(f"frame {index} is not in the clip: expected 0 to {found.num_frames - 1}")
         same = index == found.keyframe_index
         digest = found.keyframe if same else keep_picture(self.media, read_frames(self.media, found)[index])
-
-        def change(story: Story) -> Story:
-            return edits.choose_keyframe(story, scene, take, index, digest)
-
+        change = partial(edits.choose_keyframe, scene_id=scene, take_id=take, index=index, keyframe=digest)
         return self._shown(self.library.edit(owner, story, change, "keyframe", f"keyframe:{take}"))
 
     @for_page(slow=True)
@@ -256,8 +254,7 @@ class Studio:
 
     @for_page(often=True)
     def poll(self, owner: Owner, story: StoryId, rev: args.Revision = -1, seen: args.Seen = -1) -> Json:
-        """What is new since revision `rev` of the story and `seen` of its standing; jobs always. The standing of a long
-        story may come with a later poll."""
+        """What is new since revision `rev` of the story and `seen` of its standing, which may be late; jobs always."""
         head = self._head(owner, story)
         news: Json = {"jobs": self._jobs(owner, story), "seen": seen}
         news |= {"model": self.model_picker.brief()} if self.model_picker else {}
@@ -294,17 +291,14 @@ class Studio:
         """What the continuity meter says about the chosen takes: as much as is measured within `patience` seconds, all
         of it for None."""
         head = self._head(owner, story)
-        return {
-            "rev": head.rev,
-            "meter": asdict(self.renderer.meter.report(head.board, self.renderer.filter_cache, patience)),
-        }
+        told = self.renderer.meter.report(head.board, self.renderer.filter_cache, patience)
+        return {"rev": head.rev, "meter": asdict(told)}
 
     # --- rendering -------------------------------------------------------------------------------------------------
 
     @for_page()
     def render(self, owner: Owner, story: StoryId, scenes: args.SomeScenes = None, again: args.Again = False) -> Json:
-        """Puts scenes in line: these, or all that are stale. again: another take with a new seed even where the present
-        one is fresh."""
+        """Puts scenes in line: these, or all that are stale. again: with a new seed, even where they are fresh."""
         head = self._head(owner, story)
         steps = self.renderer.submit(owner, head, scenes, again)
         return {"plan": views.plan_view(steps), "jobs": self._jobs(owner, story)}

@@ -44,12 +44,6 @@ def project_imports() -> Imports:
     return found
 
 
-def without(imports: Imports, edges: Iterable[tuple[str, str]]) -> Imports:
-    """The same without some imports."""
-    left_out = set(edges)
-    return {name: {other for other in found if (name, other) not in left_out} for name, found in imports.items()}
-
-
 def reached(imports: Imports, start: Iterable[str]) -> dict[str, str]:
     """All modules that `start` imports, directly or not, each with one that imports it ("" for those of `start`)."""
     found = dict.fromkeys(start, "")

@@ -20,9 +20,9 @@ from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..operations.registry import Operation, verbs_in_order
 from ..rendering.model_choice import Choice, add_options
-from .operations import verbs  # noqa: F401  defines them
-from .operations.registry import Operation, verbs_in_order
+from . import verbs  # noqa: F401  defines them
 
 if TYPE_CHECKING:
     from ..studio import Studio

@@ -13,10 +13,10 @@ import gradio.events
 
 from pipeline.errors import ThroughlineError
 
+from ..operations.arguments import OWNER
+from ..operations.registry import Operation, verbs_in_order
 from ..studio import Studio
-from .operations import verbs  # noqa: F401  defines them
-from .operations.arguments import OWNER
-from .operations.registry import Operation, verbs_in_order
+from . import verbs  # noqa: F401  defines them
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from pipeline.defaults import FRAMES_PER_SECOND
 
 from ..document.story import GuidanceSettings, Scene, Seam, Story
 from ..export.film import FORMATS
-from .inputs import MOST_BYTES, MOST_CELLS
-from .operations.registry import Operation
-from .views import new_scene_view
+from ..operations.inputs import MOST_BYTES, MOST_CELLS
+from ..operations.registry import Operation
+from ..operations.views import new_scene_view
 
 
 def served(verbs: Mapping[str, Operation]) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from pipeline.errors import ThroughlineError
 
 from ..interfaces import http
 from ..interfaces.health import health
-from ..interfaces.operations.registry import PAGE
 from ..interfaces.served import served
 from ..logs import event
+from ..operations.registry import PAGE
 from ..studio import Studio
 from .security import Guard, Throttle, may_see
 from .theme import make_theme

@@ -9,7 +9,7 @@ import pytest
 import app
 from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError
-from storyboard.studio import Studio
+from storyboard.studio import Studio, home
 from storyboard.ui import page
 
 
@@ -84,3 +84,19 @@ def test_without_a_login_nothing_answers(pipeline, tmp_path: Path) -> None:
     finally:
         blocks.close()
         studio.close()
+
+
+@pytest.mark.parametrize(("option", "variable"), [("99999", ""), ("", "abc"), ("-1", ""), ("", "70000")])
+def test_a_port_that_is_none_is_one_line(
+    option: str, variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_PORT", variable)
+    assert app.main([f"--port={option}"] if option else []) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: port is {option or variable!r}: expected a whole number from 0 to 65535\n"
+
+
+def test_the_home_of_stories_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("THROUGHLINE_HOME", "~/stories")
+    assert home() == tmp_path / "stories"

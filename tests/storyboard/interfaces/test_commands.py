@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ThroughlineError
-from storyboard.interfaces import cli, commands
-from storyboard.interfaces.operations import verbs
-from storyboard.interfaces.operations.registry import VERBS
+from storyboard.interfaces import cli, commands, verbs
+from storyboard.operations.registry import VERBS
 from storyboard.store.library import Library
 from storyboard.studio import Studio
 from tests.paths import ROOT

@@ -15,7 +15,7 @@ from gradio.utils import get_function_description
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from storyboard.interfaces.operations.registry import VERBS
+from storyboard.operations.registry import VERBS
 from storyboard.studio import Studio
 from storyboard.ui import page
 from tests.storyboard.studios import ME, TEN, YOU, Watched, open_studio, served, small

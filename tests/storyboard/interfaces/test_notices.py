@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from storyboard.interfaces.operations import verbs
+from storyboard.interfaces import verbs
 from storyboard.studio import Studio
 from tests.storyboard.studios import ME
 from tests.tiny import tiny_pipeline

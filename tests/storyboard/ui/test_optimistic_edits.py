@@ -14,8 +14,8 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.document.story import Board, Take, new_id
-from storyboard.interfaces.operations.registry import EDITS, read_edit
-from storyboard.interfaces.views import new_scene_view, story_view
+from storyboard.operations.registry import EDITS, read_edit
+from storyboard.operations.views import new_scene_view, story_view
 from storyboard.ui.page import STATIC
 from tests.storyboard.stories import take_of
 

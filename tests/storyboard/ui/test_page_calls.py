@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from storyboard.document import plan
-from storyboard.interfaces.operations.registry import EDITS
+from storyboard.operations.registry import EDITS
 from storyboard.studio import Studio
 from storyboard.ui import page
 from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for

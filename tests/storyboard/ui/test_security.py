@@ -16,8 +16,8 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard import logs
 from storyboard.interfaces import http
-from storyboard.interfaces.operations.registry import VERBS
 from storyboard.logs import Lines, event
+from storyboard.operations.registry import VERBS
 from storyboard.rendering import resources
 from storyboard.studio import Studio
 from storyboard.ui import page

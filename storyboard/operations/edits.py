@@ -13,8 +13,8 @@ from pydantic import Field
 
 from pipeline.errors import ThroughlineError
 
-from ...document import edits
-from ...document.story import Board, Story, Take
+from ..document import edits
+from ..document.story import Board, Story, Take
 from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WordOfScene
 from .registry import edit
 

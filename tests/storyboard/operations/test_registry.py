@@ -15,11 +15,11 @@ from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.document.story import Board, Scene, Story
 from storyboard.export.film import FORMATS
-from storyboard.interfaces import cli, commands
-from storyboard.interfaces.operations import documentation, registry
-from storyboard.interfaces.operations.arguments import SceneId
-from storyboard.interfaces.operations.registry import EDITS, PAGE, VERBS
+from storyboard.interfaces import cli, commands, documentation
 from storyboard.interfaces.served import served as told_to_the_page
+from storyboard.operations import registry
+from storyboard.operations.arguments import SceneId
+from storyboard.operations.registry import EDITS, PAGE, VERBS
 from storyboard.studio import Studio
 from storyboard.ui import page
 from tests.paths import ROOT

@@ -6,8 +6,8 @@ come the edits, the page's calls, the HTTP endpoints and MCP tools, the shell co
     registry        what an operation is, and the three lists: EDITS, PAGE, VERBS
     arguments       the types of arguments that many share, with their descriptions
     edits           what `Studio.edit` can do; those for programs are endpoints, tools and commands as well
-    verbs           everything else that programs can do; what the page can call are methods of `Studio`
-    documentation   docs/operations.md
+    inputs, views   what comes in, checked; what goes out, as plain JSON
 
-May import `storyboard.document` and, for types alone, the studio. Loads neither torch nor gradio.
+What the page can call are methods of `Studio`; everything else that programs can do is in `interfaces.verbs`. May
+import every room below the studio. Loads neither torch nor gradio.
 """

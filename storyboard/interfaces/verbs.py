@@ -15,9 +15,9 @@ from pydantic import Field
 
 from pipeline.errors import ThroughlineError
 
-from ...continuity.table import continuity_table
-from . import edits  # noqa: F401  some of them are verbs as they are
-from .arguments import (
+from ..continuity.table import continuity_table
+from ..operations import edits  # noqa: F401  some of them are verbs as they are
+from ..operations.arguments import (
     Archive,
     ArchiveFile,
     Format,
@@ -32,10 +32,10 @@ from .arguments import (
     Title,
     Word,
 )
-from .registry import for_programs
+from ..operations.registry import for_programs
 
 if TYPE_CHECKING:  # it loads what --help need not wait for
-    from ...studio import Studio
+    from ..studio import Studio
 
 AT_THE_END = "A place among the scenes, from 0; -1 for the end"
 

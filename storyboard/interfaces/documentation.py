@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterable, Mapping
 
-from ... import studio  # whose methods are what the page may call
+from .. import studio  # noqa: F401  whose methods are what the page may call
+from ..operations.registry import EDITS, PAGE, VERBS, Operation, verbs_in_order
 from . import verbs  # noqa: F401  defines what programs can do
-from .registry import EDITS, PAGE, VERBS, Operation, verbs_in_order
 
-HEAD = f"""\
+HEAD = """\
 # Operations
 
-Everything that can be done with stories. This page is made from the definitions in `{__package__.replace(".", "/")}/`
-and in `{studio.__name__.replace(".", "/")}.py`; a test keeps it true. To write it again:
+Everything that can be done with stories. This page is made from the definitions in `storyboard/operations/`,
+`storyboard/interfaces/verbs.py` and `storyboard/studio.py`; a test keeps it true. To write it again:
 
-    python -m {__package__}.documentation > docs/operations.md
+    python -m storyboard.interfaces.documentation > docs/operations.md
 
 Every operation belongs to an owner, a secret of 16 to 64 letters and digits. What has a default may be left out.
 """
@@ -67,4 +68,5 @@ def _arguments(operation: Operation) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m storyboard.interfaces.documentation", description=__doc__).parse_args()
     print(page(), end="")

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.errors import ThroughlineError
 
-from ...document.story import Board, Story, Value, parse
+from ..document.story import Board, Story, Value, parse
 from .arguments import PAGE_ONLY, Owner, StoryId
 
 OURS = ("self", "studio", "board")

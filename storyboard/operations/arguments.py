@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ...document.story import WordRef
-from ...media.fit import FitMode
+from ..document.story import WordRef
+from ..media.fit import FitMode
 
 Key = Annotated[str, Field(max_length=64)]  # an id
 Line = Annotated[str, Field(max_length=400)]

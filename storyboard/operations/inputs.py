@@ -20,7 +20,7 @@ from ..document.conditioning import word_ref
 from ..document.story import Board, Value, WordRef, new_id, parse
 from ..rendering.takes import Trial
 from ..store.files import file_name
-from .operations.arguments import Key
+from .arguments import Key
 
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
 MOST_BYTES = 20 * 2**20  # of an upload
