@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import ThroughlineError
+from storyboard.media.images import is_picture
 from storyboard.media.importing import read_any
 from storyboard.media.sound import read_sound
 
@@ -74,7 +75,8 @@ def try_one(path: Path) -> str:
     try:
         frames = read_any(path, 48, 72, 8, 17)
         assert frames.dtype == np.uint8 and frames.shape[1:] == (48, 72, 3) and len(frames), frames.shape
-        read_sound(path)
+        if not is_picture(path):
+            read_sound(path)
         told = "read"
     except ThroughlineError as error:
         told = str(error)
