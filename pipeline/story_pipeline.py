@@ -111,6 +111,7 @@ class StoryPipeline(DiffusionPipeline):
         pickles.
         """
         index = check_folder(Path(folder))
+        registry.family_of(Path(folder))  # imports the classes that the folder names, which diffusers does not
         if not (index.get("text_encoder") or [None])[0]:
             text_encoder, tokenizer = load_minilm()
             options = {"text_encoder": text_encoder, "tokenizer": tokenizer} | options

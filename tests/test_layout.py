@@ -46,6 +46,7 @@ PIPELINE: tuple[set[str], ...] = (
     {"denoising"},
     {"story_pipeline"},
     {"loading"},
+    {"stages"},
     {"continuity"},
     {"training"},
     {"evaluation"},

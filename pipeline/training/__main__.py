@@ -30,6 +30,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "export": stages.export,
     "reader": stages.train_reader,
     "localiser": stages.train_localiser,
+    "upscaler": stages.train_upscaler,
 }
 FROM_NOTHING = tuple(name for name in STAGES if name != "generator-continued")
 

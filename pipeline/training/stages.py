@@ -24,11 +24,13 @@ from ..language import vocabulary
 from ..loading import find_device
 from ..picturebook import world
 from ..picturebook.captions import story_captions
+from ..stages.upscaling import Upscaler
+from ..story_pipeline import StoryPipeline
 from ..transformer import StoryTransformer3DModel
 from .dataset import shards
 from .frames import to_video
 from .loop import Losses, Recipe, train
-from .models import extractor, generator, image_encoder, localiser, reader, sharpener, vae
+from .models import extractor, generator, image_encoder, localiser, reader, sharpener, upscaler, vae
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
 COMPONENTS = {  # of the model folder: library and class, as in model_index.json
@@ -195,6 +197,16 @@ def train_localiser(workshop: Workshop) -> None:
     """The benchmark's localiser, beside the reader."""
     recipe, target = workshop.recipe(localiser.RECIPE), workshop.assets / "reader" / "localiser"
     _follow(localiser.train_localiser(workshop.out / "localiser", target, recipe, device=workshop.device), recipe)
+
+
+def train_upscaler(workshop: Workshop) -> None:
+    """Of drafts by the shipped model, straight beside its folder: it takes no part in generation."""
+    pipeline = StoryPipeline.from_pretrained(workshop.assets)
+    drafts = upscaler.make_drafts(pipeline, upscaler.STORIES)
+    torch.manual_seed(0)
+    model, recipe = Upscaler().to(workshop.device), workshop.recipe(upscaler.RECIPE)
+    run(workshop, upscaler.RECIPE, model, upscaler.make_losses(model, drafts, recipe.batch_size))
+    model.cpu().half().save_pretrained(workshop.assets.parent / "upscaler")
 
 
 def export(workshop: Workshop) -> None:

@@ -30,13 +30,14 @@ from . import captions, transitions
 from .archive import write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
+from .finishing import finished
 
 FramesOf = Callable[[Take], np.ndarray]
 
 GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
 PDF_DOTS_PER_INCH = 150
 PANEL_WIDTH = 480  # pixels: how wide a sheet needs a keyframe at most
-FORMATS = ("mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip")
+FORMATS = ("mp4", "finished.mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def export(
 
     makers: dict[str, Callable[[Path], None]] = {
         "mp4": lambda path: film_mp4(path, board, frames_of),
+        "finished.mp4": lambda path: film_mp4(path, board, lambda take: finished(read_frames(media, take))),
         "gif": lambda path: film_gif(path, board, frames_of),
         "sheet.png": lambda path: sheet_png(path, board, frames_of),
         "sheet.pdf": lambda path: sheet_pdf(path, board, frames_of),

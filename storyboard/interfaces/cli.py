@@ -70,6 +70,12 @@ def _os_message(error: OSError, out: Path | None) -> str:
 # --- options -------------------------------------------------------------------------------------------------------
 
 
+SCALE_HELP = "enlarges the written pictures N times (default: to a width from 576 on)"
+FINISH_HELP = (
+    "enlarges them 4 times with edges drawn anew, a second or two a scene; keyframes stay as they are remembered"
+)
+
+
 class _Parser(argparse.ArgumentParser):
     """One line an error, without the usage. `rest` adds the commands of the verbs once they are needed: `render` and
     its help do not wait for what they load."""
@@ -145,8 +151,9 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
     )
     rate = _usual(defaults.FRAMES_PER_SECOND, "frames a second of the files, which changes no frame")
     group.add_argument("--fps", type=number(1, 120), metavar="RATE", help=rate)
-    group.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N",
-                       help="enlarges the written pictures N times (default: to a width from 576 on)")  # fmt: skip
+    sizes = group.add_mutually_exclusive_group()
+    sizes.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N", help=SCALE_HELP)
+    sizes.add_argument("--finish", type=int, choices=(4,), help=FINISH_HELP)
 
 
 def _add_sampling_options(group: argparse._ArgumentGroup) -> None:
@@ -219,6 +226,7 @@ def render(options: argparse.Namespace) -> None:
     from pipeline import loading
 
     from ..export.film_folder import staging, write_film, write_scene, write_trace
+    from ..export.finishing import check_finish
     from ..media.sizes import good_scale
     from ..rendering.film import check_film
 
@@ -231,10 +239,14 @@ def render(options: argparse.Namespace) -> None:
         check_film(pipeline, order)
         rate = options.fps or pipeline.frames_per_second
         order = replace(order, clips=_read_clips(options, order, rate))
-        scale = options.scale or good_scale(order.scene_settings(0).width)
-        scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale))
+        width = order.scene_settings(0).width
+        scale = options.scale or good_scale(width)
+        if options.finish:
+            check_finish(width)
+            scale = 1
+        scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale), options.finish)
         write_film(target / options.out.name, scenes, rate, scale)
-        write_trace(target, scenes, _film_entry(options, order, pipeline, rate, scale))
+        write_trace(target, scenes, _film_entry(options, order, pipeline, rate, options.finish or scale))
     print(options.out)
 
 
@@ -293,10 +305,13 @@ def _told_in_full(path: Path) -> Iterator[None]:
         raise ThroughlineError(str(error).replace(repr(path.name), repr(str(path)), 1)) from None
 
 
-def _make(pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone], None]) -> list[SceneDone]:
-    """Renders all scenes under a progress bar; `keep` gets each as soon as it is there."""
+def _make(
+    pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone], None], finish: int | None
+) -> list[SceneDone]:
+    """Renders all scenes under a progress bar; `keep` gets each as soon as it is there, finished if that was asked."""
     from tqdm import tqdm
 
+    from ..export.finishing import finished
     from ..rendering.film import Progress, render_film
 
     count = len(order.prompts)
@@ -308,8 +323,8 @@ def _make(pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone],
                 bar.set_description(f"scene {event.scene + 1} of {count}", refresh=False)
                 bar.update()
             else:
-                keep(event)
-                scenes.append(event)
+                scenes.append(replace(event, frames=finished(event.frames)) if finish else event)
+                keep(scenes[-1])
                 for notice in event.trace.notices if event.trace else ():
                     tqdm.write(notice, file=sys.stderr)
     return scenes

@@ -4,7 +4,7 @@ import {ask, keyed, makeButton, makeEmpty, makeIconButton, makeSlider, makeSwitc
 import {makeReel} from './reel.js';
 
 const FORMATS = {                                        // what to call what the server can write
-  mp4: ['Film', 'MP4'], gif: ['Film', 'GIF'], 'sheet.png': ['Contact sheet', 'PNG'], 'sheet.pdf': ['Contact sheet', 'PDF'],
+  mp4: ['Film', 'MP4'], 'finished.mp4': ['Finished film', 'MP4, drawn larger'], gif: ['Film', 'GIF'], 'sheet.png': ['Contact sheet', 'PNG'], 'sheet.pdf': ['Contact sheet', 'PDF'],
   'clips.zip': ['Single clips', 'ZIP'], 'story.zip': ['Story archive', 'imports again'],
 };
 
