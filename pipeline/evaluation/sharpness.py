@@ -21,6 +21,7 @@ from ..picturebook import renderer
 from ..picturebook.localiser import Localiser
 from ..picturebook.reader import ClipReader
 from ..picturebook.world import WorldStory
+from ..stages.upscaling import finish
 from ..story_pipeline import StoryPipeline
 from .command import Parser, new_file, run, whole
 from .reporting.report import sharpness_table, to_json, write_all
@@ -85,13 +86,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=100, help="held-out ones to film (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
+    p.add_argument("--drafts-only", action="store_true", help="leaves the finish out, which takes most of the time")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
     return p
 
 
 def main(a: argparse.Namespace) -> None:
     pipeline = loading.load(a.model)
-    drafts, finished = sharpness(pipeline, a.stories, a.seed)
+    drafts, finished = sharpness(pipeline, a.stories, a.seed, None if a.drafts_only else finish)
     if a.json:
         write_all({Path(a.json): to_json(drafts | {"finished": finished})})
     print(sharpness_table({"drafts": drafts} | ({"finished": finished} if finished else {})), end="")

@@ -77,6 +77,13 @@ def enlarge(model: Upscaler, frames: np.ndarray) -> Iterator[Enlarged]:
     yield Enlarged(total, total, np.concatenate(parts))
 
 
+def finish(frames: np.ndarray) -> np.ndarray:
+    """A draft, uint8 (F, H, W, 3), by the upscaler that ships: uint8 (F, s H, s W, 3). Raises WeightsError."""
+    *_, last = enlarge(load_upscaler(), frames)
+    assert last.frames is not None
+    return last.frames
+
+
 def neighbours(video: Tensor) -> Tensor:
     """(F, 3, H, W) to (F, 9, H, W): each frame between the one before and the one after; the ends stand twice."""
     before, after = torch.cat([video[:1], video[:-1]]), torch.cat([video[1:], video[-1:]])

@@ -212,10 +212,13 @@ def test_the_command_writes_its_figures(
     json_file = tmp_path / "sharpness.json"
     assert run(command.parser(), command.main, ["--stories", "1", "--json", str(json_file)]) == 0
     figures = json.loads(json_file.read_text())
-    assert list(figures) == [*SHARPNESS, "finished"] and figures["finished"] is None
+    assert list(figures) == [*SHARPNESS, "finished"] and list(figures["finished"]) == list(SHARPNESS)
+    assert figures["finished"]["pixel_energy"]["mean"] > 0
     assert all(set(figures[name]) == {"mean", "low", "high", "n"} for name in SHARPNESS)
     assert figures["witnesses_rendered"]["mean"] > 0 and figures["still_coarse"]["n"] == 1
     assert "| moving fine | " in capsys.readouterr().out
+    assert run(command.parser(), command.main, ["--stories", "1", "--drafts-only", "--json", str(json_file)]) == 0
+    assert json.loads(json_file.read_text())["finished"] is None
 
 
 def test_bad_arguments_are_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
