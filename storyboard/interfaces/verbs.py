@@ -171,5 +171,6 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 @for_programs()
 def film(studio: Studio, owner: Owner, story: StoryId, format: Format = "mp4") -> Json:
-    """An export in one of the formats. URL in the answer is where it is served."""
+    """An export: mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip. URL in the answer is where it is
+    served."""
     return studio.film(owner, story, format)

@@ -50,7 +50,7 @@ def story_of(*prompts: str) -> Story:
 
 def reported(filter: TextFilter, story: Story, *readings: Measurement | None) -> ContinuityReport:
     known = {scene.id: each for scene, each in zip(story.scenes, readings, strict=True) if each}
-    return report.report(story, links_of(story, filter), known, SCALE)
+    return report(story, links_of(story, filter), known, SCALE)
 
 
 # What recurs
@@ -66,7 +66,7 @@ def test_actions_have_no_looks() -> None:
 def test_threads_run_through_the_story(filter: TextFilter) -> None:
     story = story_of(*PROMPTS, "Mia and the dog are waving on the beach.")
     links, ids = links_of(story, filter), [scene.id for scene in story.scenes]
-    told = report.report(story, links, {}, SCALE).threads
+    told = report(story, links, {}, SCALE).threads
     assert [(thread.text, [ids.index(scene) for scene in thread.scenes]) for thread in told] == [
         ("Mia", [0, 2, 4]),
         ("beach", [0, 3, 4]),
@@ -79,7 +79,7 @@ def test_a_muted_word_is_another_one(filter: TextFilter) -> None:
     story = story_of(*PROMPTS)
     first, third = story.scenes[0].id, story.scenes[2].id
     story = edits.mute_word(story, third, WordRef(scene=first, text="Mia"))
-    assert [thread.text for thread in report.report(story, links_of(story, filter), {}, SCALE).threads] == [
+    assert [thread.text for thread in report(story, links_of(story, filter), {}, SCALE).threads] == [
         "beach",
         "dog",
         "snow",

@@ -74,6 +74,27 @@ def test_writes_the_film_its_scenes_and_the_trace(run: Run, tmp_path: Path) -> N
         assert picture.size == (72, 48)
 
 
+def test_a_finished_film_is_four_times_as_large_and_remembered_as_before(run: Run, tmp_path: Path) -> None:
+    assert run("--finish", "4")[0] == 0
+    assert header(tmp_path / "out/film.mp4")["size"] == (288, 192)
+    assert header(tmp_path / "out/film_scenes/scene-2.mp4")["size"] == (288, 192)
+    with Image.open(tmp_path / "out/film_scenes/scene-1.png") as picture:
+        assert picture.size == (72, 48), "what is remembered is the draft"
+    trace = json.loads((tmp_path / "out/film_scenes/trace.json").read_text())
+    assert (trace["width"], trace["height"]) == (288, 192)
+    plain = frames_of(tmp_path / "out/film_scenes/scene-1.mp4")
+    assert run("--scale", "4", out="plain.mp4")[0] == 0
+    soft = frames_of(tmp_path / "out/plain_scenes/scene-1.mp4")
+    assert plain.shape == soft.shape and not np.array_equal(plain, soft)
+
+
+def test_a_finish_is_refused_before_anything_is_rendered(run: Run, tmp_path: Path) -> None:
+    code, error = run("--finish", "4", "--width", "288")
+    assert (code, error) == (2, "error: the clip is 288 pixels wide: expected at most 240 for a finish")
+    code, error = run("--finish", "4", "--scale", "2")
+    assert code == 2 and "not allowed with" in error and listing(tmp_path / "out") == []
+
+
 def test_the_trace_says_what_happened(run: Run, tmp_path: Path, tiny_folder: Path) -> None:
     assert run("--seed", "7", "--guidance-scale", "2", "--history-scale", "1.5", prompts=PROMPTS)[0] == 0
     trace = json.loads((tmp_path / "out/film_scenes/trace.json").read_text(encoding="utf-8"))
