@@ -17,7 +17,8 @@ from storyboard.continuity import meter, table
 from storyboard.continuity.report import ContinuityReport, links_of, mentions_of, report
 from storyboard.document import edits
 from storyboard.document.story import Story, WordRef
-from storyboard.interfaces import commands
+from storyboard.interfaces import verbs  # noqa: F401  defines them
+from storyboard.operations.registry import VERBS
 from storyboard.store.clips import read_frames
 from tests.storyboard.studios import ME, Desk, Watched, open_studio
 
@@ -288,4 +289,4 @@ def test_the_table_has_a_row_for_every_mention(filter: TextFilter) -> None:
     assert lines[5] == "|  | beach | 1% | – | – |  |  |  |"
     assert lines[7:] == ["Scene 2: beach is not to be seen.", "Scene 2: nothing moves."]
     assert table.continuity_table({"meter": asdict(ContinuityReport())}).endswith("Nothing to measure yet.")
-    assert commands.TABLES["meter"] is table.continuity_table
+    assert VERBS["meter"].table is table.continuity_table
