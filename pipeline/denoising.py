@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .backbones.base import Backbone, Row
+from .backbones.base import Backbone, Conditions
 from .blocks.attention import KeysValues
 from .blocks.block_cache import EXACT, Caches, Speed
 from .encoders.latents import check_finite
@@ -99,7 +99,7 @@ class _Predictor:
     def _batch(
         self, noisy: list[Tensor], t: int, rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
-        told = [Row(self.words[i][name == "negative"], self._history(i, name)) for i, name in rows]
+        told = [Conditions(self.words[i][name == "negative"], self._history(i, name)) for i, name in rows]
         network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))
         return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
 

@@ -15,7 +15,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from pipeline.backbones.base import Limits, Native, Network, Row
+from pipeline.backbones.base import Conditions, Limits, Native, Network
 from pipeline.encoders.latents import Where, to_frames, to_signed
 from pipeline.encoders.text import TextEncoder
 from pipeline.sampling import Sampler, TrailingDdim
@@ -91,7 +91,7 @@ class ToyBackbone:
     def sampler(self, steps: int, eta: float) -> Sampler:
         return TrailingDdim(self.scheduler, steps)
 
-    def network(self, rows: Sequence[Row], **options: Any) -> Network:
+    def network(self, rows: Sequence[Conditions], **options: Any) -> Network:
         def told(z: Tensor, timestep: int) -> Tensor:
             return torch.stack([self.model(x, row.text, row.history) for x, row in zip(z, rows, strict=True)])
 

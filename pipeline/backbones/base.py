@@ -49,7 +49,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Row:
+class Conditions:
     """What one row of a batch is told beside its noisy latents."""
 
     text: Tensor  # (L, t)
@@ -103,7 +103,7 @@ class Backbone(Protocol):
 
     def network(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[Conditions],
         *,
         references: Sequence[KeysValues] | None = None,
         witness: Witness | None = None,

@@ -15,7 +15,7 @@ from ..encoders.latents import Where
 from ..guidance import Preconditioning
 from ..sampling import Scheduler
 from ..transformer import StoryTransformer3DModel
-from .base import Network, Row
+from .base import Conditions, Network
 
 ADAPTER = ("image_encoder", "extractor", "decoupler")  # components that trained history needs
 
@@ -56,7 +56,7 @@ class TransformerBackbone:
 
     def network(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[Conditions],
         *,
         references: Sequence[KeysValues] | None = None,
         witness: Witness | None = None,

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..backbones.base import Backbone, Row
+from ..backbones.base import Backbone, Conditions
 from ..blocks.attention import KeysValues
 from ..history import Reference
 
@@ -77,7 +77,7 @@ def _seen(text: Tensor, latents: Tensor, backbone: Backbone, t: int) -> tuple[At
     """What there is to be looked at in a keyframe (1, 1, C, h, w), noised to timestep t, and the prediction for it."""
     attention = Attention(len(text), [], [])
     z = noised(latents, backbone.alpha_bars[t].float()).expand(-1, 1 + backbone.padding_frames(1), -1, -1, -1)
-    return attention, backbone.network([Row(text)], witness=attention)(z, t)
+    return attention, backbone.network([Conditions(text)], witness=attention)(z, t)
 
 
 def looks(text: Tensor, latents: Tensor, backbone: Backbone) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ SAYABLE = {
 
 
 @dataclass(frozen=True)
-class Edit:
+class PromptEdit:
     """A scene before and after one word of its prompt changes. changed: a slot of the actor's look, "action" or
     "place"."""
 
@@ -78,7 +78,7 @@ class Edit:
 class ProbeStory:
     """edits: of A at x and of B at x. seeds: of the noise of the two scenes; other_seeds: for the control."""
 
-    edits: tuple[Edit, Edit]
+    edits: tuple[PromptEdit, PromptEdit]
     seeds: tuple[int, int]
     other_seeds: tuple[int, int]
 
@@ -109,22 +109,22 @@ def probe_story(index: int, domain: str) -> ProbeStory:
     return ProbeStory((first, second), (seeds[0], seeds[1]), (seeds[2], seeds[3]))
 
 
-def draw_edit(rng: random.Random, scene: WorldScene) -> Edit:
+def draw_edit(rng: random.Random, scene: WorldScene) -> PromptEdit:
     """A look that is said, the action or the place, each in a third of the cases; before and after are drawn anew."""
     sort, actor = rng.choice(CHANGES), scene.cast[0]
     if sort == "action":
         before, after = (replace(scene, actions=(action,)) for action in rng.sample(ONE_WORD_ACTIONS, 2))
-        return Edit("action", before, after)
+        return PromptEdit("action", before, after)
     if sort == "place":
         kind = scene.place.kind
         others = [other for other in PLACES if other != kind and PREPOSITION[other] == PREPOSITION[kind]]
-        return Edit("place", scene, replace(scene, place=replace(scene.place, kind=rng.choice(others))))
+        return PromptEdit("place", scene, replace(scene, place=replace(scene.place, kind=rng.choice(others))))
     slot = rng.choice(SAYABLE[actor.kind])
     before, after = (
         replace(scene, cast=(replace(actor, look=replace(actor.look, **{slot: value})),))
         for value in rng.sample(sayable_values(actor, slot), 2)
     )
-    return Edit(slot, before, after)
+    return PromptEdit(slot, before, after)
 
 
 def sayable_values(actor: Actor, slot: str) -> list[str]:
@@ -167,13 +167,13 @@ def cross_talk_tally(story: ProbeStory, first: Reading, second: Reading) -> Tall
     return agreement(second.actor, first.actor, unremembered_slots(story))
 
 
-def stays_tallies(edit: Edit, before: Reading, after: Reading) -> tuple[Tally, Tally]:
+def stays_tallies(edit: PromptEdit, before: Reading, after: Reading) -> tuple[Tally, Tally]:
     """Unsaid facts that agree: of the actor, where the reader is sure of it before and after, and of the place."""
     actor = agreement(before.actor, after.actor, edit.actor_slots if before.sure and after.sure else ())
     return actor, agreement(before.place, after.place, edit.place_slots)
 
 
-def stays_tally(edit: Edit, before: Reading, after: Reading) -> Tally:
+def stays_tally(edit: PromptEdit, before: Reading, after: Reading) -> Tally:
     return total(stays_tallies(edit, before, after))
 
 

@@ -8,7 +8,7 @@ import torch
 
 from pipeline import loading
 from pipeline.backbones import placement
-from pipeline.backbones.base import Row
+from pipeline.backbones.base import Conditions
 from pipeline.backbones.placement import GIB, Card
 from pipeline.errors import ThroughlineError
 from pipeline.story_pipeline import Clip, Step, StoryPipeline
@@ -102,7 +102,7 @@ def test_eight_bits_through_torchao(tmp_path: Path) -> None:
     folder = str(checkpoints.save(tmp_path, "5b"))
     tiled, low = (loading.load(folder, device="cpu", dtype="float32", memory=m) for m in ("balanced", "low"))
     assert low.placement.said == ["memory low: weights in 8-bit integers, clips decoded in tiles"]
-    x, row = torch.randn(1, 3, 4, 4, 6), Row(torch.randn(checkpoints.TEXT_LENGTH, checkpoints.TEXT_WIDTH))
+    x, row = torch.randn(1, 3, 4, 4, 6), Conditions(torch.randn(checkpoints.TEXT_LENGTH, checkpoints.TEXT_WIDTH))
     with torch.no_grad():
         whole, small = (p.backbone.network([row])(x, 500) for p in (tiled, low))
     error = (small - whole).norm() / whole.norm()
