@@ -80,7 +80,7 @@ def serve(choice: Choice, port: int | None) -> None:
     folder = choice.find()
     samples = checkpoints.assets_folder() / "stories"
     words, offered = vocabulary.read(folder), choice if allowed() else None
-    studio = Studio(choice.load, home(), choice.digest(), samples, words, choice=offered)
+    studio = Studio(choice.load, home(), choice.digest(), samples, words, choice=offered, encoder=choice.encoder())
     try:
         threading.Thread(target=studio.maintenance.look_after, name="maintenance", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed

@@ -7,3 +7,7 @@ class ThroughlineError(ValueError):
 
 class WeightsError(ThroughlineError):
     """Model weights that are missing, damaged, not the expected ones, or not safetensors."""
+
+
+class TooLongError(ThroughlineError):
+    """A text with more tokens than the text encoder takes."""

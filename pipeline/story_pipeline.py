@@ -22,6 +22,7 @@ from .blocks.block_cache import SPEEDS, find_speed
 from .decoupler import Decoupler
 from .denoising import Denoiser
 from .encoders.image import patch_features, to_pixels
+from .encoders.limit import text_length
 from .encoders.text import load_minilm
 from .errors import ThroughlineError
 from .feature_extractor import FeatureExtractor
@@ -69,7 +70,7 @@ class StoryPipeline(DiffusionPipeline):
         )
         self.backbone = registry.family(type(vae).__name__).bind(self.components, self._where)
         self.text, self.latents = self.backbone.text, self.backbone.latents
-        self.filter = TextFilter.from_backbone()
+        self.filter = TextFilter.from_backbone().within(self.text)
         self.denoiser = Denoiser(self.backbone)
         self.history = self.backbone.histories[0]
         self.placement = Placement()
@@ -217,7 +218,7 @@ class StoryPipeline(DiffusionPipeline):
         if not prompt.strip():
             raise ThroughlineError(f"prompt is {prompt!r}: expected at least a word")
         self.text.encode(prompt)
-        self.text.encode(options.negative_prompt)
+        text_length(self.text, options.negative_prompt).check("negative prompt")
         self._check_size(options)
         if not 1 <= options.steps <= 1000:
             raise ThroughlineError(f"steps is {options.steps}: expected 1 to 1000")

@@ -10,17 +10,21 @@ prompts.
 """
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
+from .encoders.limit import CountsTokens, text_length
 from .encoders.text import TextEncoder, TextEncoding
-from .errors import ThroughlineError
+from .errors import ThroughlineError, TooLongError
 from .language import matching
 from .language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
 from .language.mentions import Analysis, analyse
+
+MOST_TOKENS = 512  # that all-MiniLM-L6-v2 has positions for; the model that generates may take fewer
 
 
 class PlaceInPast(Protocol):
@@ -148,10 +152,14 @@ def kept_tokens(words: Iterable[Word], encoding: TextEncoding) -> tuple[int, ...
 
 
 class TextFilter:
-    """Past prompts and a prompt -> FilterResult. Deterministic; safe to share between threads."""
+    """Past prompts and a prompt -> FilterResult. Deterministic; safe to share between threads.
+
+    A past prompt that is too long to be read gives nothing; it stops only its own scene.
+    """
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.reader = PromptReader(encoder)
+        self._limits: tuple[CountsTokens, ...] = ()
 
     @classmethod
     def from_backbone(cls, name: str = "picturebook") -> "TextFilter":
@@ -163,6 +171,13 @@ class TextFilter:
             raise ThroughlineError(f"backbone is {name!r}: expected a name such as 'picturebook'")
         return _minilm_filter()
 
+    def within(self, limit: CountsTokens) -> "TextFilter":
+        """The same filter for a model whose own text encoder takes so much: what is longer can't be rendered, and not
+        be looked for in a picture."""
+        other = copy(self)
+        other._limits = (limit,)
+        return other
+
     def __call__(
         self,
         past_prompts: Sequence[str],
@@ -173,16 +188,22 @@ class TextFilter:
         mutes: Sequence[PlaceInPast] = (),  # mentions that are dropped; a mute wins over a pin
         muted_scenes: Sequence[int] = (),  # past scenes that contribute nothing, counted from 0
     ) -> FilterResult:
-        """Raises ThroughlineError for blank prompts, a threshold outside 0 to 1, and keys that point to nothing."""
+        """Raises TooLongError for a prompt that is too long, ThroughlineError for blank prompts, a threshold outside 0
+        to 1, and keys that point to nothing."""
         threshold = DEFAULT_THRESHOLD if threshold is None else _checked_threshold(threshold)
         _check_prompts(past_prompts, prompt)
         _check_keys((*pins, *mutes), past_prompts, muted_scenes)
-        current = self.reader.read(prompt)
+        current = self._read(prompt)
         scenes = tuple(
             self._scene(i, text, current, threshold, (pins, mutes), i in muted_scenes)
             for i, text in enumerate(past_prompts)
         )
         return FilterResult(prompt, threshold, scenes, _current_words(current.analysis, scenes))
+
+    def _read(self, text: str) -> Prompt:
+        for limit in self._limits:
+            text_length(limit, text).check()
+        return self.reader.read(text)
 
     def _scene(
         self,
@@ -193,7 +214,10 @@ class TextFilter:
         overrides: tuple[Sequence[PlaceInPast], Sequence[PlaceInPast]],
         muted: bool,
     ) -> FilteredScene:
-        past = self.reader.read(text)
+        try:
+            past = self._read(text)
+        except TooLongError:
+            return _unread(index, text)
         match = matching.match(past, current, threshold)
         verdicts = list(match.verdicts)
         for keys, decide in zip(overrides, (_pinned, _muted), strict=True):
@@ -208,7 +232,7 @@ class TextFilter:
 
 @lru_cache(maxsize=1)
 def _minilm_filter() -> TextFilter:
-    return TextFilter(TextEncoder.minilm())
+    return TextFilter(TextEncoder.minilm(MOST_TOKENS))
 
 
 # Overrides
@@ -269,6 +293,16 @@ def _check_keys(keys: Sequence[PlaceInPast], past_prompts: Sequence[str], muted_
 
 
 # Words
+
+
+def _unread(index: int, text: str) -> FilteredScene:
+    """A past scene that gives nothing, for its prompt is too long."""
+    analysis = analyse(text)
+    words = tuple(
+        Word(segment.text, segment.start, segment.end, 0.0, False, "prompt too long", None, mention)
+        for segment, mention in zip(analysis.segments, analysis.mention_of, strict=True)
+    )
+    return FilteredScene(index, text, words, False, (None,) * len(analysis.mentions))
 
 
 def _words(

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from pipeline import loading
 from pipeline.backbones import checkpoints
+from pipeline.backbones.counting import TokenCounter
 from pipeline.errors import ThroughlineError
 
 from .studio import Studio
@@ -45,8 +46,9 @@ def render(folder: Path, model: str = "picturebook") -> list[Path]:
     """Renders every sample and writes its archive into `folder`. Raises ThroughlineError if a scene fails."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = checkpoints.find(model)
+    digest, encoder = checkpoints.digest(weights), TokenCounter.of(weights)
     with tempfile.TemporaryDirectory(prefix="throughline-samples-") as home:
-        studio = Studio(lambda: loading.load(model), Path(home), checkpoints.digest(weights))
+        studio = Studio(lambda: loading.load(model), Path(home), digest, encoder=encoder)
         with closing(studio):
             return [_render(studio, title, prompts, folder) for title, prompts in tqdm(STORIES.items(), unit="story")]
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from pipeline import loading
 from pipeline.backbones import checkpoints
+from pipeline.backbones.counting import TokenCounter
 
 from .studio import Studio
 
@@ -137,8 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     figures: dict[str, Any] = start(options.model)
     with tempfile.TemporaryDirectory(prefix="throughline-speed-") as home:
-        digest = checkpoints.digest(checkpoints.find(options.model))
-        with closing(Studio(lambda: loading.load(options.model), Path(home), digest)) as studio:
+        folder = checkpoints.find(options.model)
+        load, digest, encoder = lambda: loading.load(options.model), checkpoints.digest(folder), TokenCounter.of(folder)
+        with closing(Studio(load, Path(home), digest, encoder=encoder)) as studio:
             _ = studio.renderer.filter
             figures |= editing(studio) | cascade(studio) | growth(studio, options.renders)
     for name, value in figures.items():

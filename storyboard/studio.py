@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from pipeline.encoders.limit import CountsTokens
 from pipeline.errors import ThroughlineError
 
-from .document import edits, plan
+from .document import edits, lengths, plan
 from .document.conditioning import remembers
 from .document.plan import Standing
 from .document.story import Board, Story
@@ -55,18 +56,20 @@ class Studio:
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
-    words that the model was trained on. resume: whether to start renders that a crash or a restart cut short; of
-    several studios over one folder, in several processes, one should. choice: the model, if others may be chosen.
+    words that the model was trained on. encoder: counts the tokens of a prompt as it does; None for the embedded one.
+    resume: whether to start renders that a crash or a restart cut short; of several studios over one folder, in several
+    processes, one should. choice: the model, if others may be chosen.
     """
 
     def __init__(
         self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
         vocabulary: frozenset[str] = frozenset(), resume: bool = True, choice: Choice | None = None,
+        encoder: CountsTokens | None = None,
     ) -> None:  # fmt: skip
         self.folder, self._vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples = SampleStories(samples, self.media)
-        renderer = self.renderer = Renderer(self.library, self.media, load, model, resume)
+        renderer = self.renderer = Renderer(self.library, self.media, load, model, resume, encoder=encoder)
         self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
         self.model_picker = ModelPicker(self.renderer, choice, folder, self._learn) if choice else None
 
@@ -121,14 +124,17 @@ class Studio:
     @for_page()
     def new_story(self, owner: Owner, title: args.NewTitle = "Untitled", prompts: args.FirstPrompts = ()) -> Json:
         """A story with a scene for every prompt."""
-        return self._shown(self.library.create(checked_owner(owner), edits.new_story(title, prompts)))
+        made = edits.new_story(title, prompts)
+        lengths.check_new(self.renderer.encoder, made)
+        return self._shown(self.library.create(checked_owner(owner), made))
 
     @for_page(slow=True)
     def duplicate_story(self, owner: Owner, story: StoryId) -> Json:
         """A copy of a story with all its takes."""
         board = self._head(owner, story).board
-        title = f"{board.story.title[:190]} (copy)"
-        return self._put(owner, archive.renewed(board), title)
+        copy = archive.renewed(board)
+        named = edits.edit_story(copy.story, title=f"{board.story.title[:190]} (copy)")
+        return self._shown(self.library.create(owner, named, copy.takes.values()))
 
     @for_page()
     def delete_story(self, owner: Owner, story: StoryId) -> Json:
@@ -165,11 +171,6 @@ class Studio:
     def _shown(self, head: Head, **more: Any) -> Json:
         return {"story": views.story_view(head, self.renderer.known(head)), **more}
 
-    def _put(self, owner: str, board: Board, title: str | None = None) -> Json:
-        """Stores a board as a new story."""
-        story = edits.edit_story(board.story, title=title) if title else board.story
-        return self._shown(self.library.create(checked_owner(owner), story, board.takes.values()))
-
     # --- edits -----------------------------------------------------------------------------------------------------
 
     @for_page()
@@ -182,7 +183,7 @@ class Studio:
 
         def change(now: Story) -> Story:
             changed = wanted.apply(replace(board, story=now), given)  # also checks what it is given
-            self._check_words(now, changed)
+            lengths.check_edit(self.renderer.encoder, now, changed)
             return changed
 
         others = self.library.edited(owner, story, base) if base is not None else set()
@@ -191,12 +192,11 @@ class Studio:
         note = "Someone else changed this too, in another window: undo brings their version back."
         return self._shown(head, note=note if clash else "")
 
-    def _check_words(self, before: Story, after: Story) -> None:
-        """Raises ThroughlineError for a new prompt that the text encoder can't take: it would be cut silently."""
-        known = {scene.prompt for scene in before.scenes}
-        for scene in after.scenes:
-            if scene.prompt not in known and scene.prompt.strip():
-                self.renderer.filter([], scene.prompt)
+    @for_page(often=True)
+    def lengths(self, owner: Owner, texts: args.Texts) -> Json:
+        """How long texts are for the model, in words: to show while they are typed."""
+        checked_owner(owner)
+        return views.lengths_view(self.renderer.encoder, texts)
 
     @for_page()
     def undo(self, owner: Owner, story: StoryId) -> Json:
@@ -260,8 +260,8 @@ class Studio:
         news |= {"model": self.model_picker.brief()} if self.model_picker else {}
         found = self.renderer.standings_soon(head) if head.rev != seen and self.renderer.ready else None
         if found is not None:
-            unknown = views.unfamiliar_words(head, self._vocabulary)
-            news["standing"] = views.standing_view(head, found, self.renderer.plan(head), unknown)
+            told = views.about_words(head, self._vocabulary)
+            news["standing"] = views.standing_view(head, found, self.renderer.plan(head), told)
             news["seen"] = head.rev
         if head.rev != rev or (news["seen"] != seen and self.renderer.known(head)):
             news["story"] = views.story_view(head, self.renderer.known(head))

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import ThroughlineError
+from ..errors import ThroughlineError, TooLongError
+
+NEAR = 0.75  # of the limit: from there on the room that is left is worth a word
 
 
 class CountsTokens(Protocol):
@@ -29,6 +31,11 @@ class TextLength:
         return self.tokens <= self.limit
 
     @property
+    def near(self) -> bool:
+        """Whether it comes near the limit, or is beyond."""
+        return self.tokens >= NEAR * self.limit
+
+    @property
     def note(self) -> str:
         """The length in words, to show while someone types: "12 of 64 tokens, room for about 45 words"."""
         amount = self._amount(abs(self.limit - self.tokens), math.floor if self.fits else math.ceil)
@@ -47,10 +54,16 @@ class TextLength:
         return f"about {count} {unit}{'' if count == 1 else 's'}" if count else ""
 
     def check(self, name: str = "prompt") -> None:
-        """Raises ThroughlineError with the length and how the text begins if it does not fit."""
+        """Raises TooLongError with the length and how the text begins if it does not fit."""
         if not self.fits:
             start = f"{self.text[:40]}…" if len(self.text) > 40 else self.text
-            raise ThroughlineError(f'{name} has {self.tokens} tokens, at most {self.limit} are possible: "{start}"')
+            raise TooLongError(f'{name} has {self.tokens} tokens, at most {self.limit} are possible: "{start}"')
+
+
+def check_unicode(text: str) -> None:
+    """Raises ThroughlineError for half of a surrogate pair."""
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ThroughlineError(f"prompt {text[:40]!r} holds half of a surrogate pair: expected valid Unicode")
 
 
 def text_length(encoder: CountsTokens, text: str) -> TextLength:

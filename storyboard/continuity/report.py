@@ -7,6 +7,7 @@ included; actions are left out, for they have no looks of their own. Nothing is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipeline.continuity.measurement import (
@@ -21,6 +22,7 @@ from pipeline.continuity.measurement import (
     similarity,
 )
 from pipeline.continuity.photometry import OutOfLine, out_of_line
+from pipeline.errors import TooLongError
 from pipeline.language.matching import mention_text
 from pipeline.language.mentions import analyse
 
@@ -140,13 +142,14 @@ class Links:
 
 
 def links_of(story: Story, filter: Filter[Decision]) -> Links:
-    """Raises ThroughlineError as the filter does."""
+    """Scenes whose prompts are too long speak of nothing. Raises ThroughlineError as the filter does."""
     links = Links()
     for scene in story.scenes:
         if scene.prompt.strip():
             named = {mention.text: (scene.id, mention.index) for mention in reversed(mentions_of(scene.prompt))}
-            for earlier, node in _matches(story, scene, filter, named):
-                links.past.setdefault(node, []).append(earlier)
+            with suppress(TooLongError):
+                for earlier, node in _matches(story, scene, filter, named):
+                    links.past.setdefault(node, []).append(earlier)
     for node, before in links.past.items():
         joined = [thread for thread in links.threads if not {node, *before}.isdisjoint(thread)]
         links.threads = [thread for thread in links.threads if thread not in joined]

@@ -23,8 +23,9 @@ State = Literal["blank", "new", "fresh", "stale", "waiting"]
 
 @dataclass(frozen=True)
 class Standing:
-    """How a scene stands. blank: no prompt yet, or none that can be read; new: no take yet; fresh: its take is what a
-    render would give, but for chance; stale: it is not; waiting: a scene that it needs is new, stale or waiting."""
+    """How a scene stands. blank: no prompt yet, or one that can't be rendered, with the reason; new: no take yet;
+    fresh: its take is what a render would give, but for chance; stale: it is not; waiting: a scene that it needs is
+    new, stale or waiting."""
 
     state: State
     reasons: tuple[str, ...] = ()
@@ -58,19 +59,40 @@ class Plan:
 # --- how scenes stand ------------------------------------------------------------------------------------------------
 
 
-def standings(board: Board, filter: Filter[Decision], model: str) -> dict[str, Standing]:
-    """How every scene stands, by id, in order."""
+Check = Callable[[Scene], None]  # raises ThroughlineError for a scene that the model can't take
+
+
+def standings(
+    board: Board, filter: Filter[Decision], model: str, check: Check = lambda scene: None
+) -> dict[str, Standing]:
+    """How every scene stands, by id, in order. One that fails the check stops itself alone."""
     found: dict[str, Standing] = {}
     for scene in board.story.scenes:
-        found[scene.id] = _standing(board, scene, filter, model, found)
+        reason = _why_unfit(scene, check)
+        stopped = Standing("fresh" if _is_imported(board, scene) else "blank", (reason,))
+        found[scene.id] = stopped if reason else _standing(board, scene, filter, model, found)
     return found
+
+
+def _why_unfit(scene: Scene, check: Check) -> str:
+    """In words, such as that the prompt is too long; "" for a scene that the model can take."""
+    try:
+        check(scene)
+    except ThroughlineError as error:
+        return str(error)
+    return ""
+
+
+def _is_imported(board: Board, scene: Scene) -> bool:
+    take = board.chosen(scene)
+    return take is not None and take.source == "imported"
 
 
 def _standing(
     board: Board, scene: Scene, filter: Filter[Decision], model: str, before: Mapping[str, Standing]
 ) -> Standing:
     take = board.chosen(scene)
-    if take and take.source == "imported":
+    if _is_imported(board, scene):
         return Standing("fresh")
     if not scene.prompt.strip():
         return Standing("blank")
@@ -223,7 +245,14 @@ def _why_not(scene: Scene, standing: Standing) -> str:
 
 
 def _all_stale(story: Story, found: Mapping[str, Standing]) -> set[str]:
-    return {scene.id for scene in story.scenes if _will_change(scene, found[scene.id])}
+    """Those too that would be rendered if their words could be read, so that a plan says why they are not."""
+    stuck = {scene.id for scene in story.scenes if not scene.locked and _is_unread(found[scene.id])}
+    return stuck | {scene.id for scene in story.scenes if _will_change(scene, found[scene.id])}
+
+
+def _is_unread(standing: Standing) -> bool:
+    """Whether the scene has words that can't be rendered."""
+    return standing.state == "blank" and bool(standing.reasons)
 
 
 def _with_needs(story: Story, found: Mapping[str, Standing], wanted: Collection[str]) -> set[str]:

@@ -43,6 +43,8 @@ ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
 
 NewTitle = Annotated[str, Field(description="Name of the story")]
 FirstPrompts = Annotated[Sequence[str], Field(description="One prompt a scene, in order")]
+Typed = Annotated[str, Field(max_length=4000)]
+Texts = Annotated[Sequence[Typed], Field(max_length=500, description="Prompts, as they are typed")]
 SampleName = Annotated[Line, Field(description="Name of an example")]
 ModelName = Annotated[Line, Field(description="Name, hub id or folder of a model")]
 FileName = Annotated[Line, Field(description="What the file is called, for its ending and for messages")]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.encoders.limit import CountsTokens, text_length
+
 from ..document.conditioning import WordPlace, past_of, places, word_ref
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Scene, Story, Take
@@ -60,7 +62,8 @@ def _take_view(scene: Scene, take: Take, now: str) -> View:
     }
 
 
-def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, unknown: Mapping[str, Sequence[str]]) -> View:
+def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: View) -> View:
+    """words: what `about_words` gives."""
     scenes = {
         scene: {
             "state": standing.state, "reasons": standing.reasons, "needs": standing.needs,
@@ -68,7 +71,23 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, unknown
         }
         for scene, standing in found.items()
     }  # fmt: skip
-    return {"rev": head.rev, "scenes": scenes, "plan": plan_view(todo), "unknown_words": dict(unknown)}
+    return {"rev": head.rev, "scenes": scenes, "plan": plan_view(todo), **words}
+
+
+def about_words(head: Head, vocabulary: frozenset[str]) -> View:
+    """What is gently said about the words of scenes: unknown ones, and syntax of other tools."""
+    from pipeline.language.foreign import foreign_syntax
+
+    notes = {scene.id: foreign_syntax(scene.prompt) for scene in head.board.story.scenes}
+    found = {scene: list(told) for scene, told in notes.items() if told}
+    return {"unknown_words": unfamiliar_words(head, vocabulary), "foreign_syntax": found}
+
+
+def lengths_view(encoder: CountsTokens, texts: Sequence[str]) -> View:
+    """The length of each text in words, "" for one that is not near the limit. limit: in tokens."""
+    found = [text_length(encoder, text) for text in texts]
+    told = [{"note": length.note if length.near else "", "fits": length.fits} for length in found]
+    return {"lengths": told, "limit": encoder.max_tokens}
 
 
 def unfamiliar_words(head: Head, vocabulary: frozenset[str]) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.backbones import checkpoints
+from pipeline.backbones.counting import TokenCounter
 from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Choice:
         if self.history in (None, _usual_history(folder)):
             return weights
         return hashlib.sha256(f"{weights} history {self.history}".encode()).hexdigest()
+
+    def encoder(self) -> TokenCounter:
+        """Counts the tokens of a prompt as the model does, without loading it. Raises ThroughlineError."""
+        return TokenCounter.of(self.find())
 
     def load(self) -> StoryPipeline:
         """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""

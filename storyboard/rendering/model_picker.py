@@ -21,6 +21,7 @@ from huggingface_hub import constants
 
 from pipeline.backbones import checkpoints, hub
 from pipeline.backbones.catalogue import CATALOGUE, Entry, entry, in_words
+from pipeline.backbones.counting import TokenCounter
 from pipeline.backbones.registry import family_of
 from pipeline.errors import ThroughlineError
 from pipeline.language import vocabulary
@@ -171,7 +172,7 @@ class ModelPicker:
         try:
             folder = wanted.find()
             before, after = (asdict(family_of(place).native(place)) for place in (self.choice.find(), folder))
-            self.renderer.switch(wanted.load, wanted.digest())
+            self.renderer.switch(wanted.load, wanted.digest(), TokenCounter.of(folder))
             self._learned(vocabulary.read(folder))
             self.choice = wanted
             _remember(self._folder, wanted)

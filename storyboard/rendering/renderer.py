@@ -12,12 +12,16 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pipeline.backbones import checkpoints
+from pipeline.backbones.counting import TokenCounter
+from pipeline.encoders.limit import CountsTokens
 from pipeline.errors import ThroughlineError
 
 from ..continuity.meter import Meter
-from ..document import edits, plan
+from ..document import edits, lengths, plan
 from ..document.filter_cache import FilterCache
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Conditioning, Scene, Story, Take, WordRef, cache_key
@@ -44,6 +48,7 @@ STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see 
 class Renderer:
     """Renders scenes of all stories, one after the other. model: digest of the weights that `load` loads.
 
+    encoder: counts a prompt as that model's text encoder does; None for the embedded one's.
     resume: whether to start what processes had in line that live no more, after a crash or a restart.
     """
 
@@ -55,8 +60,10 @@ class Renderer:
         model: str,
         resume: bool = True,
         limits: QueueLimits = LIMITS,
+        encoder: CountsTokens | None = None,
     ) -> None:
         self.library, self.media, self.model, self._load = library, media, model, load
+        self.encoder = encoder or TokenCounter.of(checkpoints.find())
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
         self.filter_cache = FilterCache(self._kept)
@@ -115,7 +122,7 @@ class Renderer:
             from pipeline.text_filter import TextFilter
 
             with self._loading:
-                self._filter = self._filter or TextFilter.from_backbone()
+                self._filter = self._filter or TextFilter.from_backbone().within(self.encoder)
         return self._filter
 
     def _kept(self, past_prompts: Sequence[str], prompt: str, **settings: Any) -> FilterResult:
@@ -136,7 +143,7 @@ class Renderer:
         """Whether there is a model to render with."""
         return self._maker is not None
 
-    def switch(self, load: Callable[[], StoryPipeline], model: str) -> None:
+    def switch(self, load: Callable[[], StoryPipeline], model: str, encoder: CountsTokens) -> None:
         """Loads another model and goes on with that; a render that is under way ends with the one it began with.
 
         A former one that fills a GPU makes room first, and is loaded again when it is next needed. Whatever `load`
@@ -148,7 +155,9 @@ class Renderer:
                 free_memory()
             maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
             with self._assessing:
-                self._maker, self.model, self._load = maker, model, load
+                self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
+                self._filter = self._filter and self._filter.within(encoder)
+                self.filter_cache = FilterCache(self._kept)  # what is too long to be remembered is another question now
                 self._standings.clear()
             self.meter.close()
             self.meter = self._new_meter()
@@ -174,7 +183,9 @@ class Renderer:
         with self._assessing:
             known = self._standings.get(story)
             if known is None or known[0] != head.rev:
-                known = self._standings[story] = (head.rev, plan.standings(head.board, self.filter_cache, self.model))
+                check = partial(lengths.check_scene, self.encoder)
+                found = plan.standings(head.board, self.filter_cache, self.model, check)
+                known = self._standings[story] = (head.rev, found)
             self._standings.move_to_end(story)
             while len(self._standings) > MOST_STANDINGS:
                 self._standings.popitem(last=False)
@@ -274,7 +285,10 @@ class Renderer:
 
     def _make_trial(self, job: Job) -> Generator[Made, None, None]:
         head = self.library.head(job.owner, job.story)
-        scene, conditioning = head.board.story.scene(job.scene), self.standings(head)[job.scene].conditioning
+        scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
+        conditioning = standing.conditioning
+        if conditioning is None and standing.reasons:
+            raise ThroughlineError(standing.reasons[0])
         if conditioning is None:
             raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
         take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)

@@ -1,6 +1,11 @@
 """What users write: unknown words, emoji, code, too much of it; and what is said when something goes wrong."""
 
+import base64
+import hashlib
+import io
+import json
 import re
+import zipfile
 
 from playwright.sync_api import Page, Route, expect
 
@@ -71,14 +76,115 @@ def test_hostile_text_never_runs(guest: Visitor, archive: str) -> None:
     assert page.locator(".tl :is(script, img[src=x])").count() == 0
 
 
+LONG = "dog " * 100
+REASON = re.compile("^Not saved: prompt has 102 tokens, at most 64 are possible")
+
+
 def test_a_prompt_that_is_too_long_is_refused_and_said(guest: Visitor) -> None:
     page = guest.open(guest.new_story("A"))
     box = card(page, 1).locator(".prompt")
     box.fill("dog " * 480)
     box.press("Escape")
     expect(page.locator(".toast[data-kind=error]").last).to_contain_text("token")
-    expect(box).to_have_value("A")
+    expect(box).to_have_value("dog " * 480)
+    expect(page.locator(".saved")).to_have_attribute("data-kind", "unsaved")
+
+
+def test_what_was_refused_stays_as_a_draft_until_it_fits(guest: Visitor) -> None:
+    story = guest.new_story("A", "B")
+    page = guest.open(story)
+    card(page, 2).locator(".prompt").fill(LONG)
+    page.keyboard.press("Escape")
+    expect(card(page, 2).locator(".room")).to_have_text(REASON)
+    expect(page.locator(".saved")).to_have_text("Not saved: the words of scene 2")
+    page.reload()
+    expect_prompts(page, "A", LONG)
+    expect(card(page, 2).locator(".room")).to_have_text(REASON)
+    expect(page.locator(".saved")).to_have_text("Not saved: the words of scene 2")
+    assert [scene["prompt"] for scene in guest.story(story["id"])["scenes"]] == ["A", "B"]
+    card(page, 1).locator(".prompt").fill("A dog.")
+    page.keyboard.press("Escape")
+    expect(page.locator(".saved")).to_have_text("Not saved: the words of scene 2")
+    card(page, 2).locator(".prompt").fill("dog " * 55)
+    expect(card(page, 2).locator(".room")).to_have_text("57 of 64 tokens, room for about 7 words")
+    card(page, 2).locator(".prompt").fill("A dog runs.")
+    page.keyboard.press("Escape")
     saved(page)
+    expect(card(page, 2).locator(".room")).to_be_hidden()
+    guest.reload()
+    saved(page)
+    expect_prompts(page, "A dog.", "A dog runs.")
+
+
+def test_a_negative_prompt_that_is_too_long_stays_as_a_draft(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    tab(page, "scene", 1).get_by_label("Negative prompt").fill(LONG)
+    page.locator("h1").click()
+    reason = re.compile("^Not saved: negative prompt has 102 tokens")
+    expect(page.locator(".panel .room")).to_have_text(reason)
+    page.reload()
+    box = tab(page, "scene", 1).get_by_label("Negative prompt")
+    expect(box).to_have_value(LONG)
+    expect(page.locator(".panel .room")).to_have_text(reason)
+    box.fill("rain")
+    page.locator("h1").click()
+    saved(page)
+    expect(page.locator(".panel .room")).to_be_hidden()
+
+
+def test_a_new_story_with_a_long_scene_stays_in_its_form(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    script = f"A cat.\n{LONG}"
+    page.get_by_role("button", name="Stories").click()
+    page.get_by_role("button", name="New story").click()
+    page.get_by_role("textbox", name="Scenes").fill(script)
+    room = page.locator(".shelf-form .room")
+    expect(room).to_have_text(re.compile("^Scene 2: 102 tokens, at most 64 are possible: about 38 words too many"))
+    page.get_by_role("button", name="Start").click()
+    expect(room).to_have_text(re.compile("^Not saved: scene 2: prompt has 102 tokens"))
+    guest.reload()
+    page.get_by_role("button", name="Stories").click()
+    expect(page.get_by_role("textbox", name="Scenes")).to_have_value(script)
+    expect(room).to_have_text(re.compile("^Not saved: scene 2: prompt has 102 tokens"))
+    page.get_by_role("textbox", name="Scenes").fill("A cat.\nA dog.")
+    page.get_by_role("button", name="Start").click()
+    expect_prompts(page, "A cat.", "A dog.")
+
+
+def test_a_scene_that_came_too_long_says_so_and_the_others_are_planned(guest: Visitor, archive: str) -> None:
+    page = guest.open(guest.rendered(with_prompt(archive, 2, LONG)))
+    expect(card(page, 2)).to_have_attribute("data-state", "unread")
+    expect(card(page, 2).locator(".note.failed")).to_have_text(re.compile("^Prompt has 102 tokens, at most 64"))
+    expect(page.locator(".plan-line")).to_contain_text("Scene 2 can't be rendered: prompt has 102 tokens")
+    expect(card(page, 1)).to_have_attribute("data-state", "fresh")
+    tab(page, "scene", 2)
+    expect(page.locator(".panel-head .state")).to_have_text("can’t be rendered")
+
+
+def with_prompt(archive: str, number: int, prompt: str) -> str:
+    """An archive, base64, with another prompt in one of its scenes and no past."""
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(archive))) as bundle:
+        entries = {name: bundle.read(name) for name in bundle.namelist()}
+    manifest, story = json.loads(entries["manifest.json"]), json.loads(entries["story.json"])
+    story["scenes"][number - 1]["prompt"] = prompt
+    entries["story.json"] = json.dumps(story).encode()
+    entries.pop("revisions.json")
+    del manifest["files"]["revisions.json"], manifest["weights"]
+    told = {"bytes": len(entries["story.json"]), "sha256": hashlib.sha256(entries["story.json"]).hexdigest()}
+    manifest["files"]["story.json"] |= told
+    entries["manifest.json"] = json.dumps({**manifest, "version": 1}).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as bundle:
+        for name, data in entries.items():
+            bundle.writestr(name, data)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def test_syntax_of_other_tools_is_told_gently(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A (dog:1.3) is running on the beach."))
+    note = card(page, 1).locator(".unseen")
+    expect(note).to_have_text("Weights like (dog:1.3) do nothing here: every word counts the same.")
+    expect(card(page, 1).locator(".render")).to_be_enabled()
 
 
 def test_what_failed_says_why_in_the_panel(guest: Visitor) -> None:

@@ -283,3 +283,31 @@ def test_twenty_past_prompts_take_less_than_50_milliseconds(text_filter):
         text_filter(past, BOTH)
         times.append(time.process_time() - start)
     assert statistics.median(times) < 0.05
+
+
+# Prompts that are too long
+
+
+class Letters:
+    """As many tokens as letters."""
+
+    max_tokens = 40
+
+    def count_tokens(self, text: str) -> int:
+        return len(text)
+
+
+def test_a_past_prompt_that_is_too_long_gives_nothing_and_stops_nothing(text_filter):
+    long = f"{CAT} It is a very long story."
+    result = text_filter.within(Letters())([long, CAT], BOTH)
+    assert [scene.kept for scene in result.scenes] == [False, True]
+    assert result.scenes[1].words == text_filter([CAT], BOTH).scenes[0].words
+    assert {word.reason for word in result.scenes[0].words} == {"prompt too long"}
+    assert result.scenes[0].kept_mentions == ()
+    assert text_filter(["cat " * 600, CAT], BOTH).contributing == (1,)
+
+
+def test_a_prompt_that_is_too_long_for_the_model_is_refused(text_filter):
+    with pytest.raises(ThroughlineError, match="prompt has 43 tokens, at most 40 are possible"):
+        text_filter.within(Letters())([CAT], f"{BOTH} It is very long.")
+    assert text_filter([], "cat " * 200).current

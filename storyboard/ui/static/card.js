@@ -2,11 +2,12 @@
 
 import {calm, el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource,
   setText} from './dom.js';
+import {makeRoom} from './words.js';
 
 const BADGES = {                                        // state -> icon, words
   blank: ['pencil', 'No words yet'], new: ['render', 'Not rendered'], fresh: ['check', 'Fresh'],
   stale: ['stale', 'Stale'], waiting: ['hourglass', 'Waiting'], queued: ['clock', 'Queued'],
-  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unknown: ['clock', '…'],
+  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unread: ['fail', 'Can’t be rendered'], unknown: ['clock', '…'],
 };
 const OVERTAKEN = 'This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.';
 let focuses = 0;                                        // every stay in a field is one step of undo
@@ -28,11 +29,11 @@ export class Card {
     this.insert = iconButton('add', 'Add', {class: 'icon-button insert', 'data-act': 'before', tabindex: -1});
     this.article = el('article', {class: 'card', tabindex: -1, 'aria-roledescription': 'scene'},
       el('header', {class: 'card-head'}, this.grip, this.number, this.badge, this.lockSign),
-      this.shot.node, this.text.node, this.notes.node, this.tools.node);
+      this.shot.node, this.text.node, this.text.room, this.notes.node, this.tools.node);
     this.node = el('li', {class: 'slot', 'data-id': id}, this.insert, this.article);
   }
 
-  // view: {scene, standing, job, index, total, selected, feeds, numbers}; the same objects are not painted again.
+  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft}; the same objects are not painted again.
   paint(view) {
     const before = this.view;
     if (Object.keys(view).every(name => view[name] === before[name])) return;
@@ -45,7 +46,7 @@ export class Card {
     paintBadge(this.badge, state, view);
     setHidden(this.lockSign, !scene.locked);
     paintShot(this.shot, state, job, take, view);
-    this.text.show(scene.prompt);
+    this.text.show(scene.prompt, view.draft);
     this.notes.paint(state, view);
     paintTools(this.tools, state, view);
     this.label(state, view);
@@ -71,9 +72,12 @@ export class Card {
 export function stateOf({scene, standing, job}) {
   if (job && job.state !== 'cancelled' && !(job.state === 'failed' && standing?.state === 'fresh')) return job.state;
   if (!scene.prompt.trim()) return 'blank';
-  if (standing) return standing.state;
+  if (standing) return unread(standing) && standing.state === 'blank' ? 'unread' : standing.state;
   return scene.chosen ? 'unknown' : 'new';
 }
+
+// In words: why a scene can't be rendered, or its words can't be remembered; '' if they can.
+export const unread = standing => ['blank', 'fresh'].includes(standing?.state) ? sentence(standing.reasons.join('; ')) : '';
 
 function paintBadge(badge, state, {job, standing, numbers}) {
   const [shape, words] = BADGES[state] || BADGES.unknown;
@@ -110,27 +114,32 @@ function paintShot(shot, state, job, take, {index}) {
 
 // The box grows with a copy of its text that lies under it, so that nothing has to be measured.
 function makePrompt(store, id) {
-  const area = el('textarea', {class: 'prompt', rows: 1, maxlength: store.served.most.characters, dir: 'auto', spellcheck: 'true',
+  const area = el('textarea', {class: 'prompt', rows: 1, dir: 'auto', spellcheck: 'true',
     placeholder: 'Who does what, and where?'});
-  const node = el('div', {class: 'grow'}, area);
+  const node = el('div', {class: 'grow'}, area), room = makeRoom(store);
   let focus = 0, sent = '', overtaken = false;          // overtaken: someone else changed it while the user was in it
   const grow = () => setAttr(node, 'data-text', area.value);
-  const show = text => {
+  const put = text => {
     sent = text;
     overtaken = document.activeElement === area && area.value !== text;
     if (document.activeElement === area || area.value === text) return;
     area.value = text;
     grow();
   };
+  const show = (text, draft) => {
+    room.tell(draft);
+    put(draft?.text ?? text);
+  };
   area.addEventListener('focus', () => { focus = ++focuses; });
   area.addEventListener('input', () => {
     grow();
     if (overtaken) store.notify(OVERTAKEN);
     overtaken = false;
+    room.look([area.value]);
     store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${focus}`);
   });
-  area.addEventListener('blur', () => { store.flush(); queueMicrotask(() => show(sent)); });
-  return {node, area, show};
+  area.addEventListener('blur', () => { store.flush(); queueMicrotask(() => put(sent)); });
+  return {node, room: room.node, area, show};
 }
 
 // --- what is said about the scene ---
@@ -145,8 +154,8 @@ function makeNotes(store, id) {
   return {node, paint(state, view) {
     const {standing, job, numbers} = view, stale = standing && ['stale', 'waiting'].includes(standing.state);
     paintNote(why, stale ? sentence(standing.reasons.join('; ')) : '');
-    paintNote(failed, state === 'failed' ? job.error || 'It failed for no known reason.' : '');
-    paintNote(unseen, unseenWords(view.unknown));
+    paintNote(failed, state === 'failed' ? job.error || 'It failed for no known reason.' : unread(standing));
+    paintNote(unseen, [unseenWords(view.unknown), ...view.foreign || []].filter(Boolean).join(' '));
     paintMemory(memory, standing?.memories || [], numbers);
   }};
 }

@@ -77,9 +77,10 @@ function makeTab(name, label, content, choose) {
 
 function paintState(state, reasons, scene, standing) {
   const known = standing?.state;
-  setText(state, [known ? STATES[known] : '', scene.locked ? 'locked' : ''].filter(Boolean).join(', '));
+  const stuck = known === 'blank' && standing.reasons.length > 0;
+  setText(state, [stuck ? 'can’t be rendered' : known ? STATES[known] : '', scene.locked ? 'locked' : ''].filter(Boolean).join(', '));
   setAttr(state, 'data-state', known || '');
-  const words = known === 'stale' || known === 'waiting' ? standing.reasons.join('; ') : '';
+  const words = stuck || known === 'stale' || known === 'waiting' ? standing.reasons.join('; ') : '';
   setMarked(reasons, words && `${words[0].toUpperCase()}${words.slice(1)}.`);
   setHidden(reasons, !words);
 }

@@ -72,7 +72,8 @@ function restLine(story, standing) {
   if (blank === story.scenes.length) return 'Nothing to render yet: the scenes have no words.';
   const old = some.filter(scene => scene.state === 'stale' || scene.state === 'waiting').length;
   const rest = blank ? ` ${counted(blank, 'scene')} without words.` : '';
-  return (old ? 'Nothing to render: what is stale is locked.' : 'Every scene is fresh.') + rest;
+  const stuck = some.some(scene => scene.state === 'blank' && scene.reasons.length);
+  return (old ? 'Nothing to render: what is stale is locked.' : stuck ? 'Every other scene is fresh.' : 'Every scene is fresh.') + rest;
 }
 
 const sentence = text => text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '';

@@ -2,6 +2,8 @@
 import {counted, duration, el, setHidden, setText} from './dom.js';
 import {decimal, makeButton, makeChoice, makeIconButton, makeSender, makeSlider, makeSwitch, newId, titled, wireRange} from './parts.js';
 import {importClip, makeViewer} from './viewer.js';
+import {unread} from './card.js';
+import {makeRoom} from './words.js';
 
 const SHORTEST = 2;                                      // k of 4 k + 1 frames
 
@@ -10,7 +12,7 @@ export function makeSettings(store) {
   let scene = null;
   const change = (changes, group = '') => store.edit({do: 'edit_scene', scene: scene.id, changes}, group);
   const parts = [makeViewer(store), makeMaking(store, () => scene), makeGuidance(store.served, change), makeLook(store.served, change), makeSeed(change),
-    makeNegative(store.served, change), makeKeeping(store, change, () => scene)];
+    makeNegative(store, change), makeKeeping(store, change, () => scene)];
   const [viewer, making, guidance, look, seed, negative, keeping] = parts;
   const node = el('div', {class: 'settings'}, viewer.node, making.node, el('div', {class: 'groups'},
     guidance.node, el('section', {class: 'group', 'aria-label': 'Making'}, el('h3', {text: 'Making'}), look.node, seed.node),
@@ -35,15 +37,16 @@ function makeMaking(store, current) {
   const node = el('div', {class: 'making'}, el('div', {class: 'buttons'}, first, second, stop, line), bar);
 
   function paint(scene, job) {
+    const why = whyNot(scene, store.state.standing?.scenes[scene.id]);
     const active = job && (job.state === 'queued' || job.state === 'running');
     const step = store.state.standing?.plan.steps.find(other => other.scene === scene.id);
     for (const button of [first, second]) setHidden(button, Boolean(active));
     setHidden(stop, !active);
-    first.disabled = Boolean(whyNot(scene));
+    first.disabled = Boolean(why);
     second.disabled = first.disabled || !scene.takes.length;
     bar.classList.toggle('idle', !active);
     bar.value = job?.total && active ? job.step / job.total : 0;
-    setText(line, whyNot(scene) || (job ? said(job) : '') || (step?.seconds ? `About ${duration(step.seconds)}` : '') || (step ? '' : rest(scene)));
+    setText(line, why || (job ? said(job) : '') || (step?.seconds ? `About ${duration(step.seconds)}` : '') || (step ? '' : rest(scene)));
     line.dataset.state = job?.state || '';
   }
   return {node, paint};
@@ -51,9 +54,10 @@ function makeMaking(store, current) {
 
 const rest = scene => scene.takes.some(take => take.id === scene.chosen && take.fresh) ? 'Fresh: another take draws a new seed.' : '';
 
-function whyNot(scene) {
+function whyNot(scene, standing) {
   if (scene.locked) return 'Locked: unlock it to render it again.';
   if (!scene.prompt.trim()) return 'Write a prompt on its card to render it.';
+  if (standing?.state === 'blank' && unread(standing)) return unread(standing);
   const own = scene.takes.find(take => take.id === scene.chosen)?.source === 'imported';
   return own ? 'It shows a clip of your own. To render it, choose another take or delete that one.' : '';
 }
@@ -172,17 +176,19 @@ function makeSeed(change) {
 
 // --- the rest
 
-function makeNegative({most}, change) {
-  const id = newId('negative');
-  const area = el('textarea', {id, rows: 2, maxlength: most.characters, placeholder: 'What it should not show', dir: 'auto'});
+function makeNegative(store, change) {
+  const id = newId('negative'), room = makeRoom(store);
+  const area = el('textarea', {id, rows: 2, placeholder: 'What it should not show', dir: 'auto'});
   const sender = makeSender((value, group) => change({negative_prompt: value}, group));
   area.addEventListener('focus', () => sender.hold());
   area.addEventListener('blur', () => sender.release());
-  area.addEventListener('input', () => sender.change(area.value));
+  area.addEventListener('input', () => { sender.change(area.value); room.look([area.value]); });
   function paint(scene) {
-    if (!sender.busy && area.value !== scene.negative_prompt) area.value = scene.negative_prompt;
+    const draft = store.draft(scene.id, 'negative_prompt'), text = draft?.text ?? scene.negative_prompt;
+    room.tell(draft);
+    if (!sender.busy && area.value !== text) area.value = text;
   }
-  return {node: el('div', {class: 'field'}, el('label', {for: id, text: 'Negative prompt'}), area), paint};
+  return {node: el('div', {class: 'field'}, el('label', {for: id, text: 'Negative prompt'}), area, room.node), paint};
 }
 
 function makeKeeping(store, change, current) {

@@ -1,7 +1,9 @@
 // The shelf: the user's stories with pictures, samples, new ones from a list of prompts, and archives in and out.
 
+import {makeRoom, read, write} from './words.js';
 import {counted, el, icon, iconButton, makeDialog, setHidden, textButton} from './dom.js';
 
+const DRAFT = 'throughline-new-story';                   // what was typed and not started yet
 const AGO = [[31536000, 'year'], [2592000, 'month'], [86400, 'day'], [3600, 'hour'], [60, 'minute']];
 
 export function makeShelf(store) {
@@ -27,7 +29,7 @@ class Shelf {
     const own = el('section', {'aria-label': 'Your stories'}, el('h3', {text: 'Yours'}), this.none, this.stories);
     this.dialog = makeDialog('Stories', 'shelf',
       el('div', {class: 'shelf-acts'}, this.making, importing, this.file), this.form, own, this.samplesBox);
-    this.dialog.addEventListener('opening', () => { this.toggle(false); this.load(); });
+    this.dialog.addEventListener('opening', () => { this.toggle(Boolean(read(DRAFT, null)?.reason)); this.load(); });
   }
 
   async load() {
@@ -45,14 +47,24 @@ class Shelf {
     const title = el('input', {type: 'text', name: 'title', maxlength: this.store.served.most.title, placeholder: 'Untitled', dir: 'auto'});
     const prompts = el('textarea', {name: 'prompts', rows: 5, dir: 'auto',
       placeholder: 'One scene a line:\nA girl in a red coat waits at the station.\nThe girl boards a train.'});
+    const room = makeRoom(this.store, (length, place) => `Scene ${place + 1}: ${length.note}`), kept = read(DRAFT, {});
     const form = el('form', {class: 'shelf-form', hidden: true}, el('label', {}, el('span', {text: 'Title'}), title),
-      el('label', {}, el('span', {text: 'Scenes'}), prompts),
+      el('label', {}, el('span', {text: 'Scenes'}), prompts), room.node,
       el('button', {type: 'submit', class: 'button primary', text: 'Start'}));
+    const linesOf = () => prompts.value.split('\n').map(line => line.trim()).filter(Boolean);
+    const keep = reason => {
+      write(DRAFT, {title: title.value, prompts: prompts.value, reason});
+      room.tell({reason});
+    };
+    form.addEventListener('input', () => { keep(''); room.look(linesOf()); });
+    [title.value, prompts.value] = [kept.title || '', kept.prompts || ''];
+    room.tell(kept);
     form.addEventListener('submit', event => {
       event.preventDefault();
-      const lines = prompts.value.split('\n').map(line => line.trim()).filter(Boolean);
+      const lines = linesOf();
       const named = title.value.trim(), reply = this.store.call('new_story', {...named && {title: named}, prompts: lines});
-      this.go(reply).then(done => { if (done) form.reset(); });
+      reply.catch(error => keep(error.message));
+      this.go(reply).then(done => { if (done) { form.reset(); write(DRAFT, null); room.tell(null); } });
     });
     return form;
   }

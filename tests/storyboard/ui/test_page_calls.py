@@ -25,7 +25,7 @@ VALUES: dict[str, Any] = {  # right for each argument, but for ids, which `right
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",
-    "fit": "fit", "across": 0.5, "down": 0.5,
+    "fit": "fit", "across": 0.5, "down": 0.5, "texts": ["A cat."],
 }  # fmt: skip
 NOT_TYPED: list[Any] = [
     None, True, 3, -1, 2.5, 10**30, "", "x", "\ud800", "a" * 5000, [], [[]], [1], ["a"], {}, {"a": 1}, {"": [None]},
@@ -75,7 +75,7 @@ OF_A_STORY = sorted(verb for verb in page.VERBS if "story" in parameters(verb))
 
 
 def test_every_verb_of_the_page_is_there_and_checked() -> None:
-    assert len(OF_A_STORY) == len(page.VERBS) - 8
+    assert len(OF_A_STORY) == len(page.VERBS) - 9
     for verb in page.VERBS:
         assert hasattr(getattr(Studio, verb), "__wrapped__"), f"{verb} does not check its arguments"
     assert all(operation.arguments.model_fields for operation in EDITS.values())

@@ -1,0 +1,38 @@
+"""Whether the words of a scene fit into what a model's text encoder takes: the one rule for everything that is typed or
+imported.
+
+Imports neither torch nor gradio: what counts is given (`pipeline.backbones.counting.TokenCounter`).
+"""
+
+from __future__ import annotations
+
+from pipeline.encoders.limit import CountsTokens, text_length
+from pipeline.errors import ThroughlineError, TooLongError
+
+from .story import Scene, Story
+
+FIELDS = {"prompt": "prompt", "negative_prompt": "negative prompt"}  # what an encoder reads, and what it is called
+
+
+def check_scene(encoder: CountsTokens, scene: Scene) -> None:
+    """Raises TooLongError for a scene that can't be rendered: its words would be cut silently."""
+    for field, name in FIELDS.items():
+        text_length(encoder, getattr(scene, field)).check(name)
+
+
+def check_new(encoder: CountsTokens, story: Story) -> None:
+    """Raises ThroughlineError for the first scene of a new story that is too long, with its number."""
+    for number, scene in enumerate(story.scenes, 1):
+        try:
+            check_scene(encoder, scene)
+        except TooLongError as error:
+            raise ThroughlineError(f"scene {number}: {error}") from None
+
+
+def check_edit(encoder: CountsTokens, before: Story, after: Story) -> None:
+    """Raises TooLongError for words that an edit brings and that are too long. What a story has already stays."""
+    for field, name in FIELDS.items():
+        known = {getattr(scene, field) for scene in before.scenes}
+        for text in dict.fromkeys(getattr(scene, field) for scene in after.scenes):
+            if text not in known:
+                text_length(encoder, text).check(name)
