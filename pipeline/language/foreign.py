@@ -65,6 +65,7 @@ def marks(prompt: str) -> tuple[Mark, ...]:
     )
 
 
+@lru_cache(maxsize=8192)
 def foreign_syntax(prompt: str) -> tuple[str, ...]:
     """A sentence for each kind of other tools' syntax in a prompt that says that it does nothing here; mostly none."""
     first: dict[str, str] = {}

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.backbones.checkpoints import find
+from pipeline.backbones.counting import TokenCounter
 from pipeline.guidance import Guidance
 from pipeline.text_filter import TextFilter
 from storyboard.document import edits, plan
@@ -313,7 +315,8 @@ def test_what_the_real_filter_refuses_is_told():
     story = edits.new_story("x", ["A dog.", "A dog runs.", "very " * 100])
     first, second, third = (scene.id for scene in story.scenes)
     story = edits.pin_word(story, second, WordRef(scene=first, text="A"))
-    found = plan.standings(Board(story), TextFilter.from_backbone(), "m")
+    embedded = TextFilter.from_backbone().within(TokenCounter.of(find()))
+    found = plan.standings(Board(story), embedded, "m")
     assert [found[scene].state for scene in (first, second, third)] == ["new", "blank", "blank"]
     assert found[second].reasons == ("'A' of scene 1 cannot be pinned or muted: expected a content word",)
     assert "at most 64 are possible" in found[third].reasons[0]
