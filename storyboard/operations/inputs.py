@@ -24,6 +24,7 @@ from .arguments import Key
 
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
 MOST_BYTES = 20 * 2**20  # of an upload
+DATA_URI = re.compile(r"\s*data:[^,]{0,100};base64,")
 MOST_CELLS = 36  # of a sheet
 
 
@@ -84,8 +85,8 @@ def sheet_trials(w1: Sequence[float], w2: Sequence[float], steps: int) -> list[T
 
 @contextmanager
 def uploaded(data: str, name: str) -> Iterator[Path]:
-    """An upload, base64, as a temporary file with the name's ending."""
-    shown = reprlib.repr(name)
+    """An upload, base64 or a data: URI of it, as a temporary file with the name's ending."""
+    shown, data = reprlib.repr(name), DATA_URI.sub("", data, count=1)
     if len(data) > MOST_BYTES * 4 / 3 + 4:
         raise ThroughlineError(f"{shown} is too large: expected at most {MOST_BYTES // 2**20} MB")
     try:
