@@ -10,9 +10,7 @@ SCENES = 40
 
 def test_no_prompt_becomes_markup(guest: Visitor) -> None:
     seed = random.randrange(2**32)
-    short = (
-        text[:60] for text in prompts(4000, seed) if "stories" not in text
-    )  # longer ones are refused
+    short = (text[:60] for text in prompts(4000, seed) if "stories" not in text)  # longer ones are refused
     hostile = (text for text in short if ("fuzz" in text or "hit" in text) and text.strip())
     wanted = [text for text in hostile if not any("\ud800" <= letter <= "\udfff" for letter in text)][:SCENES]
     page = guest.open(guest.new_story(*wanted, title="<img src=x class=fuzz onerror=window.hit=1>"))
