@@ -25,6 +25,7 @@ from tests.soak import crowd
 
 PAUSE_SECONDS = 0.1  # between two questions
 STEP_SECONDS = 0.05
+SCENES = 12
 JOINING_AT_ONCE = 50
 LONG = 10**6  # steps
 
@@ -55,12 +56,13 @@ class Follower:
 
     def __init__(self, client: httpx.AsyncClient, person: crowd.Person, seen: Seen) -> None:
         self.client, self.person, self.seen = client, person, seen
+        self.scenes = person.scenes[-1:]  # in line already: what is rendered first goes on, and is told
         self.told = asyncio.Event()
 
     async def join(self, room: asyncio.Semaphore) -> None:
         path = "/gradio_api/call/render"
         async with room:
-            asked = await self.client.post(path, json={"data": [self.person.owner, self.person.story, []]})
+            asked = await self.client.post(path, json={"data": [self.person.owner, self.person.story, self.scenes]})
         async with self.client.stream("GET", f"{path}/{asked.json()['event_id']}") as reply:
             event = ""
             async for line in reply.aiter_lines():
@@ -102,8 +104,9 @@ async def visit(address: str, followers: int, seconds: float) -> Seen:
         config = (await client.get("/config")).json()
         (component,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "application"]
         host, other = (crowd.Person(client, component, number, counts) for number in range(2))
-        for person in (host, other):
-            await person.come()
+        await other.come()
+        made = await host.call("new_story", title="Film", prompts=[f"A cat {number}." for number in range(SCENES)])
+        host.story, host.scenes = made["story"]["id"], [scene["id"] for scene in made["story"]["scenes"]]
         await host.call("render", story=host.story)
         room, them = asyncio.Semaphore(JOINING_AT_ONCE), [Follower(client, host, seen) for _ in range(followers)]
         tasks = [asyncio.create_task(one.join(room)) for one in them]
