@@ -31,6 +31,7 @@ from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.edits import take_of
 from .operations.inputs import checked_owner
 from .operations.registry import for_page, read_edit
+from .operations.waiting import waiting
 from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
@@ -311,7 +312,7 @@ class Studio:
 
     def follow(self, owner: str, story: str, pause: float = 0.1) -> Iterator[Json]:
         """The jobs of a story at every change, until none is active. Looks every `pause` seconds."""
-        return following.waiting(self.follow_steps(owner, story), pause)
+        return waiting(self.follow_steps(owner, story), pause)
 
     def follow_steps(self, owner: str, story: str) -> Iterator[Json]:
         """The same for callers that have no thread to wait in: {} where nothing is new."""

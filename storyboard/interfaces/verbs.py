@@ -32,8 +32,8 @@ from ..operations.arguments import (
     Title,
     Word,
 )
-from ..operations.following import waiting
 from ..operations.registry import for_programs
+from ..operations.waiting import waiting
 
 if TYPE_CHECKING:  # it loads what --help need not wait for
     from ..studio import Studio

@@ -1,8 +1,7 @@
-"""How the jobs of a story are followed, by whoever waits in a thread and by whoever must not."""
+"""How the jobs of a story are followed."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 from ..rendering.queue import Queue
@@ -20,13 +19,3 @@ def steps(queue: Queue, owner: str, story: str) -> Iterator[Json]:
             yield {"jobs": jobs_view(jobs, queue.positions())}
         if active:
             yield {}
-
-
-def waiting(parts: Iterator[Json], pause: float = 0.1) -> Iterator[Json]:
-    """All but the {} among the parts: there it holds its thread for `pause` seconds."""
-    wait = threading.Event()
-    for part in parts:
-        if part:
-            yield part
-        else:
-            wait.wait(pause)

@@ -5,10 +5,12 @@ import inspect
 import json
 import logging
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -162,6 +164,28 @@ def test_a_library_that_is_gone_is_not_healthy(tmp_path: Path) -> None:
     studio.close()
     answer = page.serve_health(studio)
     assert answer.status_code == 503 and json.loads(bytes(answer.body))["library"] is False
+
+
+def test_a_full_disk_and_a_missing_home_are_told_from_a_dead_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = open_fake(home := tmp_path / "home")
+
+    def told() -> tuple[int, str]:
+        answer = page.serve_health(studio)
+        assert str(tmp_path) not in str(answer.body)
+        return answer.status_code, json.loads(bytes(answer.body))["problem"]
+
+    assert told() == (200, "")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=3 << 20))
+        assert told() == (503, "the disk is full: 3 MB left, expected at least 64")
+    home.rename(tmp_path / "elsewhere")
+    assert told() == (503, "the folder of the stories is missing: mount it again")
+    (tmp_path / "elsewhere").rename(home)
+    assert told() == (200, "")
+    studio.close()
+    assert told() == (503, "the library can't be read: restart the app")
 
 
 def test_the_log_has_ids_and_no_words(studio: Studio, mine: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
