@@ -7,7 +7,6 @@ ThroughlineError. Safe to use from any thread.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -27,11 +26,12 @@ from .export import archive, archive_import, film
 from .export.samples import SampleStories
 from .media.fit import Fit
 from .operations import arguments as args
-from .operations import inputs, views
+from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.edits import take_of
 from .operations.inputs import checked_owner
 from .operations.registry import for_page, read_edit
+from .operations.waiting import waiting
 from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
@@ -311,17 +311,13 @@ class Studio:
         return {"jobs": self._jobs(owner, story)}
 
     def follow(self, owner: str, story: str, pause: float = 0.1) -> Iterator[Json]:
-        """The jobs of a story at every change, until none is active."""
+        """The jobs of a story at every change, until none is active. Looks every `pause` seconds."""
+        return waiting(self.follow_steps(owner, story), pause)
+
+    def follow_steps(self, owner: str, story: str) -> Iterator[Json]:
+        """The same for callers that have no thread to wait in: {} where nothing is new."""
         self._head(owner, story)
-        wait, version = threading.Event(), -1
-        while True:
-            active = any(job.active for job in self.renderer.queue.jobs(owner, story))
-            if self.renderer.queue.version != version:
-                version = self.renderer.queue.version
-                yield {"jobs": self._jobs(owner, story)}
-            if not active:
-                return
-            wait.wait(pause)
+        yield from following.steps(self.renderer.queue, owner, story)
 
     # --- trials ----------------------------------------------------------------------------------------------------
 

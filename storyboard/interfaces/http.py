@@ -1,11 +1,16 @@
 """The HTTP API: every verb for programs as an endpoint for gradio_client, and as a tool over MCP where that is served.
-Everything else is private."""
+Everything else is private.
+
+Endpoints are coroutines: a call holds a thread of its pool while it works, and one that follows a render, none."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
@@ -17,30 +22,78 @@ from ..operations.arguments import OWNER
 from ..operations.registry import Operation, verbs_in_order
 from ..studio import Studio
 from . import verbs  # noqa: F401  defines them
+from .pools import Pools, kind_of
 
 log = logging.getLogger(__name__)
+
+MOST_FOLLOWERS = 1000
+CALLS_AT_ONCE = MOST_FOLLOWERS + 200  # of all endpoints
+LOOK_SECONDS = 0.1  # of one follower
+LOOKS_PER_SECOND = 100.0  # of all followers
+
+
+class Followers:
+    """Those who follow a render just now. The more they are, the less often each is told. For one event loop."""
+
+    def __init__(self, most: int = MOST_FOLLOWERS) -> None:
+        self.count, self.most = 0, most
+
+    def __enter__(self) -> Followers:
+        if self.count >= self.most:
+            raise ThroughlineError(f"{self.count} renders are being followed: try again later, or ask for the plan")
+        self.count += 1
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.count -= 1
+
+    def pause(self) -> float:
+        """Seconds until one is to look again; never the same for two, or all would look at once."""
+        return max(LOOK_SECONDS, self.count / LOOKS_PER_SECOND) * random.uniform(0.5, 1.0)
 
 
 def offer(studio: Studio) -> None:
     """Adds the endpoints to the Blocks that is being built."""
+    pools, followers = Pools(), Followers()
     for verb in verbs_in_order():
-        gradio.events.api(
-            _endpoint(studio, verb), api_name=verb.name, api_description=verb.description, concurrency_limit=None
-        )
+        endpoint = _endpoint(studio, verb, pools, followers)
+        gradio.events.api(endpoint, api_name=verb.name, api_description=verb.description, concurrency_limit=None)
 
 
-def _endpoint(studio: Studio, verb: Operation) -> Callable[..., Any]:
+def _endpoint(studio: Studio, verb: Operation, pools: Pools, followers: Followers) -> Callable[..., Any]:
     """`verb` over this studio, with `owner` first. Errors reach the client as they are."""
+    made = _stream(studio, verb, pools, followers) if verb.streams else _call(studio, verb, pools)
+    return _described(made, verb)
 
-    def once(*arguments: Any) -> Any:
+
+def _call(studio: Studio, verb: Operation, pools: Pools) -> Callable[..., Any]:
+    kind = kind_of(verb.name, verb.slow)
+
+    async def call(*arguments: Any) -> Any:
         with _told():
-            return verb(studio, *arguments)
+            return await pools.run(kind, verb, studio, *arguments)
 
-    def stream(*arguments: Any) -> Iterator[Any]:
-        with _told():
-            yield from verb(studio, *arguments)
+    return call
 
-    endpoint: Any = stream if verb.streams else once
+
+def _stream(studio: Studio, verb: Operation, pools: Pools, followers: Followers) -> Callable[..., Any]:
+    """For a verb that tells how it goes."""
+
+    async def stream(*arguments: Any) -> AsyncIterator[Any]:
+        with _told(), followers, closing(verb.steps(studio, *arguments)) as parts:
+            part = await pools.run("plans", next, parts, None)
+            while part is not None:
+                if part:
+                    yield part
+                else:
+                    await asyncio.sleep(followers.pause())
+                part = await pools.run("news", next, parts, None)
+
+    return stream
+
+
+def _described(endpoint: Any, verb: Operation) -> Callable[..., Any]:
+    """With what Gradio reads: the signature, and a docstring."""
     owner = inspect.Parameter("owner", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
     signature = inspect.Signature([owner, *verb.parameters], return_annotation=dict)
     endpoint.__signature__ = signature

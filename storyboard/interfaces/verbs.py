@@ -33,6 +33,7 @@ from ..operations.arguments import (
     Word,
 )
 from ..operations.registry import for_programs
+from ..operations.waiting import waiting
 
 if TYPE_CHECKING:  # it loads what --help need not wait for
     from ..studio import Studio
@@ -139,21 +140,29 @@ def plan(studio: Studio, owner: Owner, story: StoryId) -> Json:
     return {"scenes": scenes, **studio.plan(owner, story)}
 
 
-@for_programs(command="render-story")  # `render` makes a film from prompts
-def render(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iterator[Json]:
-    """Renders scenes, or with none named all that are stale, and tells how it goes until it is over. A caller that
-    goes away stops nothing: cancel does. Raises ThroughlineError at the end if a scene failed."""
+def render_steps(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iterator[Json]:
+    """As `render`, but it never waits: {} where nothing is new."""
     yield {"plan": studio.render(owner, story, scenes or None)["plan"]}
     jobs: Json = {}
-    for news in studio.follow(owner, story):
-        told = {scene: {**job, "preview": ""} for scene, job in news["jobs"].items()}  # pictures are for pages
+    for news in studio.follow_steps(owner, story):
+        now = news.get("jobs", jobs)
+        told = {scene: {**job, "preview": ""} for scene, job in now.items()}  # pictures are for pages
         if told != jobs:
             jobs = told
             yield {"jobs": jobs}
+        elif not news:
+            yield {}
     yield {**studio.get_story(owner, story), **plan(studio, owner, story)}
     failed = [f"scene {scene!r} failed: {job['error']}" for scene, job in jobs.items() if job["state"] == "failed"]
     if failed:
         raise ThroughlineError(failed[0])
+
+
+@for_programs(command="render-story", steps=render_steps)  # `render` makes a film from prompts
+def render(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iterator[Json]:
+    """Renders scenes, or with none named all that are stale, and tells how it goes until it is over. A caller that
+    goes away stops nothing: cancel does. Raises ThroughlineError at the end if a scene failed."""
+    yield from waiting(render_steps(studio, owner, story, scenes))
 
 
 @for_programs(command=None)  # interrupting a render cancels it

@@ -51,7 +51,8 @@ class Operation:
 
     slow: takes seconds, so that others are not to wait for it. often: pages call it all the time.
     command: its name in a shell, None if it is not offered there. shell: what a shell does instead, with arguments of
-    its own. table: the answer as a table for people; a shell prints that.
+    its own. table: the answer as a table for people; a shell prints that. steps: of a verb that streams, the same for
+    callers that must not hold a thread: it never waits, and gives {} where they may.
     """
 
     base: type[BaseModel] = Arguments
@@ -65,11 +66,13 @@ class Operation:
         command: str | None = None,
         shell: Callable[..., Any] | None = None,
         table: Table | None = None,
+        steps: Callable[..., Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function, self.name = function, function.__name__
         self.slow, self.often, self.command, self.table = slow, often, command, table
         self.shell = Operation(shell) if shell else self
+        self.steps = Operation(steps) if steps else self
         self.signature = inspect.signature(function)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -167,13 +170,16 @@ def edit(
 
 
 def for_programs(
-    command: str | None = "", shell: Callable[..., Any] | None = None, table: Table | None = None
+    command: str | None = "",
+    shell: Callable[..., Any] | None = None,
+    table: Table | None = None,
+    steps: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Makes a function of the studio and an owner an endpoint, a tool and a command; `command` None: no command."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         name = function.__name__.replace("_", "-") if command == "" else command
-        VERBS[function.__name__] = made = Operation(function, command=name, shell=shell, table=table)
+        VERBS[function.__name__] = made = Operation(function, command=name, shell=shell, table=table, steps=steps)
         return _calling(made, function)
 
     return register

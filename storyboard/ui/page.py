@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from pipeline.errors import ThroughlineError
 
 from ..interfaces import http
 from ..interfaces.health import health
+from ..interfaces.pools import Pools, kind_of
 from ..interfaces.served import served
 from ..logs import event
 from ..operations.registry import PAGE
@@ -34,7 +33,6 @@ log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 WAITING_EVENTS = 64
 VERBS = PAGE.keys()  # what it may call
-SLOW_AT_ONCE, QUICK_AT_ONCE = 4, 32  # slow ones wait for one another, not edits for them; edits share a commit
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
                "zip": "application/zip", "pdf": "application/pdf", "m4a": "audio/mp4"}  # fmt: skip
 START = """
@@ -69,16 +67,16 @@ def build(studio: Studio) -> gr.Blocks:
     """The whole page over `studio`."""
     page: gr.Blocks = gr.Blocks(title="Throughline", analytics_enabled=False, fill_width=True)
 
-    throttle = Throttle()
-    slow, quick = (ThreadPoolExecutor(most, name) for most, name in ((SLOW_AT_ONCE, "slow"), (QUICK_AT_ONCE, "quick")))
+    throttle, pools = Throttle(), Pools()
 
     def respond(message: Any) -> Response:
         return JSONResponse(answer(studio, message, throttle))  # written here, not in the thread that all wait for
 
     async def call(message: Any) -> Response:
         verb = message.get("verb") if isinstance(message, dict) else None
-        pool = slow if isinstance(verb, str) and verb in PAGE and PAGE[verb].slow else quick
-        return await asyncio.get_running_loop().run_in_executor(pool, respond, message)
+        known = isinstance(verb, str) and verb in PAGE
+        kind = kind_of(str(verb), PAGE[str(verb)].slow) if known else "quick"
+        return await pools.run(kind, respond, message)
 
     with page:
         Application(call)
@@ -121,13 +119,18 @@ def _id_of(message: dict[str, Any]) -> str | None:
 
 def options(studio: Studio) -> dict[str, Any]:
     """What `launch` needs."""
+    pools = Pools()
+
+    async def tell_health(request: Request) -> Response:
+        return await pools.run("health", serve_health, studio)
+
     return {
         "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
-        "footer_links": ["api"], "enable_monitoring": False,
+        "footer_links": ["api"], "enable_monitoring": False, "max_threads": http.CALLS_AT_ONCE,
         "app_kwargs": {"middleware": [Middleware(Guard)],
                        "routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
                                   Route("/media/{name}", lambda request: serve_media(studio, request)),
-                                  Route("/healthz", lambda request: serve_health(studio))]},
+                                  Route("/healthz", tell_health)]},
         "blocked_paths": [str(studio.folder)],
         "_frontend": False,  # no request to ourselves at the start, which fails behind a proxy or on a busy machine
     }  # fmt: skip

@@ -16,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,22 +125,28 @@ async def visit(address: str, clients: int, seconds: float) -> Counts:
 
 def run(clients: int, seconds: float, folder: Path) -> Counts:
     """Starts a server in a process of its own, and visits it."""
+    with serving("tests.soak.crowd", folder) as address, ThreadPoolExecutor(1) as own:
+        return own.submit(asyncio.run, visit(address, clients, seconds)).result()  # a browser test's thread has a loop
+
+
+@contextmanager
+def serving(module: str, folder: Path) -> Iterator[str]:
+    """`python -m module --serve folder PORT` in a process of its own: its address. At the end it must still run and
+    have met no error."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "tests.soak.crowd", "--serve", str(folder), str(port)]
+    command = [sys.executable, "-m", module, "--serve", str(folder), str(port)]
     environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(address, server)
-        with ThreadPoolExecutor(1) as own:  # the thread that asks may have a loop of its own: a browser test's
-            counts = own.submit(asyncio.run, visit(address, clients, seconds)).result()
+        yield address
         assert server.poll() is None, "the server ended"
         told = (folder / "server.log").read_text()
         assert not re.search(r"Traceback", told), told[-2000:]
-        return counts
     finally:
         server.terminate()
         server.wait(30)
@@ -156,6 +164,10 @@ def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server did not start")
 
 
+def processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--clients", type=int, default=100)
@@ -167,10 +179,9 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="throughline-crowd-") as folder:
         counts = run(options.clients, options.seconds, Path(folder))
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     times = ", ".join(f"p{share} {counts.percentile(share / 100) * 1000:.0f} ms" for share in (50, 95, 99))
     print(
-        f"{options.clients} clients for {options.seconds:.0f} s on {processors} processors, theirs and the server's: "
+        f"{options.clients} clients for {options.seconds:.0f} s on {processors()} processors, theirs and the server's: "
         f"{len(counts.edits)} edits, {times}; {counts.asked} renders, {counts.lost} lost; "
         f"{len(counts.refused)} refused {counts.refused[:2] or ''}"
     )

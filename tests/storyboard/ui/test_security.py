@@ -1,13 +1,16 @@
 """What a browser or a program may ask of the page, and what it is told: over HTTP, with two users."""
 
+import asyncio
 import inspect
 import json
 import logging
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,6 +19,7 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard import logs
 from storyboard.interfaces import http
+from storyboard.interfaces.pools import Pools
 from storyboard.logs import Lines, event
 from storyboard.operations.registry import VERBS
 from storyboard.rendering import resources
@@ -118,6 +122,12 @@ def test_no_stack_trace_reaches_a_browser(address: str, body: bytes) -> None:
         assert "Traceback" not in answer.text and ".py" not in answer.text, answer.text[:300]
 
 
+async def asked(studio: Studio, verb: str, *arguments: Any) -> list[Any]:
+    """All that an endpoint of the API gives."""
+    found = http._endpoint(studio, VERBS[verb], Pools(), http.Followers())(*arguments)
+    return [part async for part in found] if VERBS[verb].streams else [await found]
+
+
 def test_what_goes_wrong_inside_is_told_in_a_line(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError(f"secret {SECRET_WORDS}")
@@ -125,9 +135,8 @@ def test_what_goes_wrong_inside_is_told_in_a_line(studio: Studio, monkeypatch: p
     monkeypatch.setattr(studio, "stories", broken)
     reply = page.answer(studio, {"verb": "stories", "owner": ME})
     assert reply == {"ok": False, "error": "Something went wrong (RuntimeError): try again"}
-    endpoint = http._endpoint(studio, VERBS["list_stories"])
     with pytest.raises(Exception, match=r"^'Something went wrong \(RuntimeError\): try again'$"):
-        endpoint(ME)
+        asyncio.run(asked(studio, "list_stories", ME))
 
 
 def test_one_owner_can_not_ask_without_end() -> None:
@@ -155,6 +164,28 @@ def test_a_library_that_is_gone_is_not_healthy(tmp_path: Path) -> None:
     studio.close()
     answer = page.serve_health(studio)
     assert answer.status_code == 503 and json.loads(bytes(answer.body))["library"] is False
+
+
+def test_a_full_disk_and_a_missing_home_are_told_from_a_dead_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = open_fake(home := tmp_path / "home")
+
+    def told() -> tuple[int, str]:
+        answer = page.serve_health(studio)
+        assert str(tmp_path) not in str(answer.body)
+        return answer.status_code, json.loads(bytes(answer.body))["problem"]
+
+    assert told() == (200, "")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=3 << 20))
+        assert told() == (503, "the disk is full: 3 MB left, expected at least 64")
+    home.rename(tmp_path / "elsewhere")
+    assert told() == (503, "the folder of the stories is missing: mount it again")
+    (tmp_path / "elsewhere").rename(home)
+    assert told() == (200, "")
+    studio.close()
+    assert told() == (503, "the library can't be read: restart the app")
 
 
 def test_the_log_has_ids_and_no_words(studio: Studio, mine: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
@@ -204,8 +235,7 @@ def test_for_another_user_nothing_of_mine_exists(studio: Studio, mine: dict[str,
 
     def told(story: str) -> str:
         with pytest.raises(Exception, match="does not exist") as caught:
-            found = http._endpoint(studio, VERBS[name])(YOU, *{**arguments, "story": story}.values())
-            list(found)
+            asyncio.run(asked(studio, name, YOU, *{**arguments, "story": story}.values()))
         return str(caught.value).replace(story, "STORY")
 
     assert told(mine["id"]) == told("0" * len(mine["id"]))
