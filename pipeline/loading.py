@@ -61,6 +61,9 @@ def load(
         raise ThroughlineError(
             f"history is 'trained', but {str(folder)!r} has no adapter: expected 'reference' or 'off'"
         )
+    if history is not None and history not in pipeline.backbone.histories:
+        offered = " or ".join(map(repr, pipeline.backbone.histories))
+        raise ThroughlineError(f"history is {history!r}, which {str(folder)!r} can't take: expected {offered}")
     pipeline.speed = speed
     pipeline.history = history or pipeline.history
     pipeline.placement.place(pipeline, memory, place)

@@ -130,6 +130,9 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         caches: Sequence[BlockCache] | None = None,  # one a row: blocks may be passed over
     ) -> Transformer2DModelOutput | tuple[Tensor]:
         """The model's prediction for the latents, (B, f, C, h, w); with nothing of our own, the stock forward."""
+        assert context is None or context.rotary is None, (
+            "positions are given as image_rotary_emb, as to the stock model"
+        )
         context = replace(context or AttentionContext(), rotary=image_rotary_emb)
         own = context.is_plain and history is None and corners is None and caches is None
         if own and self._is_stock and self._stock_length(encoder_hidden_states):

@@ -85,6 +85,10 @@ class Backbone(Protocol):
         """Latents a side of what one video token covers."""
 
     @property
+    def activation_size(self) -> float:
+        """Video tokens of a clip of the native size times their width: what memory beside the weights grows with."""
+
+    @property
     def histories(self) -> tuple[str, ...]:
         """Which of `defaults.HISTORIES` it can take, the usual one first."""
 

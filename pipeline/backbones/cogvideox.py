@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..blocks.attention import Rotary
-from ..encoders.latents import CogVideoXLatents, LatentSpace, Where
+from ..encoders.latents import CogVideoXLatents, Where
 from ..encoders.text import TextEncoder, TextEncoding
 from ..errors import ThroughlineError
 from ..guidance import Preconditioning, make_preconditioning
@@ -43,7 +43,7 @@ class CogVideoXBackbone(TransformerBackbone):
         vae, config = components["vae"], self.transformer.config
         encoder, tokenizer = components["text_encoder"], components["tokenizer"]
         self.text: TextEncoder = PaddedTextEncoder(encoder, tokenizer, config.max_text_seq_length, where)
-        self.latents: LatentSpace = CogVideoXLatents(vae, where)
+        self.latents = CogVideoXLatents(vae, where)
         self.precondition: Preconditioning = make_preconditioning(None)
         self.native = native(config, self.latents.unit)
         most = self.latents.unit * (1 if config.patch_size_t else 2)  # 1.5's configuration names the largest size

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from .. import defaults
-from ..encoders.latents import LatentSpace, LinearLatents, Where
+from ..encoders.latents import LinearLatents, Where
 from ..encoders.text import TextEncoder
 from ..guidance import make_preconditioning
 from ..sampling import Sampler, TrailingDdim
@@ -42,7 +42,7 @@ class PicturebookBackbone(TransformerBackbone):
         self.text = TextEncoder(
             components["text_encoder"], components["tokenizer"], max_tokens=config.max_text_seq_length
         )
-        self.latents: LatentSpace = LinearLatents(vae, where)
+        self.latents = LinearLatents(vae, where)
         self.precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
         unit, longest = self.latents.unit * self.patch, max(LONGEST, 2 * config.sample_frames - 1)
         self.limits = Limits(unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True)

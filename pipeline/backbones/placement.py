@@ -57,12 +57,7 @@ def gibibytes(module: Any) -> float:
 
 def activations(pipeline: Any) -> float:
     """GiB for what a clip of the model's own size takes beside the weights: an estimate."""
-    config, backbone = pipeline.transformer.config, pipeline.backbone
-    native, unit = backbone.native, backbone.limits.unit
-    frames = (native.num_frames - 1) // backbone.latents.period + 1
-    tokens = frames * (native.height // unit) * (native.width // unit)
-    width = config.num_attention_heads * config.attention_head_dim
-    return ACTIVATIONS * tokens / (config.patch_size_t or 1) * width / TOKENS_WIDTH
+    return ACTIVATIONS * pipeline.backbone.activation_size / TOKENS_WIDTH
 
 
 def choose(memory: str, pipeline: Any, card: Card | None) -> str:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..blocks.attention import AttentionContext, KeysValues, Rotary, Witness
 from ..blocks.block_cache import BlockCache
-from ..encoders.latents import Where
+from ..encoders.latents import LatentSpace, Where
 from ..guidance import Preconditioning
 from ..sampling import Scheduler
 from ..transformer import StoryTransformer3DModel
-from .base import Conditions, Network
+from .base import Conditions, Native, Network
 
 ADAPTER = ("image_encoder", "extractor", "decoupler")  # components that trained history needs
 
@@ -25,6 +25,8 @@ class TransformerBackbone:
 
     reads_padding = False
     precondition: Preconditioning
+    native: Native
+    latents: LatentSpace
 
     def __init__(self, components: Mapping[str, Any], where: Where) -> None:
         self.where, self.autocast = where, True
@@ -35,6 +37,13 @@ class TransformerBackbone:
     @property
     def patch(self) -> int:
         return int(self.transformer.config.patch_size)
+
+    @property
+    def activation_size(self) -> float:
+        config, native, unit = self.transformer.config, self.native, self.latents.unit * self.patch
+        frames = (native.num_frames - 1) // self.latents.period + 1
+        tokens = frames * (native.height // unit) * (native.width // unit) / (config.patch_size_t or 1)
+        return tokens * config.num_attention_heads * config.attention_head_dim
 
     @property
     def histories(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline import loading
-from pipeline.backbones import checkpoints, registry
+from pipeline.backbones import checkpoints, placement, registry
 from pipeline.errors import ThroughlineError
 from storyboard.studio import Studio
 from tests import toy_family
@@ -59,6 +59,19 @@ def test_its_own_limits_and_defaults_hold(folder: Path) -> None:
         pipeline(PROMPTS[0], height=52)
     with pytest.raises(ThroughlineError, match=r"eta is 0\.5: expected 0"):
         pipeline(PROMPTS[0], eta=0.5)
+
+
+def test_a_history_that_it_does_not_take_is_refused(folder: Path) -> None:
+    with pytest.raises(
+        ThroughlineError, match=r"history is 'reference', which .* can't take: expected 'trained' or 'off'"
+    ):
+        loading.load(str(folder), "cpu", history="reference")
+
+
+def test_its_memory_is_chosen_for_a_card(folder: Path) -> None:
+    pipeline = loading.load(str(folder), "cpu")
+    assert placement.choose("auto", pipeline, placement.Card("a card", free=24.0)) == "fast"
+    assert placement.choose("auto", pipeline, placement.Card("a card", free=1e-9)) == "low"
 
 
 def test_a_family_that_is_not_registered_is_refused(tmp_path: Path) -> None:
