@@ -32,7 +32,7 @@ START_SECONDS = 180
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app with the embedded model."""
     with socket.socket() as probe:
@@ -61,7 +61,8 @@ def _config(address: str, app: "subprocess.Popen[bytes]", log: Path) -> Any:
     raise AssertionError(f"the app did not start in {START_SECONDS} s: {log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+# Playwright runs an event loop in the main thread: it ends with this package, before other tests run theirs.
+@pytest.fixture(scope="package")
 def browser(chromium_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=list(CHROMIUM_ARGUMENTS))
@@ -69,7 +70,7 @@ def browser(chromium_path: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def visit(browser: Browser, server: Server) -> Callable[..., Visitor]:
     """Somebody new, with a browser profile of their own; whoever asks for one lets them leave."""
     return lambda **options: Visitor(browser, server, **options)
@@ -99,7 +100,7 @@ def guest(visit: Callable[..., Visitor]) -> Iterator[Visitor]:
     visitor.leave()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def archive(browser: Browser, server: Server) -> str:
     """A rendered story of five scenes, in base64; rendered once for all tests."""
     maker = Visitor(browser, server)
