@@ -36,8 +36,8 @@ def load(
     device: None for a GPU if there is one, else the CPU.
     dtype: the precision; None for bfloat16 on a GPU (on one that lacks it float16, or float32 for weights that came in
     bfloat16, whose range float16 does not have), and on a CPU that has instructions for it (autocast, over float32
-    weights). Of the embedded model it is the transformer's alone, which does nearly all
-    of the work, so that the text filter, which shares the text encoder, decides the same.
+    weights). Of the embedded model it is the transformer's alone, which does nearly all of the work, so that the text
+    filter, which shares the text encoder, decides the same.
     memory: one of `defaults.MEMORIES`; `StoryPipeline.placement.said` tells what came of it.
     history: one of `defaults.HISTORIES`; None for "trained" if the model has what that needs, else "reference".
     revision, offline: see `checkpoints.find`. speed: one of `defaults.SPEEDS`.
@@ -57,10 +57,6 @@ def load(
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"model {str(folder)!r} cannot be loaded: {reason}") from error
     _check_complete(pipeline, folder)
-    if history == "trained" and not pipeline.has_adapter:
-        raise ThroughlineError(
-            f"history is 'trained', but {str(folder)!r} has no adapter: expected 'reference' or 'off'"
-        )
     if history is not None and history not in pipeline.backbone.histories:
         offered = " or ".join(map(repr, pipeline.backbone.histories))
         raise ThroughlineError(f"history is {history!r}, which {str(folder)!r} can't take: expected {offered}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ThroughlineError
-from .checkpoints import check_folder
+from .checkpoints import read_index
 
 if TYPE_CHECKING:
     from .base import Family
@@ -28,7 +28,7 @@ def family(autoencoder: str) -> Family:
 
 def family_of(folder: Path) -> Family:
     """The family of the model in a folder that `checkpoints.find` gave. Raises ThroughlineError for none."""
-    found = class_of(check_folder(folder), "vae")
+    found = class_of(read_index(folder / "model_index.json"), "vae")
     if found not in FAMILIES:
         raise ThroughlineError(f"model {str(folder)!r} has {found} as its vae: expected {' or '.join(FAMILIES)}")
     return family(found)

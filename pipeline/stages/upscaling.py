@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..backbones.checkpoints import assets_folder
 from ..errors import WeightsError
 
-AT_ONCE = 4  # frames: 60 MB for 96 x 144 pixels
+AT_ONCE = 4  # frames: 150 MB at the peak for 96 x 144 pixels
 
 
 class ResidualBlock(nn.Module):
