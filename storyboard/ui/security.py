@@ -98,7 +98,8 @@ def _refusal(scope: Scope) -> Response | None:
 
 def _path(scope: Scope) -> str:
     """The path as routes see it: without the one that the application is served under."""
-    path, root = scope["path"], scope.get("root_path", "").rstrip("/")
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
