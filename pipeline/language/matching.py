@@ -224,6 +224,8 @@ class _Pair:
 
     def conflict(self, m: int, k: int) -> str:
         """Why two mentions with matching heads are not the same; '' if they may be."""
+        if m in self.prompts[0].plain and k in self.prompts[1].plain:
+            return ""
         a, b = self.past.mentions[m], self.current.mentions[k]
         return (
             _number_conflict(a, b, self.past.segments, self.current.segments)

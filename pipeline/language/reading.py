@@ -14,6 +14,7 @@ import numpy as np
 from ..encoders.text import TextEncoder, TextEncoding
 from .canonical import canonical
 from .mentions import Analysis, MentionParts, analyse
+from .phrases import Phrase
 
 T = TypeVar("T")
 
@@ -59,6 +60,15 @@ class Prompt:
         """The words that phrases are about, and names: their places, and whether they are verbs."""
         heads = {i for m in self.analysis.mentions for phrase in m.phrases for i in (phrase.head, *phrase.names)}
         return tuple((i, self.spellings[i], i in self.analysis.verbs) for i in sorted(heads))
+
+    @cached_property
+    def plain(self) -> frozenset[int]:
+        """Mentions of which nothing more is said than what they are: between two of them, nothing can contradict."""
+        return frozenset(
+            m
+            for m, mention in enumerate(self.analysis.mentions)
+            if len(mention.phrases) == 1 and _is_plain(mention.phrases[0])
+        )
 
     @cached_property
     def unread(self) -> frozenset[int]:
@@ -130,6 +140,11 @@ def word_vector(encoding: TextEncoding, start: int, end: int) -> np.ndarray:
         return np.zeros(encoding.hidden.shape[1], np.float32)
     mean = encoding.hidden[tokens].mean(0).numpy()
     return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def _is_plain(phrase: Phrase) -> bool:
+    told = phrase.modifiers or phrase.owners or phrase.names or phrase.predicate
+    return not told and phrase.number is None and phrase.quantity is None
 
 
 def names_of(mention: MentionParts) -> list[int]:
