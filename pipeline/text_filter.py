@@ -21,8 +21,10 @@ from .encoders.limit import CountsTokens, text_length
 from .encoders.text import TextEncoder, TextEncoding
 from .errors import ThroughlineError, TooLongError
 from .language import matching
-from .language.matching import DEFAULT_THRESHOLD, Prompt, PromptReader
+from .language.kept import KeptWord, current_words, in_order, kept_words
+from .language.matching import DEFAULT_THRESHOLD
 from .language.mentions import Analysis, analyse
+from .language.reading import Prompt, PromptReader
 
 MOST_TOKENS = 512  # that all-MiniLM-L6-v2 has positions for; the model that generates may take fewer
 
@@ -199,6 +201,21 @@ class TextFilter:
             for i, text in enumerate(past_prompts)
         )
         return FilterResult(prompt, threshold, scenes, _current_words(current.analysis, scenes))
+
+    def kept(
+        self, past: str, prompt: str, threshold: float | None = None
+    ) -> tuple[tuple[KeptWord, ...], tuple[KeptWord, ...]]:
+        """The words of one past prompt that are kept and the words of the current one that they match: as a call
+        decides if nothing is pinned or muted, without the reasons and in a tenth of the time. Raises as that does."""
+        threshold = DEFAULT_THRESHOLD if threshold is None else _checked_threshold(threshold)
+        _check_prompts([past], prompt)
+        current = self._read(prompt)
+        try:
+            found = matching.targets(self._read(past), current, threshold)
+        except TooLongError:
+            return (), ()
+        words = (kept_words(past, m, matching.mention_text(current.analysis, k)) for m, k in found)
+        return in_order(words), current_words(prompt, tuple(sorted({k for _, k in found})))
 
     def _read(self, text: str) -> Prompt:
         for limit in self._limits:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import random
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -44,6 +46,7 @@ TEN = (  # the coat is remembered by scenes 4 and 8
     "A dog is hopping in the kitchen.",
 )
 RUNS = 12
+OTHER = "another-owner-of-the-speed-measurements"
 
 
 def milliseconds(action: Callable[[], Any]) -> float:
@@ -76,6 +79,39 @@ def editing(studio: Studio, scenes: int = 100) -> dict[str, float]:
         times["undo"].append(milliseconds(lambda: studio.undo(OWNER, story_id)))
         times["open"].append(milliseconds(lambda: studio.poll(OWNER, story_id)))
     return {f"{name}_ms": median(all_) for name, all_ in times.items()} | {"first_plan_ms": first}
+
+
+def planning(studio: Studio, scenes: int = 500) -> dict[str, float]:
+    """Planning a story of so many scenes of 30 words: seconds of processor time, medians in milliseconds after an edit
+    of one, and of the first plan of another owner's ten scenes meanwhile."""
+    prompts = [_thirty_words(i) for i in range(scenes + RUNS)]
+    story = studio.new_story(OWNER, "Longest", prompts[:scenes])["story"]
+    story_id, ids = story["id"], [scene["id"] for scene in story["scenes"]]
+    meanwhile: list[float] = []
+    began, first = time.process_time(), threading.Thread(target=studio.plan, args=(OWNER, story_id))
+    first.start()
+    while first.is_alive():
+        other = studio.new_story(OTHER, "Short", [f"{p} {len(meanwhile)}." for p in TEN])["story"]["id"]
+        meanwhile.append(milliseconds(lambda other=other: studio.plan(OTHER, other)))  # type: ignore[misc]
+        first.join(5)
+    cold, after = time.process_time() - began, list[float]()
+    for k in range(RUNS):
+        words = {"do": "edit_scene", "scene": ids[k * 41 % scenes], "changes": {"prompt": prompts[scenes + k]}}
+        studio.edit(OWNER, story_id, words)
+        after.append(milliseconds(lambda: studio.plan(OWNER, story_id)))
+    return {
+        "plan_500_cpu_seconds": cold,
+        "replan_500_ms": median(after),
+        "other_plan_ms": median(meanwhile),
+        "other_plan_most_ms": max(meanwhile),
+    }
+
+
+def _thirty_words(i: int) -> str:
+    """Who does what where, drawn anew for every number."""
+    draw = random.Random(i)
+    words = " ".join(f"{draw.choice(WHO)} {draw.choice(DOES)} {draw.choice(WHERE)}." for _ in range(6)).split()
+    return " ".join(words[:30])
 
 
 def cascade(studio: Studio, prompts: Sequence[str] = TEN) -> dict[str, Any]:
@@ -142,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
         load, digest, encoder = lambda: loading.load(options.model), checkpoints.digest(folder), TokenCounter.of(folder)
         with closing(Studio(load, Path(home), digest, encoder=encoder)) as studio:
             _ = studio.renderer.filter
-            figures |= editing(studio) | cascade(studio) | growth(studio, options.renders)
+            figures |= planning(studio) | editing(studio) | cascade(studio) | growth(studio, options.renders)
     for name, value in figures.items():
         print(f"{name:24} {value:.2f}" if isinstance(value, float) else f"{name:24} {value}")
     return 0

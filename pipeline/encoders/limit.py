@@ -1,11 +1,13 @@
 """How long a text is for a text encoder, and whether it fits: one rule for prompts wherever they are typed or read."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import ThroughlineError, TooLongError
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 NEAR = 0.75  # of the limit: from there on the room that is left is worth a word
 
 
@@ -62,7 +64,7 @@ class TextLength:
 
 def check_unicode(text: str) -> None:
     """Raises ThroughlineError for half of a surrogate pair."""
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if _SURROGATE.search(text):
         raise ThroughlineError(f"prompt {text[:40]!r} holds half of a surrogate pair: expected valid Unicode")
 
 

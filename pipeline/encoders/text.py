@@ -110,14 +110,15 @@ class TextEncoder:
     def encode(self, text: str) -> TextEncoding:
         """The encoding of `text`; '' gives the special tokens only. Raises ThroughlineError if it is too long."""
         with self._lock:
-            cached = self._cache.get(text)
-            if cached is None:
-                cached = self._cache[text] = self._encode(text)
-                if len(self._cache) > self.cache_size:
-                    self._cache.popitem(last=False)
-            else:
+            if text in self._cache:
                 self._cache.move_to_end(text)
-        return cached
+                return self._cache[text]
+        encoding = self._encode(text)  # not behind the lock: others don't wait meanwhile
+        with self._lock:
+            self._cache[text] = encoding
+            if len(self._cache) > self.cache_size:
+                self._cache.popitem(last=False)
+        return encoding
 
     def encode_many(self, texts: Iterable[str]) -> list[TextEncoding]:
         """`encode` of each text, one by one: batching would change the last bits."""

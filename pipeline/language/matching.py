@@ -3,92 +3,23 @@
 P, C = words of the past and of the current prompt        d = width of the encoder
 """
 
-import threading
-from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
-from ..encoders.text import TextEncoder, TextEncoding
 from . import lexicon
-from .canonical import canonical
-from .mentions import Analysis, MentionParts, analyse
+from .mentions import Analysis, MentionParts
 from .phrases import Phrase
+from .reading import Prompt, Spelling, names_of
 from .words import Segment, attribute_classes, domains, is_descriptive, same_kind
 
 # F1 on all labelled cases is flat from 0.475 to 0.65 (docs/filter.md). The lower end, because
 # synonyms that no list knows start at about 0.5.
 DEFAULT_THRESHOLD = 0.5
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A prompt as the filter sees it. Rows are its words; only its written form can match a word whose row is zeros."""
-
-    analysis: Analysis
-    context: np.ndarray  # (P, d) unit vectors of the words in their sentence: mean of their tokens, last layer
-    alone: np.ndarray  # (P, d) unit vectors of the content words encoded by themselves
-
-
-class PromptReader:
-    """Prompts and their word vectors, cached."""
-
-    def __init__(self, encoder: TextEncoder, cache_size: int = 4096) -> None:
-        self.encoder = encoder
-        self.cache_size = cache_size  # prompts, and as many single words
-        self._prompts: OrderedDict[str, Prompt] = OrderedDict()
-        self._alone: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._lock = threading.RLock()
-
-    def read(self, text: str) -> Prompt:
-        """Raises ThroughlineError if `text` has more tokens than the encoder takes."""
-        with self._lock:
-            if text in self._prompts:
-                self._prompts.move_to_end(text)
-                return self._prompts[text]
-            prompt = self._prompts[text] = self._read(text)
-            _trim(self._prompts, self.cache_size)
-            return prompt
-
-    def _read(self, text: str) -> Prompt:
-        analysis, written = analyse(text), canonical(text)
-        encoding = self.encoder.encode(written.text)
-        width = encoding.hidden.shape[1]
-        context = np.zeros((len(analysis.segments), width), np.float32)
-        alone = np.zeros_like(context)
-        known = _known_words(analysis)
-        for i, word in enumerate(analysis.segments):
-            if known[i]:
-                context[i] = word_vector(encoding, *written.inner(word.start, word.end))
-                if analysis.mention_of[i] is not None:
-                    alone[i] = self._word_alone(word.form)
-        return Prompt(analysis, context, alone)
-
-    def _word_alone(self, form: str) -> np.ndarray:
-        if form not in self._alone:
-            self._alone[form] = word_vector(self.encoder.encode(form), 0, len(form))
-            _trim(self._alone, self.cache_size)
-        return self._alone[form]
-
-
-def _trim(cache: OrderedDict, size: int) -> None:
-    while len(cache) > size:
-        cache.popitem(last=False)
-
-
-def _known_words(analysis: Analysis) -> list[bool]:
-    """Which words may be compared by vectors: not names and numbers, not other scripts than the encoder's own."""
-    return [word.tag in ("content", "verb", "function") and word.form.isascii() for word in analysis.segments]
-
-
-def word_vector(encoding: TextEncoding, start: int, end: int) -> np.ndarray:
-    """(d,) unit mean of the tokens that overlap characters start to end; zeros if one of them is unknown ([UNK])."""
-    tokens = [i for i, (a, b) in enumerate(encoding.offsets) if b > a and a < end and b > start]
-    if not tokens or any(encoding.tokens[i] in ("[UNK]", "<unk>") for i in tokens):
-        return np.zeros(encoding.hidden.shape[1], np.float32)
-    mean = encoding.hidden[tokens].mean(0).numpy()
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 
 # Similarity of words
@@ -101,33 +32,49 @@ def similarities(past: Prompt, current: Prompt) -> np.ndarray:
     their sense.
     """
     cosine = (past.context @ current.context.T + past.alone @ current.alone.T) / 2
-    columns: dict[str, list[int]] = {}
-    for j, b in enumerate(current.analysis.segments):
-        columns.setdefault(b.lemma, []).append(j)
-    for i, a in enumerate(past.analysis.segments):
-        for j in columns.get(a.lemma, ()):
-            if not past.context[i, 0] or not current.context[j, 0]:
-                cosine[i, j] = 1.0
+    for lemma in past.places.keys() & current.places.keys():
+        for i in past.places[lemma]:
+            for j in current.places[lemma]:
+                if i in past.unread or j in current.unread:
+                    cosine[i, j] = 1.0
     return np.clip(cosine, -1.0, 1.0)
 
 
-def strength(a: Segment, b: Segment, cosine: float, languages: set[str]) -> float:
-    """How surely two words mean the same sort of thing: 1 for the same word, the cosine where no list knows better."""
+class Rule(NamedTuple):
+    """How surely two words mean the same sort of thing, as a function of their cosine: at least so much, or what
+    the penalties leave of the cosine."""
+
+    least: float
+    penalty: float = 0.0
+    foreign: float = 0.0
+
+
+def _always(value: float) -> Rule:
+    return Rule(value, inf)
+
+
+def rule_of(a: Spelling, b: Spelling, english: bool) -> Rule:
+    """1 for the same word, the cosine where no list knows better. english: whether both prompts are."""
     if a.lemma == b.lemma or a.form == b.form:
-        return 1.0
+        return _always(1.0)
     if "name" in (a.tag, b.tag) or "number" in (a.tag, b.tag):
-        return 0.0
+        return _always(0.0)
     if not a.form.isascii() or not b.form.isascii():
-        return _written_strength(a, b)
+        return _always(_written_strength(a, b))
     if _one_is_agent(a.form, b.form):
-        return 0.0
+        return _always(0.0)
     kind = same_kind(a.lemma, b.lemma)
     if kind is not None:
-        return max(cosine, SAME_KIND) if kind else 0.0
+        return Rule(SAME_KIND) if kind else _always(0.0)
     left, right = domains(a.lemma), domains(b.lemma)
-    if left and right and not left & right:
-        cosine -= OTHER_SORT_PENALTY
-    return cosine if languages <= {"en"} else max(_prefix_strength(a.form, b.form), cosine - FOREIGN_PENALTY)
+    penalty = OTHER_SORT_PENALTY if left and right and not left & right else 0.0
+    return Rule(-inf, penalty) if english else Rule(_prefix_strength(a.form, b.form), penalty, FOREIGN_PENALTY)
+
+
+@lru_cache(maxsize=512)
+def _rules_with(b: Spelling, english: bool) -> dict[Spelling, Rule]:
+    """What is known already of other words beside `b`; whoever meets a new one adds it."""
+    return {}
 
 
 SAME_KIND = 0.65  # what two words of one group of the lists count at least: puppy and dog are 0.5 to 0.7
@@ -142,7 +89,7 @@ def _one_is_agent(a: str, b: str) -> bool:
     return agents[0] != agents[1] and a[:4] == b[:4] and len(a) > 3
 
 
-def _written_strength(a: Segment, b: Segment) -> float:
+def _written_strength(a: Spelling, b: Spelling) -> float:
     """Words of a script that the encoder does not read: equal, of one kind, or one with a prefix of size (小猫, 猫)."""
     left, right = a.form.lstrip("小大老"), b.form.lstrip("小大老")
     if left == right and left:
@@ -184,23 +131,43 @@ class Match:
 
 def match(past: Prompt, current: Prompt, threshold: float) -> Match:
     """The verdict on every mention of `past`; a function of the three arguments alone."""
-    cosines = similarities(past, current)
+    pair = _Pair(past, current, threshold)
     content = [j for j, mention in enumerate(current.analysis.mention_of) if mention is not None]
-    scores = cosines[:, content].max(1) if content else np.zeros(len(past.analysis.segments), np.float32)
-    pair = _Pair(past.analysis, current.analysis, cosines, threshold)
-    return Match(scores, tuple(pair.verdict(mention) for mention in past.analysis.mentions))
+    scores = pair.cosines[:, content].max(1) if content else np.zeros(len(past.analysis.segments), np.float32)
+    return Match(scores, tuple(pair.verdict(m) for m in range(len(past.analysis.mentions))))
 
 
-@dataclass(frozen=True)
+def targets(past: Prompt, current: Prompt, threshold: float) -> tuple[tuple[int, int], ...]:
+    """The mentions of `past` that are kept, each with its target: what `match` decides, without the reasons, in a
+    fraction of the time."""
+    pair = _Pair(past, current, threshold)
+    found = ((m, pair.target(m)) for m in range(len(past.analysis.mentions)))
+    return tuple((m, k) for m, k in found if k is not None)
+
+
 class _Pair:
-    past: Analysis
-    current: Analysis
-    cosines: np.ndarray
-    threshold: float
+    def __init__(self, past: Prompt, current: Prompt, threshold: float) -> None:
+        self.prompts, self.threshold = (past, current), threshold
+        self.past, self.current = past.analysis, current.analysis
+        self.cosines = similarities(past, current)
+        self.english = self.past.language == self.current.language == "en"
+        self._columns: dict[int, dict[int, float]] = {}
 
-    def verdict(self, mention: MentionParts) -> Verdict:
+    def target(self, m: int) -> int | None:
+        """The strongest mention that nothing speaks against."""
+        left, named = self.prompts[0].naming[m][0], self.prompts[1].naming
+        if len(left) == 1:
+            p = left[0]
+            found = [self.column(r[0])[p] if len(r) == 1 else self.strongest(m, k)[0] for k, (r, _) in enumerate(named)]
+        else:
+            found = [self.strongest(m, k)[0] for k in range(len(named))]
+        likely = [k for k, value in enumerate(found) if value >= self.threshold]
+        free = (k for k in sorted(likely, key=lambda k: (-found[k], k)) if not self.conflict(m, k))
+        return next(free, None)
+
+    def verdict(self, m: int) -> Verdict:
         """Kept for the best target without a conflict; else the reason of the strongest candidate."""
-        found = [(*self.compare(mention, k), k) for k in range(len(self.current.mentions))]
+        found = [(*self.compare(m, k), k) for k in range(len(self.current.mentions))]
         if not found:
             return Verdict(False, "the prompt has no content words", None, None)
         free = [(value, label, k) for value, label, conflict, k in found if not conflict]
@@ -212,29 +179,54 @@ class _Pair:
             return Verdict(False, nearest[2], None, nearest[3])
         return Verdict(False, f"below the threshold ({nearest[0]:.2f} < {self.threshold:.2f})", None, nearest[3])
 
-    @cached_property
-    def languages(self) -> set[str]:
-        return {self.past.language, self.current.language}
-
-    def compare(self, a: MentionParts, k: int) -> tuple[float, str, str]:
+    def compare(self, m: int, k: int) -> tuple[float, str, str]:
         """Strength of the two as one thing, the reason if it holds, and what speaks against it ('' if nothing)."""
-        b = self.current.mentions[k]
-        values = [(self.heads(p, q), p, q) for p, q in _comparable(a, b, self.current)]
-        value, p, q = max(values, key=lambda item: item[0])
+        value, p, q = self.strongest(m, k)
         if value < self.threshold:
             return value, "", ""
         label = f"matches '{self.current.segments[q].text}' ({self.cosines[p, q]:.2f})"
-        return value, "same word" if value == 1.0 else label, self.conflict(a, b)
+        return value, "same word" if value == 1.0 else label, self.conflict(m, k)
+
+    def strongest(self, m: int, k: int) -> tuple[float, int, int]:
+        """Of the words that may stand for the two mentions, the first pair that is most alike: how much, and which."""
+        left, (right, owners) = self.prompts[0].naming[m][0], self.prompts[1].naming[k]
+        if owners and len(left) > 1:
+            right += owners
+        best = (-inf, -1, -1)
+        for p in left:
+            for q in right:
+                value = self.heads(p, q)
+                if value > best[0]:
+                    best = (value, p, q)
+        return best
 
     def heads(self, p: int, q: int) -> float:
-        """Strength of two words."""
-        value = strength(self.past.segments[p], self.current.segments[q], float(self.cosines[p, q]), self.languages)
-        if value < 1.0 and (p in self.past.verbs) != (q in self.current.verbs):
-            value -= OTHER_SORT_PENALTY
-        return value
+        """Strength of two words that phrases are about, or that are names."""
+        return self.column(q)[p]
 
-    def conflict(self, a: MentionParts, b: MentionParts) -> str:
+    def column(self, q: int) -> dict[int, float]:
+        """`heads` of all such words of the past with one of the current prompt."""
+        if q not in self._columns:
+            self._columns[q] = dict(self._strengths(q))
+        return self._columns[q]
+
+    def _strengths(self, q: int) -> Iterator[tuple[int, float]]:
+        spelling, verb, cosines = self.prompts[1].spellings[q], q in self.current.verbs, self.cosines[:, q].tolist()
+        rules = _rules_with(spelling, self.english)
+        for p, other, is_verb in self.prompts[0].telling:
+            rule = rules.get(other)
+            if rule is None:
+                rule = rules[other] = rule_of(other, spelling, self.english)
+            least, penalty, foreign = rule
+            value = cosines[p] - penalty - foreign
+            value = least if value < least else value
+            yield p, value - OTHER_SORT_PENALTY if value < 1.0 and is_verb != verb else value
+
+    def conflict(self, m: int, k: int) -> str:
         """Why two mentions with matching heads are not the same; '' if they may be."""
+        if m in self.prompts[0].plain and k in self.prompts[1].plain:
+            return ""
+        a, b = self.past.mentions[m], self.current.mentions[k]
         return (
             _number_conflict(a, b, self.past.segments, self.current.segments)
             or _name_conflict(a, b, self.past.segments, self.current.segments)
@@ -263,20 +255,8 @@ class _Pair:
         return bool(kinds[0] and kinds[1]) and not set(kinds[0]) & set(kinds[1])
 
 
-def _comparable(a: MentionParts, b: MentionParts, current: Analysis) -> list[tuple[int, int]]:
-    """Pairs of words that may stand for the two mentions: heads, names, and an owner for Tom in "Tom's kite"."""
-    left = [a.phrases[0].head, *_named(a)]
-    right = [b.phrases[0].head, *_named(b)]
-    right += [i for i in b.phrases[0].owners if current.segments[i].tag == "name" and _named(a)]
-    return [(p, q) for p in left for q in right]
-
-
 def _looks(mention: MentionParts) -> tuple[int, ...]:
     return tuple(i for phrase in mention.phrases if phrase.predicate for i in phrase.words)
-
-
-def _named(mention: MentionParts) -> list[int]:
-    return [i for phrase in mention.phrases for i in phrase.names]
 
 
 def _classes_exclude(left: list[str], right: list[str]) -> bool:
@@ -309,8 +289,8 @@ def _number_conflict(a: MentionParts, b: MentionParts, past: tuple[Segment, ...]
 
 
 def _name_conflict(a: MentionParts, b: MentionParts, past: tuple[Segment, ...], current: tuple[Segment, ...]) -> str:
-    left = {past[i].lemma for i in _named(a)}
-    right = {current[i].lemma for i in _named(b)}
+    left = {past[i].lemma for i in names_of(a)}
+    right = {current[i].lemma for i in names_of(b)}
     heads = {past[a.phrases[0].head].lemma}, {current[b.phrases[0].head].lemma}
     left, right = left | (heads[0] & right - lexicon.NAMES), right | (heads[1] & left - lexicon.NAMES)
     owners = [{s[i].lemma for i in m.phrases[0].owners} for m, s in ((a, past), (b, current))]

@@ -53,6 +53,30 @@ class Decision(Protocol):
     def current(self) -> Sequence[KeptWord]: ...
 
 
+class Kept:
+    """A `Remembered` of kept words alone, and the words of the present prompt that they match. It holds on to the last
+    value that was made of it, so that an edit makes none again but its own."""
+
+    __slots__ = ("_memory", "_spans", "current", "words")
+
+    def __init__(self, words: Sequence[KeptWord], current: Sequence[KeptWord]) -> None:
+        self.words, self.current = words, current
+        self._spans = _spans(words)
+        self._memory: RememberedScene | None = None
+
+    @property
+    def kept(self) -> bool:
+        return bool(self.words)
+
+    def memory(self, scene: Scene, keyframe: str | None) -> RememberedScene:
+        """scene: with the prompt that this was asked about."""
+        made = self._memory
+        if made is None or made.scene != scene.id or made.keyframe != keyframe:
+            made = RememberedScene(scene=scene.id, prompt=scene.prompt, kept=self._spans, keyframe=keyframe)
+            self._memory = made
+        return made
+
+
 D = TypeVar("D", bound=Decision, covariant=True)
 
 
@@ -133,7 +157,7 @@ def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str)
     """What decides a scene's picture at present. decision: what it `remembers`; model: digest of the weights."""
     story, scene = board.story, board.story.scene(scene_id)
     memories = [
-        RememberedScene(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=board.keyframe(past))
+        _memory(past, found, board.keyframe(past))
         for past, found in zip(past_of(story, scene_id), decision.scenes, strict=True)
         if found.kept
     ]
@@ -148,6 +172,12 @@ def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str)
         rows=_spans(decision.current) if memories else (),
         memories=tuple(memories),
     )
+
+
+def _memory(past: Scene, found: Remembered, keyframe: str | None) -> RememberedScene:
+    if isinstance(found, Kept):
+        return found.memory(past, keyframe)
+    return RememberedScene(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=keyframe)
 
 
 def _spans(words: Sequence[KeptWord]) -> tuple[tuple[int, int], ...]:

@@ -67,10 +67,13 @@ def standings(
 ) -> dict[str, Standing]:
     """How every scene stands, by id, in order. One that fails the check stops itself alone."""
     found: dict[str, Standing] = {}
+    changing: set[str] = set()
     for scene in board.story.scenes:
         reason = _why_unfit(scene, check)
         stopped = Standing("fresh" if _is_imported(board, scene) else "blank", (reason,))
-        found[scene.id] = stopped if reason else _standing(board, scene, filter, model, found)
+        found[scene.id] = stopped if reason else _standing(board, scene, filter, model, changing)
+        if _will_change(scene, found[scene.id]):
+            changing.add(scene.id)
     return found
 
 
@@ -88,9 +91,8 @@ def _is_imported(board: Board, scene: Scene) -> bool:
     return take is not None and take.source == "imported"
 
 
-def _standing(
-    board: Board, scene: Scene, filter: Filter[Decision], model: str, before: Mapping[str, Standing]
-) -> Standing:
+def _standing(board: Board, scene: Scene, filter: Filter[Decision], model: str, changing: Collection[str]) -> Standing:
+    """changing: the scenes before that may get another keyframe."""
     take = board.chosen(scene)
     if _is_imported(board, scene):
         return Standing("fresh")
@@ -101,7 +103,7 @@ def _standing(
     except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
         return Standing("blank", (_unread_before(board.story, scene.id, filter) or str(error),))
     needs = tuple(memory.scene for memory in now.memories)
-    waits_for = tuple(other for other in needs if _will_change(board.story.scene(other), before[other]))
+    waits_for = tuple(other for other in needs if other in changing)
     standing = Standing("fresh", (), needs, waits_for, now)
     if take is None or take.conditioning is None:
         return replace(standing, state="new", reasons=("not rendered yet",))
@@ -267,9 +269,11 @@ def _with_needs(story: Story, found: Mapping[str, Standing], wanted: Collection[
 def settle(board: Board, filter: Filter[Decision], model: str) -> Board:
     """Chooses, for each scene whose chosen take is not what its words make now, the newest take that is. Undo comes
     out fresh this way wherever it was before."""
-    found: dict[str, Standing] = {}
+    changing: set[str] = set()
     for scene in board.story.scenes:
-        standing = found[scene.id] = _standing(board, scene, filter, model, found)
+        standing = _standing(board, scene, filter, model, changing)
+        if _will_change(scene, standing):
+            changing.add(scene.id)
         if standing.conditioning is None or standing.state not in ("new", "stale") or scene.locked:
             continue
         now = standing.conditioning.digest()

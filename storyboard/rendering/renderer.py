@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -32,12 +32,14 @@ from ..store.library import Library
 from ..store.schema import Head
 from .queue import CLOSING_SECONDS, LIMITS, Job, Made, Queue, QueueLimits
 from .resources import check_disk, check_memory
+from .story_locks import StoryLocks
 from .takes import Decided, TakeMaker, Trial
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
-    from pipeline.text_filter import FilterResult, TextFilter
+    from pipeline.text_filter import TextFilter
 
+MOST_ASSESSED = 8  # stories at once, for pages that wait
 MOST_STANDINGS = 1000  # stories
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
 MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
@@ -66,11 +68,13 @@ class Renderer:
         self.encoder = encoder or TokenCounter.of(checkpoints.find())
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
-        self.filter_cache = FilterCache(self._kept)
+        self.filter_cache = self._new_cache()
         self.meter = self._new_meter()
-        self._loading, self._assessing = threading.Lock(), threading.Lock()
+        self._loading, self._choosing = threading.Lock(), threading.Lock()
         self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
-        self._soon = ThreadPoolExecutor(1, thread_name_prefix="standings")
+        self._assessing = StoryLocks()
+        self._soon = ThreadPoolExecutor(MOST_ASSESSED, thread_name_prefix="standings")
+        self._coming: dict[str, Future[dict[str, Standing]]] = {}  # by story
         self._submitting = threading.Lock()
         self.queue = Queue(self._work, self._ended, limits, free_memory)
         if resume:
@@ -125,8 +129,11 @@ class Renderer:
                 self._filter = self._filter or TextFilter.from_backbone().within(self.encoder)
         return self._filter
 
-    def _kept(self, past_prompts: Sequence[str], prompt: str, **settings: Any) -> FilterResult:
-        return self.filter(past_prompts, prompt, **settings)
+    def _new_cache(self) -> FilterCache:
+        return FilterCache(
+            lambda past_prompts, prompt, **settings: self.filter(past_prompts, prompt, **settings),
+            lambda past, prompt, threshold: self.filter.kept(past, prompt, threshold),
+        )
 
     @property
     def maker(self) -> TakeMaker:
@@ -154,10 +161,10 @@ class Renderer:
                 self._maker = None
                 free_memory()
             maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
-            with self._assessing:
+            with self._choosing:
                 self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
                 self._filter = self._filter and self._filter.within(encoder)
-                self.filter_cache = FilterCache(self._kept)  # what is too long to be remembered is another question now
+                self.filter_cache = self._new_cache()  # what is too long to be remembered is another question now
                 self._standings.clear()
             self.meter.close()
             self.meter = self._new_meter()
@@ -178,28 +185,47 @@ class Renderer:
     # --- what there is to do ---------------------------------------------------------------------------------------
 
     def standings(self, head: Head) -> dict[str, Standing]:
-        """How every scene stands, worked out once a revision."""
+        """How every scene stands, worked out once a revision. Only callers with the same story wait for each other."""
         story = head.board.story.id
-        with self._assessing:
-            known = self._standings.get(story)
-            if known is None or known[0] != head.rev:
-                check = partial(lengths.check_scene, self.encoder)
-                found = plan.standings(head.board, self.filter_cache, self.model, check)
-                known = self._standings[story] = (head.rev, found)
-            self._standings.move_to_end(story)
-            while len(self._standings) > MOST_STANDINGS:
-                self._standings.popitem(last=False)
-            return known[1]
+        with self._assessing.of(story):
+            known = self.known(head)
+            return known if known is not None else self._assessed(head)
+
+    def _assessed(self, head: Head) -> dict[str, Standing]:
+        with self._choosing:
+            model, encoder, cache = self.model, self.encoder, self.filter_cache
+        found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder))
+        with self._choosing:
+            if cache is self.filter_cache:  # else another model was chosen meanwhile
+                self._standings[head.board.story.id] = (head.rev, found)
+                self._standings.move_to_end(head.board.story.id)
+                while len(self._standings) > MOST_STANDINGS:
+                    self._standings.popitem(last=False)
+        return found
 
     def standings_soon(self, head: Head, patience: float = PATIENCE) -> Mapping[str, Standing] | None:
         """`standings` if they are there within so many seconds, else None: they are worked out meanwhile, ask again.
         A long story that is opened for the first time takes some seconds, in which callers must not pile up."""
+        until = time.monotonic() + patience
         try:
-            return self.known(head) or self._soon.submit(self.standings, head).result(patience)
+            for _ in range(2):  # the second time if an earlier revision was on its way
+                if self.known(head) is None:
+                    self._come(head).result(max(0.0, until - time.monotonic()))
         except TimeoutError:
             return None
+        return self.known(head)
 
-    def known(self, head: Head) -> Mapping[str, Standing] | None:
+    def _come(self, head: Head) -> Future[dict[str, Standing]]:
+        """One piece of work for a story at a time, so that one that is edited all the while leaves room for others."""
+        story = head.board.story.id
+        with self._choosing:
+            coming = self._coming.get(story)
+            if coming is None or coming.done():
+                self._coming = {key: other for key, other in self._coming.items() if not other.done()}
+                coming = self._coming[story] = self._soon.submit(self.standings, head)
+        return coming
+
+    def known(self, head: Head) -> dict[str, Standing] | None:
         """How scenes stand if that is worked out already."""
         rev, found = self._standings.get(head.board.story.id, (-1, None))
         return found if rev == head.rev else None

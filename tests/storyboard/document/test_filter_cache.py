@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
-from storyboard.document import edits, plan
+from storyboard.document import edits, filter_cache, plan
 from storyboard.document.conditioning import WordPlace, word_ref
 from storyboard.document.filter_cache import FilterCache
 from storyboard.document.story import Board
@@ -70,3 +70,29 @@ def test_errors_are_those_of_the_whole_past(real: TextFilter) -> None:
         with pytest.raises(ThroughlineError) as paired:
             FilterCache(real)([TEN[0], TEN[1]], TEN[3], **settings)
         assert str(paired.value) == str(whole.value)
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(TEN + MORE[:2]), st.sampled_from(TEN + MORE[:2]), st.sampled_from([None, 0.0, 0.3, 0.6, 1.0]))
+def test_words_that_are_kept_are_those_of_the_full_answer(
+    real: TextFilter, past: str, prompt: str, threshold: float | None
+) -> None:
+    whole = real([past], prompt, threshold=threshold)
+    for found, words in zip(real.kept(past, prompt, threshold), (whole.scenes[0].words, whole.current), strict=True):
+        kept = [word for word in words if word.kept]
+        assert [(w.start, w.end, w.mention, w.matched) for w in found] == [
+            (w.start, w.end, w.mention, w.matched) for w in kept
+        ]
+
+
+def test_the_quick_answer_gives_the_very_same_standings(real: TextFilter) -> None:
+    board, quick = Board(edits.new_story("Film", TEN + MORE)), FilterCache(real, real.kept)
+    for _ in range(2):
+        assert plan.standings(board, quick, "m") == plan.standings(board, real, "m")
+
+
+def test_the_cache_holds_no_more_than_so_many_pairs(real: TextFilter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_cache, "MOST_PAIRS", 12)
+    pairs, board = FilterCache(real, real.kept), Board(edits.new_story("Film", TEN))
+    assert plan.standings(board, pairs, "m") == plan.standings(board, real, "m")
+    assert sum(map(len, pairs._rows.values())) <= 12
