@@ -26,8 +26,9 @@ from ..media.video import write_gif, write_video
 from ..store.blobs import BlobStore
 from ..store.clips import read_frames
 from ..store.files import file_name, whole_file
+from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from . import captions, transitions
-from .archive import write_archive
+from .archive import media_of, write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
 from .finishing import finished
@@ -92,7 +93,7 @@ def export(
     board: Board, media: BlobStore, format: str, whole: Callable[[], tuple[Board, UndoHistory]] | None = None
 ) -> tuple[str, str]:
     """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole: the board and its past,
-    for a story archive. Raises ThroughlineError."""
+    for a story archive. Raises ThroughlineError, without beginning where there is no room."""
     if format not in FORMATS:
         raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
 
@@ -110,9 +111,17 @@ def export(
     }
     suffix = format.rpartition(".")[2]
     with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
+        _check_room(board, media, Path(folder))
         path = Path(folder, f"export.{suffix}")
         makers[format](path)
         return media.put_file(path), suffix
+
+
+def _check_room(board: Board, media: BlobStore, folder: Path) -> None:
+    """An export takes about as much as all that a story shows: once where it is made, once where it is kept."""
+    needed = media.bytes_of(media_of(board))
+    check_disk(folder, needed, SPARE_TEMPORARY_BYTES)
+    check_disk(media.folder, needed)
 
 
 def export_name(title: str, format: str) -> str:

@@ -20,6 +20,7 @@ from ..document.conditioning import word_ref
 from ..document.story import Board, Value, WordRef, new_id, parse
 from ..rendering.takes import Trial
 from ..store.files import file_name
+from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from .arguments import Key
 
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
@@ -94,6 +95,7 @@ def uploaded(data: str, name: str) -> Iterator[Path]:
     except (binascii.Error, ValueError):
         raise ThroughlineError(f"{shown} did not arrive whole: try again") from None
     with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
+        check_disk(Path(folder), len(content), SPARE_TEMPORARY_BYTES)
         path = Path(folder) / file_name(Path(name).name, "upload")
         path.write_bytes(content)
         yield path

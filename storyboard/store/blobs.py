@@ -15,7 +15,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -57,6 +57,11 @@ class BlobStore:
         if not path.is_file():
             raise ThroughlineError(f"file {digest[:12]}….{suffix} is missing from {self.folder}")
         return path
+
+    def bytes_of(self, files: Iterable[tuple[str, str]]) -> int:
+        """How long these files, digests and suffixes, are together; those that are missing don't count."""
+        paths = (self._place(digest, suffix) for digest, suffix in files)
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
     def read(self, digest: str, suffix: str) -> bytes | None:
         """What a file holds; None if it is not there or is not what its name says."""

@@ -24,6 +24,7 @@ from ..media.importing import read_any
 from ..media.sizes import good_scale
 from ..media.sound import keep_sound
 from .blobs import BlobStore
+from .room import check_disk
 
 MOST_FRAMES = 960  # of an imported clip: two minutes at 8 a second
 
@@ -67,9 +68,10 @@ def read_frames(media: BlobStore, take: Take, enlarged: bool = False) -> np.ndar
 def imported_take(media: BlobStore, story: Story, scene: str, path: Path, rate: float, fit: Fit = FIT) -> Take:
     """A take of a scene made of a user's own clip, or of a picture that lasts as long as the scene would.
 
-    Raises ThroughlineError for what is neither, and for a scene that does not exist.
+    Raises ThroughlineError for what is neither, for a scene that does not exist, and for no room.
     """
     wanted = story.scene(scene)
+    check_disk(media.folder)
     frames = read_any(path, story.height, story.width, rate, wanted.num_frames, fit)
     if len(frames) > MOST_FRAMES:
         count = f"{len(frames)} frames at {rate:g} a second"
