@@ -9,7 +9,6 @@ Does not cover: sound. A story archive is in `storyboard.export.archive`.
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Seam, Take
 from ..media.sizes import good_scale
+from ..media.temporary import temporary_folder
 from ..media.video import write_gif, write_video
 from ..store.blobs import BlobStore
 from ..store.clips import read_frames
@@ -110,9 +110,9 @@ def export(
         "story.zip": lambda path: _story_zip(path, media, *(whole() if whole else (board, NOTHING))),
     }
     suffix = format.rpartition(".")[2]
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        _check_room(board, media, Path(folder))
-        path = Path(folder, f"export.{suffix}")
+    with temporary_folder() as folder:
+        _check_room(board, media, folder)
+        path = folder / f"export.{suffix}"
         makers[format](path)
         return media.put_file(path), suffix
 
@@ -211,12 +211,12 @@ def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
     cut, size = _some_cut(board), film_size(board)
     digits = max(2, len(str(len(board.story.scenes))))
     with (
-        tempfile.TemporaryDirectory(prefix="throughline-") as folder,
+        temporary_folder() as folder,
         whole_file(path) as part,
         zipfile.ZipFile(part, "w") as bundle,  # stored: clips don't get smaller
     ):
         for shot in cut.shots:
-            clip = Path(folder, f"scene-{shot.number:0{digits}}.mp4")
+            clip = folder / f"scene-{shot.number:0{digits}}.mp4"
             frames = _clip(shot.take, frames_of, size, shot.take.frames_per_second)
             write_video(clip, frames, shot.take.frames_per_second)
             bundle.write(clip, clip.name)

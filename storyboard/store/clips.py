@@ -6,7 +6,6 @@ Does not cover: how a take is rendered (`storyboard.rendering.takes`), how a vid
 from __future__ import annotations
 
 import io
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ..media.images import is_picture
 from ..media.importing import read_any
 from ..media.sizes import good_scale
 from ..media.sound import keep_sound
+from ..media.temporary import temporary_folder
 from .blobs import BlobStore
 from .room import check_disk
 
@@ -33,8 +33,8 @@ def keep_frames(media: BlobStore, frames: np.ndarray, rate: float) -> dict[str, 
     """Writes clip, preview and keyframe of frames, uint8 (F, H, W, 3), and gives the fields of a take about them."""
     count, height, width, _ = frames.shape
     index = count // 2
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / "clip.mp4"
+    with temporary_folder() as folder:
+        path = folder / "clip.mp4"
         video.write_video(path, frames, rate, good_scale(width))
         clip = media.put_file(path)
     return {
@@ -86,6 +86,6 @@ def _kept_sound(media: BlobStore, clip: Path) -> str | None:
     """The digest of a clip's sound, if it has one."""
     if is_picture(clip):
         return None
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / "sound.m4a"
+    with temporary_folder() as folder:
+        path = folder / "sound.m4a"
         return media.put_file(path) if keep_sound(clip, path) else None
