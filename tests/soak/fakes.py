@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from pipeline.language.kept import KeptWord
 from storyboard.document.story import Board, Scene, Take, new_id
 from storyboard.rendering.queue import LIMITS, Made, QueueLimits
 from storyboard.rendering.takes import Decided
@@ -50,6 +51,17 @@ def fake_filter(past_prompts: Sequence[str], prompt: str, **settings: Any) -> An
     ]
     current = words_of(prompt, " ".join(past_prompts))
     return SimpleNamespace(scenes=scenes, current=current, prompt=prompt, threshold=settings.get("threshold") or 0.5)
+
+
+def fake_kept(past: str, prompt: str, threshold: float | None = None) -> tuple[tuple[KeptWord, ...], ...]:
+    """As `TextFilter.kept`, of what `fake_filter` keeps."""
+    return tuple(
+        tuple(KeptWord(i, w.start, w.end, w.mention or 0, w.matched) for i, w in enumerate(words_of(a, b)) if w.kept)
+        for a, b in ((past, prompt), (prompt, past))
+    )
+
+
+fake_filter.kept = fake_kept  # type: ignore[attr-defined]
 
 
 class FakeMaker:
