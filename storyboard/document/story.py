@@ -22,6 +22,7 @@ from pydantic import (
     FailFast,
     Field,
     SerializerFunctionWrapHandler,
+    Strict,
     ValidationError,
     model_serializer,
     model_validator,
@@ -40,7 +41,10 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], FailFast()]  # one error is enough: of a million each would take time and memory
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
-Seed = Annotated[int, Field(ge=0, lt=MOST_SEEDS)]
+Whole = Annotated[int, Strict()]  # neither true nor "12"
+Number = Annotated[float, Strict()]  # a whole one is welcome too
+Flag = Annotated[bool, Strict()]
+Seed = Annotated[Whole, Field(ge=0, lt=MOST_SEEDS)]
 
 
 class Value(BaseModel):
@@ -58,10 +62,10 @@ class GuidanceSettings(Value):
 
     told_as = "guidance"
 
-    text: float = Field(default=TEXT, ge=0, le=30)  # w1
-    history: float = Field(default=HISTORY, ge=0, le=30)  # w2
-    start: float = Field(default=0.0, ge=0, le=1)  # shares of the steps between which it guides
-    end: float = Field(default=1.0, ge=0, le=1)
+    text: Number = Field(default=TEXT, ge=0, le=30)  # w1
+    history: Number = Field(default=HISTORY, ge=0, le=30)  # w2
+    start: Number = Field(default=0.0, ge=0, le=1)  # shares of the steps between which it guides
+    end: Number = Field(default=1.0, ge=0, le=1)
     schedule: Literal["constant", "cosine"] = "constant"
 
     @model_validator(mode="after")
@@ -77,14 +81,14 @@ class WordRef(Value):
 
     scene: Id
     text: str = Field(min_length=1, max_length=200)
-    occurrence: int = Field(default=0, ge=0, lt=MOST_CHARACTERS)  # 0 for the first one in its prompt
+    occurrence: Whole = Field(default=0, ge=0, lt=MOST_CHARACTERS)  # 0 for the first one in its prompt
 
 
 class KeyframeChoice(Value):
     """The frame that stands for a take, where it is not the one that the take came with."""
 
     take: Id
-    index: int = Field(ge=0)
+    index: Whole = Field(ge=0)
     keyframe: Digest
 
 
@@ -92,7 +96,7 @@ class Seam(Value):
     """How a scene follows the one before it in the film."""
 
     kind: Literal["cut", "cross-fade", "dip to black"] = "cut"
-    seconds: float = Field(default=0.5, gt=0, le=5)
+    seconds: Number = Field(default=0.5, gt=0, le=5)
 
 
 class Scene(Value):
@@ -101,14 +105,14 @@ class Scene(Value):
     negative_prompt: Text = ""
     guidance: GuidanceSettings = GuidanceSettings()
     seed: Seed = 0
-    new_seed: bool = False  # draw another seed for each render
-    steps: int = Field(default=STEPS, ge=1, le=1000)
-    num_frames: int = Field(default=NUM_FRAMES, ge=1, le=81)  # 4 k + 1
-    threshold: float | None = Field(default=None, ge=0, le=1)  # of the text filter; None for its default
+    new_seed: Flag = False  # draw another seed for each render
+    steps: Whole = Field(default=STEPS, ge=1, le=1000)
+    num_frames: Whole = Field(default=NUM_FRAMES, ge=1, le=81)  # 4 k + 1
+    threshold: Number | None = Field(default=None, ge=0, le=1)  # of the text filter; None for its default
     pins: Many[WordRef] = ()
     mutes: Many[WordRef] = ()
     muted_scenes: Many[Id] = ()
-    locked: bool = False  # never rendered again
+    locked: Flag = False  # never rendered again
     chosen: Id | None = None  # the take that is shown and remembered
     removed: Many[Id] = ()  # takes that were deleted
     keyframes: Many[KeyframeChoice] = ()
@@ -119,9 +123,9 @@ class Story(Value):
     id: Id
     title: str = Field(default="Untitled", max_length=200)
     model: str = Field(default="picturebook", min_length=1, max_length=400)
-    width: int = Field(default=WIDTH, ge=16, le=4096)  # pixels
-    height: int = Field(default=HEIGHT, ge=16, le=4096)
-    captions: bool = False  # prompts as captions of the film
+    width: Whole = Field(default=WIDTH, ge=16, le=4096)  # pixels
+    height: Whole = Field(default=HEIGHT, ge=16, le=4096)
+    captions: Flag = False  # prompts as captions of the film
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from ..interfaces.served import served
 from ..logs import event
 from ..operations.registry import PAGE
 from ..studio import Studio
+from .logins import Logins
 from .security import Guard, Throttle, may_see
 from .theme import make_theme
 
@@ -127,7 +128,7 @@ def options(studio: Studio) -> dict[str, Any]:
     return {
         "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
         "footer_links": ["api"], "enable_monitoring": False, "max_threads": http.CALLS_AT_ONCE,
-        "app_kwargs": {"middleware": [Middleware(Guard)],
+        "app_kwargs": {"middleware": [Middleware(Guard), Middleware(Logins)],
                        "routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
                                   Route("/media/{name}", lambda request: serve_media(studio, request)),
                                   Route("/healthz", tell_health)]},

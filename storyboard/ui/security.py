@@ -1,4 +1,5 @@
-"""What stands between the page and whoever calls it: headers, limits on requests, and routes that nobody needs."""
+"""What stands between the page and whoever calls it: headers, limits on requests, other sites'
+pages, and routes that nobody needs or that need a login."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections import OrderedDict
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import ThroughlineError
@@ -37,6 +38,12 @@ CLOSED = re.compile(
     re.DOTALL,
 )
 
+# What tells what the app can do, and is not behind Gradio's own login: the schema, its pages, and the tools over MCP.
+PRIVATE = re.compile(
+    r"/(?:openapi\.json|docs(?:/.*)?|redoc|gradio_api/(?:openapi\.json|info|mcp(?:/.*)?))/?", re.DOTALL
+)
+READING = ("GET", "HEAD", "OPTIONS")
+
 
 class _TooLarge(Exception): ...
 
@@ -51,9 +58,10 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = self._headed(scope["path"], send)
-        if CLOSED.fullmatch(scope["path"]):
-            await PlainTextResponse("not found", 404)(scope, receive, told)
+        told = self._headed(_path(scope), send)
+        refusal = _refusal(scope)
+        if refusal:
+            await refusal(scope, receive, told)
             return
         length = Headers(scope=scope).get("content-length", "0")
         try:
@@ -74,6 +82,40 @@ class Guard:
             await send(message)
 
         return headed
+
+
+def _refusal(scope: Scope) -> Response | None:
+    """The answer to what is not to reach the application; None for all else."""
+    path = _path(scope)
+    if CLOSED.fullmatch(path):
+        return PlainTextResponse("not found", 404)
+    if scope["method"] not in READING and _of_another_site(Headers(scope=scope)):
+        return PlainTextResponse("this page is not of this server: open it at its own address", 403)
+    if PRIVATE.fullmatch(path) and not may_see(Request(scope)):
+        return JSONResponse({"detail": "Not authenticated"}, 401)
+    return None
+
+
+def _path(scope: Scope) -> str:
+    """The path as routes see it: without the one that the application is served under."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def _of_another_site(headers: Headers) -> bool:
+    """Whether a browser sends a request with this server's cookies for another site's page.
+
+    Browsers say so themselves (Sec-Fetch-Site, which no script can set) but over plain HTTP. There the page's host has
+    to be the one that was asked. What a proxy says about the host (X-Forwarded-Host) is not believed: a script can say
+    so too.
+    """
+    origin, fetched = headers.get("origin"), headers.get("sec-fetch-site")
+    if "cookie" not in headers:
+        return False
+    if fetched is not None:
+        return fetched not in ("same-origin", "none")
+    return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
 
 
 def _counted(receive: Receive) -> Receive:

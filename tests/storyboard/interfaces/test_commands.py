@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ThroughlineError
+from storyboard.document import edits
+from storyboard.document.story import Story
 from storyboard.interfaces import cli, commands, verbs
 from storyboard.operations.registry import VERBS
 from storyboard.store.library import Library
@@ -47,16 +49,16 @@ def run(home: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> Ru
     return run
 
 
-def shrink(run: Run, story: str) -> None:
-    """Sizes that the tiny model renders in no time."""
+def change(story: str, edit: Callable[[Story], Story]) -> None:
+    """Edits past the commands: what these refuse may be in older stories."""
     library = Library(Path(os.environ["THROUGHLINE_HOME"]))
-    library.edit((library._database.path.parent / "owner").read_text(), story, small)
+    library.edit((library._database.path.parent / "owner").read_text(), story, edit)
     library.close()
 
 
 def new(run: Run, *prompts: str) -> tuple[str, list[str]]:
     story = run("new-story", "A film", *prompts)["story"]
-    shrink(run, story["id"])
+    change(story["id"], small)  # sizes that the tiny model renders in no time
     return story["id"], [scene["id"] for scene in story["scenes"]]
 
 
@@ -173,7 +175,7 @@ def test_errors_are_one_line(run: Run, arguments: tuple[str, ...], message: str)
 
 def test_a_scene_that_fails_is_an_error_at_the_end(run: Run) -> None:
     story, (first, second) = new(run, TEN[0], TEN[1])
-    run("edit-scene", story, first, '{"num_frames": 6}')
+    change(story, lambda before: edits.edit_scene(before, first, num_frames=6))
     code, error = run("render-story", story)
     assert code == 2 and re.fullmatch(rf"error: scene '{first}' failed: num_frames is 6: .*\n", error)
     assert run("plan", story)["scenes"][second]["state"] == "fresh", "the others are rendered all the same"
