@@ -82,7 +82,7 @@ def serve(choice: Choice, port: int | None) -> None:
     words, offered = vocabulary.read(folder), choice if allowed() else None
     studio = Studio(choice.load, home(), choice.digest(), samples, words, choice=offered, encoder=choice.encoder())
     try:
-        threading.Thread(target=studio.maintenance.look_after, name="maintenance", daemon=True).start()
+        threading.Thread(target=studio.maintenance.run, name="maintenance", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed
         told = {"prevent_thread_lock": True, "mcp_server": mcp, "auth": logins() or None, **options(studio)}
         build(studio).launch(server_port=port, **told)

@@ -38,6 +38,7 @@ from ..media import video
 from ..media.images import check_header
 from ..store.files import whole_file
 from .archive_history import NOTHING, UndoHistory, UndoStep, UndoSteps, read_steps, recent, values_in, weights_of
+from .archive_limits import MOST_PAST_BYTES, MOST_STORY_BYTES, check_memory, check_steps, check_story
 
 FORMAT, VERSIONS = "throughline story", (1, 2)
 MOST_FILES = 20_000
@@ -156,7 +157,16 @@ def _texts(board: Board, past: UndoHistory) -> dict[str, bytes]:
     takes = [take.model_dump(mode="json") for take in board.takes.values()]
     steps = UndoSteps(present=past.present, steps=past.steps).model_dump(mode="json")
     contents = {STORY: board.story.model_dump(mode="json"), TAKES: takes, REVISIONS: steps}
-    return {name: canonical(content) for name, content in contents.items()}
+    check_story(contents[STORY])
+    check_steps(steps["steps"])
+    texts = {name: canonical(content) for name, content in contents.items()}
+    _check_memory(texts)
+    return texts
+
+
+def _check_memory(texts: Mapping[str, bytes]) -> None:
+    check_memory([texts[STORY], texts[TAKES]], "the story and its takes", MOST_STORY_BYTES)
+    check_memory([texts[REVISIONS]] if REVISIONS in texts else [], "what undo goes through", MOST_PAST_BYTES)
 
 
 def _media(path: Path, digest: str) -> bytes:
@@ -194,7 +204,10 @@ def open_archive(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> Archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, UnicodeDecodeError) as error:
         raise _refused(f"is damaged or no zip file ({error})") from None
     manifest = _manifest(contents)
-    story = parse(Story, _loaded(STORY, contents))
+    _check_memory(contents)
+    told = _loaded(STORY, contents)
+    check_story(told)
+    story = parse(Story, told)
     board = Board(story, {take.id: take for take in _takes(_loaded(TAKES, contents))})
     files = {(found[1], found[2]): content for name, content in contents.items() if (found := _media_name(name))}
     steps, present = read_steps(_loaded(REVISIONS, contents), story) if REVISIONS in contents else ((), 0)
@@ -304,8 +317,9 @@ def _manifest(contents: Mapping[str, bytes]) -> Manifest:
 
 
 def _loaded(name: str, contents: Mapping[str, bytes]) -> Any:
-    if values_in(contents[name]) > MOST_VALUES:
-        raise _refused(f"has more than {MOST_VALUES} values in {name}")
+    count = values_in(contents[name])
+    if count > MOST_VALUES:
+        raise _refused(f"has {count} values in {name}: expected at most {MOST_VALUES}")
     try:
         return json.loads(contents[name].decode("utf-8"))
     except (ValueError, RecursionError) as error:

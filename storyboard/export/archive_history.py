@@ -15,10 +15,11 @@ from pydantic import Field
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Story, Value, canonical, parse
+from ..store.memory import FIELD_BYTES, bytes_in_memory
 from ..store.schema import Revision
+from .archive_limits import MOST_PAST_BYTES, MOST_STEP_SCENES, MOST_STEPS, check_steps
 
 MOST_BYTES, MOST_VALUES = 24 << 20, 1_400_000  # of the steps that are written
-MOST_STEPS, MOST_SCENES = 10_000, 60_000  # a scene takes 1.5 KB in memory, however short its JSON
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -76,12 +77,12 @@ def recent(past: UndoHistory) -> UndoHistory:
     return replace(past, steps=past.steps[first:last], present=past.present - first)
 
 
-_MOST = (MOST_BYTES, MOST_VALUES, MOST_STEPS, MOST_SCENES)
+_MOST = (MOST_BYTES, MOST_VALUES, MOST_STEPS, MOST_STEP_SCENES, MOST_PAST_BYTES - (1 << 20))
 
 
-def _size(step: UndoStep) -> tuple[int, int, int, int]:
+def _size(step: UndoStep) -> tuple[int, int, int, int, int]:
     text = canonical(step.model_dump(mode="json"))
-    return len(text) + 1, values_in(text) + 1, 1, len(step.story.scenes)
+    return len(text) + 1, values_in(text) + 1, 1, len(step.story.scenes), bytes_in_memory(text.decode()) + FIELD_BYTES
 
 
 def values_in(text: bytes) -> int:
@@ -93,8 +94,9 @@ def read_steps(content: Any, story: Story) -> tuple[tuple[UndoStep, ...], int]:
     """UndoSteps from JSON, and which of them is `story`. Raises ThroughlineError if none is where it should be, or for
     more than there is room for in memory."""
     steps = content.get("steps") if isinstance(content, dict) else None
-    if not isinstance(steps, list) or len(steps) > MOST_STEPS or sum(map(_scenes_in, steps)) > MOST_SCENES:
-        raise ThroughlineError(f"story archive has no list of at most {MOST_STEPS} steps, of {MOST_SCENES} scenes")
+    if not isinstance(steps, list):
+        raise ThroughlineError("story archive has no list of the steps of undo")
+    check_steps(steps)
     parsed = tuple(parse(UndoStep, step) for step in steps)
     present = parse(UndoSteps, {**content, "steps": ()}).present
     if present >= len(parsed) or parsed[present].story != story:
@@ -102,12 +104,6 @@ def read_steps(content: Any, story: Story) -> tuple[tuple[UndoStep, ...], int]:
     if any(step.story.id != story.id for step in parsed):
         raise ThroughlineError("story archive has several stories in one past")
     return parsed, present
-
-
-def _scenes_in(step: Any) -> int:
-    story = step.get("story") if isinstance(step, dict) else None
-    scenes = story.get("scenes") if isinstance(story, dict) else None
-    return len(scenes) if isinstance(scenes, list) else 0
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..document.story import Board
 from ..store.blobs import BlobStore
 from ..store.library import Library
+from ..store.room import check_disk
 from ..store.schema import Head
 from .archive import open_archive, renewed
 from .archive_history import UndoHistory, UndoStep, about_weights, named
@@ -23,8 +24,9 @@ def whole(library: Library, owner: str, story: str, model: str) -> tuple[Board, 
 
 def bring(library: Library, media: BlobStore, owner: str, path: Path, model: str) -> tuple[Head, str]:
     """Keeps the story of an archive as a new one; gives it and what the user should know about its weights. Raises
-    ThroughlineError for what is no archive: nothing of it is kept then."""
+    ThroughlineError for what is no archive, or for no room: nothing of it is kept then."""
     found = open_archive(path)
+    check_disk(media.folder, sum(map(len, found.files.values())))
     for (_, suffix), content in found.files.items():
         media.put(content, suffix)
     board = renewed(found.board)

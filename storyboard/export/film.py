@@ -9,7 +9,6 @@ Does not cover: sound. A story archive is in `storyboard.export.archive`.
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,12 +21,14 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Seam, Take
 from ..media.sizes import good_scale
+from ..media.temporary import temporary_folder
 from ..media.video import write_gif, write_video
 from ..store.blobs import BlobStore
 from ..store.clips import read_frames
 from ..store.files import file_name, whole_file
+from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from . import captions, transitions
-from .archive import write_archive
+from .archive import media_of, write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
 from .finishing import finished
@@ -92,7 +93,7 @@ def export(
     board: Board, media: BlobStore, format: str, whole: Callable[[], tuple[Board, UndoHistory]] | None = None
 ) -> tuple[str, str]:
     """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole: the board and its past,
-    for a story archive. Raises ThroughlineError."""
+    for a story archive. Raises ThroughlineError, without beginning where there is no room."""
     if format not in FORMATS:
         raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
 
@@ -109,10 +110,18 @@ def export(
         "story.zip": lambda path: _story_zip(path, media, *(whole() if whole else (board, NOTHING))),
     }
     suffix = format.rpartition(".")[2]
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder, f"export.{suffix}")
+    with temporary_folder() as folder:
+        _check_room(board, media, folder)
+        path = folder / f"export.{suffix}"
         makers[format](path)
         return media.put_file(path), suffix
+
+
+def _check_room(board: Board, media: BlobStore, folder: Path) -> None:
+    """An export takes about as much as all that a story shows: once where it is made, once where it is kept."""
+    needed = media.bytes_of(media_of(board))
+    check_disk(folder, needed, SPARE_TEMPORARY_BYTES)
+    check_disk(media.folder, needed)
 
 
 def export_name(title: str, format: str) -> str:
@@ -202,12 +211,12 @@ def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
     cut, size = _some_cut(board), film_size(board)
     digits = max(2, len(str(len(board.story.scenes))))
     with (
-        tempfile.TemporaryDirectory(prefix="throughline-") as folder,
+        temporary_folder() as folder,
         whole_file(path) as part,
         zipfile.ZipFile(part, "w") as bundle,  # stored: clips don't get smaller
     ):
         for shot in cut.shots:
-            clip = Path(folder, f"scene-{shot.number:0{digits}}.mp4")
+            clip = folder / f"scene-{shot.number:0{digits}}.mp4"
             frames = _clip(shot.take, frames_of, size, shot.take.frames_per_second)
             write_video(clip, frames, shot.take.frames_per_second)
             bundle.write(clip, clip.name)

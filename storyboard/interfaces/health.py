@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import ThroughlineError
 
-from ..rendering.resources import SPARE_DISK_BYTES
+from ..store.room import SPARE_DISK_BYTES
 from ..studio import Studio
 
 FULL_BYTES = SPARE_DISK_BYTES // 4

@@ -23,6 +23,7 @@ from .colour import holdable
 from .ffmpeg import CODECS, GUARDED, LOCAL_ONLY
 from .fit import FILL, Fit
 from .header import ENDS_EARLY, Header, read_header
+from .temporary import temporary_folder
 
 __all__ = ["CODECS", "GUARDED", "MOST_BYTES", "check_clip", "read_clip", "write_gif", "write_video"]
 
@@ -55,8 +56,8 @@ def write_gif(path: Path, frames: Callable[[], Iterable[np.ndarray]], frames_per
 
     Raises as `write_video` does.
     """
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        palette = Path(folder, "palette.png")
+    with temporary_folder() as folder:
+        palette = folder / "palette.png"
         _encode(
             palette, *_first(path, frames()), frames_per_second, "-vf", "palettegen", "-update", "1", "-f", "image2"
         )

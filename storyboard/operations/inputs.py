@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 import reprlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,10 @@ from pipeline.errors import ThroughlineError
 
 from ..document.conditioning import word_ref
 from ..document.story import Board, Value, WordRef, new_id, parse
+from ..media.temporary import temporary_folder
 from ..rendering.takes import Trial
 from ..store.files import file_name
+from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from .arguments import Key
 
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
@@ -93,7 +94,8 @@ def uploaded(data: str, name: str) -> Iterator[Path]:
         content = base64.b64decode("".join(data.split()), validate=True)  # programs break it into lines
     except (binascii.Error, ValueError):
         raise ThroughlineError(f"{shown} did not arrive whole: try again") from None
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / file_name(Path(name).name, "upload")
+    with temporary_folder() as folder:
+        check_disk(folder, len(content), SPARE_TEMPORARY_BYTES)
+        path = folder / file_name(Path(name).name, "upload")
         path.write_bytes(content)
         yield path

@@ -29,9 +29,10 @@ from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
 from ..store.library import Library
+from ..store.room import check_disk
 from ..store.schema import Head
 from .queue import CLOSING_SECONDS, LIMITS, Job, Made, Queue, QueueLimits
-from .resources import check_disk, check_memory
+from .resources import check_memory
 from .takes import Decided, TakeMaker, Trial
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""Looks whether the machine has room before something large is begun."""
+"""Looks whether the machine has memory before something large is begun. Its disk: `storyboard.store.room`."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,8 @@ import psutil
 
 from pipeline.errors import ThroughlineError
 
-SPARE_DISK_BYTES = 256 << 20
 SPARE_MEMORY_BYTES = 256 << 20
 GROUP = Path("/sys/fs/cgroup")  # the limits of a container
-
-
-def check_disk(folder: Path, spare: int = SPARE_DISK_BYTES) -> None:
-    """Raises ThroughlineError if the disk is nearly full: what is there stays safe, and nothing large is begun."""
-    free = shutil.disk_usage(folder).free
-    if free < spare:
-        megabytes = f"{free >> 20} MB left, expected at least {spare >> 20}"
-        raise ThroughlineError(f"the disk of {folder} is nearly full: {megabytes}")
 
 
 def check_memory(device: str, needed: int, spare: int = SPARE_MEMORY_BYTES) -> None:

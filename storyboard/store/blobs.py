@@ -15,7 +15,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from pipeline.errors import ThroughlineError
 SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz", "gif", "pdf", "zip", "m4a"])
 CHUNK_BYTES = 1 << 20
 DAMAGED = "damaged"  # the folder of what is not what its name says
+PARTS, PART_SECONDS = "parts", 3600.0  # the folder of what is being written: whoever lives adds to it all the time
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,6 +58,11 @@ class BlobStore:
         if not path.is_file():
             raise ThroughlineError(f"file {digest[:12]}….{suffix} is missing from {self.folder}")
         return path
+
+    def bytes_of(self, files: Iterable[tuple[str, str]]) -> int:
+        """How long these files, digests and suffixes, are together; those that are missing don't count."""
+        paths = (self._place(digest, suffix) for digest, suffix in files)
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
     def read(self, digest: str, suffix: str) -> bytes | None:
         """What a file holds; None if it is not there or is not what its name says."""
@@ -104,6 +110,13 @@ class BlobStore:
                     freed += status.st_size
         return freed
 
+    def clear_parts(self, older_than_seconds: float = PART_SECONDS) -> int:
+        """Deletes what a killed process was writing, which nobody has added to for so long; returns how many files."""
+        old = [path for path in (self.folder / PARTS).glob("*.part") if _age(path) > older_than_seconds]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
     def _place(self, digest: str, suffix: str) -> Path:
         if suffix not in SUFFIXES:
             raise ThroughlineError(f"suffix is {suffix!r}: expected one of {', '.join(sorted(SUFFIXES))}")
@@ -113,7 +126,7 @@ class BlobStore:
 
     def _keep(self, chunks: Iterator[bytes], suffix: str) -> str:
         self._place("0" * 64, suffix)  # refuse before writing
-        part = self.folder / "parts" / f"{secrets.token_hex(8)}.part"
+        part = self.folder / PARTS / f"{secrets.token_hex(8)}.part"
         try:
             _make_folder(part.parent)
             digest = _write(part, chunks)
@@ -154,6 +167,14 @@ def _write(path: Path, chunks: Iterator[bytes]) -> str:
         file.flush()
         os.fsync(file.fileno())
     return hashed.hexdigest()
+
+
+def _age(path: Path) -> float:
+    """Seconds since anything was written; 0 if it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _is_sound(path: Path) -> bool:

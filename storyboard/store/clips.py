@@ -6,7 +6,6 @@ Does not cover: how a take is rendered (`storyboard.rendering.takes`), how a vid
 from __future__ import annotations
 
 import io
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,9 @@ from ..media.images import is_picture
 from ..media.importing import read_any
 from ..media.sizes import good_scale
 from ..media.sound import keep_sound
+from ..media.temporary import temporary_folder
 from .blobs import BlobStore
+from .room import check_disk
 
 MOST_FRAMES = 960  # of an imported clip: two minutes at 8 a second
 
@@ -32,8 +33,8 @@ def keep_frames(media: BlobStore, frames: np.ndarray, rate: float) -> dict[str, 
     """Writes clip, preview and keyframe of frames, uint8 (F, H, W, 3), and gives the fields of a take about them."""
     count, height, width, _ = frames.shape
     index = count // 2
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / "clip.mp4"
+    with temporary_folder() as folder:
+        path = folder / "clip.mp4"
         video.write_video(path, frames, rate, good_scale(width))
         clip = media.put_file(path)
     return {
@@ -67,9 +68,10 @@ def read_frames(media: BlobStore, take: Take, enlarged: bool = False) -> np.ndar
 def imported_take(media: BlobStore, story: Story, scene: str, path: Path, rate: float, fit: Fit = FIT) -> Take:
     """A take of a scene made of a user's own clip, or of a picture that lasts as long as the scene would.
 
-    Raises ThroughlineError for what is neither, and for a scene that does not exist.
+    Raises ThroughlineError for what is neither, for a scene that does not exist, and for no room.
     """
     wanted = story.scene(scene)
+    check_disk(media.folder)
     frames = read_any(path, story.height, story.width, rate, wanted.num_frames, fit)
     if len(frames) > MOST_FRAMES:
         count = f"{len(frames)} frames at {rate:g} a second"
@@ -84,6 +86,6 @@ def _kept_sound(media: BlobStore, clip: Path) -> str | None:
     """The digest of a clip's sound, if it has one."""
     if is_picture(clip):
         return None
-    with tempfile.TemporaryDirectory(prefix="throughline-") as folder:
-        path = Path(folder) / "sound.m4a"
+    with temporary_folder() as folder:
+        path = folder / "sound.m4a"
         return media.put_file(path) if keep_sound(clip, path) else None

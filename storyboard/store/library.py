@@ -12,7 +12,6 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from ..document import edits
 from ..document.story import Board, Scene, Story, Take
 from .database import Database
 from .job_store import JobStore
+from .memory import Memory, bytes_in_memory
 from .recovery import repair
 from .schema import (
     MIGRATIONS,
@@ -41,8 +41,8 @@ from .schema import (
     write_take,
 )
 
-MOST_OPEN, MOST_OPEN_PARTS = 1000, 100_000  # stories in memory; their scenes and takes, 1 to 2 kB each
-MOST_PAST = 2000  # stories as they were, in memory, for `edited`
+MOST_OPEN_BYTES = 96 << 20  # of stories and their takes in memory; the one in use stays, however large
+MOST_PAST_BYTES = 32 << 20  # of stories as they were, for `edited`
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class _Record:
     deleted: bool
     present: Revision
     head: Head
+    story_bytes: int  # about what it takes in memory
+    takes_bytes: int
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Library:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the owners' secrets
         except OSError as error:
             raise ThroughlineError(f"folder {folder} can't be made: {error.strerror}") from error
-        self._records: OrderedDict[str, _Record] = OrderedDict()  # by story id, the last changed at the end
-        self._past: OrderedDict[tuple[str, int], Story] = OrderedDict()  # by story id and rev
+        self._records: Memory[str, _Record] = Memory(MOST_OPEN_BYTES)  # by story id
+        self._past: Memory[tuple[str, int], Story] = Memory(MOST_PAST_BYTES)  # by story id and rev
         self._database = Database(folder / "library.sqlite3", MIGRATIONS, self._records.clear)
         self._repaired = repair(self._database)
         self.job_store = JobStore(self._database, folder / "holders")
@@ -225,7 +227,7 @@ class Library:
         """What differs from the story at `since_rev`: (scene id, field), or ('', field) for fields of the story, among
         them 'scenes' if scenes were added, removed or moved. Empty if that is too long ago to be known."""
         now = self.head(owner, story_id).board.story
-        then = self._past.get((story_id, since_rev), now)
+        then = self._past.get((story_id, since_rev)) or now
         return set(_differences(then, now))
 
     # --- what is referred to ------------------------------------------------------------------------------------------
@@ -282,9 +284,7 @@ class Library:
             head = self._commit(record, following)
             if head is not None:
                 return head
-            with self._database.lock:
-                if self._records.get(story_id) is record:  # it is not what the disk says: read it again
-                    del self._records[story_id]
+            self._records.drop(story_id, record)  # it is not what the disk says: read it again
 
     def _commit(self, record: _Record, step: _Step) -> Head | None:
         """None if the story is not what `record` says any more."""
@@ -301,13 +301,12 @@ class Library:
             if step.ends_redo:
                 gone = (story.id, step.present.number)
                 db.execute("DELETE FROM revisions WHERE story = ? AND number > ?", gone)
-            write_revision(db, step.present)
-            if step.take:
-                write_take(db, story.id, step.take)
+            story_bytes = write_revision(db, step.present)
+            takes_bytes = record.takes_bytes + (write_take(db, story.id, step.take) if step.take else 0)
             if step.ended:
                 db.execute("DELETE FROM jobs WHERE id = ?", (step.ended,))
             head = read_head(db, board, record.head.rev + 1, step.present)
-            return replace(record, present=step.present, head=head)
+            return _Record(record.owner, record.deleted, step.present, head, story_bytes, takes_bytes)
 
         changed = self._database.write(write, self._remember)
         return changed.head if changed else None
@@ -332,7 +331,7 @@ class Library:
         row = (deleted, story_id)
         self._database.write(
             lambda db: db.execute("UPDATE stories SET rev = rev + 1, deleted = ? WHERE id = ?", row),
-            lambda done: self._records.pop(story_id, None),
+            lambda done: self._records.drop(story_id),
         )
 
     # --- what is in memory -------------------------------------------------------------------------------------------
@@ -356,8 +355,9 @@ class Library:
                 return None
             owner, deleted, rev, number, label, group, doc = row
             present = Revision(number, label, group, parse_revision(doc))
-            head = read_head(db, Board(present.story, read_shelf(db, story_id)), rev, present)
-            return _Record(owner, deleted is not None, present, head)
+            takes, takes_bytes = read_shelf(db, story_id)
+            head = read_head(db, Board(present.story, takes), rev, present)
+            return _Record(owner, deleted is not None, present, head, bytes_in_memory(unpack(doc)), takes_bytes)
 
         return self._database.write(read, self._remember)  # the three queries see the same moment
 
@@ -365,17 +365,8 @@ class Library:
         if record is None:
             return
         story = record.present.story
-        self._records[story.id] = record
-        self._records.move_to_end(story.id)
-        self._past[story.id, record.head.rev] = story
-        while len(self._past) > MOST_PAST:
-            self._past.popitem(last=False)
-        while len(self._records) > MOST_OPEN or (len(self._records) > 1 and self._open_parts() > MOST_OPEN_PARTS):
-            self._records.popitem(last=False)
-
-    def _open_parts(self) -> int:
-        boards = [record.head.board for record in self._records.values()]
-        return sum(len(board.story.scenes) + len(board.takes) for board in boards)
+        self._records.keep(story.id, record, record.story_bytes + record.takes_bytes)
+        self._past.keep((story.id, record.head.rev), story, record.story_bytes)
 
 
 def _differences(then: Story, now: Story) -> Iterator[tuple[str, str]]:

@@ -10,13 +10,16 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from typing import NoReturn
 
 from pipeline.errors import ThroughlineError
 
+from ..media.temporary import clear_temporary
 from .blobs import DAMAGED, BlobStore
 from .library import Library
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # files that nothing refers to
+TIDY_SECONDS = 24 * 3600.0  # between two times of clearing up
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +37,23 @@ class Maintenance:
         self._library, self._media, self._model, self._tidy_readings = library, media, model, tidy_readings
         self._spoiled: tuple[str, ...] = ()  # files that were set aside
 
+    def run(self, wait: Callable[[float], object] = time.sleep) -> NoReturn:
+        """`look_after` now, and `tidy` every day, for a thread of its own. Never returns; ends if `wait` raises."""
+        self.look_after()
+        while True:
+            wait(TIDY_SECONDS)
+            self._try(self.tidy)
+
     def look_after(self) -> None:
-        """All there is to do, for a thread of its own: reads every file, half of the time."""
+        """All there is to do at a start: reads every file, half of the time."""
+        self._try(clear_temporary)
+        self._try(self.check)
+        self._try(self.tidy)
+
+    def _try(self, task: Callable[[], object]) -> None:
         try:
-            self.check()
-            self.tidy()
-        except (ThroughlineError, OSError):  # a full or failing disk; the next start tries again
+            task()
+        except (ThroughlineError, OSError):  # a full or failing disk; the next time tries again
             _log.exception("the library could not be looked after")
 
     def check(self) -> list[str]:
@@ -54,6 +68,7 @@ class Maintenance:
         """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
         encodings by another model or of such files, once they are a week old. Gives how many bytes."""
         self._tidy_readings()
+        self._media.clear_parts()
         referred = self._library.referred()
         kept = referred | self._library.keep_encodings(self._model(), referred)
         return self._media.collect(kept, KEPT_SECONDS)

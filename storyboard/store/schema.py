@@ -18,6 +18,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Story, Take
 from .database import Migrations
+from .memory import bytes_in_memory
 
 MIGRATIONS: Migrations = (
     (
@@ -104,21 +105,29 @@ def read_head(db: sqlite3.Connection, board: Board, rev: int, present: Revision)
     return Head(board, rev, present.number > 0, after is not None, present.label, after[0] if after else "")
 
 
-def read_shelf(db: sqlite3.Connection, story_id: str) -> dict[str, Take]:
-    rows = db.execute("SELECT doc FROM takes WHERE story = ? ORDER BY number", (story_id,))
-    takes = [Take.model_validate_json(doc) for (doc,) in rows]
-    return {take.id: take for take in takes}
+def read_shelf(db: sqlite3.Connection, story_id: str) -> tuple[dict[str, Take], int]:
+    """The takes of a story by id, and about how many bytes of memory they take."""
+    takes, size = {}, 0
+    for (doc,) in db.execute("SELECT doc FROM takes WHERE story = ? ORDER BY number", (story_id,)):
+        take = Take.model_validate_json(doc)
+        takes[take.id] = take
+        size += bytes_in_memory(doc)
+    return takes, size
 
 
-def write_revision(db: sqlite3.Connection, revision: Revision) -> None:
-    story = revision.story
-    row = (story.id, revision.number, revision.label, revision.group, zlib.compress(story.model_dump_json().encode()))
+def write_revision(db: sqlite3.Connection, revision: Revision) -> int:
+    """Gives about how many bytes of memory its story takes."""
+    story, text = revision.story, revision.story.model_dump_json()
+    row = (story.id, revision.number, revision.label, revision.group, zlib.compress(text.encode()))
     db.execute("INSERT OR REPLACE INTO revisions VALUES (?, ?, ?, ?, ?)", row)
+    return bytes_in_memory(text)
 
 
-def write_take(db: sqlite3.Connection, story_id: str, take: Take) -> None:
-    row = (story_id, take.id, take.model_dump_json())
-    db.execute("INSERT INTO takes (story, id, doc) VALUES (?, ?, ?)", row)
+def write_take(db: sqlite3.Connection, story_id: str, take: Take) -> int:
+    """Gives about how many bytes of memory it takes."""
+    text = take.model_dump_json()
+    db.execute("INSERT INTO takes (story, id, doc) VALUES (?, ?, ?)", (story_id, take.id, text))
+    return bytes_in_memory(text)
 
 
 def unpack(doc: bytes) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from storyboard.rendering import hosting, renderer
 from tests.paths import ROOT
-from tests.soak import crowd, faults, powercut, prompts, stateful, together
+from tests.soak import crowd, faults, imports, powercut, prompts, stateful, together
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, wait_for
 
@@ -180,3 +180,9 @@ def test_sixty_damaged_media_are_read_or_refused() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (read|refused)", result.stdout)}
     assert counts["read"] + counts["refused"] == 60 and counts["refused"] > 10
+
+
+def test_the_largest_archive_is_at_the_limits_and_comes_in(tmp_path: Path) -> None:
+    imports.write_largest(tmp_path / "a.zip", most_bytes=12 << 20, most_story=8 << 20)
+    assert 9 << 20 < (tmp_path / "a.zip").stat().st_size <= 12 << 20
+    assert imports.run(tmp_path / "a.zip", tmp_path / "home", times=2) < imports.MOST_GROWTH

@@ -139,11 +139,7 @@ def test_a_damaged_step_stays_behind(studio: Studio) -> None:
 def test_of_a_very_long_past_the_oldest_stays_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     story = edits.new_story("0", ["Mia runs."])
     steps = [UndoStep(label="", story=edits.edit_story(story, title=str(n))) for n in range(20)]
-    monkeypatch.setattr(
-        archive_history,
-        "_MOST",
-        (archive_history.MOST_BYTES, archive_history.MOST_VALUES, 6, archive_history.MOST_SCENES),
-    )
+    monkeypatch.setattr(archive_history, "_MOST", (*archive_history._MOST[:2], 6, *archive_history._MOST[3:]))
     kept = archive_history.recent(UndoHistory(tuple(steps), present=17))
     assert [step.story.title for step in kept.steps] == [str(n) for n in range(14, 20)] and kept.present == 3
     kept = archive_history.recent(UndoHistory(tuple(steps), present=2))

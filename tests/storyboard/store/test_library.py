@@ -279,18 +279,27 @@ def test_stories_of_a_crowd_stay_in_memory(library: Library, monkeypatch: pytest
         assert library.edit(ME, story.id, titled("again"), "title").board.story.title == "again"
 
 
-@pytest.mark.parametrize(("most", "parts", "left"), [(3, 1000, 3), (1000, 7, 3), (1000, 1, 1)])
-def test_memory_has_an_end_and_the_disk_knows_the_rest(
-    library: Library, monkeypatch: pytest.MonkeyPatch, most: int, parts: int, left: int
-) -> None:
-    monkeypatch.setattr("storyboard.store.library.MOST_OPEN", most)
-    monkeypatch.setattr("storyboard.store.library.MOST_OPEN_PARTS", parts)
-    stories = [new(library, "a cat", "a dog") for _ in range(5)]
-    assert len(library._records) == left
+@pytest.mark.parametrize("left", [1, 3])
+def test_memory_has_an_end_in_bytes_and_the_disk_knows_the_rest(library: Library, left: int) -> None:
+    stories = [new(library, "a cat", "a dog")]
+    most = library._records.most_bytes = library._past.most_bytes = library._records.bytes * left + 500
+    stories += [new(library, "a cat", "a dog") for _ in range(4)]
+    assert len(library._records) == len(library._past) == left
     for number, story in enumerate(stories):
         library.edit(ME, story.id, titled(str(number)), "title")
     assert [library.head(ME, story.id).board.story.title for story in stories] == ["0", "1", "2", "3", "4"]
     assert len(library._records) == left
+    assert max(library._records.bytes, library._past.bytes) <= most
+
+
+def test_a_story_takes_the_same_memory_read_as_written(tmp_path: Path) -> None:
+    with closing(Library(tmp_path)) as library:
+        story = new(library, "a cat", "a dog")
+        library.add_take(ME, story.id, take_of(story.scenes[0].id))
+        written = library._records.bytes
+        library._records.clear()
+        library.head(ME, story.id)
+        assert library._records.bytes == written
 
 
 # --- jobs, timings, references ---------------------------------------------------------------------------------------

@@ -1,14 +1,19 @@
 """What a disk has spoiled is set aside and named, to whom it belongs and to nobody else."""
 
+import os
 import sqlite3
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from storyboard.store.blobs import DAMAGED, BlobStore
+from pipeline.errors import ThroughlineError
+from storyboard.store.blobs import DAMAGED, PART_SECONDS, BlobStore
+from storyboard.store.maintenance import TIDY_SECONDS
 from storyboard.studio import Studio
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, YOU
@@ -114,3 +119,38 @@ def test_repairs_are_told_to_whom_they_concern(tmp_path: Path) -> None:
     (notice,) = studio.notices(YOU)["notices"]
     assert notice.startswith("The library was damaged (") and str(tmp_path) not in notice
     studio.close()
+
+
+def test_clearing_up_goes_on_while_the_app_runs(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    waits, days = list[float](), list[int]()
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise InterruptedError
+
+    def tidy() -> int:
+        days.append(len(waits))
+        if len(days) == 2:
+            raise ThroughlineError("the disk is full")  # that day, and not the next
+        return 0
+
+    monkeypatch.setattr(studio.maintenance, "tidy", tidy)
+    with pytest.raises(InterruptedError):
+        studio.maintenance.run(wait)
+    assert waits == [TIDY_SECONDS] * 3 and days == [0, 1, 2]
+
+
+def test_what_a_killed_process_was_writing_goes_and_what_is_being_written_stays(studio: Studio) -> None:
+    parts = studio.media.folder / "parts"
+    parts.mkdir(exist_ok=True)
+    left, recent = parts / "0123.part", parts / "4567.part"
+    for path in (left, recent):
+        path.write_bytes(b"half")
+    then = time.time() - PART_SECONDS - 60
+    os.utime(left, (then, then))
+    studio.maintenance.tidy()
+    assert [*parts.iterdir()] == [recent]

@@ -291,6 +291,4 @@ def test_a_render_that_has_no_room_is_not_begun(studio: Studio, monkeypatch: pyt
     (job,) = last["jobs"].values()
     assert job["state"] == "failed" and "not enough memory to render this scene" in job["error"]
     monkeypatch.undo()
-    with pytest.raises(ThroughlineError, match="nearly full"):
-        resources.check_disk(studio.folder, spare=1 << 60)
     assert resources.free_memory("cpu") > 0
