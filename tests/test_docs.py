@@ -163,7 +163,7 @@ def words_in_code(source: Path) -> frozenset[str]:
 
 
 def is_known(name: str) -> bool:
-    """Whether `room.module.name` or any end of it is in the code; of other dotted names, whether their words are."""
+    """Whether `package.module.name` or any end of it is in the code; of other dotted names, whether their words are."""
     parts = name.split(".")
     modules = {source: source.relative_to(ROOT).with_suffix("").parts for source in SOURCES}
     for length in range(len(parts), 0, -1):
