@@ -73,8 +73,12 @@ def rule_of(a: Spelling, b: Spelling, english: bool) -> Rule:
 
 @lru_cache(maxsize=512)
 def _rules_with(b: Spelling, english: bool) -> dict[Spelling, Rule]:
-    """What is known already of other words beside `b`; whoever meets a new one adds it."""
+    """What is known already of other words beside `b`; whoever meets a new one adds it, and empties it at MOST_RULES,
+    for users may write any number of words."""
     return {}
+
+
+MOST_RULES = 512  # beside each of 512 words
 
 
 SAME_KIND = 0.65  # what two words of one group of the lists count at least: puppy and dog are 0.5 to 0.7
@@ -216,6 +220,8 @@ class _Pair:
         for p, other, is_verb in self.prompts[0].telling:
             rule = rules.get(other)
             if rule is None:
+                if len(rules) >= MOST_RULES:
+                    rules.clear()
                 rule = rules[other] = rule_of(other, spelling, self.english)
             least, penalty, foreign = rule
             value = cosines[p] - penalty - foreign

@@ -116,11 +116,9 @@ class PromptReader:
 
     def _word_alone(self, form: str) -> np.ndarray:
         known = self._alone.get(form)
-        return (
-            self._keep(self._alone, form, word_vector(self.encoder.encode(form), 0, len(form)))
-            if known is None
-            else known
-        )
+        if known is not None:
+            return known
+        return self._keep(self._alone, form, word_vector(self.encoder.encode(form), 0, len(form)))
 
 
 def _trim(cache: OrderedDict, size: int) -> None:

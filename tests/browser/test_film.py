@@ -4,8 +4,10 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
+import imageio.v3 as iio
 import pytest
 from PIL import Image
 from playwright.sync_api import Download, Locator, Page, expect
@@ -126,6 +128,14 @@ def mp4(content: bytes) -> bool:
     return content[4:8] == b"ftyp" and b"avc1" in content
 
 
+def finished(content: bytes) -> bool:
+    with NamedTemporaryFile(suffix=".mp4") as file:
+        file.write(content)
+        file.flush()
+        shape = iio.improps(file.name, plugin="FFMPEG").shape
+    return mp4(content) and shape[1:3] == (384, 576)
+
+
 def gif(content: bytes) -> bool:
     image = Image.open(io.BytesIO(content))
     return image.format == "GIF" and getattr(image, "n_frames", 1) == 45
@@ -153,6 +163,7 @@ def story(content: bytes) -> bool:
 
 EXPORTS: dict[str, Any] = {
     "mp4": mp4,
+    "finished.mp4": finished,
     "gif": gif,
     "sheet.png": png,
     "sheet.pdf": pdf,

@@ -1,7 +1,5 @@
 """Other sites' pages can't act with a visitor's cookies, and where people log in, nothing says what there is before."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -13,7 +11,6 @@ from starlette.testclient import TestClient
 
 from storyboard.studio import Studio
 from storyboard.ui.security import Guard
-from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, served
 
 COOKIE = {"Cookie": "any=thing"}
@@ -38,19 +35,6 @@ LISTINGS = [
     "gradio_api/info", "gradio_api/mcp", "gradio_api/mcp/", "gradio_api/mcp/schema", "gradio_api/mcp/sse",
     "gradio_api/mcp/messages/",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    studio = open_fake(tmp_path_factory.mktemp("home"))
-    yield studio
-    studio.close()
-
-
-@pytest.fixture(scope="module")
-def address(studio: Studio) -> Iterator[str]:
-    with served(studio) as address:
-        yield address
 
 
 @pytest.mark.parametrize(("headers", "status"), WITH_COOKIES)

@@ -27,22 +27,9 @@ from storyboard.studio import Studio
 from storyboard.ui import page
 from storyboard.ui.security import MOST_BODY_BYTES, Throttle
 from tests.soak.fakes import open_fake
-from tests.storyboard.studios import ME, YOU, served
+from tests.storyboard.studios import ME, YOU
 
 SECRET_WORDS = "Mia hides the purple key"
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    studio = open_fake(tmp_path_factory.mktemp("home"))
-    yield studio
-    studio.close()
-
-
-@pytest.fixture(scope="module")
-def address(studio: Studio) -> Iterator[str]:
-    with served(studio) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
