@@ -16,7 +16,7 @@ from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError
 from pipeline.language import vocabulary
 from storyboard import logs
-from storyboard.rendering.hosting import stoppable
+from storyboard.rendering.hosting import stoppable, wait_for_signal
 from storyboard.rendering.model_choice import Choice, add_options
 from storyboard.rendering.model_picker import allowed, remembered
 from storyboard.studio import Studio, home
@@ -88,7 +88,7 @@ def serve(choice: Choice, port: int | None) -> None:
         build(studio).launch(server_port=port, **told)
         studio.renderer.warm_up()  # not before: the page is up sooner
         logs.event("serving", port=port, notice=studio.library.notice, **health(studio))
-        threading.Event().wait()  # until a signal comes
+        wait_for_signal()
     finally:
         studio.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 SHORTEST_SECONDS, LONGEST_SECONDS = 20, 300  # of one call: a scene
 
 STOPPING_SECONDS = 4.5  # hosts kill what takes longer than five
+LONGEST_SLEEP = 0.5  # seconds, of a main thread that waits for a signal
 
 
 @contextmanager
@@ -32,6 +34,13 @@ def stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def wait_for_signal() -> None:
+    """Waits in the main thread until a signal's handler raises. In short sleeps: a signal that comes between Python's
+    look for signals and the call that blocks does not end that call, and its handler would never run."""
+    while True:
+        time.sleep(LONGEST_SLEEP)
 
 
 def on_gpu(function: Function, seconds: Callable[..., float]) -> Function:

@@ -135,14 +135,14 @@ SERVING = """
 import sys
 from pathlib import Path
 import app
+from storyboard.rendering.hosting import wait_for_signal
 from tests.soak.fakes import open_fake
-import threading
 
 def serve(choice, port):
     studio = open_fake(Path(sys.argv[1]), steps=10**6, step_seconds=float(sys.argv[2]))
     try:
         print("serving", flush=True)
-        threading.Event().wait()
+        wait_for_signal()
     finally:
         studio.close()
 

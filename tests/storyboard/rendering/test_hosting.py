@@ -80,3 +80,27 @@ def test_generation_works_in_a_forked_process_with_pickled_arguments(tmp_path: P
     command = [sys.executable, "-c", FORKED, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0 and done.stdout.strip() == "same", done.stderr
+
+
+UNSEEN = """
+import signal, threading, time
+from storyboard.rendering.hosting import stoppable, wait_for_signal
+
+def aside():
+    time.sleep(0.3)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    time.sleep(60)
+
+threading.Thread(target=aside, daemon=True).start()
+try:
+    with stoppable():
+        wait_for_signal()
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_is_handled() -> None:
+    """Another thread takes it here, which is what a signal just before the main thread blocks looks like."""
+    result = subprocess.run([sys.executable, "-c", UNSEEN], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 0 and result.stdout == "stopped\n", result.stderr
