@@ -18,6 +18,7 @@ from .encoders.latents import check_finite
 from .generation import SceneRequest
 from .guidance import branches, guide
 from .reference.attention import collage, drawn, keys_and_values
+from .sampling import Timestep
 
 Predictions = dict[str, Tensor]  # by branch
 Outcome = tuple[Tensor, dict[str, float]]  # of a step, of a scene
@@ -70,21 +71,21 @@ class _Predictor:
         seen, place = [request.memory.references for request in requests], backbone.where()
         self.collages = [collage(own, backbone.patch).to(place) if own else None for own in seen]
 
-    def __call__(self, noisy: list[Tensor], t: int, names: list[tuple[str, ...]]) -> list[Predictions]:
+    def __call__(self, noisy: list[Tensor], t: Timestep, names: list[tuple[str, ...]]) -> list[Predictions]:
         predictions: list[Predictions] = [{} for _ in names]
         rows = [(i, name) for i, own in enumerate(names) for name in own]
         for group, seen in self._groups(rows, t):
             for (i, name), v in zip(group, self._batch(noisy, t, group, seen), strict=True):
                 target = None if seen is None else self.collages[i]
-                alpha_bar = self.backbone.alpha_bars[t].float()
-                predictions[i][name] = v if target is None else drawn(v, noisy[i], alpha_bar, target)
+                level = self.backbone.noising.level(t)
+                predictions[i][name] = v if target is None else drawn(v, noisy[i], level, target)
         return predictions
 
     def begin(self, names: list[tuple[str, ...]], share: float) -> None:
         """The next step, after `share` of all steps."""
         self.caches.begin([(i, name) for i, own in enumerate(names) for name in own], share)
 
-    def _groups(self, rows: list[BranchRow], t: int) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
+    def _groups(self, rows: list[BranchRow], t: Timestep) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
         plain = [row for row in rows if not self._looks(row)]
         groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(plain, None)] if plain else []
@@ -97,7 +98,7 @@ class _Predictor:
         return row[1] != "forgetful" and bool(self.requests[row[0]].memory.references)
 
     def _batch(
-        self, noisy: list[Tensor], t: int, rows: list[BranchRow], seen: list[KeysValues] | None
+        self, noisy: list[Tensor], t: Timestep, rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
         told = [Conditions(self.words[i][name == "negative"], self._history(i, name)) for i, name in rows]
         network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))

@@ -306,8 +306,8 @@ class StoryPipeline(DiffusionPipeline):
 
     def _latent_shape(self, options: Settings) -> tuple[int, ...]:
         frames = (options.num_frames - 1) // self.latents.period + 1
-        unit, channels = self.latents.unit, self.vae.config.latent_channels
-        return 1, frames, channels, options.height // unit, options.width // unit
+        unit = self.latents.unit
+        return 1, frames, self.latents.channels, options.height // unit, options.width // unit
 
 
 def _check_decision(decision: FilterResult, prompt: str, history: Sequence[HistoryScene]) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pipeline.backbones.base import Conditions, Limits, Native, Network
 from pipeline.encoders.latents import Where, to_frames, to_signed
 from pipeline.encoders.text import TextEncoder
-from pipeline.sampling import Sampler, TrailingDdim
+from pipeline.sampling import Noising, Sampler, Timestep, TrailingDdim, VariancePreserving
 from pipeline.story_pipeline import StoryPipeline
 from tests.tiny import DIM, tiny_pipeline
 
@@ -51,7 +51,7 @@ class ToyNetwork(ModelMixin, ConfigMixin):
 
 
 class ToyLatents:
-    unit, period = UNIT, 1
+    unit, period, channels = UNIT, 1, 3
 
     def encode(self, picture: np.ndarray) -> Tensor:
         return nn.functional.avg_pool2d(to_signed(picture)[:, :, 0], UNIT)[:, None]
@@ -80,8 +80,11 @@ class ToyBackbone:
         self.latents = ToyLatents()
 
     @property
-    def alpha_bars(self) -> Tensor:
-        return self.scheduler.alphas_cumprod
+    def noising(self) -> Noising:
+        return VariancePreserving(self.scheduler.alphas_cumprod)
+
+    def least_noise(self, t: Timestep) -> Timestep:
+        return 0
 
     def padding_frames(self, frames: int) -> int:
         return 0
@@ -93,7 +96,7 @@ class ToyBackbone:
         return TrailingDdim(self.scheduler, steps)
 
     def network(self, rows: Sequence[Conditions], **options: Any) -> Network:
-        def told(z: Tensor, timestep: int) -> Tensor:
+        def told(z: Tensor, timestep: Timestep) -> Tensor:
             return torch.stack([self.model(x, row.text, row.history) for x, row in zip(z, rows, strict=True)])
 
         return told
@@ -104,6 +107,9 @@ class ToyFamily:
 
     def native(self, folder: Path) -> Native:
         return ToyBackbone.native
+
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        return ToyBackbone.histories
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         return {"dtype": torch.float32}

@@ -21,7 +21,7 @@ from ..blocks.attention import KeysValues, Witness
 from ..blocks.block_cache import BlockCache
 from ..encoders.latents import LatentSpace, Where
 from ..encoders.text import TextEncoder
-from ..sampling import Sampler
+from ..sampling import Noising, Sampler, Timestep
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Conditions:
 class Network(Protocol):
     """A model that was told its rows: what denoising, references and inversion are given, and all that they know."""
 
-    def __call__(self, z: Tensor, timestep: int) -> Tensor:
+    def __call__(self, z: Tensor, timestep: Timestep) -> Tensor:
         """v for noisy latents z (B, f, C, h, w), float32."""
 
 
@@ -93,8 +93,11 @@ class Backbone(Protocol):
         """Which of `defaults.HISTORIES` it can take, the usual one first."""
 
     @property
-    def alpha_bars(self) -> Tensor:
-        """ᾱ of every timestep, from the least noise to the most."""
+    def noising(self) -> Noising:
+        """How noisy latents are at a timestep, and what the network predicts there."""
+
+    def least_noise(self, t: Timestep) -> Timestep:
+        """The least noisy timestep of those that the network of t was trained for: 0 where one network does all."""
 
     def padding_frames(self, frames: int) -> int:
         """Latent frames that have to come before the `frames` of a clip, and are cut off in the end."""
@@ -125,9 +128,12 @@ class Family(Protocol):
     def native(self, folder: Path) -> Native:
         """What suits the model in a folder, by its configuration files alone."""
 
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        """As `Backbone.histories`, by the configuration files alone."""
+
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The options with which `StoryPipeline.from_pretrained` loads the folder. Raises ThroughlineError for a folder
         of the family's autoencoder that is something else."""
 
     def bind(self, components: Mapping[str, ModelMixin | Any], where: Where) -> Backbone:
-        """The backbone that the components of a pipeline are."""
+        """The backbone that the components of a pipeline are. With them are the settings of its model_index.json."""

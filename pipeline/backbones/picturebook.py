@@ -14,7 +14,7 @@ from ..encoders.text import TextEncoder
 from ..guidance import make_preconditioning
 from ..sampling import Sampler, TrailingDdim
 from .base import Limits, Native
-from .transformer_backbone import TransformerBackbone
+from .transformer_backbone import TransformerBackbone, histories_of
 
 NATIVE = Native(
     defaults.HEIGHT,
@@ -58,6 +58,9 @@ class PicturebookFamily:
 
     def native(self, folder: Path) -> Native:
         return NATIVE
+
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        return histories_of(folder)
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The precision is the transformer's alone, which does nearly all of the work: the text filter, which shares

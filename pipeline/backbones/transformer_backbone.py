@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +14,14 @@ from ..blocks.attention import AttentionContext, KeysValues, Rotary, Witness
 from ..blocks.block_cache import BlockCache
 from ..encoders.latents import LatentSpace, Where
 from ..guidance import Preconditioning
-from ..sampling import Scheduler
+from ..sampling import Scheduler, Timestep, VariancePreserving
 from ..transformer import StoryTransformer3DModel
 from .base import Conditions, Native, Network
+from .checkpoints import read_index
+from .registry import class_of
 
 ADAPTER = ("image_encoder", "extractor", "decoupler")  # components that trained history needs
+WITH_ADAPTER, WITHOUT = ("trained", "reference", "off"), ("reference", "off")
 
 
 class TransformerBackbone:
@@ -47,11 +51,14 @@ class TransformerBackbone:
 
     @property
     def histories(self) -> tuple[str, ...]:
-        return ("trained", "reference", "off") if self.has_adapter else ("reference", "off")
+        return WITH_ADAPTER if self.has_adapter else WITHOUT
 
     @property
-    def alpha_bars(self) -> Tensor:
-        return self.scheduler.alphas_cumprod
+    def noising(self) -> VariancePreserving:
+        return VariancePreserving(self.scheduler.alphas_cumprod)
+
+    def least_noise(self, t: Timestep) -> Timestep:
+        return 0
 
     def padding_frames(self, frames: int) -> int:
         return 0
@@ -90,7 +97,7 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
 
-    def __call__(self, z: Tensor, timestep: int) -> Tensor:
+    def __call__(self, z: Tensor, timestep: Timestep) -> Tensor:
         own, place = self.backbone, self.backbone.where()
         z = z.to(place)
         times, positions = torch.full((len(z),), timestep, device=place), own.positions(z.shape)
@@ -107,8 +114,18 @@ class _Told:
                     caches=self.caches,
                 ).sample
 
-        alpha_bar = own.alpha_bars[timestep].float()[None].to(place)
+        alpha_bar = own.noising.level(timestep).alpha_bar[None].to(place)
         return own.precondition(predict, z, alpha_bar).float()
+
+
+def histories_of(folder: Path) -> tuple[str, ...]:
+    """`base.Family.histories` of all these families."""
+    index = read_index(folder / "model_index.json")
+    return WITH_ADAPTER if all(class_of(index, name) for name in ADAPTER) else WITHOUT
+
+
+def to_device(rotary: Rotary, device: torch.device) -> Rotary:
+    return rotary and (rotary[0].to(device), rotary[1].to(device))
 
 
 def fast_on_cpu(device: torch.device, wanted: bool) -> torch.autocast:

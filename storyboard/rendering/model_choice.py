@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -48,7 +47,7 @@ class Choice:
         """Of everything about the model that decides what a scene looks like. Raises ThroughlineError."""
         folder = self.find()
         weights = checkpoints.digest(folder)
-        if self.history in (None, _usual_history(folder)):
+        if self.history is None or self.history == _usual_history(folder):
             return weights
         return hashlib.sha256(f"{weights} history {self.history}".encode()).hexdigest()
 
@@ -95,5 +94,6 @@ def add_options(group: argparse._ActionsContainer) -> None:
 
 
 def _usual_history(folder: Path) -> str:
-    index = json.loads((folder / "model_index.json").read_text())
-    return "trained" if (index.get("extractor") or [None])[0] else "reference"
+    from pipeline.backbones.registry import family_of
+
+    return family_of(folder).histories(folder)[0]
