@@ -41,10 +41,10 @@ class StoryPipeline(DiffusionPipeline):
     Does not cover: models whose text is not encoded by `text_encoder` alone.
     """
 
-    model_cpu_offload_seq = "text_encoder->transformer->vae"
+    model_cpu_offload_seq = "text_encoder->transformer->transformer_2->vae"
     _adapter = ["image_encoder", "extractor", "decoupler"]  # what a stock checkpoint lacks
     _exclude_from_cpu_offload = _adapter  # small, and their parts are called one by one
-    _optional_components = ["text_encoder", "tokenizer", *_adapter]  # see save_pretrained for the first two
+    _optional_components = ["text_encoder", "tokenizer", "transformer_2", *_adapter]  # first two: save_pretrained
 
     def __init__(
         self,
@@ -56,7 +56,12 @@ class StoryPipeline(DiffusionPipeline):
         image_encoder: CLIPVisionModelWithProjection | None = None,
         extractor: FeatureExtractor | None = None,
         decoupler: Decoupler | None = None,
+        *,
+        transformer_2: ModelMixin | None = None,
+        boundary_ratio: float | None = None,
+        expand_timesteps: bool = False,
     ) -> None:
+        """boundary_ratio, expand_timesteps: settings of a model_index.json, for families that have them."""
         super().__init__()
         self.register_modules(
             tokenizer=tokenizer,
@@ -67,8 +72,11 @@ class StoryPipeline(DiffusionPipeline):
             transformer=transformer,
             vae=vae,
             scheduler=scheduler,
+            transformer_2=transformer_2,
         )
-        self.backbone = registry.family(type(vae).__name__).bind(self.components, self._where)
+        settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps}
+        self.register_to_config(**settings)
+        self.backbone = registry.family(type(vae).__name__).bind(self.components | settings, self._where)
         self.text, self.latents = self.backbone.text, self.backbone.latents
         self.filter = TextFilter.from_backbone().within(self.text)
         self.denoiser = Denoiser(self.backbone)

@@ -38,7 +38,7 @@ class ToyNetwork(ModelMixin, ConfigMixin):
     """Tints the noise by the words and by what is remembered."""
 
     @register_to_config
-    def __init__(self, text_dim: int = 384, history_dim: int = DIM) -> None:
+    def __init__(self, text_dim: int = 384, history_dim: int = DIM, max_text_seq_length: int = 64) -> None:
         super().__init__()
         self.from_text, self.from_history = nn.Linear(text_dim, 3), nn.Linear(history_dim, 3)
 

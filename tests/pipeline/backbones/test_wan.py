@@ -1,0 +1,194 @@
+"""What is Wan's own: experts, expanded timesteps, prompts as its pipelines clean them, and folders that are refused."""
+
+import json
+import shutil
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import WanPipeline, WanTransformer3DModel
+
+from pipeline import loading
+from pipeline.backbones.base import Conditions
+from pipeline.backbones.wan.prompts import clean, spans_before
+from pipeline.backbones.wan.transformer import StoryWanTransformer3DModel
+from pipeline.blocks.attention import AttentionContext
+from pipeline.blocks.block_cache import BlockCache
+from pipeline.errors import ThroughlineError
+from pipeline.reference.attention import Attention, keys_and_values
+from pipeline.story_pipeline import StoryPipeline
+from pipeline.training.finetune.modes import trainable_backbone
+from tests import wan_checkpoints
+from tests.checkpoints import TEXT_WIDTH
+from tests.wan_checkpoints import FRAMES, HEIGHT, KINDS, WIDTH
+
+SMALL = {"height": HEIGHT, "width": WIDTH, "num_frames": FRAMES, "steps": 6}
+PROMPT, PAST = "A cat is driving on the beach", "A cat is running in the snow"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("wan")
+    return {kind: wan_checkpoints.save(root / kind, kind) for kind in KINDS}
+
+
+@lru_cache
+def loaded(folder: Path) -> StoryPipeline:
+    return loading.load(str(folder), device="cpu", dtype="float32")
+
+
+# --- the transformer -------------------------------------------------------------------------------------------------
+
+
+def transformer_and_input(expanded: bool) -> tuple[StoryWanTransformer3DModel, tuple[torch.Tensor, ...]]:
+    torch.manual_seed(3)
+    model = StoryWanTransformer3DModel.from_config(wan_checkpoints.new_transformer().config).eval()
+    z, text = torch.randn(2, 4, 2, 4, 6), torch.randn(2, 9, TEXT_WIDTH)
+    times = torch.rand(2, 12) * 1000 if expanded else torch.tensor([700.0, 20.0])
+    return model, (z, times, text)
+
+
+@pytest.mark.parametrize("expanded", [False, True])
+@torch.no_grad()
+def test_our_own_forward_is_the_stock_one(expanded: bool) -> None:
+    model, given = transformer_and_input(expanded)
+    stock = WanTransformer3DModel.from_config(model.config).eval()
+    stock.load_state_dict(model.state_dict())
+    expected = stock(*given).sample
+    told = AttentionContext(text_mask=torch.ones(2, 9, dtype=torch.bool), witness=lambda q, k, v: None)
+    torch.testing.assert_close(model(*given, context=told).sample, expected, rtol=1e-4, atol=1e-5)
+    cached = model(*given, caches=[BlockCache(0.1), BlockCache(0.1)]).sample
+    torch.testing.assert_close(cached, expected, rtol=1e-4, atol=1e-5)
+    assert torch.equal(model(*given).sample, expected)
+
+
+@torch.no_grad()
+def test_rows_that_hardly_change_pass_over_blocks() -> None:
+    model, (z, times, text) = transformer_and_input(False)
+    caches = [BlockCache(0.5), BlockCache(0.5)]
+    first = model(z, times, text, caches=caches).sample
+    changed = torch.stack([z[0], -z[1]])
+    again = model(changed, times, text, caches=caches).sample
+    assert [cache.passed for cache in caches] == [1, 0]
+    torch.testing.assert_close(again[0], first[0], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_witness_sees_what_the_video_looks_at_in_the_text(folders: dict[str, Path]) -> None:
+    backbone = loaded(folders["2.1"]).backbone
+    text = torch.randn(7, TEXT_WIDTH, generator=torch.Generator().manual_seed(0))
+    seen = Attention(7, [], [])
+    backbone.network([Conditions(text)], witness=seen)(torch.randn(1, 2, 4, 4, 6), 300)
+    assert [look.shape for look in seen.looks] == [(7, 12)] * 2
+    torch.testing.assert_close(seen.looks[0].sum(0), torch.ones(12))
+    assert [k.shape for k, _ in seen.keys_values] == [(1, 2, 12, 12)] * 2
+
+
+# --- two experts -----------------------------------------------------------------------------------------------------
+
+
+def test_each_expert_makes_its_own_steps_and_looks_at_references_that_it_read(folders, monkeypatch) -> None:
+    pipeline, calls = loaded(folders["2.2-A14B"]), list[tuple[str, float, int]]()
+    for name in ("transformer", "transformer_2"):
+        model = getattr(pipeline, name)
+        forward = model.forward
+
+        def noted(x, t, text, *, name=name, forward=forward, **options):
+            calls.append((name, float(t.flatten()[0]), len(text)))
+            return forward(x, t, text, **options)
+
+        monkeypatch.setattr(model, "forward", noted)
+    scene = pipeline.encode_scene(PAST, pipeline(PROMPT, **SMALL).frames)
+    assert {name for name, t, _ in calls if t >= 875} == {"transformer"}
+    assert {name for name, t, _ in calls if t < 875} == {"transformer_2"}
+    memory = pipeline.remember([scene], pipeline.filter([PAST], PROMPT), pipeline.native)
+    for step, reader, noise in ((950, "transformer", 875), (700, "transformer_2", 600), (100, "transformer_2", 100)):
+        calls.clear()
+        keys_and_values(memory.references, pipeline.backbone, step)
+        assert calls == [(reader, noise, 1)]
+
+
+def test_models_are_told_apart_by_the_settings_of_their_index(folders: dict[str, Path]) -> None:
+    sizes = {kind: loaded(folder).native for kind, folder in folders.items()}
+    assert [(s.height, s.width, s.num_frames) for s in sizes.values()] == [
+        (480, 832, 81), (720, 1280, 81), (704, 1280, 121),
+    ]  # fmt: skip
+    assert [loaded(folder).frames_per_second for folder in folders.values()] == [16, 16, 24]
+    assert [loaded(folder).backbone.limits.unit for folder in folders.values()] == [16, 16, 32]
+
+
+# --- prompts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, cleaned, word, found",
+    [
+        ("A cat", "A cat", "cat", "cat"),
+        ("  Tom &amp; Mia\n\n run ", "Tom & Mia run", "Mia", "Mia"),
+        ("Tom &amp; Mia", "Tom & Mia", "&", "&"),
+        ("&quot;Go&quot; she says", '"Go" she says', "Go", "Go"),
+        ("&lt;b&gt; caf&eacute;", "<b> café", "café", "caf&eacute;"),
+    ],
+)
+def test_spans_are_those_of_the_text_before_it_was_cleaned(text: str, cleaned: str, word: str, found: str) -> None:
+    assert clean(text) == cleaned
+    start = cleaned.index(word)
+    [(first, last)] = spans_before(text, cleaned, [(start, start + len(word))])
+    assert text[first:last].startswith(found)
+    assert spans_before(text, cleaned, [(0, 0)]) == [(0, 0)]
+
+
+@torch.no_grad()
+def test_a_prompt_that_needs_cleaning_makes_the_stock_encoding(folders: dict[str, Path]) -> None:
+    text, ours = "  A cat &amp; a dog \n on the  beach ", loaded(folders["2.1"])
+    stock = WanPipeline.from_pretrained(folders["2.1"], local_files_only=True)
+    expected = stock._get_t5_prompt_embeds(text, max_sequence_length=512)[0]
+    hidden = ours.text.encode(text).hidden
+    assert torch.equal(hidden, expected[: len(hidden)]) and not expected[len(hidden) :].any()
+
+
+# --- precision, memory, and what does not load -----------------------------------------------------------------------
+
+
+def test_the_autoencoder_stays_in_float32(folders: dict[str, Path]) -> None:
+    half = loading.load(str(folders["2.2-A14B"]), device="cpu", dtype="bfloat16")
+    assert {m.dtype for m in (half.transformer, half.transformer_2, half.text_encoder)} == {torch.bfloat16}
+    assert half.vae.dtype == torch.float32
+
+
+def test_eight_bits_through_torchao(folders: dict[str, Path]) -> None:
+    pytest.importorskip("torchao", reason="optional: pip install torchao")
+    low = loading.load(str(folders["2.2-A14B"]), device="cpu", dtype="float32", memory="low")
+    assert low.placement.said == ["memory low: weights in 8-bit integers, clips decoded in tiles"]
+    x, row = torch.randn(1, 2, 4, 4, 6), Conditions(torch.randn(9, TEXT_WIDTH))
+    whole = loaded(folders["2.2-A14B"])
+    for t in (950, 100):
+        with torch.no_grad():
+            expected, found = (p.backbone.network([row])(x, t) for p in (whole, low))
+        assert 0 < (found - expected).norm() / expected.norm() < 0.05
+
+
+def changed(folder: Path, target: Path, file: str, **values: object) -> str:
+    path = shutil.copytree(folder, target) / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    return str(target)
+
+
+@pytest.mark.parametrize(
+    "file, values, reason",
+    [
+        ("transformer/config.json", {"in_channels": 9}, "9 channels in, 4 out: expected a text-to-video model"),
+        ("model_index.json", {"text_encoder": ["transformers", "T5EncoderModel"]}, "expected UMT5EncoderModel"),
+        ("model_index.json", {"transformer": ["diffusers", "WanAnimateTransformer3DModel"]}, "WanTransformer3DModel"),
+        ("model_index.json", {"boundary_ratio": 0.9}, "a boundary_ratio and no transformer_2: expected both"),
+    ],
+)
+def test_other_models_with_the_autoencoder_are_refused(file, values, reason, folders, tmp_path: Path) -> None:
+    with pytest.raises(ThroughlineError, match=reason):
+        loading.load(changed(folders["2.1"], tmp_path / "other", file, **values), device="cpu")
+
+
+def test_it_cannot_be_finetuned_and_says_so(folders: dict[str, Path]) -> None:
+    with pytest.raises(ThroughlineError, match="model is of the family wan: expected one whose network reads history"):
+        trainable_backbone(loaded(folders["2.1"]))
