@@ -46,6 +46,7 @@ class Limits:
     width: int
     num_frames: int
     has_eta: bool  # whether noise can be added at each step
+    piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class Conditions:
 class Network(Protocol):
     """A model that was told its rows: what denoising, references and inversion are given, and all that they know."""
 
-    def __call__(self, z: Tensor, timestep: int) -> Tensor:
-        """v for noisy latents z (B, f, C, h, w), float32."""
+    def __call__(self, z: Tensor, timestep: int | Tensor) -> Tensor:
+        """v for noisy latents z (B, f, C, h, w), float32. timestep: of all, or int64 (B, f), one for every latent
+        frame."""
 
 
 class Backbone(Protocol):

@@ -90,10 +90,11 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
 
-    def __call__(self, z: Tensor, timestep: int) -> Tensor:
+    def __call__(self, z: Tensor, timestep: int | Tensor) -> Tensor:
         own, place = self.backbone, self.backbone.where()
-        z = z.to(place)
-        times, positions = torch.full((len(z),), timestep, device=place), own.positions(z.shape)
+        z, positions = z.to(place), own.positions(z.shape)
+        shared = torch.tensor([timestep]) if isinstance(timestep, int) else timestep
+        times = shared.to(place).expand(len(z), *shared.shape[1:])
 
         def predict(x: Tensor) -> Tensor:
             with fast_on_cpu(place, own.autocast):
@@ -107,7 +108,7 @@ class _Told:
                     caches=self.caches,
                 ).sample
 
-        alpha_bar = own.alpha_bars[timestep].float()[None].to(place)
+        alpha_bar = own.alpha_bars[shared.to(own.alpha_bars.device)].float().to(place)
         return own.precondition(predict, z, alpha_bar).float()
 
 
