@@ -18,7 +18,7 @@ from .encoders.latents import check_finite
 from .generation import SceneRequest
 from .guidance import branches, guide
 from .reference.attention import collage, drawn, keys_and_values
-from .sampling import Timestep
+from .sampling import NoiseLevel, Timestep
 
 Predictions = dict[str, Tensor]  # by branch
 Outcome = tuple[Tensor, dict[str, float]]  # of a step, of a scene
@@ -36,33 +36,75 @@ class Denoiser:
     def __call__(self, requests: Sequence[SceneRequest], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
         """Yields after every step, of each scene, the estimate of the clean latents, (1, f, C, h, w), and the norms.
 
-        shape: of the latents of a clip, (1, f, C, h, w). The scenes have as many steps.
+        shape: of the latents of a clip, (1, f, C, h, w), with those that it begins with, which stay as they are. The
+        scenes have as many steps.
         """
         cut = self.backbone.padding_frames(shape[1])
         shape = (shape[0], shape[1] + cut, *shape[2:])
         generators = [torch.Generator().manual_seed(request.settings.seed) for request in requests]
         noisy = [self.backbone.noise(shape, generator) for generator in generators]
         samplers = [self.backbone.sampler(r.settings.steps, r.settings.eta) for r in requests]
-        predict, steps = _Predictor(self.backbone, self.speed, requests), len(samplers[0].timesteps)
+        known = [_Known.of(request, z) for request, z in zip(requests, noisy, strict=True)]
+        predict, steps = _Predictor(self.backbone, self.speed, requests, known), len(samplers[0].timesteps)
         for index, t in enumerate(samplers[0].timesteps):
             weights = [self.speed.guiding(request.guidance).weights(index, steps) for request in requests]
-            names = [branches(*w, request.memory.remembers) for w, request in zip(weights, requests, strict=True)]
+            names = [
+                branches(*w, request.memory.remembers, _context(request))
+                for w, request in zip(weights, requests, strict=True)
+            ]
             predict.begin(names, index / steps)
             predictions, outcome = predict(noisy, t, names), []
             for i, (w1, w2) in enumerate(weights):
-                v = guide(predictions[i], w1, w2)
+                v = guide(predictions[i], w1, w2, _context(requests[i]))
                 check_finite(v, f"the model, at step {index + 1} of {steps},", "--dtype bfloat16 or float32")
                 noisy[i], clean = samplers[i].step(index, v, noisy[i], generators[i])
-                outcome.append((clean[:, cut:], {"text": w1, "history": w2} | _norms(predictions[i])))
+                clean = known[i].kept(clean[:, cut:])
+                outcome.append((clean, {"text": w1, "history": w2} | _norms(predictions[i])))
             yield outcome
+
+
+def _context(request: SceneRequest) -> float:
+    """s, for a clip that begins with known frames."""
+    return 0.0 if request.beginning is None else request.guidance.context
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The latent frames that a clip begins with, (1, k, C, h, w), often none, and the noise (1, f, C, h, w) that it
+    starts from."""
+
+    latents: Tensor
+    noise: Tensor
+
+    @classmethod
+    def of(cls, request: SceneRequest, noise: Tensor) -> _Known:
+        return cls(noise[:, :0] if request.beginning is None else request.beginning.to(noise), noise)
+
+    @property
+    def count(self) -> int:
+        return self.latents.shape[1]
+
+    def kept(self, z: Tensor) -> Tensor:
+        """z (1, f, C, h, w), but for what is known."""
+        return torch.cat([self.latents, z[:, self.count :]], dim=1)
+
+    def noised(self, z: Tensor, level: NoiseLevel) -> Tensor:
+        """z, but for what is known, which is as noisy as the level says."""
+        return torch.cat([level.noised(self.latents, self.noise[:, : self.count]), z[:, self.count :]], dim=1)
+
+    def timesteps(self, t: Timestep, of_known: Timestep) -> Tensor:
+        """Of every latent frame, (1, f)."""
+        return torch.tensor([[of_known if i < self.count else t for i in range(self.noise.shape[1])]])
 
 
 class _Predictor:
     """(z, t, branches) -> v of each branch, of each scene. Rows run as one batch, those that look at references as one
     batch a scene."""
 
-    def __init__(self, backbone: Backbone, speed: Speed, requests: Sequence[SceneRequest]) -> None:
-        self.backbone, self.requests, self.caches = backbone, requests, Caches(speed)
+    def __init__(
+        self, backbone: Backbone, speed: Speed, requests: Sequence[SceneRequest], known: Sequence[_Known]
+    ) -> None:
+        self.backbone, self.requests, self.known, self.caches = backbone, requests, known, Caches(speed)
 
         def encoded(text: str) -> Tensor:
             return backbone.text.encode(text).hidden
@@ -102,7 +144,17 @@ class _Predictor:
     ) -> tuple[Tensor, ...]:
         told = [Conditions(self.words[i][name == "negative"], self._history(i, name)) for i, name in rows]
         network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))
-        return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
+        if not any(self.known[i].count for i, _ in rows):
+            return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
+        z, times = zip(*(self._begun(noisy[row[0]], t, row) for row in rows), strict=True)
+        return network(torch.cat(z), torch.cat(times)).split(1)
+
+    def _begun(self, z: Tensor, t: Timestep, row: BranchRow) -> tuple[Tensor, Tensor]:
+        """The latents and timesteps (1, f) that a branch sees: frames that are known nearly clean, in the branch that
+        does not know them as noise."""
+        known, noising = self.known[row[0]], self.backbone.noising
+        of_known = noising.total - 1 if row[1] == "unbegun" else self.backbone.known_timestep
+        return known.noised(z, noising.level(of_known)), known.timesteps(t, of_known)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

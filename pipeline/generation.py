@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
+from torch import Tensor
 
 from . import defaults
 from .guidance import Guidance
@@ -41,6 +42,7 @@ class SceneRequest:
     memory: Memory
     guidance: Guidance = field(default_factory=Guidance)
     settings: Settings = field(default_factory=Settings)
+    beginning: Tensor | None = None  # latents (1, k, C, h, w) of the frames that the clip begins with
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,4 +91,5 @@ class Stopwatch:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.seconds[stage], self._since = now - self._since, now
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+        self._since = now

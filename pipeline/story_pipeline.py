@@ -30,6 +30,7 @@ from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace
 from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
+from .stages.continuation import SEEDS, Piece, check_beginning, joined, pieces
 from .text_filter import FilterResult, TextFilter
 
 __all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
@@ -192,10 +193,11 @@ class StoryPipeline(DiffusionPipeline):
         history: Sequence[HistoryScene] = (),
         guidance: Guidance | None = None,
         decision: FilterResult | None = None,
+        beginning: np.ndarray | None = None,
         **settings,
     ) -> Clip:
         """`generate` to its end."""
-        for item in self.generate(prompt, history, guidance, decision, **settings):
+        for item in self.generate(prompt, history, guidance, decision, beginning, **settings):
             result = item
         assert isinstance(result, Clip)
         return result
@@ -206,12 +208,14 @@ class StoryPipeline(DiffusionPipeline):
         history: Sequence[HistoryScene] = (),
         guidance: Guidance | None = None,
         decision: FilterResult | None = None,
+        beginning: np.ndarray | None = None,
         **settings,
     ) -> Iterator[Step | Clip]:
         """Yields a Step after every denoising step and at last the Clip. Closing the generator cancels.
 
         decision: what the filter has decided about `history` already; without it the filter is asked, by the settings'
-        threshold, pins and mutes. settings: the fields of `Settings`. The same seed, machine and settings give the same
+        threshold, pins and mutes. beginning: frames to go on from, uint8 (1 or 5, H, W, 3), of which the last is the
+        clip's first. settings: the fields of `Settings`. The same seed, machine and settings give the same
         clip, bit for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
         decision about something else, before the first step.
         """
@@ -219,7 +223,9 @@ class StoryPipeline(DiffusionPipeline):
         self.check(prompt, options)
         if decision is not None:
             _check_decision(decision, prompt, history)
-        return self._generate_in_memory(prompt, tuple(history), guidance, decision, options)
+        if beginning is not None:
+            self._check_beginning(beginning, options)
+        return self._generate_in_memory(prompt, tuple(history), guidance, decision, beginning, options)
 
     def check(self, prompt: str, options: Settings) -> None:
         """Raises ThroughlineError for what `generate` can't do."""
@@ -245,6 +251,11 @@ class StoryPipeline(DiffusionPipeline):
         if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
             raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
 
+    def _check_beginning(self, beginning: np.ndarray, options: Settings) -> None:
+        if not self.backbone.limits.piece:
+            raise ThroughlineError("beginning is given: expected none, this model does not go on from frames")
+        check_beginning(beginning, options.height, options.width, self.latents.period)
+
     def _generate_in_memory(self, *args) -> Iterator[Step | Clip]:
         """`_generate`, started again one step further down `--memory` whenever the device runs out of memory."""
         notices = list[str]()
@@ -267,20 +278,32 @@ class StoryPipeline(DiffusionPipeline):
         history: tuple[HistoryScene, ...],
         guidance: Guidance,
         decision: FilterResult | None,
+        beginning: np.ndarray | None,
         options: Settings,
     ) -> Iterator[Step | Clip]:
         watch = Stopwatch()
         result = decision or self._decide(prompt, history, options)
         memory = self.remember(history, result, options)
         watch.lap("history")
-        norms, request = list[dict[str, float]](), SceneRequest(prompt, memory, guidance, options)
-        for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(options)), 1):
-            norms.append(norm)
-            yield Step(index, options.steps, partial(self._preview, latents))
-        watch.lap("denoise")
-        frames = self.latents.decode(latents)
-        watch.lap("decode")
-        yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
+        norms, made, parts = list[dict[str, float]](), None, self._pieces(options, beginning)
+        for number, piece in enumerate(parts):
+            own = replace(options, num_frames=piece.frames, seed=options.seed + number * SEEDS)
+            known = beginning if made is None else made[-piece.known :]
+            begun = None if known is None or not piece.known else self.latents.encode(known)
+            request = SceneRequest(prompt, memory, guidance, own, begun)
+            for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(own)), 1):
+                norms.append(norm)
+                estimate = partial(self._preview, latents, made, piece.known)
+                yield Step(number * own.steps + index, len(parts) * own.steps, estimate)
+            watch.lap("denoise")
+            made = joined(made, self.latents.decode(latents), piece.known)
+            watch.lap("decode")
+        assert made is not None
+        yield Clip(made, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
+
+    def _pieces(self, options: Settings, beginning: np.ndarray | None) -> tuple[Piece, ...]:
+        known, longest = 0 if beginning is None else len(beginning), self.backbone.limits.piece
+        return pieces(options.num_frames, known, longest or options.num_frames, self.latents.period)
 
     def _decide(self, prompt: str, history: Sequence[HistoryScene], options: Settings) -> FilterResult:
         return self.filter(
@@ -293,8 +316,8 @@ class StoryPipeline(DiffusionPipeline):
         )
 
     @torch.no_grad()
-    def _preview(self, latents: Tensor) -> np.ndarray:
-        return self.latents.preview(latents)
+    def _preview(self, latents: Tensor, made: np.ndarray | None, known: int) -> np.ndarray:
+        return joined(made, self.latents.preview(latents), known)
 
     @torch.no_grad()
     def render(self, requests: Sequence[SceneRequest]) -> list[np.ndarray]:

@@ -69,7 +69,7 @@ class ToyBackbone:
     name: ClassVar[str] = "toy"
     quantizable: ClassVar[tuple[str, ...]] = ()
     reads_padding: ClassVar[bool] = False
-    histories, patch, autocast = ("trained", "off"), 1, False
+    histories, patch, autocast, known_timestep = ("trained", "off"), 1, False, 0
     native = Native(48, 72, 5, 10, steps=2, text=2.0, history=1.0)
     activation_size = 5 * 6 * 9 * 3.0
     limits = Limits(UNIT, 96, 96, 9, has_eta=False)
@@ -96,7 +96,7 @@ class ToyBackbone:
         return TrailingDdim(self.scheduler, steps)
 
     def network(self, rows: Sequence[Conditions], **options: Any) -> Network:
-        def told(z: Tensor, timestep: Timestep) -> Tensor:
+        def told(z: Tensor, timestep: Timestep | Tensor) -> Tensor:
             return torch.stack([self.model(x, row.text, row.history) for x, row in zip(z, rows, strict=True)])
 
         return told

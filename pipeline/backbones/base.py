@@ -46,6 +46,7 @@ class Limits:
     width: int
     num_frames: int
     has_eta: bool  # whether noise can be added at each step
+    piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Conditions:
 class Network(Protocol):
     """A model that was told its rows: what denoising, references and inversion are given, and all that they know."""
 
-    def __call__(self, z: Tensor, timestep: Timestep) -> Tensor:
-        """v for noisy latents z (B, f, C, h, w), float32."""
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor) -> Tensor:
+        """v for noisy latents z (B, f, C, h, w), float32. timestep: of all, or (B, f), one for every latent frame."""
 
 
 class Backbone(Protocol):
@@ -78,6 +79,7 @@ class Backbone(Protocol):
     latents: LatentSpace
     native: Native
     limits: Limits
+    known_timestep: Timestep  # of the frames that a clip begins with, for models whose `limits.piece` is not 0
     autocast: bool  # bfloat16 on processors that have instructions for it
 
     @property

@@ -26,7 +26,7 @@ NATIVE = Native(
     defaults.HISTORY,
 )
 MOST_PATCHES = 20  # a side of a clip
-LONGEST = 81  # frames
+LONGEST = 161  # frames
 
 
 class PicturebookBackbone(TransformerBackbone):
@@ -45,7 +45,8 @@ class PicturebookBackbone(TransformerBackbone):
         self.latents = LinearLatents(vae, where)
         self.precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
         unit, longest = self.latents.unit * self.patch, max(LONGEST, 2 * config.sample_frames - 1)
-        self.limits = Limits(unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True)
+        piece = config.sample_frames if config.frame_timesteps else 0
+        self.limits = Limits(unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, piece=piece)
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         return TrailingDdim(self.scheduler, steps, eta)

@@ -28,6 +28,7 @@ class TransformerBackbone:
     """The parts of `base.Backbone` that need nothing but transformer, scheduler and preconditioning."""
 
     reads_padding = False
+    known_timestep = 5  # a little noise, against drift from piece to piece
     precondition: Preconditioning
     native: Native
     latents: LatentSpace
@@ -97,10 +98,11 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
 
-    def __call__(self, z: Tensor, timestep: Timestep) -> Tensor:
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor) -> Tensor:
         own, place = self.backbone, self.backbone.where()
-        z = z.to(place)
-        times, positions = torch.full((len(z),), timestep, device=place), own.positions(z.shape)
+        z, positions = z.to(place), own.positions(z.shape)
+        shared = timestep if isinstance(timestep, Tensor) else torch.tensor([int(timestep)])
+        times = shared.to(place).expand(len(z), *shared.shape[1:])
 
         def predict(x: Tensor) -> Tensor:
             with fast_on_cpu(place, own.autocast):
@@ -114,7 +116,8 @@ class _Told:
                     caches=self.caches,
                 ).sample
 
-        alpha_bar = own.noising.level(timestep).alpha_bar[None].to(place)
+        alpha_bars = own.noising.alpha_bars
+        alpha_bar = alpha_bars[shared.to(alpha_bars.device)].float().to(place)
         return own.precondition(predict, z, alpha_bar).float()
 
 

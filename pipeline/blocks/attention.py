@@ -17,6 +17,8 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from .times import Times, norm_zero
+
 Rotary: TypeAlias = tuple[Tensor, Tensor] | None
 KeysValues: TypeAlias = tuple[Tensor, Tensor]  # of one block, each (1, heads, R, e)
 Witness: TypeAlias = Callable[
@@ -119,24 +121,24 @@ def story_block(
     block: CogVideoXBlock,
     stream: HistoryStream | None,
     tokens: Tokens,
-    time: Tensor,  # (B, t)
+    times: Times,
     context: AttentionContext,
     index: int,  # of the block
 ) -> Tokens:
     """CogVideoXBlock.forward with masks, references and a third stream."""
     text, past, video = tokens
     length = text.shape[1]
-    norm_video, norm_text, gate_video, gate_text = block.norm1(video, text, time)
+    norm_video, norm_text, gate_video, gate_text = norm_zero(block.norm1, video, text, times)
     joint = torch.cat([norm_text, norm_video], dim=1)
     modulation = norm_past = None
     if past is not None and stream is not None:
-        modulation = stream.modulation(time)[:, None].chunk(6, dim=-1)
+        modulation = stream.modulation(times.whole)[:, None].chunk(6, dim=-1)
         norm_past = stream.norm1(past) * (1 + modulation[1]) + modulation[0]
     joint, attended = _mixed_attention(block.attn1, stream, (joint, length, norm_past), context, index)
     if past is not None and modulation is not None:
         past = past + modulation[2] * attended
     text, video = text + gate_text * joint[:, :length], video + gate_video * joint[:, length:]
-    norm_video, norm_text, gate_video, gate_text = block.norm2(video, text, time)
+    norm_video, norm_text, gate_video, gate_text = norm_zero(block.norm2, video, text, times)
     parts = [norm_text, norm_video]
     if past is not None and stream is not None and modulation is not None:
         parts.append(stream.norm2(past) * (1 + modulation[4]) + modulation[3])

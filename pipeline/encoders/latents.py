@@ -28,7 +28,8 @@ class LatentSpace(Protocol):
     channels: int  # C
 
     def encode(self, picture: np.ndarray) -> Tensor:
-        """A picture, uint8 (H, W, 3), to latents, float32 (1, 1, C, h, w) on the CPU."""
+        """A picture, uint8 (H, W, 3), to latents, float32 (1, 1, C, h, w) on the CPU; or a clip, uint8 (F, H, W, 3),
+        to (1, f, C, h, w)."""
 
     def decode(self, latents: Tensor) -> np.ndarray:
         """Latents (1, f, C, h, w) to uint8 (F, H, W, 3)."""
@@ -126,8 +127,9 @@ def check_finite(values: Tensor, source: str, advice: str) -> None:
 
 
 def to_signed(picture: np.ndarray) -> Tensor:
-    """uint8 (H, W, 3) to float32 (1, 3, 1, H, W) in -1..1."""
-    return torch.tensor(picture).movedim(-1, 0)[None, :, None].float() / 127.5 - 1
+    """uint8 (H, W, 3) or (F, H, W, 3) to float32 (1, 3, F, H, W) in -1..1; F is 1 for a picture."""
+    pixels = torch.tensor(picture).movedim(-1, 0)[None].float() / 127.5 - 1
+    return pixels[:, :, None] if picture.ndim == 3 else pixels
 
 
 def to_frames(video: Tensor) -> np.ndarray:

@@ -32,6 +32,7 @@ class WanBackbone:
     quantizable: ClassVar[tuple[str, ...]] = ("transformer", "transformer_2", "text_encoder")
     reads_padding: ClassVar[bool] = True
     histories = HISTORIES
+    known_timestep = 0.0
 
     def __init__(self, components: Mapping[str, Any], where: Where) -> None:
         self.where, self.autocast = where, False
@@ -47,7 +48,8 @@ class WanBackbone:
         self.expands = bool(components.get("expand_timesteps"))  # whether every token is told its own timestep
         unit = self.latents.unit * self.patch
         largest = LARGEST // unit * unit
-        self.limits = Limits(unit, largest, largest, LONGEST, has_eta=False)
+        piece = LONGEST if self.expands else 0  # a token that has a timestep of its own may be known already
+        self.limits = Limits(unit, largest, largest, LONGEST, has_eta=False, piece=piece)
 
     @property
     def patch(self) -> int:
@@ -101,14 +103,15 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
 
-    def __call__(self, z: Tensor, timestep: Timestep) -> Tensor:
-        own = self.backbone
-        model = own.transformer if own.expert is None or timestep >= own.boundary else own.expert
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor) -> Tensor:
+        own, times = self.backbone, torch.as_tensor(timestep, dtype=torch.float32)
+        model = own.transformer if own.expert is None or times.max() >= own.boundary else own.expert
         x = z.transpose(1, 2).to(own.where(), model.dtype)
-        times = torch.full((len(x),), timestep, device=x.device)
+        times = times.to(x.device).expand(x.shape[0], x.shape[2])
         if own.expands:
-            b, _, f, h, w = x.shape
-            times = times.float()[:, None].expand(b, f * (h // own.patch) * (w // own.patch))
+            times = times.repeat_interleave((x.shape[3] // own.patch) * (x.shape[4] // own.patch), dim=1)
+        else:
+            times = times[:, 0]
         found = model(x, times, self.text, context=self.context, caches=self.caches)
         return found.sample.transpose(1, 2).float()
 

@@ -4,10 +4,14 @@ import json
 import shutil
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
-from diffusers import WanPipeline, WanTransformer3DModel
+from diffusers import WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
+from diffusers.pipelines.wan import pipeline_wan_i2v
+from PIL import Image
 
 from pipeline import loading
 from pipeline.backbones.base import Conditions
@@ -116,6 +120,41 @@ def test_models_are_told_apart_by_the_settings_of_their_index(folders: dict[str,
     ]  # fmt: skip
     assert [loaded(folder).frames_per_second for folder in folders.values()] == [16, 16, 24]
     assert [loaded(folder).backbone.limits.unit for folder in folders.values()] == [16, 16, 32]
+
+
+# --- a clip that begins with a picture (2.2 5B) -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_ftfy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """diffusers' pipelines from pictures ask ftfy even where it is not installed."""
+    monkeypatch.setattr(pipeline_wan_i2v, "ftfy", SimpleNamespace(fix_text=lambda text: text), raising=False)
+
+
+@pytest.mark.usefixtures("without_ftfy")
+def test_a_beginning_makes_the_stock_picture_to_video_clip(folders: dict[str, Path]) -> None:
+    """2.2 5B: the first latent frame is the picture's at every step, at a timestep of its own."""
+    settings = {"height": 64, "width": 96, "num_frames": 9}
+    picture = np.random.default_rng(0).integers(0, 256, (1, 8, 12, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    stock = WanImageToVideoPipeline(**WanPipeline.from_pretrained(folders["2.2-5B"]).components, expand_timesteps=True)
+    stock.set_progress_bar_config(disable=True)
+    expected = stock(
+        Image.fromarray(picture[0]),
+        PROMPT,
+        num_inference_steps=4,
+        generator=torch.Generator().manual_seed(5),
+        **settings,
+    ).frames[0]
+    clip = loaded(folders["2.2-5B"])(PROMPT, steps=4, seed=5, beginning=picture, **settings)
+    assert clip.frames.shape == (9, 64, 96, 3)
+    assert np.abs(clip.frames - 255 * expected).max() <= 0.51
+    free = loaded(folders["2.2-5B"])(PROMPT, steps=4, seed=5, **settings)
+    assert not np.array_equal(free.frames, clip.frames)
+
+
+def test_only_a_model_whose_tokens_have_timesteps_goes_on_from_frames(folders: dict[str, Path]) -> None:
+    with pytest.raises(ThroughlineError, match="beginning is given: expected none, this model does not go on from"):
+        loaded(folders["2.1"])(PROMPT, beginning=np.zeros((1, HEIGHT, WIDTH, 3), np.uint8), **SMALL)
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------
