@@ -142,7 +142,7 @@ class _Predictor:
     def _batch(
         self, noisy: list[Tensor], t: Timestep, rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
-        told = [Conditions(self.words[i][name == "negative"], self._history(i, name)) for i, name in rows]
+        told = [self._told(i, name) for i, name in rows]
         network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))
         if not any(self.known[i].count for i, _ in rows):
             return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
@@ -155,6 +155,11 @@ class _Predictor:
         known, noising = self.known[row[0]], self.backbone.noising
         of_known = noising.total - 1 if row[1] == "unbegun" else self.backbone.known_timestep
         return known.noised(z, noising.level(of_known)), known.timesteps(t, of_known)
+
+    def _told(self, i: int, name: str) -> Conditions:
+        pictures = self.requests[i].pictures
+        shown = None if pictures is None else pictures[0]
+        return Conditions(self.words[i][name == "negative"], self._history(i, name), shown)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

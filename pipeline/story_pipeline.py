@@ -30,7 +30,7 @@ from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace
 from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
-from .stages.continuation import SEEDS, Piece, check_beginning, joined, pieces
+from .stages.continuation import SEEDS, Piece, check_beginning, check_pictures, joined, pieces
 from .text_filter import FilterResult, TextFilter
 
 __all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
@@ -194,10 +194,11 @@ class StoryPipeline(DiffusionPipeline):
         guidance: Guidance | None = None,
         decision: FilterResult | None = None,
         beginning: np.ndarray | None = None,
+        ending: np.ndarray | None = None,
         **settings,
     ) -> Clip:
         """`generate` to its end."""
-        for item in self.generate(prompt, history, guidance, decision, beginning, **settings):
+        for item in self.generate(prompt, history, guidance, decision, beginning, ending, **settings):
             result = item
         assert isinstance(result, Clip)
         return result
@@ -209,23 +210,24 @@ class StoryPipeline(DiffusionPipeline):
         guidance: Guidance | None = None,
         decision: FilterResult | None = None,
         beginning: np.ndarray | None = None,
+        ending: np.ndarray | None = None,
         **settings,
     ) -> Iterator[Step | Clip]:
         """Yields a Step after every denoising step and at last the Clip. Closing the generator cancels.
 
         decision: what the filter has decided about `history` already; without it the filter is asked, by the settings'
         threshold, pins and mutes. beginning: frames to go on from, uint8 (1 or 5, H, W, 3), of which the last is the
-        clip's first. settings: the fields of `Settings`. The same seed, machine and settings give the same
-        clip, bit for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
+        clip's first; a model whose `limits.pictures` says so needs one, and may be given an ending, the last frame,
+        (1, H, W, 3). settings: the fields of `Settings`. The same seed, machine and settings give the same clip, bit
+        for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
         decision about something else, before the first step.
         """
         options, guidance = replace(self.native, **settings), guidance or self.guidance
         self.check(prompt, options)
         if decision is not None:
             _check_decision(decision, prompt, history)
-        if beginning is not None:
-            self._check_beginning(beginning, options)
-        return self._generate_in_memory(prompt, tuple(history), guidance, decision, beginning, options)
+        self._check_pictures(beginning, ending, options)
+        return self._generate_in_memory(prompt, tuple(history), guidance, decision, beginning, ending, options)
 
     def check(self, prompt: str, options: Settings) -> None:
         """Raises ThroughlineError for what `generate` can't do."""
@@ -251,10 +253,17 @@ class StoryPipeline(DiffusionPipeline):
         if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
             raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
 
-    def _check_beginning(self, beginning: np.ndarray, options: Settings) -> None:
-        if not self.backbone.limits.piece:
-            raise ThroughlineError("beginning is given: expected none, this model does not go on from frames")
-        check_beginning(beginning, options.height, options.width, self.latents.period)
+    def _check_pictures(self, beginning: np.ndarray | None, ending: np.ndarray | None, options: Settings) -> None:
+        limits, size = self.backbone.limits, (options.height, options.width)
+        if limits.pictures:
+            check_pictures(beginning, ending, options.num_frames, size)
+            return
+        if ending is not None:
+            raise ThroughlineError("ending is given: expected none, this model does not end with a picture")
+        if beginning is not None:
+            if not limits.piece:
+                raise ThroughlineError("beginning is given: expected none, this model does not go on from frames")
+            check_beginning(beginning, *size, self.latents.period)
 
     def _generate_in_memory(self, *args) -> Iterator[Step | Clip]:
         """`_generate`, started again one step further down `--memory` whenever the device runs out of memory."""
@@ -279,6 +288,7 @@ class StoryPipeline(DiffusionPipeline):
         guidance: Guidance,
         decision: FilterResult | None,
         beginning: np.ndarray | None,
+        ending: np.ndarray | None,
         options: Settings,
     ) -> Iterator[Step | Clip]:
         watch = Stopwatch()
@@ -289,8 +299,7 @@ class StoryPipeline(DiffusionPipeline):
         for number, piece in enumerate(parts):
             own = replace(options, num_frames=piece.frames, seed=options.seed + number * SEEDS)
             known = beginning if made is None else made[-piece.known :]
-            begun = None if known is None or not piece.known else self.latents.encode(known)
-            request = SceneRequest(prompt, memory, guidance, own, begun)
+            request = SceneRequest(prompt, memory, guidance, own, *self._begun(known, ending, piece))
             for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(own)), 1):
                 norms.append(norm)
                 estimate = partial(self._preview, latents, made, piece.known)
@@ -300,6 +309,17 @@ class StoryPipeline(DiffusionPipeline):
             watch.lap("decode")
         assert made is not None
         yield Clip(made, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
+
+    def _begun(
+        self, known: np.ndarray | None, ending: np.ndarray | None, piece: Piece
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The latents that a piece begins with, or what a model is told of its pictures instead."""
+        if known is None or not piece.known:
+            return None, None
+        if not self.backbone.limits.pictures:
+            return self.latents.encode(known), None
+        last = None if ending is None else ending[0]
+        return None, self.backbone.shown(known[0], last, piece.frames)
 
     def _pieces(self, options: Settings, beginning: np.ndarray | None) -> tuple[Piece, ...]:
         known, longest = 0 if beginning is None else len(beginning), self.backbone.limits.piece

@@ -10,6 +10,7 @@ from diffusers import (
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
     UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
 )
@@ -23,6 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {  # what differs from model to model, as in 
     "2.1": {},
     "2.2-A14B": {"boundary_ratio": 0.875},
     "2.2-5B": {"expand_timesteps": True},
+    "2.2-I2V-A14B": {"boundary_ratio": 0.9},
 }
 
 
@@ -30,11 +32,13 @@ def build(kind: str, euler: bool = False) -> WanPipeline:
     """The stock pipeline with random weights, the same ones for the same kind."""
     with torch.random.fork_rng():
         torch.manual_seed(12)
-        experts = {"transformer": new_transformer()}
+        channels = {"in_channels": 2 * LATENT_CHANNELS + 4} if "I2V" in kind else {}
+        experts = {"transformer": new_transformer(**channels)}
         if "boundary_ratio" in KINDS[kind]:
-            experts["transformer_2"] = new_transformer()
+            experts["transformer_2"] = new_transformer(**channels)
         encoder, vae = new_text_encoder(), new_autoencoder(kind)
-    return WanPipeline(
+    kind_of_pipeline = WanImageToVideoPipeline if "I2V" in kind else WanPipeline
+    return kind_of_pipeline(
         tokenizer=tokenizer(),
         text_encoder=encoder,
         vae=vae,
@@ -45,17 +49,17 @@ def build(kind: str, euler: bool = False) -> WanPipeline:
 
 
 def new_transformer(**options: Any) -> WanTransformer3DModel:
-    model = WanTransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
-        text_dim=TEXT_WIDTH,
-        freq_dim=16,
-        ffn_dim=32,
-        num_layers=2,
-        **options,
-    )
+    usual = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "in_channels": LATENT_CHANNELS,
+        "out_channels": LATENT_CHANNELS,
+        "text_dim": TEXT_WIDTH,
+        "freq_dim": 16,
+        "ffn_dim": 32,
+        "num_layers": 2,
+    }
+    model = WanTransformer3DModel(**usual | options)
     enliven(model)
     return model.eval()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 from diffusers import ModelMixin
 from torch import Tensor
@@ -46,6 +47,7 @@ class Limits:
     width: int
     num_frames: int
     has_eta: bool  # whether noise can be added at each step
+    pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
 
 
@@ -55,6 +57,7 @@ class Conditions:
 
     text: Tensor  # (L, t)
     history: Tensor | None = None  # (H, d)
+    pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
 
 
 class Network(Protocol):
@@ -106,6 +109,10 @@ class Backbone(Protocol):
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         """Where a seed starts: latents (1, f, C, h, w), float32, on the device that computes."""
+
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+        """What a model is told of the pictures, uint8 (H, W, 3), that a clip starts from and ends with, float32
+        (1, f, C', h, w); only for models whose `limits.pictures` says so."""
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The steps from noise to latents. It may have a state: one a clip."""

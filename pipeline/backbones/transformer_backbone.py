@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,6 +67,9 @@ class TransformerBackbone:
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator).to(self.where())
+
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+        raise NotImplementedError("it is not told of pictures: its limits say so")
 
     def positions(self, shape: Sequence[int]) -> Rotary:
         """Of the video tokens of latents (B, f, C, h, w); None for a transformer that knows them itself."""

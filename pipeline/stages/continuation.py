@@ -48,6 +48,18 @@ def joined(made: np.ndarray | None, clip: np.ndarray, known: int) -> np.ndarray:
     return np.concatenate([made, clip[known:]])
 
 
+def check_pictures(first: np.ndarray | None, last: np.ndarray | None, num_frames: int, size: tuple[int, int]) -> None:
+    """Raises ThroughlineError for pictures, uint8 (1, H, W, 3), that a clip can't start from or end with."""
+    if first is None:
+        raise ThroughlineError("beginning is missing: expected a picture, this model makes clips that start from one")
+    if last is not None and num_frames < 2:
+        raise ThroughlineError(f"num_frames is {num_frames}: expected 2 or more for a clip with an ending")
+    for name, picture in (("beginning", first), ("ending", last)):
+        if picture is not None and (picture.shape != (1, *size, 3) or picture.dtype != np.uint8):
+            expected = f"1 frame of {size[0]} x {size[1]} pixels, uint8"
+            raise ThroughlineError(f"{name} has shape {picture.shape}, {picture.dtype}: expected {expected}")
+
+
 def check_beginning(frames: np.ndarray, height: int, width: int, period: int) -> None:
     """Raises ThroughlineError for frames that a clip of that size can't begin with."""
     expected = f"1 or {1 + period} frames of {height} x {width} pixels, uint8"

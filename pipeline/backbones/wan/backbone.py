@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...blocks.attention import AttentionContext, KeysValues, Witness
 from ...blocks.block_cache import BlockCache
-from ...encoders.latents import Where
+from ...encoders.latents import Where, to_signed
 from ...encoders.text import TextEncoder
 from ...sampling import FlowMatching, FlowSampler, Sampler, Timestep
 from ..base import Conditions, Limits, Native, Network
@@ -48,8 +49,9 @@ class WanBackbone:
         self.expands = bool(components.get("expand_timesteps"))  # whether every token is told its own timestep
         unit = self.latents.unit * self.patch
         largest = LARGEST // unit * unit
+        self.extra = self.transformer.config.in_channels - self.latents.channels  # channels for what it is shown
         piece = LONGEST if self.expands else 0  # a token that has a timestep of its own may be known already
-        self.limits = Limits(unit, largest, largest, LONGEST, has_eta=False, piece=piece)
+        self.limits = Limits(unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, piece=piece)
 
     @property
     def patch(self) -> int:
@@ -73,6 +75,20 @@ class WanBackbone:
         one, f, c, h, w = shape
         return torch.randn((one, c, f, h, w), generator=generator).transpose(1, 2).contiguous().to(self.where())
 
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+        """A mask of which frames are there, one channel for each frame of a latent, and the latents of a clip of these
+        pictures with grey between them."""
+        video = torch.zeros(1, 3, num_frames, *first.shape[:2])
+        video[:, :, :1] = to_signed(first)
+        if last is not None:
+            video[:, :, -1:] = to_signed(last)
+        latents = self.latents.encoded(video)
+        there = torch.zeros(1, self.latents.period, *latents.shape[2:], device=latents.device)
+        there[:, :, 0] = 1
+        if last is not None:
+            there[:, -1, -1] = 1
+        return torch.cat([there, latents], dim=1).transpose(1, 2)
+
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The checkpoint's own: UniPC or Euler."""
         return FlowSampler(self.scheduler, steps)
@@ -91,7 +107,8 @@ class WanBackbone:
         if witness is not None:
             lengths = torch.tensor([len(row.text) for row in rows], device=place)
             mask = torch.arange(MAX_TOKENS, device=place) < lengths[:, None]
-        return _Told(self, text, AttentionContext(text_mask=mask, references=references, witness=witness), caches)
+        context = AttentionContext(text_mask=mask, references=references, witness=witness)
+        return _Told(self, text, context, caches, [row.pictures for row in rows])
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,7 @@ class _Told:
     text: Tensor  # (B, MAX_TOKENS, t)
     context: AttentionContext
     caches: Sequence[BlockCache] | None
+    pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor) -> Tensor:
         own, times = self.backbone, torch.as_tensor(timestep, dtype=torch.float32)
@@ -112,8 +130,16 @@ class _Told:
             times = times.repeat_interleave((x.shape[3] // own.patch) * (x.shape[4] // own.patch), dim=1)
         else:
             times = times[:, 0]
+        if own.extra:
+            x = torch.cat([x, self._shown(x)], dim=1)
         found = model(x, times, self.text, context=self.context, caches=self.caches)
         return found.sample.transpose(1, 2).float()
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """Beside x (B, C, f, h, w), (B, C', f, h, w): zeros for rows that start from no picture, as keyframes do."""
+        nothing = x.new_zeros(x.shape[2], self.backbone.extra, *x.shape[3:])
+        rows = [nothing if one is None else one.to(x) for one in self.pictures]
+        return torch.stack(rows).transpose(1, 2)
 
 
 def native(settings: Mapping[str, Any]) -> Native:

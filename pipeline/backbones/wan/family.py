@@ -34,7 +34,7 @@ class WanFamily:
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The autoencoder stays in float32, as its authors advise."""
         index = check_folder(folder)
-        _check_text_to_video(folder, index)
+        _check(folder, index)
         options: dict[str, Any] = {"dtype": {"vae": torch.float32, "default": precision}}
         for name in EXPERTS:
             if class_of(index, name):
@@ -52,7 +52,7 @@ class WanFamily:
 FAMILY = WanFamily()
 
 
-def _check_text_to_video(folder: Path, index: Mapping[str, Any]) -> None:
+def _check(folder: Path, index: Mapping[str, Any]) -> None:
     """Raises ThroughlineError for folders with Wan's autoencoder that are another model."""
     found = class_of(index, "text_encoder")
     if found != "UMT5EncoderModel":
@@ -62,7 +62,18 @@ def _check_text_to_video(folder: Path, index: Mapping[str, Any]) -> None:
         raise ThroughlineError(f"model {str(folder)!r} has {found} as its transformer: expected WanTransformer3DModel")
     if index.get("boundary_ratio") is not None and not class_of(index, "transformer_2"):
         raise ThroughlineError(f"model {str(folder)!r} has a boundary_ratio and no transformer_2: expected both")
-    config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
-    if config.get("in_channels") != config.get("out_channels"):
-        channels = f"{config.get('in_channels')} channels in, {config.get('out_channels')} out"
-        raise ThroughlineError(f"model {str(folder)!r} has {channels}: expected a text-to-video model, with as many")
+    transformer, vae = (
+        json.loads((folder / name / "config.json").read_text(encoding="utf-8")) for name in ("transformer", "vae")
+    )
+    into, out, period = (config.get(name) for config, name in (
+        (transformer, "in_channels"), (transformer, "out_channels"), (vae, "scale_factor_temporal"),
+    ))  # fmt: skip
+    if into not in (out, 2 * out + period):
+        raise ThroughlineError(
+            f"model {str(folder)!r} has {into} channels in, {out} out: expected as many (from text), or "
+            f"{2 * out + period} (from pictures)"
+        )
+    if transformer.get("image_dim") is not None:
+        raise ThroughlineError(
+            f"model {str(folder)!r} reads pictures with an image encoder: expected one of 2.2, which does without"
+        )

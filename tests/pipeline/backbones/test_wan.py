@@ -114,12 +114,11 @@ def test_each_expert_makes_its_own_steps_and_looks_at_references_that_it_read(fo
 
 
 def test_models_are_told_apart_by_the_settings_of_their_index(folders: dict[str, Path]) -> None:
-    sizes = {kind: loaded(folder).native for kind, folder in folders.items()}
-    assert [(s.height, s.width, s.num_frames) for s in sizes.values()] == [
-        (480, 832, 81), (720, 1280, 81), (704, 1280, 121),
-    ]  # fmt: skip
-    assert [loaded(folder).frames_per_second for folder in folders.values()] == [16, 16, 24]
-    assert [loaded(folder).backbone.limits.unit for folder in folders.values()] == [16, 16, 32]
+    found = [loaded(folders[kind]) for kind in ("2.1", "2.2-A14B", "2.2-5B")]
+    sizes = [(one.native.height, one.native.width, one.native.num_frames) for one in found]
+    assert sizes == [(480, 832, 81), (720, 1280, 81), (704, 1280, 121)]
+    assert [one.frames_per_second for one in found] == [16, 16, 24]
+    assert [one.backbone.limits.unit for one in found] == [16, 16, 32]
 
 
 # --- a clip that begins with a picture (2.2 5B) -----------------------------------------------------------------------
@@ -152,9 +151,49 @@ def test_a_beginning_makes_the_stock_picture_to_video_clip(folders: dict[str, Pa
     assert not np.array_equal(free.frames, clip.frames)
 
 
-def test_only_a_model_whose_tokens_have_timesteps_goes_on_from_frames(folders: dict[str, Path]) -> None:
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return tuple(generator.integers(0, 256, (1, HEIGHT, WIDTH, 3), np.uint8) for _ in range(2))  # type: ignore
+
+
+@pytest.mark.usefixtures("without_ftfy")
+@pytest.mark.parametrize("ends", [False, True])
+def test_from_a_first_and_to_a_last_picture_it_is_the_stock_clip(ends: bool, folders: dict[str, Path]) -> None:
+    first, last = pictures()
+    stock = WanImageToVideoPipeline.from_pretrained(folders["2.2-I2V-A14B"], local_files_only=True)
+    stock.set_progress_bar_config(disable=True)
+    expected = stock(
+        Image.fromarray(first[0]), PROMPT, height=HEIGHT, width=WIDTH, num_frames=FRAMES, num_inference_steps=6,
+        guidance_scale=4.0, generator=torch.Generator().manual_seed(5),
+        last_image=Image.fromarray(last[0]) if ends else None,
+    ).frames[0]  # fmt: skip
+    clip = loaded(folders["2.2-I2V-A14B"])(PROMPT, seed=5, beginning=first, ending=last if ends else None, **SMALL)
+    assert np.abs(clip.frames - 255 * expected).max() <= 0.51
+
+
+def test_pictures_and_memory_go_together_and_what_is_not_kept_changes_nothing(folders: dict[str, Path]) -> None:
+    (first, last), ours = pictures(), loaded(folders["2.2-I2V-A14B"])
+    kept, dropped = ours.encode_scene(PAST, last), ours.encode_scene("A robot in the library", last)
+    alone, remembering, mixed, unkept = (
+        ours(PROMPT, history, beginning=first, **SMALL).frames for history in ([], [kept], [dropped, kept], [dropped])
+    )
+    assert np.array_equal(alone, unkept) and np.array_equal(remembering, mixed)
+    assert not np.array_equal(alone, remembering)
+
+
+def test_pictures_that_are_missing_too_many_or_of_another_size_are_refused(folders: dict[str, Path]) -> None:
+    first, last = pictures()
+    ours = loaded(folders["2.2-I2V-A14B"])
+    with pytest.raises(ThroughlineError, match="beginning is missing: expected a picture"):
+        ours.generate(PROMPT, **SMALL)
+    with pytest.raises(ThroughlineError, match=r"ending has shape .* expected 1 frame of 32 x 64 pixels"):
+        ours.generate(PROMPT, beginning=first, ending=last[:, :16], **SMALL)
+    with pytest.raises(ThroughlineError, match="num_frames is 1: expected 2 or more"):
+        ours.generate(PROMPT, beginning=first, ending=last, **SMALL | {"num_frames": 1})
+    with pytest.raises(ThroughlineError, match="ending is given: expected none"):
+        loaded(folders["2.2-5B"]).generate(PROMPT, ending=last, height=64, width=96)
     with pytest.raises(ThroughlineError, match="beginning is given: expected none, this model does not go on from"):
-        loaded(folders["2.1"])(PROMPT, beginning=np.zeros((1, HEIGHT, WIDTH, 3), np.uint8), **SMALL)
+        loaded(folders["2.1"]).generate(PROMPT, beginning=first, **SMALL)
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------
@@ -217,7 +256,8 @@ def changed(folder: Path, target: Path, file: str, **values: object) -> str:
 @pytest.mark.parametrize(
     "file, values, reason",
     [
-        ("transformer/config.json", {"in_channels": 9}, "9 channels in, 4 out: expected a text-to-video model"),
+        ("transformer/config.json", {"in_channels": 9}, r"9 channels in, 4 out: expected as many .* or 12"),
+        ("transformer/config.json", {"image_dim": 8}, "reads pictures with an image encoder: expected one of 2.2"),
         ("model_index.json", {"text_encoder": ["transformers", "T5EncoderModel"]}, "expected UMT5EncoderModel"),
         ("model_index.json", {"transformer": ["diffusers", "WanAnimateTransformer3DModel"]}, "WanTransformer3DModel"),
         ("model_index.json", {"boundary_ratio": 0.9}, "a boundary_ratio and no transformer_2: expected both"),
