@@ -15,7 +15,7 @@ from .backbones.base import Backbone, Conditions
 from .blocks.attention import KeysValues
 from .blocks.block_cache import EXACT, Caches, Speed
 from .encoders.latents import check_finite
-from .generation import SceneRequest
+from .generation import SceneRequest, token_strengths
 from .guidance import branches, guide
 from .reference.attention import collage, drawn, keys_and_values
 from .sampling import NoiseLevel, Timestep
@@ -110,6 +110,7 @@ class _Predictor:
             return backbone.text.encode(text).hidden
 
         self.words = [(encoded(r.prompt), encoded(r.settings.negative_prompt)) for r in requests]
+        self.strengths = [token_strengths(backbone.text.encode(r.prompt), r.settings.strengths) for r in requests]
         seen, place = [request.memory.references for request in requests], backbone.where()
         self.collages = [collage(own, backbone.patch).to(place) if own else None for own in seen]
 
@@ -159,7 +160,8 @@ class _Predictor:
     def _told(self, i: int, name: str) -> Conditions:
         pictures = self.requests[i].pictures
         shown = None if pictures is None else pictures[0]
-        return Conditions(self.words[i][name == "negative"], self._history(i, name), shown)
+        strengths = None if name == "negative" else self.strengths[i]
+        return Conditions(self.words[i][name == "negative"], self._history(i, name), shown, strengths)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

@@ -33,6 +33,8 @@ from .reference.masks import refer
 from .stages.continuation import SEEDS, Piece, check_beginning, check_pictures, joined, pieces
 from .text_filter import FilterResult, TextFilter
 
+MOST_STRENGTH = 10.0  # of a word
+
 __all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
 
 
@@ -227,6 +229,8 @@ class StoryPipeline(DiffusionPipeline):
         if decision is not None:
             _check_decision(decision, prompt, history)
         self._check_pictures(beginning, ending, options)
+        if beginning is not None and self.backbone.limits.pictures:
+            beginning = beginning[-1:]
         return self._generate_in_memory(prompt, tuple(history), guidance, decision, beginning, ending, options)
 
     def check(self, prompt: str, options: Settings) -> None:
@@ -242,6 +246,12 @@ class StoryPipeline(DiffusionPipeline):
             raise ThroughlineError(f"eta is {options.eta}: expected a number from 0 to 1")
         if options.eta and not self.backbone.limits.has_eta:
             raise ThroughlineError(f"eta is {options.eta}: expected 0, this model's own sampler has none")
+        if options.strengths and not self.backbone.limits.strengths:
+            raise ThroughlineError("strengths of words are given: expected none, this model has none")
+        for one in options.strengths:
+            if not (0 <= one.start < one.end <= len(prompt) and 0 <= one.factor <= MOST_STRENGTH):
+                expected = f"a span of the {len(prompt)} characters and a factor from 0 to {MOST_STRENGTH:g}"
+                raise ThroughlineError(f"strength is {one.start} to {one.end}, {one.factor}: expected {expected}")
 
     def _check_size(self, options: Settings) -> None:
         limits, period = self.backbone.limits, self.latents.period

@@ -48,6 +48,7 @@ class Limits:
     num_frames: int
     has_eta: bool  # whether noise can be added at each step
     pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
+    strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
 
 
@@ -58,6 +59,7 @@ class Conditions:
     text: Tensor  # (L, t)
     history: Tensor | None = None  # (H, d)
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
+    strengths: Tensor | None = None  # (L), how much each token counts, for models whose `limits.strengths` says so
 
 
 class Network(Protocol):

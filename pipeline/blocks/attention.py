@@ -52,17 +52,21 @@ class AttentionContext:
     history_mask: Tensor | None = None  # bool (B, H)
     references: Sequence[KeysValues] | None = None  # one a block: patches that video may look at, beside itself
     witness: Witness | None = None
+    text_strengths: Tensor | None = None  # (B, L), ln of how much a token counts, where video looks at text alone
 
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing but positions, as in the stock model."""
-        return all(value is None for value in (self.text_mask, self.history_mask, self.references, self.witness))
+        modulation = (self.text_mask, self.history_mask, self.references, self.witness, self.text_strengths)
+        return all(value is None for value in modulation)
 
     def rows(self, rows: Sequence[int]) -> AttentionContext:
         """The same for some rows of the batch; references and positions are shared by all rows."""
         chosen = list(rows)
-        text, history = (None if m is None else m[chosen] for m in (self.text_mask, self.history_mask))
-        return replace(self, text_mask=text, history_mask=history)
+        text, history, strengths = (
+            None if m is None else m[chosen] for m in (self.text_mask, self.history_mask, self.text_strengths)
+        )
+        return replace(self, text_mask=text, history_mask=history, text_strengths=strengths)
 
     def joint_mask(self, length: int, total: int) -> Tensor | None:
         """Keys of text and video, bool (B, 1, 1, L + N). length: L; total: L + N."""

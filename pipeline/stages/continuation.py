@@ -49,13 +49,15 @@ def joined(made: np.ndarray | None, clip: np.ndarray, known: int) -> np.ndarray:
 
 
 def check_pictures(first: np.ndarray | None, last: np.ndarray | None, num_frames: int, size: tuple[int, int]) -> None:
-    """Raises ThroughlineError for pictures, uint8 (1, H, W, 3), that a clip can't start from or end with."""
+    """Raises ThroughlineError for pictures that a clip can't start from or end with. first: uint8 (1 or more, H, W, 3),
+    of which the last one counts; last: uint8 (1, H, W, 3)."""
     if first is None:
         raise ThroughlineError("beginning is missing: expected a picture, this model makes clips that start from one")
     if last is not None and num_frames < 2:
         raise ThroughlineError(f"num_frames is {num_frames}: expected 2 or more for a clip with an ending")
     for name, picture in (("beginning", first), ("ending", last)):
-        if picture is not None and (picture.shape != (1, *size, 3) or picture.dtype != np.uint8):
+        shape = None if picture is None else picture[-1:].shape if name == "beginning" else picture.shape
+        if picture is not None and (shape != (1, *size, 3) or picture.dtype != np.uint8):
             expected = f"1 frame of {size[0]} x {size[1]} pixels, uint8"
             raise ThroughlineError(f"{name} has shape {picture.shape}, {picture.dtype}: expected {expected}")
 

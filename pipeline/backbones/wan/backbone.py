@@ -51,7 +51,9 @@ class WanBackbone:
         largest = LARGEST // unit * unit
         self.extra = self.transformer.config.in_channels - self.latents.channels  # channels for what it is shown
         piece = LONGEST if self.expands else 0  # a token that has a timestep of its own may be known already
-        self.limits = Limits(unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, piece=piece)
+        self.limits = Limits(
+            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, piece=piece, strengths=True
+        )
 
     @property
     def patch(self) -> int:
@@ -107,8 +109,20 @@ class WanBackbone:
         if witness is not None:
             lengths = torch.tensor([len(row.text) for row in rows], device=place)
             mask = torch.arange(MAX_TOKENS, device=place) < lengths[:, None]
-        context = AttentionContext(text_mask=mask, references=references, witness=witness)
+        strengths = _logarithms([row.strengths for row in rows], place)
+        context = AttentionContext(None, mask, None, references, witness, strengths)
         return _Told(self, text, context, caches, [row.pictures for row in rows])
+
+
+def _logarithms(rows: Sequence[Tensor | None], place: torch.device) -> Tensor | None:
+    """ln of the strengths of rows of tokens (L), float32 (B, MAX_TOKENS); None if no row has any."""
+    if all(row is None for row in rows):
+        return None
+    found = torch.zeros(len(rows), MAX_TOKENS, device=place)
+    for i, row in enumerate(rows):
+        if row is not None:
+            found[i, : len(row)] = row.log().to(place)
+    return found
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,9 @@ def _cross_attention(
     q, k, v = _heads(attention, "q", video), _heads(attention, "k", text), _heads(attention, "v", text)
     if context.witness is not None:
         _tell(context, q, (k, v), own)
-    attended = F.scaled_dot_product_attention(q, k, v)
+    strengths = context.text_strengths
+    bias = None if strengths is None else strengths[:, None, None].to(q.dtype)
+    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     if pictures is not None:
         k, v = attention.norm_added_k(attention.add_k_proj(pictures)), attention.add_v_proj(pictures)
         k, v = (x.unflatten(2, (attention.heads, -1)).transpose(1, 2) for x in (k, v))

@@ -20,11 +20,13 @@ from pipeline.backbones.wan.transformer import StoryWanTransformer3DModel
 from pipeline.blocks.attention import AttentionContext
 from pipeline.blocks.block_cache import BlockCache
 from pipeline.errors import ThroughlineError
+from pipeline.generation import Strength
 from pipeline.reference.attention import Attention, keys_and_values
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.training.finetune.modes import trainable_backbone
 from tests import wan_checkpoints
 from tests.checkpoints import TEXT_WIDTH
+from tests.tiny import tiny_pipeline
 from tests.wan_checkpoints import FRAMES, HEIGHT, KINDS, WIDTH
 
 SMALL = {"height": HEIGHT, "width": WIDTH, "num_frames": FRAMES, "steps": 6}
@@ -87,6 +89,45 @@ def test_a_witness_sees_what_the_video_looks_at_in_the_text(folders: dict[str, P
     assert [look.shape for look in seen.looks] == [(7, 12)] * 2
     torch.testing.assert_close(seen.looks[0].sum(0), torch.ones(12))
     assert [k.shape for k, _ in seen.keys_values] == [(1, 2, 12, 12)] * 2
+
+
+# --- strengths of words -----------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_a_word_of_strength_two_counts_as_if_it_were_there_twice() -> None:
+    model, (z, times, text) = transformer_and_input(False)
+    strengths = torch.ones(2, 9)
+    strengths[0, 3] = 2
+    found = model(z, times, text, context=AttentionContext(text_strengths=strengths.log())).sample
+    twice = model(z, times, torch.cat([text, text[:, 3:4]], dim=1)).sample
+    torch.testing.assert_close(found[0], twice[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[1], model(z, times, text).sample[1], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_word_of_no_strength_is_hidden(folders: dict[str, Path]) -> None:
+    backbone, strengths = loaded(folders["2.1"]).backbone, torch.tensor([1.0, 0, 0, 1])
+    text = torch.randn(4, TEXT_WIDTH, generator=torch.Generator().manual_seed(0))
+    other, z = text.clone(), torch.randn(1, 2, 4, 4, 6)
+    other[1:3] = 7
+    one, two = (backbone.network([Conditions(rows, strengths=strengths)])(z, 300) for rows in (text, other))
+    assert torch.equal(one, two)
+
+
+def test_strengths_of_words_change_the_clip_and_nonsense_is_refused(folders: dict[str, Path]) -> None:
+    ours, start = loaded(folders["2.1"]), PROMPT.index("beach")
+    plain, same, strong = (
+        ours(PROMPT, strengths=(Strength(start, start + 5, factor),) if factor else (), **SMALL)
+        for factor in (None, 1.0, 4.0)
+    )
+    assert np.abs(plain.frames.astype(int) - same.frames).max() <= 1
+    assert plain.trace.guidance[0]["text_pull"] != pytest.approx(strong.trace.guidance[0]["text_pull"], rel=1e-3)
+    for wrong in (Strength(5, 5, 1.0), Strength(0, 99, 1.0), Strength(0, 1, -1.0), Strength(0, 1, float("nan"))):
+        with pytest.raises(ThroughlineError, match=f"strength is {wrong.start} to {wrong.end}"):
+            ours.generate(PROMPT, strengths=(wrong,), **SMALL)
+    with pytest.raises(ThroughlineError, match="strengths of words are given: expected none"):
+        tiny_pipeline().generate(PROMPT, strengths=(Strength(0, 1, 2.0),))
 
 
 # --- two experts -----------------------------------------------------------------------------------------------------
