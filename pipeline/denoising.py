@@ -151,10 +151,10 @@ class _Predictor:
         return network(torch.cat(z), torch.cat(times)).split(1)
 
     def _begun(self, z: Tensor, t: int, row: BranchRow) -> tuple[Tensor, Tensor]:
-        """The latents and timesteps (1, f) that a branch sees: frames that are known nearly clean, in the branch that
-        does not know them as noise."""
+        """The latents and timesteps (1, f) that a branch sees: frames that are known nearly clean; in the branch that is
+        not to go by them as noisy as the others, which is what it was trained with."""
         known, bars = self.known[row[0]], self.backbone.alpha_bars
-        level = len(bars) - 1 if row[1] == "unbegun" else KNOWN_TIMESTEP
+        level = t if row[1] == "unbegun" else KNOWN_TIMESTEP
         return known.noised(z, bars[level].float()), known.timesteps(t, level)
 
     def _history(self, i: int, name: str) -> Tensor | None:

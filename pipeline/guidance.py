@@ -22,7 +22,8 @@ class Guidance:
 
     ε = ε(z, H, P⁻) + w1 (ε(z, H, P⁺) − ε(z, H, P⁻)) + w2 (ε(z, H, P⁺) − ε(z, ∅, P⁺)) + s (ε(z, H, P⁺) − ε(z', H, P⁺))
 
-    with z' the latents z whose known frames are noise (context guidance, Blattmann et al. 2023).
+    with z' the latents z whose known frames are as noisy as the others (context guidance, Blattmann et al. 2023; noised
+    rather than left out, Song et al. 2025, arXiv 2502.06764).
     """
 
     text: float = TEXT  # w1; 1 does without the negative prompt

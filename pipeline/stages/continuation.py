@@ -48,6 +48,14 @@ def joined(made: np.ndarray | None, clip: np.ndarray, known: int) -> np.ndarray:
     return np.concatenate([made, clip[known:]])
 
 
+def ending(frames: np.ndarray, stride: float = 1.0) -> np.ndarray:
+    """The frames with which the next clip begins: the last CONTEXT of a clip's (F, H, W, 3), `stride` apart; only the
+    last one of a clip that has fewer."""
+    if len(frames) <= (CONTEXT - 1) * stride:
+        return frames[-1:].copy()
+    return frames[[len(frames) - 1 - round(i * stride) for i in reversed(range(CONTEXT))]]
+
+
 def check_beginning(frames: np.ndarray, height: int, width: int, period: int) -> None:
     """Raises ThroughlineError for frames that a clip of that size can't begin with."""
     expected = f"1 or {1 + period} frames of {height} x {width} pixels, uint8"

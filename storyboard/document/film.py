@@ -1,6 +1,7 @@
 """What a story says about its film: seams, what of each take is shown, captions, cards and sound.
 
-None of it has a part in what scenes remember: no edit of the film makes a take stale.
+None of it has a part in what scenes remember, and but for a seam that continues no edit of the film makes a take
+stale.
 
 Imports neither torch nor gradio.
 """
@@ -18,9 +19,10 @@ Level = Annotated[Number, Field(ge=SILENT, le=12)]
 
 
 class Seam(Value):
-    """How a scene follows the one before it in the film."""
+    """How a scene follows the one before it in the film. One that continues is also made from that one's last frames
+    (`conditioning.beginning_of`); its first frame is their last one, and is shown once."""
 
-    kind: Literal["cut", "cross-fade", "dip to black"] = "cut"
+    kind: Literal["cut", "continue", "cross-fade", "dip to black"] = "cut"
     seconds: Number = Field(default=0.5, gt=0, le=5)
 
 

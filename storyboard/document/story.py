@@ -45,6 +45,7 @@ __all__ = [  # also what others take from here: the document is one thing to the
     "WordRef", "cache_key", "canonical", "new_id", "parse",
 ]  # fmt: skip
 
+MOST_FRAMES = 161  # of a scene: 20 seconds at 8 a second
 MOST_SCENES = 500
 
 
@@ -91,7 +92,7 @@ class Scene(Value):
     seed: Seed = 0
     new_seed: Flag = False  # draw another seed for each render
     steps: Whole = Field(default=STEPS, ge=1, le=1000)
-    num_frames: Whole = Field(default=NUM_FRAMES, ge=1, le=81)  # 4 k + 1
+    num_frames: Whole = Field(default=NUM_FRAMES, ge=1, le=MOST_FRAMES)  # 4 k + 1
     threshold: Number | None = Field(default=None, ge=0, le=1)  # of the text filter; None for its default
     pins: Many[WordRef] = ()
     mutes: Many[WordRef] = ()
@@ -158,6 +159,13 @@ class RememberedScene(Value):
         return tuple(self.prompt[start:end] for start, end in self.kept)
 
 
+class Beginning(Value):
+    """The end of another take, with which one begins."""
+
+    scene: Id
+    clip: Digest | None  # None: that scene has no take yet
+
+
 class Conditioning(Value):
     """Everything that decides what a take shows, but its seed, steps and speed settings."""
 
@@ -170,12 +178,18 @@ class Conditioning(Value):
     num_frames: int
     rows: Many[tuple[int, int]]  # words of the prompt that something remembered matches
     memories: Many[RememberedScene]  # of contributing scenes alone, in order
+    beginning: Beginning | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_no_beginning(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was written, and its digest made, before clips could begin with another's end, unless this one does."""
+        return left_out(plain(self), "beginning", self.beginning is None)
 
     def digest(self) -> str:
-        """SHA-256 over canonical JSON. Which scene a memory comes from does not count, only what it is; nor does the
-        history weight of a scene that remembers nothing."""
+        """SHA-256 over canonical JSON. Which scene a memory or a beginning comes from does not count, only what it is;
+        nor does the history weight of a scene that remembers nothing."""
         content = self.model_dump(mode="json")
-        for memory in content["memories"]:
+        for memory in (*content["memories"], *([content["beginning"]] if self.beginning else [])):
             del memory["scene"]
         if not self.memories:
             del content["guidance"]["history"]
