@@ -12,7 +12,7 @@ from torch import Tensor
 from ..blocks.attention import AttentionContext, KeysValues, Rotary, Witness
 from ..blocks.block_cache import BlockCache
 from ..encoders.latents import LatentSpace, Where
-from ..guidance import Preconditioning
+from ..guidance import Anchor, Preconditioning
 from ..sampling import Scheduler
 from ..transformer import StoryTransformer3DModel
 from .base import Conditions, Native, Network
@@ -90,7 +90,7 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
 
-    def __call__(self, z: Tensor, timestep: int | Tensor) -> Tensor:
+    def __call__(self, z: Tensor, timestep: int | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, place = self.backbone, self.backbone.where()
         z, positions = z.to(place), own.positions(z.shape)
         shared = torch.tensor([timestep]) if isinstance(timestep, int) else timestep
@@ -109,7 +109,7 @@ class _Told:
                 ).sample
 
         alpha_bar = own.alpha_bars[shared.to(own.alpha_bars.device)].float().to(place)
-        return own.precondition(predict, z, alpha_bar).float()
+        return own.precondition(predict, z, alpha_bar, anchor).float()
 
 
 def fast_on_cpu(device: torch.device, wanted: bool) -> torch.autocast:

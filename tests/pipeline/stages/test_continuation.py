@@ -7,7 +7,7 @@ import torch
 from pipeline.denoising import KNOWN_TIMESTEP
 from pipeline.errors import ThroughlineError
 from pipeline.generation import Clip
-from pipeline.guidance import Guidance, branches, guide
+from pipeline.guidance import Anchor, Guidance, Preconditioning, branches, guide
 from pipeline.stages.continuation import CONTEXT, Piece, joined, pieces
 from pipeline.story_pipeline import StoryPipeline
 from tests.tiny import tiny_pipeline
@@ -82,9 +82,9 @@ def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_th
         def __init__(self, network: object) -> None:
             self.network = network
 
-        def __call__(self, z: torch.Tensor, timestep: int | torch.Tensor) -> torch.Tensor:
-            seen.append((z.clone(), timestep))
-            return self.network(z, timestep)  # type: ignore[operator]
+        def __call__(self, z: torch.Tensor, timestep: int | torch.Tensor, anchor: Anchor | None = None) -> torch.Tensor:
+            seen.append((z.clone(), timestep, anchor))
+            return self.network(z, timestep, anchor)  # type: ignore[operator]
 
     original = pipeline.backbone.network
     pipeline.backbone.network = lambda *a, **k: Spy(original(*a, **k))  # type: ignore[method-assign, misc]
@@ -93,11 +93,13 @@ def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_th
         pipeline("A cat.", guidance=Guidance(text=2, context=1.5), beginning=known, num_frames=5, seed=1, **SIZE)
     finally:
         pipeline.backbone.network = original  # type: ignore[method-assign]
-    z, times = seen[1]
+    z, times, anchor = seen[1]
     assert isinstance(times, torch.Tensor) and times.shape == (3, 3), "negative, full, unbegun"
     now = int(times[0, 2])
     assert times.tolist() == [[KNOWN_TIMESTEP, KNOWN_TIMESTEP, now]] * 2 + [[now] * 3] and now > 100
     latents = pipeline.latents.encode(known)
+    assert anchor is not None and anchor.rows.tolist() == [True, True, False]
+    assert torch.equal(anchor.latents[1], latents[0, 1:])
     assert (z[1, :2] - latents[0]).abs().mean() < 0.2 < (z[2, :2] - latents[0]).abs().mean()
 
 
@@ -108,3 +110,24 @@ def test_context_guidance_is_a_branch_of_its_own() -> None:
     assert guide(predictions, 1, 0, 2.0) == 7
     with pytest.raises(ThroughlineError, match="guidance weight context is -1"):
         Guidance(context=-1)
+
+
+def test_what_goes_on_is_denoised_as_what_changes_since() -> None:
+    """With the right answer the preconditioned network gives v of the clean latents; with none, the known ones stay."""
+    torch.manual_seed(0)
+    std, motion = torch.full((4,), 1.0), torch.full((4,), 0.2)
+    precondition = Preconditioning(std, motion)
+    known, noise = torch.randn(2, 1, 4, 3, 3), torch.randn(2, 5, 4, 3, 3)
+    clean = known + 0.3 * torch.randn(2, 5, 4, 3, 3)
+    alpha_bar = torch.tensor([[0.999, 0.4, 0.4, 0.4, 0.1]]).expand(2, -1)
+    a, s = (x.sqrt()[..., None, None, None] for x in (alpha_bar, 1 - alpha_bar))
+    z, anchor = a * clean + s * noise, Anchor(known, torch.tensor([True, False]))
+    _, skip, out = precondition.coefficients(alpha_bar, 2**0.5 * motion)
+    answer = (a * noise - s * clean + s * known - skip * (z - a * known)) / out
+    v = precondition(lambda _: answer, z, alpha_bar, anchor)
+    assert torch.allclose(v[0], (a * noise - s * clean)[0], atol=1e-4)
+    unmoved = precondition(lambda _: torch.zeros_like(z), a * known + s * noise, alpha_bar, anchor)[0]
+    estimate = (a * (a * known + s * noise))[0] - s[0] * unmoved
+    assert (estimate - known[0]).abs().mean() < 0.1 * known.abs().mean()
+    plain = precondition(lambda _: answer, z, alpha_bar)
+    assert torch.equal(v[1], plain[1]) and not torch.allclose(v[0], plain[0])
