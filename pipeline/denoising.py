@@ -16,7 +16,7 @@ from .blocks.attention import KeysValues
 from .blocks.block_cache import EXACT, Caches, Speed
 from .encoders.latents import check_finite
 from .generation import SceneRequest, token_strengths
-from .guidance import branches, guide
+from .guidance import Anchor, branches, guide
 from .reference.attention import collage, drawn, keys_and_values
 from .sampling import NoiseLevel, Timestep
 
@@ -84,6 +84,11 @@ class _Known:
     def count(self) -> int:
         return self.latents.shape[1]
 
+    @property
+    def last(self) -> Tensor:
+        """The last of them, (1, 1, C, h, w); anything if there is none."""
+        return self.latents[:, -1:] if self.count else self.noise[:, -1:]
+
     def kept(self, z: Tensor) -> Tensor:
         """z (1, f, C, h, w), but for what is known."""
         return torch.cat([self.latents, z[:, self.count :]], dim=1)
@@ -148,14 +153,15 @@ class _Predictor:
         if not any(self.known[i].count for i, _ in rows):
             return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
         z, times = zip(*(self._begun(noisy[row[0]], t, row) for row in rows), strict=True)
-        return network(torch.cat(z), torch.cat(times)).split(1)
+        last = torch.cat([self.known[i].last for i, _ in rows])
+        begun = torch.tensor([bool(self.known[i].count) and name != "unbegun" for i, name in rows])
+        return network(torch.cat(z), torch.cat(times), Anchor(last, begun)).split(1)
 
     def _begun(self, z: Tensor, t: Timestep, row: BranchRow) -> tuple[Tensor, Tensor]:
-        """The latents and timesteps (1, f) that a branch sees: frames that are known nearly clean, in the branch that
-        does not know them as noise."""
-        known, noising = self.known[row[0]], self.backbone.noising
-        of_known = noising.total - 1 if row[1] == "unbegun" else self.backbone.known_timestep
-        return known.noised(z, noising.level(of_known)), known.timesteps(t, of_known)
+        """The latents and timesteps (1, f) that a branch sees: known frames are nearly clean, but in the branch that is
+        not to go by them as noisy as the others."""
+        known, of_known = self.known[row[0]], t if row[1] == "unbegun" else self.backbone.known_timestep
+        return known.noised(z, self.backbone.noising.level(of_known)), known.timesteps(t, of_known)
 
     def _told(self, i: int, name: str) -> Conditions:
         pictures = self.requests[i].pictures

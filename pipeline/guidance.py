@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +22,8 @@ class Guidance:
 
     ε = ε(z, H, P⁻) + w1 (ε(z, H, P⁺) − ε(z, H, P⁻)) + w2 (ε(z, H, P⁺) − ε(z, ∅, P⁺)) + s (ε(z, H, P⁺) − ε(z', H, P⁺))
 
-    with z' the latents z whose known frames are noise (context guidance, Blattmann et al. 2023).
+    with z' the latents z whose known frames are as noisy as the others (context guidance, Blattmann et al. 2023; noised
+    rather than left out, Song et al. 2025, arXiv 2502.06764).
     """
 
     text: float = TEXT  # w1; 1 does without the negative prompt
@@ -73,6 +74,13 @@ def guide(predictions: dict[str, Tensor], w1: float, w2: float, s: float = 0.0) 
     return guided + s * (full - predictions["unbegun"]) if "unbegun" in predictions else guided
 
 
+class Anchor(NamedTuple):
+    """What clips go on from: the last known latent frame of each, (B, 1, C, h, w), and which of them do, bool (B)."""
+
+    latents: Tensor
+    rows: Tensor
+
+
 @dataclass(frozen=True)
 class Preconditioning:
     """The denoiser's view of latents whose channels differ widely in spread (after Karras et al. 2022, section 5).
@@ -81,6 +89,9 @@ class Preconditioning:
     x = c z - o F(in z), hence v = (α z - x) / σ = skip z + out F(in z), with z = α x + σ ε. The simple denoiser is
     Wiener's for a spread of TRUST s: fine components are nearly always zero, so it lets them through only where they
     stand well above the noise, and the network need not carry noise from its input to its output to cancel it.
+
+    A clip that goes on from a known latent frame k is denoised as what changes since: u = x - k is noisy in z - α k, it
+    has twice the variance of the deviations, and v = v(u) - σ k. What does not move is as it was without a doubt.
 
     What a clip's latents have in common over time and how each deviates from that are denoised apart, by the spreads s
     and m: most of a picture stands still, and an error that changes from latent to latent is seen as flicker.
@@ -106,7 +117,9 @@ class Preconditioning:
         into = (a * variance + 1 - a).rsqrt()
         return tuple(x[..., None, None] for x in (into, (alpha - c) / sigma, left / sigma))  # type: ignore
 
-    def __call__(self, network: Callable[[Tensor], Tensor], z: Tensor, alpha_bar: Tensor) -> Tensor:
+    def __call__(
+        self, network: Callable[[Tensor], Tensor], z: Tensor, alpha_bar: Tensor, anchor: Anchor | None = None
+    ) -> Tensor:
         """v for noisy latents z (B, f, C, h, w); `network` is F. alpha_bar: ᾱ (B), or (B, f) where latent frames are
         noisy to different degrees; each then counts in what they have in common by the variance of its noise, so that
         frames that are known do not stand for those that are made."""
@@ -119,7 +132,16 @@ class Preconditioning:
         _, skip_motion, out_motion = self.coefficients(alpha_bar, self.motion_std.to(z.device))
         still, still_predicted = _common(z, alpha_bar), _common(predicted, alpha_bar)
         v = skip * still + out * still_predicted
-        return v + skip_motion * (z - still) + out_motion * (predicted - still_predicted)
+        v = v + skip_motion * (z - still) + out_motion * (predicted - still_predicted)
+        return v if anchor is None else self._going_on(v, predicted, z, alpha_bar, anchor)
+
+    def _going_on(self, v: Tensor, predicted: Tensor, z: Tensor, alpha_bar: Tensor, anchor: Anchor) -> Tensor:
+        """v, but in the rows of the anchor by what changes since. alpha_bar: ᾱ (B, f)."""
+        assert self.motion_std is not None
+        a, known = alpha_bar.float()[..., None, None, None], anchor.latents.to(z)
+        _, skip, out = self.coefficients(alpha_bar, 2**0.5 * self.motion_std.to(z.device))
+        changed = skip * (z - a.sqrt() * known) + out * predicted - (1 - a).sqrt() * known
+        return torch.where(anchor.rows.to(z.device)[:, None, None, None, None], changed, v)
 
 
 def _common(x: Tensor, alpha_bar: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from pipeline.backbones.base import Conditions, Limits, Native, Network
 from pipeline.encoders.latents import Where, to_frames, to_signed
 from pipeline.encoders.text import TextEncoder
+from pipeline.guidance import Anchor
 from pipeline.sampling import Noising, Sampler, Timestep, TrailingDdim, VariancePreserving
 from pipeline.story_pipeline import StoryPipeline
 from tests.tiny import DIM, tiny_pipeline
@@ -99,7 +100,7 @@ class ToyBackbone:
         return TrailingDdim(self.scheduler, steps)
 
     def network(self, rows: Sequence[Conditions], **options: Any) -> Network:
-        def told(z: Tensor, timestep: Timestep | Tensor) -> Tensor:
+        def told(z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
             return torch.stack([self.model(x, row.text, row.history) for x, row in zip(z, rows, strict=True)])
 
         return told

@@ -22,6 +22,7 @@ from ..blocks.attention import KeysValues, Witness
 from ..blocks.block_cache import BlockCache
 from ..encoders.latents import LatentSpace, Where
 from ..encoders.text import TextEncoder
+from ..guidance import Anchor
 from ..sampling import Noising, Sampler, Timestep
 
 
@@ -65,8 +66,9 @@ class Conditions:
 class Network(Protocol):
     """A model that was told its rows: what denoising, references and inversion are given, and all that they know."""
 
-    def __call__(self, z: Tensor, timestep: Timestep | Tensor) -> Tensor:
-        """v for noisy latents z (B, f, C, h, w), float32. timestep: of all, or (B, f), one for every latent frame."""
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
+        """v for noisy latents z (B, f, C, h, w), float32. timestep: of all, or (B, f), one for every latent frame.
+        anchor: what clips go on from."""
 
 
 class Backbone(Protocol):

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..blocks.attention import AttentionContext, KeysValues, Rotary, Witness
 from ..blocks.block_cache import BlockCache
 from ..encoders.latents import LatentSpace, Where
-from ..guidance import Preconditioning
+from ..guidance import Anchor, Preconditioning
 from ..sampling import Scheduler, Timestep, VariancePreserving
 from ..transformer import StoryTransformer3DModel
 from .base import Conditions, Native, Network
@@ -102,7 +102,7 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
 
-    def __call__(self, z: Tensor, timestep: Timestep | Tensor) -> Tensor:
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, place = self.backbone, self.backbone.where()
         z, positions = z.to(place), own.positions(z.shape)
         shared = timestep if isinstance(timestep, Tensor) else torch.tensor([int(timestep)])
@@ -122,7 +122,7 @@ class _Told:
 
         alpha_bars = own.noising.alpha_bars
         alpha_bar = alpha_bars[shared.to(alpha_bars.device)].float().to(place)
-        return own.precondition(predict, z, alpha_bar).float()
+        return own.precondition(predict, z, alpha_bar, anchor).float()
 
 
 def histories_of(folder: Path) -> tuple[str, ...]:

@@ -48,6 +48,14 @@ def joined(made: np.ndarray | None, clip: np.ndarray, known: int) -> np.ndarray:
     return np.concatenate([made, clip[known:]])
 
 
+def ending(frames: np.ndarray, stride: float = 1.0) -> np.ndarray:
+    """The frames with which the next clip begins: the last CONTEXT of a clip's (F, H, W, 3), `stride` apart; only the
+    last one of a clip that has fewer."""
+    if len(frames) <= (CONTEXT - 1) * stride:
+        return frames[-1:].copy()
+    return frames[[len(frames) - 1 - round(i * stride) for i in reversed(range(CONTEXT))]]
+
+
 def check_pictures(first: np.ndarray | None, last: np.ndarray | None, num_frames: int, size: tuple[int, int]) -> None:
     """Raises ThroughlineError for pictures that a clip can't start from or end with. first: uint8 (1 or more, H, W, 3),
     of which the last one counts; last: uint8 (1, H, W, 3)."""

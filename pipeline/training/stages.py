@@ -150,7 +150,7 @@ def continue_generator(workshop: Workshop) -> None:
     """From the weights there are, the shipped ones in a fresh clone, at a low rate, mostly where looks are decided,
     and with latent frames that are known or noisier than others. Both trained parts land in `out`, from where `export`
     takes them."""
-    choices = generator.Choices(alignment=0.0, windows=0.4, deciding=0.6, known=0.25, staggered=0.15)
+    choices = generator.Choices(alignment=0.0, windows=0.4, deciding=0.6, known=0.35, staggered=0.1)
     _train_generator(workshop, generator.CONTINUED, choices, goes_on=True)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
-from .story import Board, Conditioning, RememberedScene, Scene, Story, WordRef
+from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef
 
 
 class WordPlace(NamedTuple):
@@ -153,6 +153,16 @@ def _within_word(prompt: str, place: int) -> bool:
     return (before.isdigit() and after.isdigit()) or all(c.lower() != c.upper() for c in (before, after))
 
 
+def beginning_of(board: Board, scene_id: str) -> Beginning | None:
+    """The end of which clip a scene begins with; None for one that does not continue the scene before it."""
+    index = board.story.index(scene_id)
+    if not index or board.story.scenes[index].seam.kind != "continue":
+        return None
+    before = board.story.scenes[index - 1]
+    take = board.chosen(before)
+    return Beginning(scene=before.id, clip=take.clip if take else None)
+
+
 def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str) -> Conditioning:
     """What decides a scene's picture at present. decision: what it `remembers`; model: digest of the weights."""
     story, scene = board.story, board.story.scene(scene_id)
@@ -171,6 +181,7 @@ def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str)
         num_frames=scene.num_frames,
         rows=_spans(decision.current) if memories else (),
         memories=tuple(memories),
+        beginning=beginning_of(board, scene_id),
     )
 
 

@@ -102,7 +102,7 @@ def _standing(board: Board, scene: Scene, filter: Filter[Decision], model: str, 
         now = conditioning_of(board, scene.id, remembers(board.story, scene.id, filter), model)
     except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
         return Standing("blank", (_unread_before(board.story, scene.id, filter) or str(error),))
-    needs = tuple(memory.scene for memory in now.memories)
+    needs = _needs(now)
     waits_for = tuple(other for other in needs if other in changing)
     standing = Standing("fresh", (), needs, waits_for, now)
     if take is None or take.conditioning is None:
@@ -113,6 +113,13 @@ def _standing(board: Board, scene: Scene, filter: Filter[Decision], model: str, 
         numbers = ", ".join(str(board.story.index(other) + 1) for other in waits_for)
         return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))
     return standing
+
+
+def _needs(now: Conditioning) -> tuple[str, ...]:
+    """The scenes that one is made from, in order: the one that it continues is the last of all that are before it."""
+    remembered = [memory.scene for memory in now.memories]
+    continued = [now.beginning.scene] if now.beginning else []
+    return tuple(dict.fromkeys(remembered + continued))
 
 
 def _unread_before(story: Story, scene_id: str, filter: Filter[Decision]) -> str | None:
@@ -148,7 +155,7 @@ WEIGHTS = {
 
 def why_stale(story: Story, old: Conditioning, new: Conditioning) -> tuple[str, ...]:
     """What is different now, in words, at least one reason. Words of prompts stand between asterisks."""
-    reasons = (*_changed_settings(old, new), *_changed_memories(story, old, new))
+    reasons = (*_changed_settings(old, new), *_changed_beginning(story, old, new), *_changed_memories(story, old, new))
     return reasons or ("the words by which it remembers changed",)
 
 
@@ -163,6 +170,16 @@ def _changed_settings(old: Conditioning, new: Conditioning) -> Iterator[str]:
         before, now = getattr(old.guidance, name), getattr(new.guidance, name)
         if before != now and (name != "history" or new.memories):
             yield f"{words} {before} → {now}"
+
+
+def _changed_beginning(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
+    was, now = old.beginning, new.beginning
+    if now is None and was is not None:
+        yield f"no longer continues {_named(story, was.scene)}"
+    elif now is not None and (was is None or was.scene != now.scene):
+        yield f"now continues {_named(story, now.scene)}"
+    elif now is not None and was is not None and was.clip != now.clip:
+        yield f"continues {_named(story, now.scene)}, which changed"
 
 
 def _changed_memories(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:

@@ -96,8 +96,8 @@ def write_scene(folder: Path, scene: SceneDone, frames_per_second: float, scale:
 
 
 def write_film(path: Path, scenes: Sequence[SceneDone], frames_per_second: float, scale: int) -> None:
-    """One scene after the other in one file."""
-    write_video(path, np.concatenate([scene.frames for scene in scenes]), frames_per_second, scale)
+    """One scene after the other in one file. A frame that two scenes share is shown once."""
+    write_video(path, np.concatenate([scene.frames[scene.continues :] for scene in scenes]), frames_per_second, scale)
 
 
 def write_trace(folder: Path, scenes: Sequence[SceneDone], film: Mapping[str, Any]) -> None:
@@ -115,6 +115,7 @@ def scene_entry(scene: SceneDone) -> dict[str, Any]:
         "seed": scene.settings.seed if scene.settings else None,
         "settings": asdict(scene.settings) if scene.settings else None,
         "num_frames": len(scene.frames),
+        "continues": scene.continues,
         "files": {"clip": clip_name(scene.scene), "keyframe": keyframe_name(scene.scene)},
         "seconds": {stage: round(seconds, 4) for stage, seconds in scene.seconds.items()},
     }

@@ -138,6 +138,9 @@ def _add_story_options(group: argparse._ArgumentGroup) -> None:
                             "(default: fit)")  # fmt: skip
     group.add_argument("--cut", nargs=2, type=number(0, 1), default=(0.5, 0.5), metavar=("ACROSS", "DOWN"),
                        help="where --fit fill cuts, from 0 (keeps left, top) to 1 (default: 0.5 0.5)")  # fmt: skip
+    group.add_argument("--seams", nargs="+", choices=("cut", "continue"), default=[], metavar="SEAM",
+                       help="how each scene but the first follows the one before it: by a cut, or going on from its "
+                            "last frames (default: cuts)")  # fmt: skip
     group.add_argument("--negative-prompt", metavar="TEXT", help="what the film should not show")
 
 
@@ -146,9 +149,12 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
         "--height", type=whole_number(1), metavar="PIXELS", help=_usual(defaults.HEIGHT, "of what the model makes")
     )
     group.add_argument("--width", type=whole_number(1), metavar="PIXELS", help=_usual(defaults.WIDTH, "of the same"))
-    group.add_argument(
+    lengths = group.add_mutually_exclusive_group()
+    lengths.add_argument(
         "--num-frames", type=whole_number(1), metavar="N", help=_usual(defaults.NUM_FRAMES, "of a scene, 4 k + 1")
     )
+    lengths.add_argument("--seconds", nargs="+", type=number(0.1, 60), default=[], metavar="S",
+                         help="of all scenes, or of each one, to the nearest that the model can make")  # fmt: skip
     rate = _usual(defaults.FRAMES_PER_SECOND, "frames a second of the files, which changes no frame")
     group.add_argument("--fps", type=number(1, 120), metavar="RATE", help=rate)
     sizes = group.add_mutually_exclusive_group()
@@ -275,7 +281,16 @@ def _order(options: argparse.Namespace, pipeline: StoryPipeline) -> FilmOrder:
     guidance = replace(pipeline.guidance, **weights, schedule="cosine" if options.dynamic_guidance else "constant")
     names = ("height", "width", "num_frames", "steps", "seed", "eta", "negative_prompt", "threshold")
     settings = _given(**{name: getattr(options, name) for name in names})
-    return FilmOrder(tuple(options.prompts), guidance, vars(pipeline.native) | settings)
+    lengths = _lengths(options, pipeline)
+    seams = tuple(options.seams)
+    return FilmOrder(tuple(options.prompts), guidance, vars(pipeline.native) | settings, lengths, seams)
+
+
+def _lengths(options: argparse.Namespace, pipeline: StoryPipeline) -> tuple[int, ...]:
+    """Frames of each scene, if seconds were given."""
+    seconds = options.seconds * len(options.prompts) if len(options.seconds) == 1 else options.seconds
+    period = pipeline.latents.period
+    return tuple(1 + period * max(0, round((s * pipeline.frames_per_second - 1) / period)) for s in seconds)
 
 
 def _given(**values: Any) -> dict[str, Any]:

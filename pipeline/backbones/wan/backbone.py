@@ -15,6 +15,7 @@ from ...blocks.attention import AttentionContext, KeysValues, Witness
 from ...blocks.block_cache import BlockCache
 from ...encoders.latents import Where, to_signed
 from ...encoders.text import TextEncoder
+from ...guidance import Anchor
 from ...sampling import FlowMatching, FlowSampler, Sampler, Timestep
 from ..base import Conditions, Limits, Native, Network
 from .latents import WanLatents
@@ -135,7 +136,7 @@ class _Told:
     caches: Sequence[BlockCache] | None
     pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
 
-    def __call__(self, z: Tensor, timestep: Timestep | Tensor) -> Tensor:
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, times = self.backbone, torch.as_tensor(timestep, dtype=torch.float32)
         model = own.transformer if own.expert is None or times.max() >= own.boundary else own.expert
         x = z.transpose(1, 2).to(own.where(), model.dtype)

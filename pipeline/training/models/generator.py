@@ -25,7 +25,7 @@ from ...blocks.attention import AttentionContext
 from ...decoupler import Decoupler, cross_covariance
 from ...encoders.image import patch_features, to_pixels
 from ...feature_extractor import FeatureExtractor
-from ...guidance import Preconditioning, make_preconditioning
+from ...guidance import Anchor, Preconditioning, make_preconditioning
 from ...picturebook.facts import GRID
 from ...transformer import StoryTransformer3DModel
 from ..dataset.memory import SCENES
@@ -160,7 +160,7 @@ def make_losses(
         with half_precision(device):
             given = _conditions(trainer, extractor, data, drawn, nothing)
             alpha_bar = scheduler.alphas_cumprod[drawn.t].float().to(device)  # (B, f)
-            noised = _Noised(cut(clean), cut(noise), drawn.t.to(device), alpha_bar)
+            noised = _Noised(cut(clean), cut(noise), drawn.t.to(device), alpha_bar, drawn.known.to(device))
             squares, estimate = _estimates(trainer, precondition, noised, given, window)
             alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre, window)
             made = ~drawn.known.to(device)[..., None, None]
@@ -224,6 +224,13 @@ class _Noised:
     noise: Tensor
     t: Tensor  # (B, f)
     alpha_bar: Tensor  # (B, f)
+    known: Tensor  # bool (B, f)
+
+    @property
+    def anchor(self) -> Anchor:
+        """The last known latent frame of each clip."""
+        rows, last = torch.arange(len(self.clean), device=self.clean.device), (self.known.sum(1) - 1).clamp(min=0)
+        return Anchor(self.clean[rows, last][:, None], self.known.any(1))
 
 
 def _draw(
@@ -313,7 +320,7 @@ def _estimates(
         return trainer.transformer(z, given.text, noised.t, **options).sample
 
     z = a * clean + s * noise
-    predicted = precondition(network, z, alpha_bar)
+    predicted = precondition(network, z, alpha_bar, noised.anchor)
     return (predicted - (a * noise - s * clean)).square().mean(2), a * z - s * predicted
 
 

@@ -18,7 +18,6 @@ from pipeline.backbones.counting import TokenCounter
 from pipeline.errors import ThroughlineError
 from pipeline.generation import SceneRequest
 from pipeline.history import HistoryScene, Memory
-from pipeline.sampling import Timestep
 from pipeline.story_pipeline import Clip, Step, StoryPipeline
 from tests.pipeline.backbones.conformance import CASES, PAST, PROMPT, SEED, UNRELATED, WITH_STOCK, Case
 
@@ -178,9 +177,9 @@ class Broken:
     def __call__(self, *args: Any, **options: Any) -> Any:
         told = self.network(*args, **options)
 
-        def network(z: torch.Tensor, timestep: Timestep) -> torch.Tensor:
+        def network(z: torch.Tensor, *rest: Any) -> torch.Tensor:
             self.count += 1
-            return self.instead(z) if self.count in self.calls else told(z, timestep)
+            return self.instead(z) if self.count in self.calls else told(z, *rest)
 
         return network
 

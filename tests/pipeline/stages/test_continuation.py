@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from pipeline.backbones.transformer_backbone import TransformerBackbone
-from pipeline.encoders.text import load_minilm
 from pipeline.errors import ThroughlineError
 from pipeline.generation import Clip
-from pipeline.guidance import Guidance, branches, guide
+from pipeline.guidance import Anchor, Guidance, Preconditioning, branches, guide
 from pipeline.stages.continuation import CONTEXT, Piece, joined, pieces
 from pipeline.story_pipeline import StoryPipeline
-from tests.tiny import tiny_components
+from tests.tiny import tiny_pipeline
 
 SIZE = {"height": 48, "width": 72, "steps": 2}
 
@@ -19,16 +18,7 @@ SIZE = {"height": 48, "width": 72, "steps": 2}
 @pytest.fixture(scope="module")
 def pipeline() -> StoryPipeline:
     """Of which clips of more than 9 frames are made in pieces."""
-    components = tiny_components()
-    components["transformer"].register_to_config(frame_timesteps=True, sample_frames=9)
-    made = _with_minilm(components)
-    made.set_progress_bar_config(disable=True)
-    return made
-
-
-def _with_minilm(components: dict) -> StoryPipeline:
-    text_encoder, tokenizer = load_minilm()
-    return StoryPipeline(tokenizer=tokenizer, text_encoder=text_encoder, **components)
+    return tiny_pipeline(piece=9)
 
 
 @pytest.mark.parametrize(
@@ -80,21 +70,21 @@ def test_what_can_not_be_gone_on_from_is_refused(pipeline: StoryPipeline) -> Non
     for frames in (np.zeros((2, 48, 72, 3), np.uint8), np.zeros((1, 48, 48, 3), np.uint8), np.zeros((1, 48, 72, 3))):
         with pytest.raises(ThroughlineError, match=r"beginning has shape .*: expected 1 or 5 frames of 48 x 72"):
             pipeline.generate("A cat.", beginning=frames, **SIZE)
-    plain = _with_minilm(tiny_components())
+    plain = tiny_pipeline()
     with pytest.raises(ThroughlineError, match="does not go on from frames"):
         plain.generate("A cat.", beginning=np.zeros((1, 48, 72, 3), np.uint8), **SIZE)
 
 
-def test_known_frames_are_nearly_clean_and_noise_to_the_branch_without_them(pipeline: StoryPipeline) -> None:
+def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_them(pipeline: StoryPipeline) -> None:
     seen = []
 
     class Spy:
         def __init__(self, network: object) -> None:
             self.network = network
 
-        def __call__(self, z: torch.Tensor, timestep: int | torch.Tensor) -> torch.Tensor:
-            seen.append((z.clone(), timestep))
-            return self.network(z, timestep)  # type: ignore[operator]
+        def __call__(self, z: torch.Tensor, timestep: int | torch.Tensor, anchor: Anchor | None = None) -> torch.Tensor:
+            seen.append((z.clone(), timestep, anchor))
+            return self.network(z, timestep, anchor)  # type: ignore[operator]
 
     original = pipeline.backbone.network
     pipeline.backbone.network = lambda *a, **k: Spy(original(*a, **k))  # type: ignore[method-assign, misc]
@@ -103,13 +93,13 @@ def test_known_frames_are_nearly_clean_and_noise_to_the_branch_without_them(pipe
         pipeline("A cat.", guidance=Guidance(text=2, context=1.5), beginning=known, num_frames=5, seed=1, **SIZE)
     finally:
         pipeline.backbone.network = original  # type: ignore[method-assign]
-    z, times = seen[0]
+    z, times, anchor = seen[1]
     assert isinstance(times, torch.Tensor) and times.shape == (3, 3), "negative, full, unbegun"
-    assert times[:2, :2].unique().tolist() == [TransformerBackbone.known_timestep] and times[
-        :, 2
-    ].unique().tolist() == [999]
-    assert times[2].tolist() == [999] * 3
+    now, of_known = int(times[0, 2]), TransformerBackbone.known_timestep
+    assert times.tolist() == [[of_known, of_known, now]] * 2 + [[now] * 3] and now > 100
     latents = pipeline.latents.encode(known)
+    assert anchor is not None and anchor.rows.tolist() == [True, True, False]
+    assert torch.equal(anchor.latents[1], latents[0, 1:])
     assert (z[1, :2] - latents[0]).abs().mean() < 0.2 < (z[2, :2] - latents[0]).abs().mean()
 
 
@@ -120,3 +110,24 @@ def test_context_guidance_is_a_branch_of_its_own() -> None:
     assert guide(predictions, 1, 0, 2.0) == 7
     with pytest.raises(ThroughlineError, match="guidance weight context is -1"):
         Guidance(context=-1)
+
+
+def test_what_goes_on_is_denoised_as_what_changes_since() -> None:
+    """With the right answer the preconditioned network gives v of the clean latents; with none, the known ones stay."""
+    torch.manual_seed(0)
+    std, motion = torch.full((4,), 1.0), torch.full((4,), 0.2)
+    precondition = Preconditioning(std, motion)
+    known, noise = torch.randn(2, 1, 4, 3, 3), torch.randn(2, 5, 4, 3, 3)
+    clean = known + 0.3 * torch.randn(2, 5, 4, 3, 3)
+    alpha_bar = torch.tensor([[0.999, 0.4, 0.4, 0.4, 0.1]]).expand(2, -1)
+    a, s = (x.sqrt()[..., None, None, None] for x in (alpha_bar, 1 - alpha_bar))
+    z, anchor = a * clean + s * noise, Anchor(known, torch.tensor([True, False]))
+    _, skip, out = precondition.coefficients(alpha_bar, 2**0.5 * motion)
+    answer = (a * noise - s * clean + s * known - skip * (z - a * known)) / out
+    v = precondition(lambda _: answer, z, alpha_bar, anchor)
+    assert torch.allclose(v[0], (a * noise - s * clean)[0], atol=1e-4)
+    unmoved = precondition(lambda _: torch.zeros_like(z), a * known + s * noise, alpha_bar, anchor)[0]
+    estimate = (a * (a * known + s * noise))[0] - s[0] * unmoved
+    assert (estimate - known[0]).abs().mean() < 0.1 * known.abs().mean()
+    plain = precondition(lambda _: answer, z, alpha_bar)
+    assert torch.equal(v[1], plain[1]) and not torch.allclose(v[0], plain[0])
