@@ -176,7 +176,10 @@ class StoryPipeline(DiffusionPipeline):
         if by == "off":
             return Memory(None, ())
         latents = {i: self._latents_of(history[i], settings) for i in result.contributing}
-        return refer(history, result, latents, self.backbone)
+        memory = refer(history, result, latents, self.backbone)
+        if self.transformer_2 is not None:  # the expert for little noise was asked, the other one comes next
+            self.maybe_free_model_hooks()
+        return memory
 
     def _latents_of(self, scene: HistoryScene, settings: Settings) -> Tensor:
         """Those of the keyframe at the size of the clip, which are made again if it had another size."""
@@ -358,6 +361,8 @@ class StoryPipeline(DiffusionPipeline):
         """
         for request in requests:
             self.check(request.prompt, request.settings)
+            if self.backbone.limits.pictures and request.pictures is None:
+                raise ThroughlineError("pictures are missing: this model makes clips that start from one")
         alike = {(s.height, s.width, s.num_frames, s.steps) for s in (request.settings for request in requests)}
         if len(alike) != 1:
             raise ThroughlineError(f"scenes have {len(alike)} shapes (height, width, frames, steps): expected one")

@@ -105,7 +105,8 @@ class StoryWanTransformer3DModel(WanTransformer3DModel):
 def wan_block(block: WanTransformerBlock, told: Told, context: AttentionContext, index: int) -> Tensor:
     """WanTransformerBlock.forward with references and a witness. index: of the block."""
     video, text, time, pictures = told
-    table = block.scale_shift_table if time.ndim == 3 else block.scale_shift_table[None]
+    table = block.scale_shift_table.to(time.device)  # offloaded by layers it comes with the block's own forward alone
+    table = table if time.ndim == 3 else table[None]
     modulation = (table + time.float()).unbind(-2)
     if time.ndim == 3:
         modulation = tuple(x[:, None] for x in modulation)

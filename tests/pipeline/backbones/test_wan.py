@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,8 @@ from pipeline.backbones.wan.transformer import StoryWanTransformer3DModel
 from pipeline.blocks.attention import AttentionContext
 from pipeline.blocks.block_cache import BlockCache
 from pipeline.errors import ThroughlineError
-from pipeline.generation import Strength
+from pipeline.generation import SceneRequest, Strength
+from pipeline.history import Memory
 from pipeline.reference.attention import Attention, keys_and_values
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.training.finetune.modes import trainable_backbone
@@ -154,6 +156,14 @@ def test_each_expert_makes_its_own_steps_and_looks_at_references_that_it_read(fo
         assert calls == [(reader, noise, 1)]
 
 
+def test_after_keyframes_were_looked_at_no_expert_stays_on_the_device(folders, monkeypatch) -> None:
+    pipeline, freed = loaded(folders["2.2-A14B"]), list[int]()
+    monkeypatch.setattr(pipeline, "maybe_free_model_hooks", lambda: freed.append(1))
+    scene = pipeline.encode_scene(PAST, np.zeros((1, HEIGHT, WIDTH, 3), np.uint8))
+    pipeline.remember([scene], pipeline.filter([PAST], PROMPT), replace(pipeline.native, **SMALL))
+    assert freed
+
+
 def test_models_are_told_apart_by_the_settings_of_their_index(folders: dict[str, Path]) -> None:
     found = [loaded(folders[kind]) for kind in ("2.1", "2.2-A14B", "2.2-5B")]
     sizes = [(one.native.height, one.native.width, one.native.num_frames) for one in found]
@@ -227,6 +237,9 @@ def test_pictures_that_are_missing_too_many_or_of_another_size_are_refused(folde
     ours = loaded(folders["2.2-I2V-A14B"])
     with pytest.raises(ThroughlineError, match="beginning is missing: expected a picture"):
         ours.generate(PROMPT, **SMALL)
+    request = SceneRequest(PROMPT, Memory(None, ()), ours.guidance, replace(ours.native, **SMALL))
+    with pytest.raises(ThroughlineError, match="pictures are missing"):
+        ours.render([request])
     with pytest.raises(ThroughlineError, match=r"ending has shape .* expected 1 frame of 32 x 64 pixels"):
         ours.generate(PROMPT, beginning=first, ending=last[:, :16], **SMALL)
     with pytest.raises(ThroughlineError, match="num_frames is 1: expected 2 or more"):
