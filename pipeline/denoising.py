@@ -158,8 +158,8 @@ class _Predictor:
         return network(torch.cat(z), torch.cat(times), Anchor(last, begun)).split(1)
 
     def _begun(self, z: Tensor, t: int, row: BranchRow) -> tuple[Tensor, Tensor]:
-        """The latents and timesteps (1, f) that a branch sees: known frames are nearly clean, but as noisy as the others
-        in the branch that is not to go by them."""
+        """The latents and timesteps (1, f) that a branch sees: known frames are nearly clean, but in the branch that is
+        not to go by them as noisy as others."""
         known, bars = self.known[row[0]], self.backbone.alpha_bars
         level = t if row[1] == "unbegun" else KNOWN_TIMESTEP
         return known.noised(z, bars[level].float()), known.timesteps(t, level)
