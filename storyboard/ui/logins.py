@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -10,6 +9,8 @@ from collections.abc import Callable
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..interfaces.admission import sender
 
 MOST_ADDRESSES = 10_000  # whose wrong logins are counted
 FREE = 4  # wrong logins that cost nothing
@@ -79,15 +80,3 @@ def _is_login(scope: Scope) -> bool:
     if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].rstrip("/").endswith("/login"):
         return False
     return getattr(scope.get("app"), "auth", None) is not None
-
-
-def sender(scope: Scope) -> str:
-    """The address of who asks, as the server sees it. One household has a whole /64 of IPv6."""
-    host = str((scope.get("client") or ("",))[0])
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return host
-    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from pipeline.errors import ThroughlineError
 
 from ..interfaces import http
+from ..interfaces.admission import Throttle, calling_from, sender
 from ..interfaces.health import health
 from ..interfaces.pools import Pools, kind_of
 from ..interfaces.served import served
@@ -26,7 +28,7 @@ from ..logs import event
 from ..operations.registry import PAGE
 from ..studio import Studio
 from .logins import Logins
-from .security import Guard, Throttle, may_see
+from .security import Guard, may_see
 from .theme import make_theme
 
 log = logging.getLogger(__name__)
@@ -70,18 +72,20 @@ def build(studio: Studio) -> gr.Blocks:
 
     throttle, pools = Throttle(), Pools()
 
-    def respond(message: Any) -> Response:
-        return JSONResponse(answer(studio, message, throttle))  # written here, not in the thread that all wait for
+    def respond(message: Any, address: str) -> Response:
+        admit = partial(throttle, address=address)
+        with calling_from(address):
+            return JSONResponse(answer(studio, message, admit))  # written here, not in the thread that all wait for
 
-    async def call(message: Any) -> Response:
+    async def call(message: Any, request: gr.Request | None = None) -> Response:
         verb = message.get("verb") if isinstance(message, dict) else None
         known = isinstance(verb, str) and verb in PAGE
         kind = kind_of(str(verb), PAGE[str(verb)].slow) if known else "quick"
-        return await pools.run(kind, respond, message)
+        return await pools.run(kind, respond, message, sender(request.scope) if request else "")
 
     with page:
         Application(call)
-        http.offer(studio)
+        http.offer(studio, throttle)
     page.queue(max_size=WAITING_EVENTS)
     return page
 

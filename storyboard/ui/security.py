@@ -4,19 +4,13 @@ pages, and routes that nobody needs or that need a login."""
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections import OrderedDict
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.errors import ThroughlineError
-
 MOST_BODY_BYTES = 32 << 20  # an upload of 20 MB in base64, and what is around it
-MOST_OWNERS = 10_000  # whose requests are counted
 
 # Gradio writes its page's start into the HTML and makes functions of text, so that scripts can't be stricter. Only
 # Hugging Face may show the page in a frame: that is how a Space is shown.
@@ -42,6 +36,7 @@ CLOSED = re.compile(
 PRIVATE = re.compile(
     r"/(?:openapi\.json|docs(?:/.*)?|redoc|gradio_api/(?:openapi\.json|info|mcp(?:/.*)?))/?", re.DOTALL
 )
+TOOLS = re.compile(r"/gradio_api/mcp(?:/.*)?", re.DOTALL)
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -63,6 +58,8 @@ class Guard:
         if refusal:
             await refusal(scope, receive, told)
             return
+        if TOOLS.fullmatch(_path(scope)):
+            scope = _with_true_address(scope)
         length = Headers(scope=scope).get("content-length", "0")
         try:
             if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
@@ -94,6 +91,15 @@ def _refusal(scope: Scope) -> Response | None:
     if PRIVATE.fullmatch(path) and not may_see(Request(scope)):
         return JSONResponse({"detail": "Not authenticated"}, 401)
     return None
+
+
+def _with_true_address(scope: Scope) -> Scope:
+    """Gradio answers tools by a request to this server, with the headers of the one that came: from there, forwarded
+    addresses are believed. So the one that is known here takes the place of what the caller said."""
+    headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-for"]
+    if scope.get("client"):
+        headers.append((b"x-forwarded-for", str(scope["client"][0]).encode("latin-1")))
+    return {**scope, "headers": headers}
 
 
 def _path(scope: Scope) -> str:
@@ -140,26 +146,3 @@ def may_see(request: Request) -> bool:
         return True
     names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
     return any(app.tokens.get(request.cookies.get(name)) for name in names)
-
-
-class Throttle:
-    """So many requests a second of one owner, and so many at once. Safe for threads."""
-
-    def __init__(self, per_second: float = 50.0, at_once: int = 250) -> None:
-        self._rate, self._most = per_second, float(at_once)
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # by owner: requests, and when
-        self._lock = threading.Lock()
-
-    def __call__(self, owner: object) -> None:
-        """Raises ThroughlineError for too many."""
-        if not isinstance(owner, str):
-            return  # refused later, as no owner
-        now = time.monotonic()
-        with self._lock:
-            left, then = self._left.pop(owner, (self._most, now))
-            left = min(self._most, left + (now - then) * self._rate)
-            self._left[owner] = (max(left - 1, 0.0), now)
-            while len(self._left) > MOST_OWNERS:
-                self._left.popitem(last=False)
-        if left < 1:
-            raise ThroughlineError(f"too many requests: expected at most {self._rate:g} a second")

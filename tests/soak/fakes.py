@@ -11,7 +11,8 @@ from typing import Any
 
 from pipeline.language.kept import KeptWord
 from storyboard.document.story import Board, Scene, Take, new_id
-from storyboard.rendering.queue import LIMITS, Made, QueueLimits
+from storyboard.rendering.limits import LIMITS, QueueLimits
+from storyboard.rendering.queue import Made
 from storyboard.rendering.takes import Decided
 from storyboard.store.blobs import BlobStore
 from storyboard.studio import Studio
