@@ -27,6 +27,7 @@ from ..interfaces.served import served
 from ..logs import event
 from ..operations.registry import PAGE
 from ..studio import Studio
+from .connections import be_impatient
 from .logins import Logins
 from .security import Guard, may_see
 from .theme import make_theme
@@ -66,9 +67,20 @@ class Application(gr.HTML):
         """Nothing is shown through its value."""
 
 
+class Page(gr.Blocks):
+    """Served by a server that waits for nobody for ever."""
+
+    def launch(self, *arguments: Any, prevent_thread_lock: bool = False, **options: Any) -> Any:
+        launched = super().launch(*arguments, prevent_thread_lock=True, **options)
+        be_impatient(self.server)
+        if not prevent_thread_lock:
+            self.block_thread()
+        return launched
+
+
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over `studio`."""
-    page: gr.Blocks = gr.Blocks(title="Throughline", analytics_enabled=False, fill_width=True)
+    page: gr.Blocks = Page(title="Throughline", analytics_enabled=False, fill_width=True)
 
     throttle, pools = Throttle(), Pools()
 

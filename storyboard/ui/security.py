@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BODY_BYTES = 32 << 20  # an upload of 20 MB in base64, and what is around it
+from .bodies import Body, refusal_of_body
 
 # Gradio writes its page's start into the HTML and makes functions of text, so that scripts can't be stricter. Only
 # Hugging Face may show the page in a frame: that is how a Space is shown.
@@ -40,9 +40,6 @@ TOOLS = re.compile(r"/gradio_api/mcp(?:/.*)?", re.DOTALL)
 READING = ("GET", "HEAD", "OPTIONS")
 
 
-class _TooLarge(Exception): ...
-
-
 class Guard:
     """ASGI middleware around the whole application."""
 
@@ -53,20 +50,17 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = self._headed(_path(scope), send)
+        told = self._headed(path_of(scope), send)
         refusal = _refusal(scope)
         if refusal:
             await refusal(scope, receive, told)
             return
-        if TOOLS.fullmatch(_path(scope)):
+        if TOOLS.fullmatch(path_of(scope)):
             scope = _with_true_address(scope)
-        length = Headers(scope=scope).get("content-length", "0")
-        try:
-            if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
-                raise _TooLarge
-            await self.app(scope, _counted(receive), told)
-        except _TooLarge:
-            await PlainTextResponse("too large", 413)(scope, receive, told)
+        async with Body(receive, told) as body:
+            await self.app(scope, body.receive, body.send)
+        if body.refusal:
+            await body.refusal(scope, receive, told)
 
     def _headed(self, path: str, send: Send) -> Send:
         policy = FILE_POLICY if path.startswith("/media/") else PAGE_POLICY
@@ -83,14 +77,14 @@ class Guard:
 
 def _refusal(scope: Scope) -> Response | None:
     """The answer to what is not to reach the application; None for all else."""
-    path = _path(scope)
+    path = path_of(scope)
     if CLOSED.fullmatch(path):
         return PlainTextResponse("not found", 404)
     if scope["method"] not in READING and _of_another_site(Headers(scope=scope)):
         return PlainTextResponse("this page is not of this server: open it at its own address", 403)
     if PRIVATE.fullmatch(path) and not may_see(Request(scope)):
         return JSONResponse({"detail": "Not authenticated"}, 401)
-    return None
+    return refusal_of_body(scope)
 
 
 def _with_true_address(scope: Scope) -> Scope:
@@ -102,7 +96,7 @@ def _with_true_address(scope: Scope) -> Scope:
     return {**scope, "headers": headers}
 
 
-def _path(scope: Scope) -> str:
+def path_of(scope: Scope) -> str:
     """The path as routes see it: without the one that the application is served under."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
@@ -122,21 +116,6 @@ def _of_another_site(headers: Headers) -> bool:
     if fetched is not None:
         return fetched not in ("same-origin", "none")
     return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
-
-
-def _counted(receive: Receive) -> Receive:
-    """A request of no declared length may not be longer either."""
-    left = MOST_BODY_BYTES
-
-    async def counted() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise _TooLarge
-        return message
-
-    return counted
 
 
 def may_see(request: Request) -> bool:

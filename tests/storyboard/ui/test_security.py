@@ -26,7 +26,7 @@ from storyboard.operations.registry import VERBS
 from storyboard.rendering import resources
 from storyboard.studio import Studio
 from storyboard.ui import page
-from storyboard.ui.security import MOST_BODY_BYTES
+from storyboard.ui.bodies import MOST_BODY_BYTES
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, YOU
 
