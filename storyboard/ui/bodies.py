@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 MOST_BODY_BYTES = 32 << 20  # an upload of 20 MB in base64, and what is around it
-MOST_VALUES = 50_000  # of JSON, by its commas and opening brackets: an upload is one, a story has some thousands
+MOST_VALUES = 30_000  # of JSON, by its commas and opening brackets: an upload is one, a story has some thousands
 BODY_SECONDS = 20.0  # of patience with a body; what comes gives patience back
 SLOWEST = 4096  # bytes that give back a second
 CLOSE = {"Connection": "close"}  # for what is answered before it was read to its end

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -70,12 +74,19 @@ class Application(gr.HTML):
 class Page(gr.Blocks):
     """Served by a server that waits for nobody for ever."""
 
-    def launch(self, *arguments: Any, prevent_thread_lock: bool = False, **options: Any) -> Any:
-        launched = super().launch(*arguments, prevent_thread_lock=True, **options)
+    def launch(self, *, prevent_thread_lock: bool = False, **options: Any) -> Any:  # type: ignore[override]
+        launched = super().launch(prevent_thread_lock=True, **options)
         be_impatient(self.server)
+        threading.Thread(target=_import_ahead, name="imports", daemon=True).start()
         if not prevent_thread_lock:
             self.block_thread()
         return launched
+
+
+def _import_ahead() -> None:
+    """What Gradio imports when a program first calls: in the thread that all wait for, a second of work."""
+    with suppress(ImportError):
+        importlib.import_module("matplotlib").use("agg")
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -144,13 +155,19 @@ def options(studio: Studio) -> dict[str, Any]:
     return {
         "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
         "footer_links": ["api"], "enable_monitoring": False, "max_threads": http.CALLS_AT_ONCE,
-        "app_kwargs": {"middleware": [Middleware(Guard), Middleware(Logins)],
+        "app_kwargs": {"exception_handlers": {RequestValidationError: _tell_shape},
+                       "middleware": [Middleware(Guard), Middleware(Logins)],
                        "routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
                                   Route("/media/{name}", lambda request: serve_media(studio, request)),
                                   Route("/healthz", tell_health)]},
         "blocked_paths": [str(studio.folder)],
         "_frontend": False,  # no request to ourselves at the start, which fails behind a proxy or on a busy machine
     }  # fmt: skip
+
+
+async def _tell_shape(request: Request, error: Exception) -> Response:
+    """FastAPI itself would send the whole body back."""
+    return JSONResponse({"detail": "the body is not what this address expects"}, 422)
 
 
 def serve_health(studio: Studio) -> Response:
