@@ -81,9 +81,9 @@ def run_confined(command: Sequence[str], memory_bytes: int, most_bytes: int) -> 
         alarm = threading.Timer(PATIENCE_SECONDS, _give_up, args=(child, late))
         messages = bytearray()
         listener = threading.Thread(target=_gather, args=(child.stderr, messages))
-        listener.start()
-        alarm.start()
         try:
+            listener.start()
+            alarm.start()
             output, overflowed = _read(child.stdout, most_bytes)
             if overflowed:
                 child.kill()
@@ -93,7 +93,8 @@ def run_confined(command: Sequence[str], memory_bytes: int, most_bytes: int) -> 
             raise
         finally:
             alarm.cancel()
-            listener.join()
+            if listener.ident is not None:
+                listener.join()
     if late.is_set() or child.returncode in _OUT_OF_TIME:
         raise ThroughlineError(f"a clip took more than {PATIENCE_SECONDS} s to read: it was given up")
     return Finished(output, messages.decode(errors="replace"), child.returncode, overflowed)

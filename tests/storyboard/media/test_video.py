@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ThroughlineError
+from storyboard.media import video
 from storyboard.media.video import check_clip, read_clip, write_video
 from tests.storyboard.conftest import gradient
 
@@ -115,3 +116,13 @@ def test_a_picture_is_not_a_video(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_os_error() -> None:
     with pytest.raises(OSError, match="No space left"):
         write_video(Path("/dev/full"), gradient(4, 48, 72), 8)
+
+
+def test_a_program_that_takes_nothing_more_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(video, "STUCK_SECONDS", 0.3)
+    stuck = tmp_path / "stuck"
+    stuck.write_text("#!/bin/sh\nexec sleep 600\n")
+    stuck.chmod(0o755)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(stuck))
+    with pytest.raises(OSError, match="could not be written"):
+        write_video(tmp_path / "film.mp4", np.zeros((40, 96, 144, 3), np.uint8), 8)
