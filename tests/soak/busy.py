@@ -37,6 +37,7 @@ class Seen(crowd.Counts):
     exports: list[float] = field(default_factory=list)  # seconds of each
     uploads: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
+    server_seconds: float = 0.0  # of the processor
     unanswered: list[str] = field(default_factory=list)  # connections that were lost, or closed as one was asked
     missing: list[str] = field(default_factory=list)  # what was acknowledged and is not there
 
@@ -122,6 +123,7 @@ async def visit(address: str, people: int, seconds: float, clip: str, server: ps
         until = time.monotonic() + seconds
         await asyncio.gather(*(worker.work(until) for worker in workers))
         watching.cancel()
+        seen.server_seconds = sum(server.cpu_times()[:2])
         await asyncio.gather(*(worker.look() for worker in workers))
     return seen
 
@@ -167,7 +169,7 @@ def main() -> int:
     took = [statistics.median(found or [0]) for found in (seen.exports, seen.uploads)]
     print(
         f"{options.people} people for {options.seconds:.0f} s on {crowd.processors()} processors, theirs and the "
-        f"server's (load {psutil.getloadavg()[0]:.1f}): {len(seen.edits)} edits, {times}; {seen.asked} renders, "
+        f"server's (load {psutil.getloadavg()[0]:.1f}; {seen.server_seconds:.0f} s of the processor): {len(seen.edits)} edits, {times}; {seen.asked} renders, "
         f"{len(seen.exports)} exports ({took[0]:.1f} s), {len(seen.uploads)} uploads ({took[1]:.1f} s); "
         f"{seen.lost + len(seen.missing)} lost {seen.missing[:2] or ''}; memory {max(seen.megabytes):.0f} MB at most, "
         f"{seen.growth:+.0f} MB in the last two thirds; {len(seen.refused)} refused {seen.refused[:2] or ''}, "
