@@ -169,7 +169,8 @@ def main() -> int:
     took = [statistics.median(found or [0]) for found in (seen.exports, seen.uploads)]
     print(
         f"{options.people} people for {options.seconds:.0f} s on {crowd.processors()} processors, theirs and the "
-        f"server's (load {psutil.getloadavg()[0]:.1f}; {seen.server_seconds:.0f} s of the processor): {len(seen.edits)} edits, {times}; {seen.asked} renders, "
+        f"server's (load {psutil.getloadavg()[0]:.1f}; {seen.server_seconds:.0f} s of the processor): "
+        f"{len(seen.edits)} edits, {times}; {seen.asked} renders, "
         f"{len(seen.exports)} exports ({took[0]:.1f} s), {len(seen.uploads)} uploads ({took[1]:.1f} s); "
         f"{seen.lost + len(seen.missing)} lost {seen.missing[:2] or ''}; memory {max(seen.megabytes):.0f} MB at most, "
         f"{seen.growth:+.0f} MB in the last two thirds; {len(seen.refused)} refused {seen.refused[:2] or ''}, "
