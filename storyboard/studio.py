@@ -242,7 +242,7 @@ class Studio:
 
     # --- what depends on what --------------------------------------------------------------------------------------
 
-    def standings(self, owner: str, story: str) -> dict[str, Standing]:
+    def standings(self, owner: str, story: str) -> Mapping[str, Standing]:
         """How every scene stands at present."""
         return self.renderer.standings(self._head(owner, story))
 

@@ -23,14 +23,16 @@ from pipeline.errors import ThroughlineError
 from ..continuity.meter import Meter
 from ..document import edits, lengths, plan
 from ..document.filter_cache import FilterCache
-from ..document.plan import Plan, Standing
+from ..document.plan import Assessed, Plan, Standing
 from ..document.story import Board, Conditioning, Scene, Story, Take, WordRef, cache_key
 from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
 from ..store.library import Library
+from ..store.pairs import PairStore
 from ..store.room import check_disk
 from ..store.schema import Head
+from .kept_pairs import KeptPairs
 from .queue import CLOSING_SECONDS, LIMITS, Job, Made, Queue, QueueLimits
 from .resources import check_memory
 from .story_locks import StoryLocks
@@ -69,13 +71,14 @@ class Renderer:
         self.encoder = encoder or TokenCounter.of(checkpoints.find())
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
+        self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
         self.filter_cache = self._new_cache()
         self.meter = self._new_meter()
         self._loading, self._choosing = threading.Lock(), threading.Lock()
-        self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
+        self._standings: OrderedDict[str, tuple[int, Assessed]] = OrderedDict()  # by story, of a revision
         self._assessing = StoryLocks()
         self._soon = ThreadPoolExecutor(MOST_ASSESSED, thread_name_prefix="standings")
-        self._coming: dict[str, Future[dict[str, Standing]]] = {}  # by story
+        self._coming: dict[str, Future[Mapping[str, Standing]]] = {}  # by story
         self._submitting = threading.Lock()
         self.queue = Queue(self._work, self._ended, limits, free_memory)
         if resume:
@@ -102,6 +105,7 @@ class Renderer:
             if job.saved:
                 self.library.job_store.put_back(job.saved)
         self._soon.shutdown(wait=False, cancel_futures=True)
+        self._pairs.close()
         self.meter.close()
 
     # --- the models ------------------------------------------------------------------------------------------------
@@ -133,7 +137,7 @@ class Renderer:
     def _new_cache(self) -> FilterCache:
         return FilterCache(
             lambda past_prompts, prompt, **settings: self.filter(past_prompts, prompt, **settings),
-            lambda past, prompt, threshold: self.filter.kept(past, prompt, threshold),
+            KeptPairs(lambda: self.filter, self._pairs),
         )
 
     @property
@@ -185,20 +189,21 @@ class Renderer:
 
     # --- what there is to do ---------------------------------------------------------------------------------------
 
-    def standings(self, head: Head) -> dict[str, Standing]:
+    def standings(self, head: Head) -> Mapping[str, Standing]:
         """How every scene stands, worked out once a revision. Only callers with the same story wait for each other."""
         story = head.board.story.id
         with self._assessing.of(story):
             known = self.known(head)
             return known if known is not None else self._assessed(head)
 
-    def _assessed(self, head: Head) -> dict[str, Standing]:
+    def _assessed(self, head: Head) -> Mapping[str, Standing]:
         with self._choosing:
             model, encoder, cache = self.model, self.encoder, self.filter_cache
-        found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder))
+            _, before = self._standings.get(head.board.story.id, (-1, None))
+        found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder), before)
         with self._choosing:
             if cache is self.filter_cache:  # else another model was chosen meanwhile
-                self._standings[head.board.story.id] = (head.rev, found)
+                self._standings[head.board.story.id] = (head.rev, Assessed(head.board, model, found))
                 self._standings.move_to_end(head.board.story.id)
                 while len(self._standings) > MOST_STANDINGS:
                     self._standings.popitem(last=False)
@@ -216,7 +221,7 @@ class Renderer:
             return None
         return self.known(head)
 
-    def _come(self, head: Head) -> Future[dict[str, Standing]]:
+    def _come(self, head: Head) -> Future[Mapping[str, Standing]]:
         """One piece of work for a story at a time, so that one that is edited all the while leaves room for others."""
         story = head.board.story.id
         with self._choosing:
@@ -226,10 +231,10 @@ class Renderer:
                 coming = self._coming[story] = self._soon.submit(self.standings, head)
         return coming
 
-    def known(self, head: Head) -> dict[str, Standing] | None:
+    def known(self, head: Head) -> Mapping[str, Standing] | None:
         """How scenes stand if that is worked out already."""
-        rev, found = self._standings.get(head.board.story.id, (-1, None))
-        return found if rev == head.rev else None
+        rev, known = self._standings.get(head.board.story.id, (-1, None))
+        return known.standings if known and rev == head.rev else None
 
     def plan(self, head: Head, scenes: Collection[str] | None = None) -> Plan:
         """`plan.make_plan` with estimates. Raises ThroughlineError for scenes that do not exist."""
