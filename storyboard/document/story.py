@@ -34,6 +34,14 @@ from pipeline.errors import ThroughlineError
 
 MOST_SCENES = 500
 MOST_CHARACTERS = 2000  # of a prompt
+MOST_OF_A_SCENE = {  # by edits and in archives
+    "pins": 500,
+    "mutes": 500,
+    "muted_scenes": MOST_SCENES,
+    "keyframes": 500,
+    "removed": 5000,
+}
+TOLD = {"muted_scenes": "muted scenes", "removed": "deleted takes"}  # what errors call them
 MOST_SEEDS = 2**53  # what JavaScript's numbers hold
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
+from pipeline.defaults import PERIOD
 from pipeline.encoders.limit import CountsTokens
 from pipeline.errors import ThroughlineError
 
@@ -66,9 +67,11 @@ class Renderer:
         resume: bool = True,
         limits: QueueLimits = LIMITS,
         encoder: CountsTokens | None = None,
+        period: Callable[[], int] = lambda: PERIOD,
     ) -> None:
         self.library, self.media, self.model, self._load = library, media, model, load
         self.encoder = encoder or TokenCounter.of(checkpoints.find())
+        self.period = period  # frames that a latent of the model's clips stands for
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
         self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
@@ -155,7 +158,9 @@ class Renderer:
         """Whether there is a model to render with."""
         return self._maker is not None
 
-    def switch(self, load: Callable[[], StoryPipeline], model: str, encoder: CountsTokens) -> None:
+    def switch(
+        self, load: Callable[[], StoryPipeline], model: str, encoder: CountsTokens, period: int = PERIOD
+    ) -> None:
         """Loads another model and goes on with that; a render that is under way ends with the one it began with.
 
         A former one that fills a GPU makes room first, and is loaded again when it is next needed. Whatever `load`
@@ -168,6 +173,7 @@ class Renderer:
             maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
             with self._choosing:
                 self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
+                self.period = lambda: period
                 self._filter = self._filter and self._filter.within(encoder)
                 self.filter_cache = self._new_cache()  # what is too long to be remembered is another question now
                 self._standings.clear()
