@@ -38,6 +38,14 @@ NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up 
 Format = Annotated[Line, Field(description="mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip")]
 Archive = Annotated[str, Field(description="Content of a story archive (zip), in base64")]
 ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
+FitInto = Annotated[
+    FitMode, Field(description="fit: all of it, with bars; fill: no bars, cut; stretch: neither bars nor cut")
+]
+Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left is kept) to 1 (the right)")]
+Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
+Clip = Annotated[str, Field(description="Content of a clip or a picture, in base64")]
+ClipFile = Annotated[str, Field(description="Path of a clip or a picture")]
+ClipName = Annotated[Line, Field(description="What it is called, for messages; clip.mp4, or the file's name, for none")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------
 
@@ -48,11 +56,6 @@ Texts = Annotated[Sequence[Typed], Field(max_length=500, description="Prompts, a
 SampleName = Annotated[Line, Field(description="Name of an example")]
 ModelName = Annotated[Line, Field(description="Name, hub id or folder of a model")]
 FileName = Annotated[Line, Field(description="What the file is called, for its ending and for messages")]
-FitInto = Annotated[
-    FitMode, Field(description="fit: all of it, with bars; fill: no bars, cut; stretch: neither bars nor cut")
-]
-Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left is kept) to 1 (the right)")]
-Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
 Upload = Annotated[str, Field(description="Content of a file, in base64")]
 EditOp = Annotated[Mapping[str, Any], Field(description='{"do": the name of an edit, and its arguments}')]
 Base = Annotated[int | None, Field(description="Revision that the editor saw, to be told of others' changes since")]
