@@ -10,16 +10,18 @@ Does not cover: sound. A story archive is in `storyboard.export.archive`.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Seam, Take
+from ..film.cut import Cut, cut_of
+from ..media.fit import fitted
 from ..media.sizes import good_scale
 from ..media.temporary import temporary_folder
 from ..media.video import write_gif, write_video
@@ -27,13 +29,10 @@ from ..store.blobs import BlobStore
 from ..store.clips import read_frames
 from ..store.files import file_name, whole_file
 from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
-from . import captions, transitions
 from .archive import media_of, write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
 from .finishing import finished
-
-FramesOf = Callable[[Take], np.ndarray]
 
 GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
 PDF_DOTS_PER_INCH = 150
@@ -41,52 +40,7 @@ PANEL_WIDTH = 480  # pixels: how wide a sheet needs a keyframe at most
 FORMATS = ("mp4", "finished.mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip")
 
 
-@dataclass(frozen=True)
-class FilmScene:
-    """A scene that is in the film."""
-
-    number: int  # of the scene in the story, from 1
-    scene: Scene
-    take: Take
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The film of a board, before any picture of it is read."""
-
-    shots: tuple[FilmScene, ...]
-    frames_per_second: float
-
-    @property
-    def lengths(self) -> list[int]:
-        """Frames that each shot has at the film's rate."""
-        return [_length(shot.take, self.frames_per_second) for shot in self.shots]
-
-    @property
-    def seams(self) -> list[Seam]:
-        return [shot.scene.seam for shot in self.shots]
-
-    @property
-    def starts(self) -> list[int]:
-        """The film's frame in which each shot begins."""
-        return transitions.scene_starts(self.lengths, self.seams, self.frames_per_second)
-
-    @property
-    def marks(self) -> dict[str, float]:
-        """Seconds at which each scene of the film begins, by its id."""
-        marks = transitions.scene_marks(self.lengths, self.seams, self.frames_per_second)
-        return {shot.scene.id: mark for shot, mark in zip(self.shots, marks, strict=True)}
-
-    @property
-    def seconds(self) -> float:
-        return transitions.film_length(self.lengths, self.seams, self.frames_per_second) / self.frames_per_second
-
-
-def cut_of(board: Board) -> Cut:
-    """The scenes that have a take, in order."""
-    found = [(number, scene, board.chosen(scene)) for number, scene in enumerate(board.story.scenes, 1)]
-    shots = tuple(FilmScene(number, scene, take) for number, scene, take in found if take)
-    return Cut(shots, max((shot.take.frames_per_second for shot in shots), default=1.0))
+FramesOf = Callable[[Take], Iterable[np.ndarray]]  # of a take, uint8 (H, W, 3) one after the other
 
 
 def export(
@@ -170,34 +124,10 @@ def _some_cut(board: Board) -> Cut:
 
 
 def _film(board: Board, cut: Cut, frames_of: FramesOf, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    clips = (_clip(shot.take, frames_of, size, cut.frames_per_second) for shot in cut.shots)
-    frames = transitions.join(clips, cut.seams, cut.frames_per_second)
-    if not board.story.captions:
-        return frames
-    strips = captions.caption_strips([(shot.number, shot.scene.prompt) for shot in cut.shots], size[0])
-    return captions.captioned(frames, cut.starts, strips)
+    from ..film.picture import film_frames  # it loads moviepy
 
-
-def _length(take: Take, frames_per_second: float) -> int:
-    return max(1, round(take.num_frames * frames_per_second / take.frames_per_second))
-
-
-def _clip(take: Take, frames_of: FramesOf, size: tuple[int, int], frames_per_second: float) -> np.ndarray:
-    """The frames of a take at another size and rate."""
-    frames = frames_of(take)
-    places = np.arange(_length(take, frames_per_second)) * take.frames_per_second / frames_per_second
-    places = np.minimum(np.floor(places + 1e-9).astype(int), len(frames) - 1)
-    made: dict[int, np.ndarray] = {}  # frames that are shown several times are cut once
-    for place in places:
-        if place not in made:
-            made[place] = _fitted(frames[place], size)
-    return np.stack([made[place] for place in places])
-
-
-def _fitted(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if frame.shape[:2] == size[::-1]:
-        return frame
-    return np.asarray(ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS))
+    burnt_in = board.story.captions and board.story.film.captions == "burnt in"
+    return film_frames(cut, frames_of, size, burnt_in)
 
 
 # --- its clips -------------------------------------------------------------------------------------------------------
@@ -217,8 +147,7 @@ def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
     ):
         for shot in cut.shots:
             clip = folder / f"scene-{shot.number:0{digits}}.mp4"
-            frames = _clip(shot.take, frames_of, size, shot.take.frames_per_second)
-            write_video(clip, frames, shot.take.frames_per_second)
+            write_video(clip, (fitted(frame, size) for frame in frames_of(shot.take)), shot.take.frames_per_second)
             bundle.write(clip, clip.name)
             clip.unlink()
         bundle.writestr("prompts.txt", prompts_text(board, digits))
@@ -281,7 +210,8 @@ def _keyframe(board: Board, scene: Scene, frames_of: FramesOf) -> Image.Image | 
     if take is None:
         return None
     own: Sequence[int] = [choice.index for choice in scene.keyframes if choice.take == take.id]
-    frames = frames_of(take)
-    frame = frames[min(own[0] if own else take.keyframe_index, len(frames) - 1)]
+    wanted = own[0] if own else take.keyframe_index
+    for frame in islice(frames_of(take), wanted + 1):
+        shown = frame
     height = max(2, round(PANEL_WIDTH * board.story.height / board.story.width))
-    return Image.fromarray(_fitted(frame, (PANEL_WIDTH, height)))
+    return Image.fromarray(fitted(shown, (PANEL_WIDTH, height)))
