@@ -4,7 +4,7 @@ Everything is made of a board and a function that gives the frames of a take, ui
 shape and the highest rate of its takes; takes of another shape are cut to it, never stretched, and takes of another
 rate last as long as they did. Scenes without a take are left out of the film. Each file is there whole or not at all.
 
-Does not cover: sound. A story archive is in `storyboard.export.archive`.
+A story archive is in `storyboard.export.archive`, the composition of a film in `storyboard.film`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from PIL import Image
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Seam, Take
+from ..film import subtitles
 from ..film.cut import Cut, cut_of
 from ..media.fit import fitted
 from ..media.sizes import good_scale
 from ..media.temporary import temporary_folder
-from ..media.video import write_gif, write_video
+from ..media.video import SoundTrack, write_gif, write_video
 from ..store.blobs import BlobStore
-from ..store.clips import read_frames
+from ..store.clips import read_frames, stream_frames
 from ..store.files import file_name, whole_file
 from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from .archive import media_of, write_archive
@@ -37,10 +38,11 @@ from .finishing import finished
 GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
 PDF_DOTS_PER_INCH = 150
 PANEL_WIDTH = 480  # pixels: how wide a sheet needs a keyframe at most
-FORMATS = ("mp4", "finished.mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip")
+FORMATS = ("mp4", "finished.mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip", "srt", "vtt")
 
 
 FramesOf = Callable[[Take], Iterable[np.ndarray]]  # of a take, uint8 (H, W, 3) one after the other
+SoundOf = Callable[[str], Path]  # where the sound of a digest lies
 
 
 def export(
@@ -51,16 +53,21 @@ def export(
     if format not in FORMATS:
         raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
 
-    def frames_of(take: Take) -> np.ndarray:
-        return read_frames(media, take, enlarged=True)
+    def frames_of(take: Take) -> Iterable[np.ndarray]:
+        return stream_frames(media, take)
+
+    def sound_of(digest: str) -> Path:
+        return media.path(digest, "m4a")
 
     makers: dict[str, Callable[[Path], None]] = {
-        "mp4": lambda path: film_mp4(path, board, frames_of),
-        "finished.mp4": lambda path: film_mp4(path, board, lambda take: finished(read_frames(media, take))),
+        "mp4": lambda path: film_mp4(path, board, frames_of, sound_of),
+        "finished.mp4": lambda path: film_mp4(path, board, lambda take: finished(read_frames(media, take)), sound_of),
         "gif": lambda path: film_gif(path, board, frames_of),
         "sheet.png": lambda path: sheet_png(path, board, frames_of),
         "sheet.pdf": lambda path: sheet_pdf(path, board, frames_of),
-        "clips.zip": lambda path: clips_zip(path, board, frames_of),
+        "clips.zip": lambda path: clips_zip(path, board, frames_of, sound_of),
+        "srt": lambda path: subtitle_file(path, board, subtitles.srt),
+        "vtt": lambda path: subtitle_file(path, board, subtitles.vtt),
         "story.zip": lambda path: _story_zip(path, media, *(whole() if whole else (board, NOTHING))),
     }
     suffix = format.rpartition(".")[2]
@@ -91,14 +98,17 @@ def _story_zip(path: Path, media: BlobStore, board: Board, past: UndoHistory) ->
 # --- the film --------------------------------------------------------------------------------------------------------
 
 
-def film_mp4(path: Path, board: Board, frames_of: FramesOf) -> None:
-    """The film at `good_scale`, with captions under the pictures if the story says so.
+def film_mp4(path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf | None = None) -> None:
+    """The film at `good_scale`, with captions under the pictures and with sound if the story says so; None: silent.
 
     Raises ThroughlineError if no scene has a take, OSError if the file can't be written.
     """
+    from ..film.mix import sound_track  # it loads moviepy
+
     cut, size = _some_cut(board), film_size(board)
-    with whole_file(path) as part:
-        write_video(part, _film(board, cut, frames_of, size), cut.frames_per_second)
+    with temporary_folder() as folder, whole_file(path) as part:
+        sound = sound_track(cut, board.story.film, sound_of, folder) if sound_of else None
+        write_video(part, _film(board, cut, frames_of, size), cut.frames_per_second, sound=sound)
 
 
 def film_gif(path: Path, board: Board, frames_of: FramesOf) -> None:
@@ -130,11 +140,18 @@ def _film(board: Board, cut: Cut, frames_of: FramesOf, size: tuple[int, int]) ->
     return film_frames(cut, frames_of, size, burnt_in)
 
 
+def subtitle_file(path: Path, board: Board, written: Callable[[Cut], str]) -> None:
+    """The captions of the film as text, whether or not the film itself has any. Raises as `film_mp4` does."""
+    text = written(_some_cut(board))
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
 # --- its clips -------------------------------------------------------------------------------------------------------
 
 
-def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
-    """scene-01.mp4 and so on, numbered as in the story, without seams and captions, and prompts.txt.
+def clips_zip(path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf | None = None) -> None:
+    """scene-01.mp4 and so on, numbered as in the story, whole, with their own sound, and prompts.txt.
 
     Raises as `film_mp4` does.
     """
@@ -147,10 +164,23 @@ def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
     ):
         for shot in cut.shots:
             clip = folder / f"scene-{shot.number:0{digits}}.mp4"
-            write_video(clip, (fitted(frame, size) for frame in frames_of(shot.take)), shot.take.frames_per_second)
+            sound = _own_sound(shot.take, sound_of, folder) if sound_of else None
+            frames = (fitted(frame, size) for frame in frames_of(shot.take))
+            write_video(clip, frames, shot.take.frames_per_second, sound=sound)
             bundle.write(clip, clip.name)
             clip.unlink()
         bundle.writestr("prompts.txt", prompts_text(board, digits))
+
+
+def _own_sound(take: Take, sound_of: SoundOf, folder: Path) -> SoundTrack | None:
+    from ..film.cues import Cue
+    from ..film.mix import write_mix  # it loads moviepy
+
+    if not take.sound:
+        return None
+    seconds = take.num_frames / take.frames_per_second
+    mix = write_mix([Cue("clip", take.sound, 0.0, seconds)], sound_of, seconds, 0.0, folder)
+    return SoundTrack(mix, seconds)
 
 
 def prompts_text(board: Board, digits: int = 2) -> str:
