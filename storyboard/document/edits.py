@@ -13,7 +13,20 @@ from pipeline.errors import ThroughlineError
 from .story import MOST_SEEDS, KeyframeChoice, Scene, Story, WordRef, new_id, parse
 
 SCENE_FIELDS = frozenset(
-    ["prompt", "negative_prompt", "guidance", "seed", "new_seed", "steps", "num_frames", "threshold", "locked", "seam"]
+    [
+        "prompt",
+        "negative_prompt",
+        "guidance",
+        "seed",
+        "new_seed",
+        "steps",
+        "num_frames",
+        "threshold",
+        "locked",
+        "seam",
+        "caption",
+        "script",
+    ]
 )  # what edit_scene may change; everything else has an edit of its own
 STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
 
@@ -78,10 +91,10 @@ def move_scene(story: Story, scene_id: str, index: int) -> Story:
 
 
 def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
-    """Changes fields of a scene; `guidance` and `seam` may be given in part."""
+    """Changes fields of a scene; `guidance`, `seam` and `script` may be given in part."""
     _only(changes, SCENE_FIELDS, "scene")
     scene = story.scene(scene_id)
-    for name in {"guidance", "seam"} & changes.keys():
+    for name in {"guidance", "seam", "script"} & changes.keys():
         if isinstance(changes[name], dict):
             changes[name] = {**getattr(scene, name).model_dump(), **changes[name]}
     return _replaced(story, _changed(scene, **changes))

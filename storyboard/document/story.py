@@ -34,6 +34,7 @@ from pipeline.errors import ThroughlineError
 
 MOST_SCENES = 500
 MOST_CHARACTERS = 2000  # of a prompt
+MOST_LINES, MOST_CAST = 100, 50  # of a scene's dialogue, and who is in it
 MOST_SEEDS = 2**53  # what JavaScript's numbers hold
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
@@ -99,6 +100,27 @@ class Seam(Value):
     seconds: Number = Field(default=0.5, gt=0, le=5)
 
 
+class DialogueLine(Value):
+    """What somebody says."""
+
+    told_as = "dialogue"
+
+    speaker: str = Field(default="", max_length=200)
+    text: Text = ""
+    manner: str = Field(default="", max_length=200)  # how it is said: "whispering"
+
+
+class Script(Value):
+    """What a script or a shot list says of a scene beside its prompt. Nothing of it decides what a clip shows."""
+
+    told_as = "script"
+
+    heading: str = Field(default="", max_length=300)  # INT. KITCHEN - NIGHT
+    cast: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=MOST_CAST)] = ()
+    dialogue: Annotated[tuple[DialogueLine, ...], Field(max_length=MOST_LINES)] = ()
+    notes: Text = ""
+
+
 class Scene(Value):
     id: Id
     prompt: Text = ""
@@ -117,6 +139,8 @@ class Scene(Value):
     removed: Many[Id] = ()  # takes that were deleted
     keyframes: Many[KeyframeChoice] = ()
     seam: Seam = Seam()
+    caption: Text = ""  # its own line in the film
+    script: Script = Script()
 
 
 class Story(Value):
