@@ -24,7 +24,6 @@ SCENE_FIELDS = frozenset(
         "threshold",
         "locked",
         "seam",
-        "caption",
         "script",
     ]
 )  # what edit_scene may change; everything else has an edit of its own

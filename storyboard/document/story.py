@@ -139,7 +139,6 @@ class Scene(Value):
     removed: Many[Id] = ()  # takes that were deleted
     keyframes: Many[KeyframeChoice] = ()
     seam: Seam = Seam()
-    caption: Text = ""  # its own line in the film
     script: Script = Script()
 
 
