@@ -9,53 +9,44 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 import hashlib
-import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    FailFast,
-    Field,
-    SerializerFunctionWrapHandler,
-    Strict,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
+from .film import FilmSettings, Seam, Shot
+from .script import Script
+from .values import (
+    MOST_CHARACTERS,
+    MOST_SEEDS,
+    Digest,
+    Flag,
+    Id,
+    Many,
+    Number,
+    Seed,
+    Text,
+    Value,
+    Whole,
+    canonical,
+    left_out,
+    new_id,
+    parse,
+)
+
+__all__ = [  # also what others take from here: the document is one thing to them
+    "MOST_CHARACTERS", "MOST_SCENES", "MOST_SEEDS", "Board", "Conditioning", "Digest", "FilmSettings",
+    "GuidanceSettings", "KeyframeChoice", "RememberedScene", "Scene", "Script", "Seam", "Shot", "Story", "Take",
+    "Value", "WordRef", "cache_key", "canonical", "new_id", "parse",
+]  # fmt: skip
+
 MOST_SCENES = 500
-MOST_CHARACTERS = 2000  # of a prompt
-MOST_LINES, MOST_CAST = 100, 50  # of a scene's dialogue, and who is in it
-MOST_SEEDS = 2**53  # what JavaScript's numbers hold
-
-Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
-T = TypeVar("T")
-Many = Annotated[tuple[T, ...], FailFast()]  # one error is enough: of a million each would take time and memory
-Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
-Whole = Annotated[int, Strict()]  # neither true nor "12"
-Number = Annotated[float, Strict()]  # a whole one is welcome too
-Flag = Annotated[bool, Strict()]
-Seed = Annotated[Whole, Field(ge=0, lt=MOST_SEEDS)]
-
-
-class Value(BaseModel):
-    """An immutable value that JSON holds. Unknown fields and numbers out of range are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    told_as: ClassVar[str] = ""  # what errors call it, if not by its class
-
-
-V = TypeVar("V", bound=Value)
 
 
 class GuidanceSettings(Value):
@@ -93,34 +84,6 @@ class KeyframeChoice(Value):
     keyframe: Digest
 
 
-class Seam(Value):
-    """How a scene follows the one before it in the film."""
-
-    kind: Literal["cut", "cross-fade", "dip to black"] = "cut"
-    seconds: Number = Field(default=0.5, gt=0, le=5)
-
-
-class DialogueLine(Value):
-    """What somebody says."""
-
-    told_as = "dialogue"
-
-    speaker: str = Field(default="", max_length=200)
-    text: Text = ""
-    manner: str = Field(default="", max_length=200)  # how it is said: "whispering"
-
-
-class Script(Value):
-    """What a script or a shot list says of a scene beside its prompt. Nothing of it decides what a clip shows."""
-
-    told_as = "script"
-
-    heading: str = Field(default="", max_length=300)  # INT. KITCHEN - NIGHT
-    cast: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=MOST_CAST)] = ()
-    dialogue: Annotated[tuple[DialogueLine, ...], Field(max_length=MOST_LINES)] = ()
-    notes: Text = ""
-
-
 class Scene(Value):
     id: Id
     prompt: Text = ""
@@ -139,7 +102,14 @@ class Scene(Value):
     removed: Many[Id] = ()  # takes that were deleted
     keyframes: Many[KeyframeChoice] = ()
     seam: Seam = Seam()
+    shot: Shot = Shot()
     script: Script = Script()
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As scenes were written before films could be edited and scripts imported, unless this one was."""
+        content = left_out(plain(self), "shot", self.shot == Shot())
+        return left_out(content, "script", self.script == Script())
 
 
 class Story(Value):
@@ -148,8 +118,13 @@ class Story(Value):
     model: str = Field(default="picturebook", min_length=1, max_length=400)
     width: Whole = Field(default=WIDTH, ge=16, le=4096)  # pixels
     height: Whole = Field(default=HEIGHT, ge=16, le=4096)
-    captions: Flag = False  # prompts as captions of the film
+    captions: Flag = False  # whether the film has captions: prompts, or lines of a scene's own
+    film: FilmSettings = FilmSettings()
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_usual_film(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return left_out(plain(self), "film", self.film == FilmSettings())
 
     @model_validator(mode="after")
     def _one_scene_an_id(self) -> Self:
@@ -237,10 +212,7 @@ class Take(Value):
     @model_serializer(mode="wrap")
     def _without_silence(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Takes without a sound are written as they were before there was any."""
-        content: dict[str, Any] = plain(self)
-        if self.sound is None:
-            content.pop("sound", None)
-        return content
+        return left_out(plain(self), "sound", self.sound is None)
 
     def key(self) -> str:
         """What makes the very same clip again: conditioning, seed, steps, speed; '' for a clip of the user's own."""
@@ -288,28 +260,3 @@ def cache_key(conditioning: Conditioning, seed: int, steps: int, speed: str = "e
     return hashlib.sha256(
         canonical([conditioning.digest(), seed, steps, *([] if speed == "exact" else [speed])])
     ).hexdigest()
-
-
-def canonical(content: Any) -> bytes:
-    """JSON that equal values share, byte for byte."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def new_id() -> str:
-    return secrets.token_hex(8)
-
-
-def parse(kind: type[V], content: Any) -> V:
-    """A value from what JSON or a form gave. Raises ThroughlineError, one line that names the first wrong field."""
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or kind.told_as or kind.__name__.lower()
-        expected = problem["msg"][0].lower() + problem["msg"][1:]
-        raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.errors import ThroughlineError
 
 from ..document import edits
-from ..document.story import Board, Story, Take
+from ..document.story import Board, FilmSettings, Shot, Story, Take
 from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WordOfScene
 from .registry import edit
 
@@ -76,6 +76,18 @@ def move_scene(board: Board, scene: SceneId, index: Place) -> Story:
 def edit_scene(board: Board, scene: SceneId, changes: Changes = NOTHING) -> Story:
     """Changes settings of a scene: CHANGES is JSON such as {"prompt": "...", "guidance": {"history": 3}}."""
     return edits.edit_scene(board.story, scene, **_scene_fields(changes, edits.SCENE_FIELDS))
+
+
+@edit("film settings", lambda given: {("", "film")})
+def edit_film(board: Board, changes: Changes = NOTHING) -> Story:
+    """Changes settings of the film: CHANGES is JSON such as {"title": {"text": "Snow"}, "music": {"level": -6}}."""
+    return edits.edit_film(board.story, **_only(changes, frozenset(FilmSettings.model_fields), "film"))
+
+
+@edit("shot settings", lambda given: {(given.scene, "shot")})
+def edit_shot(board: Board, scene: SceneId, changes: Changes = NOTHING) -> Story:
+    """Changes how a scene is in the film: CHANGES is JSON such as {"skip": 0.5, "speed": 2, "caption": "Later"}."""
+    return edits.edit_shot(board.story, scene, **_only(changes, frozenset(Shot.model_fields), "shot"))
 
 
 @edit("pin", _words, programs=False)  # they have a form of their own in `verbs`

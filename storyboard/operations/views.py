@@ -30,7 +30,8 @@ def story_view(head: Head, known: Mapping[str, Standing] | None) -> View:
     board = head.board
     scenes = [_scene_view(board, scene, known.get(scene.id) if known else None) for scene in board.story.scenes]
     undo = {name: getattr(head, name) for name in ("rev", "can_undo", "can_redo", "undo_label", "redo_label")}
-    return {**board.story.model_dump(mode="json", exclude={"scenes"}), **undo, "scenes": scenes}
+    story = board.story.model_dump(mode="json", exclude={"scenes"})
+    return {**story, "film": board.story.film.model_dump(mode="json"), **undo, "scenes": scenes}
 
 
 def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
@@ -38,7 +39,8 @@ def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     takes = [_take_view(scene, take, now) for take in board.takes_of(scene.id)]
     keyframe = board.keyframe(scene)
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
-    return {**own, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
+    whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json")}
+    return {**own, **whole, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
 
 
 def new_scene_view() -> View:
