@@ -22,8 +22,9 @@ from .document import edits, lengths, plan
 from .document.conditioning import remembers
 from .document.plan import Standing
 from .document.story import Board, Story
-from .export import archive, archive_import, film
+from .export import archive, archive_import
 from .export.samples import SampleStories
+from .interchange import formats
 from .media.fit import Fit
 from .operations import arguments as args
 from .operations import following, inputs, views
@@ -373,7 +374,7 @@ class Studio:
         board = self._head(owner, story).board
         whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
         try:
-            digest, suffix = film.export(board, self.media, format, whole)
+            digest, suffix = formats.export(board, self.media, format, whole)
         except OSError as error:
             raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
         return views.export_view(digest, suffix, board.story.title, format)

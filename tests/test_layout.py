@@ -25,9 +25,13 @@ STORYBOARD: dict[str, set[str]] = {
     "continuity": {"document", "store"},
     "rendering": {"logs", "document", "media", "store", "continuity"},
     "export": {"document", "media", "store", "rendering"},
-    "operations": {"document", "media", "store", "continuity", "rendering", "export"},
-    "studio": {"document", "media", "store", "continuity", "rendering", "export", "operations"},
-    "interfaces": {"logs", "document", "media", "store", "continuity", "rendering", "export", "operations", "studio"},
+    "screenplays": {"document"},
+    "interchange": {"document", "media", "store", "rendering", "export", "screenplays"},
+    "operations": {"document", "media", "store", "continuity", "rendering", "export", "interchange"},
+    "studio": {"document", "media", "store", "continuity", "rendering", "export", "screenplays", "interchange"}
+    | {"operations"},
+    "interfaces": {"logs", "document", "media", "store", "continuity", "rendering", "export", "interchange"}
+    | {"operations", "studio"},
     "ui": {"logs", "operations", "interfaces", "studio"},
     "samples": {"studio"},
     "speed": {"studio"},

@@ -21,9 +21,11 @@ from opentimelineio.opentime import RationalTime, TimeRange
 from PIL import Image, ImageOps
 
 from ..document.story import Board, Take
-from ..export.film import FramesOf, film_size
+from ..export.film import film_size
 from ..media.temporary import temporary_folder
 from ..media.video import write_video
+from ..store.blobs import BlobStore
+from ..store.clips import read_frames
 from ..store.files import whole_file
 from .fcpxml import fcpxml
 from .timeline import OURS, Conformed, conformed, timeline_of
@@ -38,7 +40,7 @@ that folder: all are found by their names.
 """
 
 
-def editor_zip(path: Path, board: Board, frames_of: FramesOf, kind: str) -> None:
+def editor_zip(path: Path, board: Board, media: BlobStore, kind: str) -> None:
     """kind: one of WRITERS. Raises ThroughlineError for a story without a take, OSError if nothing can be written."""
     found, size = conformed(board), film_size(board)
     name, write = WRITERS[kind]
@@ -48,7 +50,8 @@ def editor_zip(path: Path, board: Board, frames_of: FramesOf, kind: str) -> None
         bundle.writestr("README.txt", README.format(title=board.story.title, file=name, rate=found.rate))
         for shot, length in zip(found.cut.shots, found.lengths, strict=True):
             clip = folder / f"{found.name(shot)}.mp4"
-            write_video(clip, conformed_frames(shot.take, frames_of(shot.take), length, found, size), found.rate)
+            frames = read_frames(media, shot.take, enlarged=True)
+            write_video(clip, conformed_frames(shot.take, frames, length, found, size), found.rate)
             bundle.write(clip, f"{MEDIA}{clip.name}")  # stored: clips don't get smaller
             clip.unlink()
 

@@ -23,6 +23,7 @@ from ..document.story import Board
 from ..export import film
 from ..export.film import Cut, FilmScene
 from ..export.transitions import Passage, passage
+from .shots import clean
 
 EDITING_RATES = (24, 25, 30, 48, 50, 60)  # frames a second
 OURS = "throughline"  # where OTIO keeps what is ours
@@ -113,9 +114,7 @@ def _transition(name: str, before: int, after: int, rate: int) -> otio.schema.Tr
     return otio.schema.Transition(name, DISSOLVE, RationalTime(before, rate), RationalTime(after, rate))
 
 
-def _clip(
-    found: Conformed, shot: FilmScene, length: int, used: tuple[int, int], media: str
-) -> otio.schema.Clip:
+def _clip(found: Conformed, shot: FilmScene, length: int, used: tuple[int, int], media: str) -> otio.schema.Clip:
     """length: frames of the file; used: from the first of them that is shown to the one after the last."""
     name, scene, take = found.name(shot), shot.scene, shot.take
     file = otio.schema.ExternalReference(f"{media}{name}.mp4", _range(0, length, found.rate))
@@ -133,11 +132,6 @@ def _clip(
     }
     clip.markers.append(otio.schema.Marker(clean(scene.prompt)[:200], _range(used[0], used[0] + 1, found.rate)))
     return clip
-
-
-def clean(text: str) -> str:
-    """A text on one line, without what XML forbids and lists of lines can't hold."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _range(start: int, end: int, rate: int) -> TimeRange:

@@ -180,6 +180,5 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 @for_programs()
 def film(studio: Studio, owner: Owner, story: StoryId, format: Format = "mp4") -> Json:
-    """An export: mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip. URL in the answer is where it is
-    served."""
+    """An export of a story: a film, a sheet, a file for other programs. URL in the answer is where it is served."""
     return studio.film(owner, story, format)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ..document.story import WordRef
+from ..interchange.formats import FORMATS
 from ..media.fit import FitMode
 
 Key = Annotated[str, Field(max_length=64)]  # an id
@@ -35,7 +36,7 @@ Word = Annotated[str, Field(description="A word or several, as written in the ea
 WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")]
 Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
 NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]
-Format = Annotated[Line, Field(description="mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip")]
+Format = Annotated[Line, Field(description=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")]
 Archive = Annotated[str, Field(description="Content of a story archive (zip), in base64")]
 ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
 
