@@ -5,8 +5,8 @@
     editors         that timeline as OTIO, FCP7 XML, EDL; with the clips that it names in one zip
     fcpxml          the same as FCPXML, with its dissolves
     shot_list       a row a scene, for spreadsheets
-    board_pdf       storyboard sheets: picture, action, dialogue, notes, seconds, cast; also as e-konte
     share_page      one HTML file with the film and the board
+    board_pdf       storyboard sheets: picture, action, dialogue, notes, seconds, cast; also as e-konte
 
 May import `document`, `media`, `store`, `rendering`, `export` and `screenplays`.
 """

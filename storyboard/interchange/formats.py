@@ -46,11 +46,18 @@ def _konte(path: Path, board: Board, media: BlobStore) -> None:
     board_pdf(path, board, media, KONTE)
 
 
+def _page(path: Path, board: Board, media: BlobStore) -> None:
+    from .share_page import share_page
+
+    share_page(path, board, media)
+
+
 MAKERS: dict[str, Maker] = {
     **{name: partial(_editors, name) for name in ("otio.zip", "fcp7.zip", "fcpxml.zip", "edl.zip")},
     "shots.csv": _shots,
     "board.pdf": _sheet,
     "ekonte.pdf": _konte,
+    "page.html": _page,
 }
 FORMATS = (*film.FORMATS, *MAKERS)
 

@@ -29,8 +29,8 @@ def _cells(row: ShotRow) -> list[str]:
     return [
         str(row.number), row.heading, row.action, "\n".join(row.dialogue), row.caption, row.notes, ", ".join(row.cast),
         f"{row.seconds:.3f}", str(row.frames), "" if row.starts is None else f"{row.starts:.3f}", row.seam,
-        f"{row.seam_seconds:g}" if row.seam_seconds else "", status, _number(take and take.seed),
-        _number(take and take.steps), f"scene{row.number:02}.mp4" if take else "",
+        f"{row.seam_seconds:g}" if row.seam_seconds else "", status, _number(take.seed if take else None),
+        _number(take.steps if take else None), row.clip,
     ]  # fmt: skip
 
 

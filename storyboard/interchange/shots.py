@@ -8,7 +8,9 @@ from pipeline.defaults import FRAMES_PER_SECOND
 
 from ..document.script import DialogueLine
 from ..document.story import Board, Scene, Take
-from ..export.film import cut_of
+from ..export.film import Cut, cut_of
+
+MIXED = ("cross-fade", "dip to black")  # seams that take time
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class ShotRow:
     seam: str  # kind; "cut" for the first one
     seam_seconds: float
     take: Take | None
+    clip: str  # what its file is called beside a timeline; "" without a take
 
 
 def shot_rows(board: Board) -> list[ShotRow]:
@@ -35,13 +38,13 @@ def shot_rows(board: Board) -> list[ShotRow]:
     cut = cut_of(board)
     lengths = {shot.scene.id: length for shot, length in zip(cut.shots, cut.lengths, strict=True)}
     return [
-        _row(board, number, scene, lengths.get(scene.id), cut.frames_per_second, cut.marks.get(scene.id))
-        for number, scene in enumerate(board.story.scenes, 1)
+        _row(board, number, scene, cut, lengths.get(scene.id)) for number, scene in enumerate(board.story.scenes, 1)
     ]
 
 
-def _row(board: Board, number: int, scene: Scene, length: int | None, rate: float, starts: float | None) -> ShotRow:
-    frames = scene.num_frames if length is None else length
+def _row(board: Board, number: int, scene: Scene, cut: Cut, length: int | None) -> ShotRow:
+    """length: frames in the film, None while it is not in it."""
+    frames, starts = scene.num_frames if length is None else length, cut.marks.get(scene.id)
     first = number == 1 or starts == 0
     return ShotRow(
         number=number,
@@ -51,13 +54,19 @@ def _row(board: Board, number: int, scene: Scene, length: int | None, rate: floa
         caption=scene.shot.caption or "",
         notes=scene.script.notes,
         cast=scene.script.cast,
-        seconds=frames / (FRAMES_PER_SECOND if length is None else rate),
+        seconds=frames / (FRAMES_PER_SECOND if length is None else cut.frames_per_second),
         frames=frames,
         starts=starts,
         seam="cut" if first else scene.seam.kind,
-        seam_seconds=0.0 if first or scene.seam.kind == "cut" else scene.seam.seconds,
+        seam_seconds=scene.seam.seconds if not first and scene.seam.kind in MIXED else 0.0,
         take=board.chosen(scene),
+        clip="" if length is None else f"{clip_name(number, cut)}.mp4",
     )
+
+
+def clip_name(number: int, cut: Cut) -> str:
+    """What a scene's clip is called: its number, in as many digits as the film needs, at most 8 letters."""
+    return f"scene{number:0{max(2, len(str(cut.shots[-1].number)))}}"
 
 
 def spoken(line: DialogueLine) -> str:

@@ -23,7 +23,7 @@ from ..document.story import Board
 from ..export import film
 from ..export.film import Cut, FilmScene
 from ..export.transitions import Passage, passage
-from .shots import clean
+from .shots import clean, clip_name
 
 EDITING_RATES = (24, 25, 30, 48, 50, 60)  # frames a second
 OURS = "throughline"  # where OTIO keeps what is ours
@@ -52,8 +52,8 @@ class Conformed:
         return [Passage(*(frames * self.factor for frames in seam)) for seam in found]
 
     def name(self, shot: FilmScene) -> str:
-        """What a shot's clip is called: its number, in as many digits as the story needs, at most 8 letters."""
-        return f"scene{shot.number:0{max(2, len(str(self.cut.shots[-1].number)))}}"
+        """What a shot's clip is called, without an ending."""
+        return clip_name(shot.number, self.cut)
 
 
 def conformed(board: Board) -> Conformed:

@@ -20,6 +20,7 @@ from ..operations import edits  # noqa: F401  some of them are verbs as they are
 from ..operations.arguments import (
     Archive,
     ArchiveFile,
+    FileName,
     Format,
     Json,
     Owner,
@@ -69,14 +70,15 @@ def export_story(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 
 def import_file(studio: Studio, owner: Owner, archive: ArchiveFile) -> Json:
-    """A new story from an archive, a file of any size."""
+    """A new story from an archive of any size, or from a script or shot list, by the ending of the file's name."""
     return studio.import_file(owner, Path(archive))
 
 
 @for_programs(shell=import_file)
-def import_story(studio: Studio, owner: Owner, archive: Archive) -> Json:
-    """A new story from the content of an archive, in base64. A shell gives the path of the file instead."""
-    return studio.import_story(owner, archive)
+def import_story(studio: Studio, owner: Owner, archive: Archive, name: FileName = "story.zip") -> Json:
+    """A new story from the content of an archive, in base64, or of a script or shot list, with its NAME for the ending.
+    UNUSED in the answer is what of a script is in no scene. A shell gives the path of the file instead."""
+    return studio.import_story(owner, archive, name)
 
 
 # --- edits in words for programs -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ Json = dict[str, Any]  # programs give it as text
 PAGE_ONLY = "an argument that programs do not have"
 
 OWNER = "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories"
+STORIES = "a story archive (zip), a script (fountain, fdx, txt) or a shot list (csv)"
 STORY, SCENE, TAKE = "Id of a story", "Id of a scene", "Id of a take of the scene"
 
 Owner = Annotated[Line, Field(description=OWNER)]
@@ -37,8 +38,8 @@ WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")
 Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
 NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]
 Format = Annotated[Line, Field(description=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")]
-Archive = Annotated[str, Field(description="Content of a story archive (zip), in base64")]
-ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
+Archive = Annotated[str, Field(description=f"Content of {STORIES}, in base64")]
+ArchiveFile = Annotated[str, Field(description=f"Path of {STORIES}")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------
 
