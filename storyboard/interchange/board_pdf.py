@@ -19,7 +19,7 @@ from ..document.story import Board
 from ..export.contact_sheet import mark_words
 from ..export.film import panels
 from ..store.blobs import BlobStore
-from ..store.clips import read_frames
+from ..store.clips import stream_frames
 from ..store.files import whole_file
 from .fonts import fonts_for
 from .shots import ShotRow, clean, shot_rows
@@ -100,7 +100,7 @@ KONTE = Layout(
 def board_pdf(path: Path, board: Board, media: BlobStore, layout: Layout) -> None:
     """Raises OSError if the file can't be written."""
     rows = shot_rows(board)
-    pictures = [panel.picture for panel in panels(board, lambda take: read_frames(media, take, enlarged=True))]
+    pictures = [panel.picture for panel in panels(board, lambda take: stream_frames(media, take))]
     sheet = _Sheet(layout, board.story.title, rows)
     for row, picture in zip(rows, pictures, strict=True):
         sheet.add(row, picture, board.story.width / board.story.height)

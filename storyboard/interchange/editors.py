@@ -5,31 +5,35 @@
     fcpxml.zip  film.fcpxml   Final Cut Pro, DaVinci Resolve
     edl.zip     film.edl      CMX 3600, for all of them
 
-Each has media/scene01.mp4 and so on: whole takes at the timeline's rate and the film's size, and README.txt. What each
-format keeps is in `docs/interchange.md`.
+Each has media/scene01.mp4 and so on, what of each take is in the film, at the timeline's rate and the film's size;
+cards as media/title.mp4 and media/end.mp4; and README.txt. What each format keeps is in `docs/interchange.md`.
 """
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
-from PIL import Image, ImageOps
 
-from ..document.story import Board, Take
-from ..export.film import film_size
+from ..document.story import Board
+from ..export.film import FramesOf, film_size
+from ..film.captions import card_picture
+from ..film.cut import FilmCard, FilmScene
+from ..media.fit import fitted
 from ..media.temporary import temporary_folder
 from ..media.video import write_video
 from ..store.blobs import BlobStore
-from ..store.clips import read_frames
+from ..store.clips import stream_frames
 from ..store.files import whole_file
 from .fcpxml import fcpxml
 from .timeline import OURS, Conformed, conformed, timeline_of
 
+NEARLY = 1e-6  # of a frame: by how much times may be off
 MEDIA = "media/"
 README = """\
 {title}
@@ -45,33 +49,39 @@ def editor_zip(path: Path, board: Board, media: BlobStore, kind: str) -> None:
     found, size = conformed(board), film_size(board)
     name, write = WRITERS[kind]
     text = write(timeline_of(board, MEDIA), size)
-    with temporary_folder() as folder, whole_file(path) as part, zipfile.ZipFile(part, "w") as bundle:
+    with temporary_folder() as folder, whole_file(path) as whole, zipfile.ZipFile(whole, "w") as bundle:
         bundle.writestr(name, text, zipfile.ZIP_DEFLATED)
         bundle.writestr("README.txt", README.format(title=board.story.title, file=name, rate=found.rate))
-        for shot, length in zip(found.cut.shots, found.lengths, strict=True):
-            clip = folder / f"{found.name(shot)}.mp4"
-            frames = read_frames(media, shot.take, enlarged=True)
-            write_video(clip, conformed_frames(shot.take, frames, length, found, size), found.rate)
+        for part in found.cut.parts:
+            clip = folder / f"{found.name(part)}.mp4"
+            write_video(clip, part_frames(part, lambda take: stream_frames(media, take), found, size), found.rate)
             bundle.write(clip, f"{MEDIA}{clip.name}")  # stored: clips don't get smaller
             clip.unlink()
 
 
-def conformed_frames(
-    take: Take, frames: np.ndarray, length: int, found: Conformed, size: tuple[int, int]
+def part_frames(
+    part: FilmScene | FilmCard, frames_of: FramesOf, found: Conformed, size: tuple[int, int]
 ) -> Iterator[np.ndarray]:  # (H, W, 3)
-    """The frames of a take at the film's size, each as often as the timeline's rate asks: `length` in all."""
-    rate, last, shown = found.cut.frames_per_second, -1, frames[0]
-    for index in range(length):
-        place = min(int(index // found.factor * take.frames_per_second / rate + 1e-9), len(frames) - 1)
-        if place != last:
-            last, shown = place, _fitted(frames[place], size)
-        yield shown
+    """The frames of a part of the film, each as often as the timeline's rate asks."""
+    rate = found.cut.frames_per_second
+    if isinstance(part, FilmCard):
+        yield from repeat(card_picture(part.card.text, size), part.length(rate) * found.factor)
+        return
+    for frame in _moving(part, frames_of, rate):
+        yield from repeat(fitted(frame, size), found.factor)
 
 
-def _fitted(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if frame.shape[:2] == size[::-1]:
-        return frame
-    return np.asarray(ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS))
+def _moving(shot: FilmScene, frames_of: FramesOf, rate: float) -> Iterator[np.ndarray]:  # (H, W, 3)
+    """The frames of a take that are used, at their speed, the last one for as long as it is asked for."""
+    reader, place = iter(frames_of(shot.take)), -1
+    frame: np.ndarray | None = None
+    last, speed = shot.used.first + shot.used.frames - 1, shot.scene.shot.speed * shot.take.frames_per_second
+    for index in range(shot.length(rate)):
+        wanted = min(shot.used.first + int(index / rate * speed + NEARLY), last)
+        while place < wanted and (read := next(reader, None)) is not None:
+            place, frame = place + 1, read
+        assert frame is not None, "a take has at least one frame"
+        yield frame
 
 
 # --- the four formats ------------------------------------------------------------------------------------------------

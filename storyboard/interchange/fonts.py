@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import files
 from pathlib import Path
 
-from ..export.captions import Typeface, typeface_for
+from ..film.captions import Typeface, typeface_for
 
 PACKAGE, FILE = "matplotlib-fontja", "ipaexg.ttf"  # IPAexGothic: Japanese and Latin
 WIDE_IN_IT = re.compile("[\u0370-\u052f]")  # Greek and Cyrillic, which it draws as wide as Japanese

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -19,9 +20,10 @@ from PIL import Image
 from ..document.story import Board
 from ..export import film
 from ..export.contact_sheet import mark_words
+from ..film.cut import cut_of
 from ..media.temporary import temporary_folder
 from ..store.blobs import BlobStore
-from ..store.clips import read_frames
+from ..store.clips import stream_frames
 from ..store.files import whole_file
 from .shots import clean, shot_rows
 
@@ -39,7 +41,7 @@ JPEG_QUALITY = 85
 
 def share_page(path: Path, board: Board, media: BlobStore) -> None:
     """Raises OSError if the file can't be written."""
-    pictures = [panel.picture for panel in film.panels(board, lambda take: read_frames(media, take, enlarged=True))]
+    pictures = [panel.picture for panel in film.panels(board, lambda take: stream_frames(media, take))]
     shown = [_picture(picture) if picture else "" for picture in pictures]
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=loader, autoescape=select_autoescape(default=True), trim_blocks=True)
@@ -59,12 +61,15 @@ def share_page(path: Path, board: Board, media: BlobStore) -> None:
 
 
 def _film(board: Board, media: BlobStore) -> str:
-    """The film as a URL that holds it; "" if no scene has a clip."""
-    if not film.cut_of(board).shots:
+    """The film as a URL that holds it, with captions in the picture; "" if no scene has a clip."""
+    if not cut_of(board).shots:
         return ""
+    settings = board.story.film.model_copy(update={"captions": "burnt in"})
+    shown = replace(board, story=board.story.model_copy(update={"film": settings}))
     with temporary_folder() as folder:
-        film.film_mp4(folder / "film.mp4", board, lambda take: read_frames(media, take, enlarged=True))
-        return _data("video/mp4", (folder / "film.mp4").read_bytes())
+        path = folder / "film.mp4"
+        film.film_mp4(path, shown, lambda take: stream_frames(media, take), lambda digest: media.path(digest, "m4a"))
+        return _data("video/mp4", path.read_bytes())
 
 
 def _picture(picture: Image.Image) -> str:

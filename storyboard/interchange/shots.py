@@ -8,7 +8,7 @@ from pipeline.defaults import FRAMES_PER_SECOND
 
 from ..document.script import DialogueLine
 from ..document.story import Board, Scene, Take
-from ..export.film import Cut, cut_of
+from ..film.cut import Cut, cut_of
 
 MIXED = ("cross-fade", "dip to black")  # seams that take time
 
@@ -45,7 +45,7 @@ def shot_rows(board: Board) -> list[ShotRow]:
 def _row(board: Board, number: int, scene: Scene, cut: Cut, length: int | None) -> ShotRow:
     """length: frames in the film, None while it is not in it."""
     frames, starts = scene.num_frames if length is None else length, cut.marks.get(scene.id)
-    first = number == 1 or starts == 0
+    first = starts == 0 or (number == 1 and starts is None)
     return ShotRow(
         number=number,
         heading=scene.script.heading,

@@ -1,7 +1,8 @@
 """The film of a board as an OpenTimelineIO timeline: the same cuts, in order and to the frame.
 
 Editors know few rates; the timeline has the smallest of them that is a multiple of the film's, so that each of its
-frames is a whole number of the timeline's. Scenes of a cross-fade share frames: each clip is trimmed to the middle of
+frames is a whole number of the timeline's. Its clips are the film's parts: cards, and of each take what is in the film,
+at its speed, with its last frame held. Parts of a cross-fade share frames: each clip is trimmed to the middle of
 what is shared, and the rest are the handles that the dissolve needs. A dip to black is a fade out, the black frames
 that the film has there, and a fade in.
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from typing import Any
 
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
@@ -20,9 +21,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board
-from ..export import film
-from ..export.film import Cut, FilmScene
-from ..export.transitions import Passage, passage
+from ..film.cut import Cut, FilmCard, FilmScene, Passage, cut_of
 from .shots import clean, clip_name
 
 EDITING_RATES = (24, 25, 30, 48, 50, 60)  # frames a second
@@ -41,24 +40,24 @@ class Conformed:
 
     @property
     def lengths(self) -> list[int]:
-        """Frames of each shot's clip."""
-        return [length * self.factor for length in self.cut.lengths]
+        """Frames of each part's clip."""
+        return [length * self.factor for length in self.cut.part_lengths]
 
     @property
     def passages(self) -> list[Passage]:
-        """The seams between the shots, in frames."""
-        lengths, rate = self.cut.lengths, self.cut.frames_per_second
-        found = [passage(seam, a, b, rate) for (a, b), seam in zip(pairwise(lengths), self.cut.seams[1:], strict=True)]
-        return [Passage(*(frames * self.factor for frames in seam)) for seam in found]
+        """How each part follows the one before it, in frames."""
+        return [Passage(*(frames * self.factor for frames in seam)) for seam in self.cut.passages]
 
-    def name(self, shot: FilmScene) -> str:
-        """What a shot's clip is called, without an ending."""
-        return clip_name(shot.number, self.cut)
+    def name(self, part: FilmScene | FilmCard) -> str:
+        """What a part's clip is called, without an ending."""
+        if isinstance(part, FilmScene):
+            return clip_name(part.number, self.cut)
+        return "title" if part is self.cut.title else "end"
 
 
 def conformed(board: Board) -> Conformed:
     """Raises ThroughlineError for a story without a take."""
-    cut = film.cut_of(board)
+    cut = cut_of(board)
     if not cut.shots:
         raise ThroughlineError(f"story {board.story.title!r} has no clip yet: expected at least one rendered scene")
     multiples = [rate for rate in EDITING_RATES if (rate / cut.frames_per_second).is_integer()]
@@ -81,12 +80,12 @@ def timeline_of(board: Board, media: str = "media/") -> otio.schema.Timeline:
 
 
 def _items(board: Board, found: Conformed, media: str) -> Iterator[otio.core.Composable]:
-    passages = [Passage(0, 0, 0), *found.passages, Passage(0, 0, 0)]
-    for shot, length, before, after in zip(found.cut.shots, found.lengths, passages, passages[1:], strict=False):
+    passages = [*found.passages, Passage(0, 0, 0)]
+    for part, length, before, after in zip(found.cut.parts, found.lengths, passages[:-1], passages[1:], strict=True):
         yield from _seam(before, found)
         start = before.shared // 2
         end = length - (after.shared - after.shared // 2) - _black(after, found)
-        yield _clip(found, shot, length, (start, end), media)
+        yield _clip(found, part, length, (start, end), media)
 
 
 def _black(seam: Passage, found: Conformed) -> int:
@@ -114,24 +113,35 @@ def _transition(name: str, before: int, after: int, rate: int) -> otio.schema.Tr
     return otio.schema.Transition(name, DISSOLVE, RationalTime(before, rate), RationalTime(after, rate))
 
 
-def _clip(found: Conformed, shot: FilmScene, length: int, used: tuple[int, int], media: str) -> otio.schema.Clip:
+def _clip(
+    found: Conformed, part: FilmScene | FilmCard, length: int, used: tuple[int, int], media: str
+) -> otio.schema.Clip:
     """length: frames of the file; used: from the first of them that is shown to the one after the last."""
-    name, scene, take = found.name(shot), shot.scene, shot.take
+    name, about = found.name(part), _about(part)
     file = otio.schema.ExternalReference(f"{media}{name}.mp4", _range(0, length, found.rate))
     file.name = name
     clip = otio.schema.Clip(name=name, media_reference=file, source_range=_range(used[0], used[1], found.rate))
-    clip.metadata[OURS] = {
+    clip.metadata[OURS] = about
+    clip.markers.append(otio.schema.Marker(about["prompt"][:200], _range(used[0], used[0] + 1, found.rate)))
+    return clip
+
+
+def _about(part: FilmScene | FilmCard) -> dict[str, Any]:
+    """What OTIO keeps of a part; prompt: what a card says."""
+    if isinstance(part, FilmCard):
+        return {"prompt": clean(part.card.text)}
+    scene, take = part.scene, part.take
+    return {
         "scene": scene.id,
-        "number": shot.number,
+        "number": part.number,
         "prompt": clean(scene.prompt),
         "take": take.id,
         "source": take.source,
         "seed": take.seed,
         "steps": take.steps,
+        "shot": scene.shot.model_dump(mode="json"),
         "script": scene.script.model_dump(mode="json"),
     }
-    clip.markers.append(otio.schema.Marker(clean(scene.prompt)[:200], _range(used[0], used[0] + 1, found.rate)))
-    return clip
 
 
 def _range(start: int, end: int, rate: int) -> TimeRange:

@@ -40,6 +40,8 @@ NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up 
 Format = Annotated[Line, Field(description=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")]
 Archive = Annotated[str, Field(description=f"Content of {STORIES}, in base64")]
 ArchiveFile = Annotated[str, Field(description=f"Path of {STORIES}")]
+SoundData = Annotated[str, Field(description="Content of a sound file, or of a video with sound, in base64")]
+SoundFile = Annotated[str, Field(description="Path of a sound file, or of a video with sound")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------
 

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ThroughlineError
+from storyboard.document import edits
 from storyboard.document.story import Board
-from storyboard.export import transitions
-from storyboard.export.film import cut_of
+from storyboard.film.cut import Passage
+from storyboard.film.picture import film_frames
 from storyboard.interchange import editors, formats
 from storyboard.interchange.fcpxml import fcpxml, seconds
 from storyboard.interchange.timeline import conformed, timeline_of
@@ -45,43 +46,41 @@ def shown(track: Any) -> Shown:
 
 
 def in_the_film(board: Board) -> Shown:
-    """The same by the film's own join: frames of one pixel that say which clip they are, and which frame of it."""
-    found = conformed(board)
+    """The same by the film's own cut, which has seams in frames of each part."""
+    found, shown = conformed(board), Shown()
     cut, factor = found.cut, found.factor
-    clips = [clip_of(number, length) for number, length in enumerate(cut.lengths, 1)]
-    frames = transitions.join(clips, cut.seams, cut.frames_per_second)
-    mixed = in_seams(board)
-    return {
-        at * factor + part: (found.name(cut.shots[int(frame[0, 0, 0]) - 1]), int(frame[0, 0, 1]) * factor + part)
-        for at, frame in enumerate(frames)
-        if at not in mixed
-        for part in range(factor)
-    }
+    seams = [*cut.passages, Passage(0, 0, 0)]
+    for part, start, length, before, after in zip(
+        cut.parts, cut.part_starts, cut.part_lengths, seams[:-1], seams[1:], strict=True
+    ):
+        for frame in range(before.into * factor, (length - after.out) * factor):
+            shown[start * factor + frame] = (found.name(part), frame)
+    return shown
 
 
-def clip_of(number: int, length: int) -> np.ndarray:
-    """Frames of one pixel, which says of which clip it is and which frame."""
-    places = [(number, frame, 0) for frame in range(length)]
-    return np.array(places, np.uint8).reshape(length, 1, 1, 3)
+def edited(board: Board, shots: list[dict[str, float]], cards: list[str]) -> Board:
+    """A board whose scenes are trimmed, sped up and held, with words before and after them."""
+    story = board.story
+    for scene, shot in zip(story.scenes, shots, strict=False):
+        story = edits.edit_shot(story, scene.id, **shot)
+    dip = {"kind": "dip to black", "seconds": 0.5}
+    title, end = ({"text": text, "seconds": 1.5, "seam": dip} for text in cards)
+    return Board(edits.edit_film(story, title=title, end=end), board.takes)
 
 
-def in_seams(board: Board) -> set[int]:
-    """The film's frames that show two scenes, or a scene and black."""
-    cut = conformed(board).cut
-    mixed = set[int]()
-    for start, before, after, seam in zip(cut.starts[1:], cut.lengths, cut.lengths[1:], cut.seams[1:], strict=False):
-        out, into, shared = transitions.passage(seam, before, after, cut.frames_per_second)
-        mixed |= set(range(start, start + shared)) if shared else set(range(start - out, start + into))
-    return mixed
-
-
-boards = st.builds(
+shots = st.fixed_dictionaries({
+    "skip": st.sampled_from([0.0, 0.25, 3.0]), "cut": st.sampled_from([0.0, 0.4]),
+    "speed": st.sampled_from([0.5, 1.0, 1.7]), "hold": st.sampled_from([0.0, 1.25]),
+})  # fmt: skip
+plain = st.builds(
     board_of,
     st.lists(st.integers(0, 20), min_size=1, max_size=5).filter(any),
     st.permutations(KINDS),
     st.sampled_from([0.01, 0.1, 0.25, 0.5, 1, 5]),
     st.sampled_from(RATES),
 )
+words = st.lists(st.sampled_from(["", "Snow", "The end"]), min_size=2, max_size=2)
+boards = st.builds(edited, plain, st.lists(shots, max_size=5), words)
 
 
 @given(boards)
@@ -90,8 +89,7 @@ def test_the_timeline_shows_what_the_film_shows(board: Board) -> None:
     timeline = timeline_of(board)
     assert shown(timeline.tracks[0]) == in_the_film(board)
     found = conformed(board)
-    length = transitions.film_length(found.cut.lengths, found.cut.seams, found.cut.frames_per_second)
-    assert timeline.duration().value == length * found.factor
+    assert timeline.duration().value == found.cut.frames * found.factor
     for clip in timeline.find_clips():
         assert clip.source_range.clamped(clip.available_range()) == clip.source_range, "no clip is longer than its file"
 
@@ -218,13 +216,27 @@ def test_a_zip_has_the_clips_that_its_timeline_names(kind: str, tmp_path: Path) 
         assert (count, round(length_seconds * 24)) == (length, length)
 
 
-def test_each_frame_of_a_clip_is_shown_as_long_as_in_the_film(tmp_path: Path) -> None:
-    board, _ = kept_board(tmp_path, [5])
-    found, (take,) = conformed(board), board.takes.values()
-    frames = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 96, 144, 3), np.uint8)
-    made = list(editors.conformed_frames(take, frames, 15, found, (144, 96)))
-    assert [int(frame[0, 0, 0]) for frame in made] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
-    assert cut_of(board).lengths == [5]
+def test_clips_have_the_frames_of_the_film() -> None:
+    """Frame by frame what moviepy composes, but for seams."""
+    board = edited(board_of([9, 9], ["cut"]), [{"skip": 0.25, "speed": 0.5, "hold": 1.0}, {"speed": 1.7}], ["Snow", ""])
+    found, frames = conformed(board), np.arange(9, dtype=np.uint8)[:, None, None, None] * 20
+    takes = np.broadcast_to(frames, (9, 96, 144, 3))
+    film = list(film_frames(found.cut, lambda take: takes, (144, 96)))
+    clips = {found.name(part): list(editors.part_frames(part, lambda take: takes, found, (144, 96)))
+             for part in found.cut.parts}  # fmt: skip
+    assert {name: len(clip) for name, clip in clips.items()} == dict(zip(clips, found.lengths, strict=True))
+    for place, (name, frame) in in_the_film(board).items():
+        assert (clips[name][frame] == film[place // found.factor]).all(), (place, name, frame)
+
+
+def test_cards_are_clips_of_their_own(tmp_path: Path) -> None:
+    board, media = kept_board(tmp_path / "media", [5])
+    board = edited(board, [], ["Snow", "The end"])
+    digest, _ = formats.export(board, media, "otio.zip")
+    with zipfile.ZipFile(media.path(digest, "zip")) as bundle:
+        assert {"media/title.mp4", "media/scene01.mp4", "media/end.mp4"} <= set(bundle.namelist())
+        back = read_otio(bundle.read("film.otio").decode(), 24)
+    assert [clip.metadata["throughline"]["prompt"] for clip in back.find_clips()][::2] == ["Snow", "The end"]
 
 
 @pytest.mark.parametrize("kind", READERS)
