@@ -21,6 +21,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Seam, Take
 from ..film import subtitles
+from ..film.cues import Cue, cues
 from ..film.cut import Cut, cut_of
 from ..media.fit import fitted
 from ..media.sizes import good_scale
@@ -38,6 +39,7 @@ from .finishing import finished
 GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
 PDF_DOTS_PER_INCH = 150
 PANEL_WIDTH = 480  # pixels: how wide a sheet needs a keyframe at most
+MIXED_BYTES = 48_000 * 2 * 4  # a second of a mix; what it is made of takes half as much
 FORMATS = ("mp4", "finished.mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip", "srt", "vtt")
 
 
@@ -79,9 +81,11 @@ def export(
 
 
 def _check_room(board: Board, media: BlobStore, folder: Path) -> None:
-    """An export takes about as much as all that a story shows: once where it is made, once where it is kept."""
-    needed = media.bytes_of(media_of(board))
-    check_disk(folder, needed, SPARE_TEMPORARY_BYTES)
+    """An export takes about as much as all that a story shows: once where it is made, once where it is kept. The sound
+    of a film is mixed where it is made."""
+    needed, cut = media.bytes_of(media_of(board)), cut_of(board)
+    decoded = sum(cue.seconds for cue in cues(cut, board.story.film))
+    check_disk(folder, needed + round((decoded + cut.seconds * bool(decoded)) * MIXED_BYTES), SPARE_TEMPORARY_BYTES)
     check_disk(media.folder, needed)
 
 
@@ -173,7 +177,6 @@ def clips_zip(path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf |
 
 
 def _own_sound(take: Take, sound_of: SoundOf, folder: Path) -> SoundTrack | None:
-    from ..film.cues import Cue
     from ..film.mix import write_mix  # it loads moviepy
 
     if not take.sound:

@@ -44,25 +44,22 @@ def write_mix(found: Sequence[Cue], path_of: PathOf, seconds: float, ducking: fl
     decoded.
     """
     voices = [(cue.start, cue.end) for cue in found if cue.kind == "voice"]
-    clips = []
-    for number, cue in enumerate(found):
-        if clip := _decoded(cue, path_of(cue.file), folder / f"sound-{number}.raw"):
-            quiet = _ducked(clip, cue.start, voices, ducking) if cue.kind != "voice" else clip
-            clips.append(quiet.with_start(cue.start))
+    raws = [folder / f"sound-{number}.raw" for number in range(len(found))]
+    counts = [decode_sound(path_of(cue.file), raw, cue.part) for cue, raw in zip(found, raws, strict=True)]
+    heard = [(cue, raw, count) for cue, raw, count in zip(found, raws, counts, strict=True) if count]
     path, samples = folder / "mix.raw", round(seconds * RATE)
     with path.open("wb") as file:
         for first in range(0, samples, RATE):
             times = np.arange(first, min(first + RATE, samples)) / RATE
+            now = [each for each in heard if each[0].start <= times[-1] and each[0].end >= times[0]]
+            clips = [_ducked(_clip(*each), each[0], voices, ducking).with_start(each[0].start) for each in now]
             mixed = CompositeAudioClip(clips).get_frame(times) if clips else np.zeros((len(times), 2))
             file.write(mixed.astype(np.float32).tobytes())
     return path
 
 
-def _decoded(cue: Cue, path: Path, raw: Path) -> Any | None:
-    """A sound as moviepy's clip over a file that is mapped into memory; None for one of no length."""
-    count = decode_sound(path, raw, cue.part)
-    if not count:
-        return None
+def _clip(cue: Cue, raw: Path, count: int) -> Any:
+    """A decoded sound of so many samples as moviepy's clip, over a file that is mapped into memory meanwhile."""
     samples = np.memmap(raw, np.int16, "r", shape=(count, SAMPLE_BYTES // 2))
     clip, whole = AudioArrayClip(samples, fps=RATE), count / RATE
     if cue.loop:
@@ -72,12 +69,12 @@ def _decoded(cue: Cue, path: Path, raw: Path) -> Any | None:
     return clip.with_effects([afx.AudioFadeIn(min(cue.fade_in, lasts)), afx.AudioFadeOut(min(cue.fade_out, lasts))])
 
 
-def _ducked(clip: Any, start: float, voices: Sequence[tuple[float, float]], decibels: float) -> Any:
+def _ducked(clip: Any, cue: Cue, voices: Sequence[tuple[float, float]], decibels: float) -> Any:
     def softer(get_frame: Callable[[Any], np.ndarray], t: np.ndarray) -> np.ndarray:
-        gain = under_voices(np.asarray(t) + start, voices, decibels)
+        gain = under_voices(np.asarray(t) + cue.start, voices, decibels)
         return np.asarray(get_frame(t) * gain[..., None])
 
-    return clip.transform(softer) if voices and decibels else clip
+    return clip.transform(softer) if voices and decibels and cue.kind != "voice" else clip
 
 
 def under_voices(times: np.ndarray, voices: Sequence[tuple[float, float]], decibels: float) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Sound that users bring: what is read, what is refused, and that nothing else is."""
 
 import math
+import random
 import subprocess
 import wave
 from pathlib import Path
@@ -115,3 +116,18 @@ def test_wav_of_our_own_making_is_read_to_the_sample(tmp_path: Path) -> None:
         file.writeframes(np.stack([left, -left], 1).tobytes())
     found = samples(tmp_path / "a.wav", tmp_path)
     assert np.array_equal(found[:, 0], left) and np.array_equal(found[:, 1], -left)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.m4a", "a.ogg"])
+def test_spoiled_sounds_are_kept_or_refused_and_nothing_else(name: str, tmp_path: Path) -> None:
+    rng = random.Random(name)
+    whole = tone(tmp_path / name, 0.5, KINDS[name]).read_bytes()
+    for _ in range(4):
+        spoiled = bytearray(whole[: rng.choice([len(whole), rng.randrange(20, len(whole))])])
+        for _ in range(rng.choice([1, 16, 200])):
+            spoiled[rng.randrange(min(rng.choice([200, len(spoiled)]), len(spoiled)))] ^= 1 << rng.randrange(8)
+        (tmp_path / name).write_bytes(spoiled)
+        try:
+            assert 0 < keep_upload(tmp_path / name, tmp_path / "kept.m4a") <= 900
+        except ThroughlineError as error:
+            assert str(error).isprintable() and str(tmp_path) not in str(error)
