@@ -15,9 +15,10 @@ from .backbones.base import Backbone, Conditions
 from .blocks.attention import KeysValues
 from .blocks.block_cache import EXACT, Caches, Speed
 from .encoders.latents import check_finite
-from .generation import SceneRequest
-from .guidance import branches, guide
+from .generation import SceneRequest, token_strengths
+from .guidance import Anchor, branches, guide
 from .reference.attention import collage, drawn, keys_and_values
+from .sampling import NoiseLevel, Timestep
 
 Predictions = dict[str, Tensor]  # by branch
 Outcome = tuple[Tensor, dict[str, float]]  # of a step, of a scene
@@ -35,56 +36,104 @@ class Denoiser:
     def __call__(self, requests: Sequence[SceneRequest], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
         """Yields after every step, of each scene, the estimate of the clean latents, (1, f, C, h, w), and the norms.
 
-        shape: of the latents of a clip, (1, f, C, h, w). The scenes have as many steps.
+        shape: of the latents of a clip, (1, f, C, h, w), with those that it begins with, which stay as they are. The
+        scenes have as many steps.
         """
         cut = self.backbone.padding_frames(shape[1])
         shape = (shape[0], shape[1] + cut, *shape[2:])
         generators = [torch.Generator().manual_seed(request.settings.seed) for request in requests]
         noisy = [self.backbone.noise(shape, generator) for generator in generators]
         samplers = [self.backbone.sampler(r.settings.steps, r.settings.eta) for r in requests]
-        predict, steps = _Predictor(self.backbone, self.speed, requests), len(samplers[0].timesteps)
+        known = [_Known.of(request, z) for request, z in zip(requests, noisy, strict=True)]
+        predict, steps = _Predictor(self.backbone, self.speed, requests, known), len(samplers[0].timesteps)
         for index, t in enumerate(samplers[0].timesteps):
             weights = [self.speed.guiding(request.guidance).weights(index, steps) for request in requests]
-            names = [branches(*w, request.memory.remembers) for w, request in zip(weights, requests, strict=True)]
+            names = [
+                branches(*w, request.memory.remembers, _context(request))
+                for w, request in zip(weights, requests, strict=True)
+            ]
             predict.begin(names, index / steps)
             predictions, outcome = predict(noisy, t, names), []
             for i, (w1, w2) in enumerate(weights):
-                v = guide(predictions[i], w1, w2)
+                v = guide(predictions[i], w1, w2, _context(requests[i]))
                 check_finite(v, f"the model, at step {index + 1} of {steps},", "--dtype bfloat16 or float32")
                 noisy[i], clean = samplers[i].step(index, v, noisy[i], generators[i])
-                outcome.append((clean[:, cut:], {"text": w1, "history": w2} | _norms(predictions[i])))
+                clean = known[i].kept(clean[:, cut:])
+                outcome.append((clean, {"text": w1, "history": w2} | _norms(predictions[i])))
             yield outcome
+
+
+def _context(request: SceneRequest) -> float:
+    """s, for a clip that begins with known frames."""
+    return 0.0 if request.beginning is None else request.guidance.context
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The latent frames that a clip begins with, (1, k, C, h, w), often none, and the noise (1, f, C, h, w) that it
+    starts from."""
+
+    latents: Tensor
+    noise: Tensor
+
+    @classmethod
+    def of(cls, request: SceneRequest, noise: Tensor) -> _Known:
+        return cls(noise[:, :0] if request.beginning is None else request.beginning.to(noise), noise)
+
+    @property
+    def count(self) -> int:
+        return self.latents.shape[1]
+
+    @property
+    def last(self) -> Tensor:
+        """The last of them, (1, 1, C, h, w); anything if there is none."""
+        return self.latents[:, -1:] if self.count else self.noise[:, -1:]
+
+    def kept(self, z: Tensor) -> Tensor:
+        """z (1, f, C, h, w), but for what is known."""
+        return torch.cat([self.latents, z[:, self.count :]], dim=1)
+
+    def noised(self, z: Tensor, level: NoiseLevel) -> Tensor:
+        """z, but for what is known, which is as noisy as the level says."""
+        return torch.cat([level.noised(self.latents, self.noise[:, : self.count]), z[:, self.count :]], dim=1)
+
+    def timesteps(self, t: Timestep, of_known: Timestep) -> Tensor:
+        """Of every latent frame, (1, f)."""
+        return torch.tensor([[of_known if i < self.count else t for i in range(self.noise.shape[1])]])
 
 
 class _Predictor:
     """(z, t, branches) -> v of each branch, of each scene. Rows run as one batch, those that look at references as one
     batch a scene."""
 
-    def __init__(self, backbone: Backbone, speed: Speed, requests: Sequence[SceneRequest]) -> None:
-        self.backbone, self.requests, self.caches = backbone, requests, Caches(speed)
+    def __init__(
+        self, backbone: Backbone, speed: Speed, requests: Sequence[SceneRequest], known: Sequence[_Known]
+    ) -> None:
+        self.backbone, self.requests, self.known, self.caches = backbone, requests, known, Caches(speed)
 
         def encoded(text: str) -> Tensor:
             return backbone.text.encode(text).hidden
 
         self.words = [(encoded(r.prompt), encoded(r.settings.negative_prompt)) for r in requests]
+        self.strengths = [token_strengths(backbone.text.encode(r.prompt), r.settings.strengths) for r in requests]
         seen, place = [request.memory.references for request in requests], backbone.where()
         self.collages = [collage(own, backbone.patch).to(place) if own else None for own in seen]
 
-    def __call__(self, noisy: list[Tensor], t: int, names: list[tuple[str, ...]]) -> list[Predictions]:
+    def __call__(self, noisy: list[Tensor], t: Timestep, names: list[tuple[str, ...]]) -> list[Predictions]:
         predictions: list[Predictions] = [{} for _ in names]
         rows = [(i, name) for i, own in enumerate(names) for name in own]
         for group, seen in self._groups(rows, t):
             for (i, name), v in zip(group, self._batch(noisy, t, group, seen), strict=True):
                 target = None if seen is None else self.collages[i]
-                alpha_bar = self.backbone.alpha_bars[t].float()
-                predictions[i][name] = v if target is None else drawn(v, noisy[i], alpha_bar, target)
+                level = self.backbone.noising.level(t)
+                predictions[i][name] = v if target is None else drawn(v, noisy[i], level, target)
         return predictions
 
     def begin(self, names: list[tuple[str, ...]], share: float) -> None:
         """The next step, after `share` of all steps."""
         self.caches.begin([(i, name) for i, own in enumerate(names) for name in own], share)
 
-    def _groups(self, rows: list[BranchRow], t: int) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
+    def _groups(self, rows: list[BranchRow], t: Timestep) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
         plain = [row for row in rows if not self._looks(row)]
         groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(plain, None)] if plain else []
@@ -97,11 +146,28 @@ class _Predictor:
         return row[1] != "forgetful" and bool(self.requests[row[0]].memory.references)
 
     def _batch(
-        self, noisy: list[Tensor], t: int, rows: list[BranchRow], seen: list[KeysValues] | None
+        self, noisy: list[Tensor], t: Timestep, rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
-        told = [Conditions(self.words[i][name == "negative"], self._history(i, name)) for i, name in rows]
+        told = [self._told(i, name) for i, name in rows]
         network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))
-        return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
+        if not any(self.known[i].count for i, _ in rows):
+            return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
+        z, times = zip(*(self._begun(noisy[row[0]], t, row) for row in rows), strict=True)
+        last = torch.cat([self.known[i].last for i, _ in rows])
+        begun = torch.tensor([bool(self.known[i].count) and name != "unbegun" for i, name in rows])
+        return network(torch.cat(z), torch.cat(times), Anchor(last, begun)).split(1)
+
+    def _begun(self, z: Tensor, t: Timestep, row: BranchRow) -> tuple[Tensor, Tensor]:
+        """The latents and timesteps (1, f) that a branch sees: known frames are nearly clean, but in the branch that is
+        not to go by them as noisy as the others."""
+        known, of_known = self.known[row[0]], t if row[1] == "unbegun" else self.backbone.known_timestep
+        return known.noised(z, self.backbone.noising.level(of_known)), known.timesteps(t, of_known)
+
+    def _told(self, i: int, name: str) -> Conditions:
+        pictures = self.requests[i].pictures
+        shown = None if pictures is None else pictures[0]
+        strengths = None if name == "negative" else self.strengths[i]
+        return Conditions(self.words[i][name == "negative"], self._history(i, name), shown, strengths)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from . import defaults
+from .encoders.text import TextEncoding
 from .guidance import Guidance
 from .history import AttentionMap, Memory
 from .text_filter import FilterResult, WordKey
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How much the characters `start` to `end` of a prompt count: `factor` times the attention that the model would
+    give to their tokens, before the attention is shared out anew; 1 changes nothing, 0 hides them."""
+
+    start: int
+    end: int
+    factor: float
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,19 @@ class Settings:
     pins: tuple[WordKey, ...] = ()
     mutes: tuple[WordKey, ...] = ()
     muted_scenes: tuple[int, ...] = ()
+    strengths: tuple[Strength, ...] = ()  # of words of the prompt, for models that have them
+
+
+def token_strengths(encoding: TextEncoding, strengths: Sequence[Strength]) -> Tensor | None:
+    """Factors of the tokens of a prompt, float32 (L), of several for one token their product; None for no strengths."""
+    if not strengths:
+        return None
+    factors = torch.ones(len(encoding))
+    for one in strengths:
+        for index, (start, end) in enumerate(encoding.offsets):
+            if end > start and start < one.end and end > one.start:
+                factors[index] *= one.factor
+    return factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +67,8 @@ class SceneRequest:
     memory: Memory
     guidance: Guidance = field(default_factory=Guidance)
     settings: Settings = field(default_factory=Settings)
+    beginning: Tensor | None = None  # latents (1, k, C, h, w) of the frames that the clip begins with
+    pictures: Tensor | None = None  # what `Backbone.shown` gave, (1, f, C', h, w), for models that are told of pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,4 +117,5 @@ class Stopwatch:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.seconds[stage], self._since = now - self._since, now
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+        self._since = now

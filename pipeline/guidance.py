@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,9 +18,12 @@ SCHEDULES = ("constant", "cosine")
 
 @dataclass(frozen=True)
 class Guidance:
-    """How strongly a scene follows its words and its memory.
+    """How strongly a scene follows its words, its memory and the frames that it begins with.
 
-    ε = ε(z, H, P⁻) + w1 (ε(z, H, P⁺) − ε(z, H, P⁻)) + w2 (ε(z, H, P⁺) − ε(z, ∅, P⁺))
+    ε = ε(z, H, P⁻) + w1 (ε(z, H, P⁺) − ε(z, H, P⁻)) + w2 (ε(z, H, P⁺) − ε(z, ∅, P⁺)) + s (ε(z, H, P⁺) − ε(z', H, P⁺))
+
+    with z' the latents z whose known frames are as noisy as the others (context guidance, Blattmann et al. 2023; noised
+    rather than left out, Song et al. 2025, arXiv 2502.06764).
     """
 
     text: float = TEXT  # w1; 1 does without the negative prompt
@@ -28,9 +31,10 @@ class Guidance:
     start: float = 0.0  # guided from this share of the steps ...
     end: float = 1.0  # ... to this one; outside the window only ε(z, H, P⁺) is computed
     schedule: str = "constant"  # "cosine": both weights rise from none to full over the steps (dynamic guidance)
+    context: float = 0.0  # s; 0 does without the branch that does not know how the clip begins
 
     def __post_init__(self) -> None:
-        for name, value in (("text", self.text), ("history", self.history)):
+        for name, value in (("text", self.text), ("history", self.history), ("context", self.context)):
             if not (math.isfinite(value) and 0 <= value <= 30):
                 raise ThroughlineError(f"guidance weight {name} is {value}: expected a number from 0 to 30")
         if not 0 <= self.start <= self.end <= 1:
@@ -50,21 +54,31 @@ class Guidance:
         return 1 + (self.text - 1) * rise, self.history * rise
 
 
-def branches(w1: float, w2: float, has_history: bool) -> tuple[str, ...]:
-    """The predictions that a step needs: "negative" ε(z, H, P⁻), "full" ε(z, H, P⁺), "forgetful" ε(z, ∅, P⁺)."""
-    needed = {"negative": w1 != 1, "forgetful": w2 != 0 and has_history}
-    needed["full"] = w1 != 0 or needed["forgetful"]
-    return tuple(name for name in ("negative", "full", "forgetful") if needed[name])
+def branches(w1: float, w2: float, has_history: bool, s: float = 0.0) -> tuple[str, ...]:
+    """The predictions that a step needs: "negative" ε(z, H, P⁻), "full" ε(z, H, P⁺), "forgetful" ε(z, ∅, P⁺),
+    "unbegun" ε(z', H, P⁺). s: of a clip that begins with known frames, else 0."""
+    needed = {"negative": w1 != 1, "forgetful": w2 != 0 and has_history, "unbegun": s != 0}
+    needed["full"] = w1 != 0 or needed["forgetful"] or needed["unbegun"]
+    return tuple(name for name in ("negative", "full", "forgetful", "unbegun") if needed[name])
 
 
-def guide(predictions: dict[str, Tensor], w1: float, w2: float) -> Tensor:
+def guide(predictions: dict[str, Tensor], w1: float, w2: float, s: float = 0.0) -> Tensor:
     """The guided prediction from those that `branches` names; the weights multiply v as they would ε (both are
     linear)."""
     if "full" not in predictions:
         return predictions["negative"]
     full = predictions["full"]
     guided = full if w1 == 1 else predictions["negative"] + w1 * (full - predictions["negative"])
-    return guided + w2 * (full - predictions["forgetful"]) if "forgetful" in predictions else guided
+    if "forgetful" in predictions:
+        guided = guided + w2 * (full - predictions["forgetful"])
+    return guided + s * (full - predictions["unbegun"]) if "unbegun" in predictions else guided
+
+
+class Anchor(NamedTuple):
+    """What clips go on from: the last known latent frame of each, (B, 1, C, h, w), and which of them do, bool (B)."""
+
+    latents: Tensor
+    rows: Tensor
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,9 @@ class Preconditioning:
     x = c z - o F(in z), hence v = (α z - x) / σ = skip z + out F(in z), with z = α x + σ ε. The simple denoiser is
     Wiener's for a spread of TRUST s: fine components are nearly always zero, so it lets them through only where they
     stand well above the noise, and the network need not carry noise from its input to its output to cancel it.
+
+    A clip that goes on from a known latent frame k is denoised as what changes since: u = x - k is noisy in z - α k, it
+    has twice the variance of the deviations, and v = v(u) - σ k. What does not move is as it was without a doubt.
 
     What a clip's latents have in common over time and how each deviates from that are denoised apart, by the spreads s
     and m: most of a picture stands still, and an error that changes from latent to latent is seen as flicker.
@@ -89,18 +106,23 @@ class Preconditioning:
     motion_std: Tensor | None = None
 
     def coefficients(self, alpha_bar: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(in, skip, out), each (B, 1, C, 1, 1), at ᾱ = α² (B), for latents of spread `std` (C)."""
-        variance = std.square()[None, :]
-        a = alpha_bar.float().clamp(max=1 - 1e-5)[:, None]
+        """(in, skip, out) for latents of spread `std` (C), each (B, 1, C, 1, 1) at ᾱ = α² (B), (B, f, C, 1, 1) at ᾱ
+        (B, f)."""
+        variance = std.square()
+        a = alpha_bar.float().clamp(max=1 - 1e-5).reshape(len(alpha_bar), -1, 1)
         alpha, sigma = a.sqrt(), (1 - a).sqrt()
         trusted = self.TRUST**2 * variance
         c = alpha * trusted / (a * trusted + 1 - a)
         left = (variance * (1 - alpha * c).square() + c.square() * (1 - a)).sqrt()
         into = (a * variance + 1 - a).rsqrt()
-        return tuple(x[:, None, :, None, None] for x in (into, (alpha - c) / sigma, left / sigma))  # type: ignore
+        return tuple(x[..., None, None] for x in (into, (alpha - c) / sigma, left / sigma))  # type: ignore
 
-    def __call__(self, network: Callable[[Tensor], Tensor], z: Tensor, alpha_bar: Tensor) -> Tensor:
-        """v for noisy latents z (B, f, C, h, w); `network` is F."""
+    def __call__(
+        self, network: Callable[[Tensor], Tensor], z: Tensor, alpha_bar: Tensor, anchor: Anchor | None = None
+    ) -> Tensor:
+        """v for noisy latents z (B, f, C, h, w); `network` is F. alpha_bar: ᾱ (B), or (B, f) where latent frames are
+        noisy to different degrees; each then counts in what they have in common by the variance of its noise, so that
+        frames that are known do not stand for those that are made."""
         if self.std is None:
             return network(z)
         into, skip, out = self.coefficients(alpha_bar, self.std.to(z.device))
@@ -108,9 +130,27 @@ class Preconditioning:
         if self.motion_std is None:
             return skip * z + out * predicted
         _, skip_motion, out_motion = self.coefficients(alpha_bar, self.motion_std.to(z.device))
-        still, still_predicted = z.mean(1, keepdim=True), predicted.mean(1, keepdim=True)
+        still, still_predicted = _common(z, alpha_bar), _common(predicted, alpha_bar)
         v = skip * still + out * still_predicted
-        return v + skip_motion * (z - still) + out_motion * (predicted - still_predicted)
+        v = v + skip_motion * (z - still) + out_motion * (predicted - still_predicted)
+        return v if anchor is None else self._going_on(v, predicted, z, alpha_bar, anchor)
+
+    def _going_on(self, v: Tensor, predicted: Tensor, z: Tensor, alpha_bar: Tensor, anchor: Anchor) -> Tensor:
+        """v, but in the rows of the anchor by what changes since. alpha_bar: ᾱ (B, f)."""
+        assert self.motion_std is not None
+        a, known = alpha_bar.float()[..., None, None, None], anchor.latents.to(z)
+        _, skip, out = self.coefficients(alpha_bar, 2**0.5 * self.motion_std.to(z.device))
+        changed = skip * (z - a.sqrt() * known) + out * predicted - (1 - a).sqrt() * known
+        return torch.where(anchor.rows.to(z.device)[:, None, None, None, None], changed, v)
+
+
+def _common(x: Tensor, alpha_bar: Tensor) -> Tensor:
+    """The mean over time of x (B, f, C, h, w), (B, 1, C, h, w)."""
+    if alpha_bar.ndim == 1:
+        return x.mean(1, keepdim=True)
+    weights = 1 - alpha_bar.float()
+    weights = (weights / weights.sum(1, keepdim=True).clamp(min=1e-8))[..., None, None, None]
+    return (weights * x).sum(1, keepdim=True)
 
 
 def make_preconditioning(

@@ -1,21 +1,76 @@
-"""The samplers: DDIM for v-prediction, and those of stock checkpoints."""
+"""How noise is mixed into latents, and the samplers that take it out: DDIM for v-prediction, and those of stock
+checkpoints."""
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
 from torch import Tensor
 
 Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler
+Timestep: TypeAlias = float  # a whole number wherever noise levels are a table
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """Noisy latents are z = α x + σ ε; what a network predicts there, v, tells the clean ones: x = keep z - σ v."""
+
+    alpha: Tensor
+    sigma: Tensor
+    keep: Tensor
+    alpha_bar: Tensor  # α² / (α² + σ²)
+
+    def noised(self, latents: Tensor, noise: Tensor) -> Tensor:
+        return self.alpha * latents + self.sigma * noise
+
+    def clean(self, z: Tensor, v: Tensor) -> Tensor:
+        return self.keep * z - self.sigma * v
+
+
+class Noising(Protocol):
+    """The noise levels that a model was trained on."""
+
+    total: int  # timesteps; the last one is the noisiest
+
+    def level(self, t: Timestep) -> NoiseLevel: ...
+
+
+@dataclass(frozen=True)
+class VariancePreserving:
+    """α² + σ² = 1, and v = α ε - σ x (Salimans and Ho 2022). alpha_bars: ᾱ = α² of every timestep."""
+
+    alpha_bars: Tensor
+
+    @property
+    def total(self) -> int:
+        return len(self.alpha_bars)
+
+    def level(self, t: Timestep) -> NoiseLevel:
+        alpha_bar = self.alpha_bars[int(t)].float()
+        alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        return NoiseLevel(alpha, sigma, alpha, alpha_bar)
+
+
+@dataclass(frozen=True)
+class FlowMatching:
+    """α + σ = 1, and v = ε - x (Lipman et al. 2023; Liu et al. 2023); σ = t / total."""
+
+    total: int
+
+    def level(self, t: Timestep) -> NoiseLevel:
+        sigma = torch.tensor(t / self.total)
+        alpha = 1 - sigma
+        return NoiseLevel(alpha, sigma, torch.tensor(1.0), alpha.square() / (alpha.square() + sigma.square()))
 
 
 class Sampler(Protocol):
     """The steps of one clip, in order."""
 
-    timesteps: list[int]
-    alpha_bars: list[Tensor]  # ᾱ of each step
+    timesteps: Sequence[Timestep]
 
     def step(self, index: int, v: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """From step `index` to the next: (the next z, the estimate of the clean latents)."""
@@ -25,8 +80,9 @@ class TrailingDdim:
     """`ddim_step` over `trailing_timesteps`, with the noise schedule of a scheduler."""
 
     def __init__(self, scheduler: Scheduler, steps: int, eta: float = 0.0) -> None:
-        self.timesteps = trailing_timesteps(steps, scheduler.config.num_train_timesteps)
-        self.alpha_bars = [scheduler.alphas_cumprod[t].float() for t in self.timesteps] + [torch.tensor(1.0)]
+        self.timesteps: Sequence[Timestep] = trailing_timesteps(steps, scheduler.config.num_train_timesteps)
+        levels = VariancePreserving(scheduler.alphas_cumprod)
+        self.alpha_bars = [levels.level(t).alpha_bar for t in self.timesteps] + [torch.tensor(1.0)]
         self.eta = eta
 
     def step(self, index: int, v: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -34,27 +90,43 @@ class TrailingDdim:
 
 
 class StockSampler:
-    """The scheduler that a stock checkpoint comes with, step by step as the stock pipeline uses it.
+    """The scheduler that a stock checkpoint comes with, step by step as the stock pipeline uses it: one that says next
+    to the next z what it takes for the clean latents."""
 
-    It has no eta: CogVideoXDDIMScheduler ignores it, CogVideoXDPMScheduler always adds noise.
-    """
-
-    def __init__(self, scheduler: Scheduler, steps: int) -> None:
+    def __init__(self, scheduler: Any, steps: int) -> None:
         self.scheduler = type(scheduler).from_config(scheduler.config)  # it has a state, one a clip
         self.scheduler.set_timesteps(steps)
-        self.timesteps = self.scheduler.timesteps.tolist()
-        self.alpha_bars = [self.scheduler.alphas_cumprod[t].float() for t in self.timesteps]
-        self._before: Tensor | None = None  # the last estimate, for the DPM solver's second order
+        self.timesteps: Sequence[Timestep] = self.scheduler.timesteps.tolist()
 
     def step(self, index: int, v: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        t, last = self.timesteps[index], index + 1 == len(self.timesteps)
-        if isinstance(self.scheduler, CogVideoXDDIMScheduler):
-            z, clean = self.scheduler.step(v, t, z, return_dict=False)
-        else:
-            back = self.timesteps[index - 1] if index else None
-            z, clean = self.scheduler.step(v, self._before, t, back, z, generator=generator, return_dict=False)
-            self._before = clean
+        z, clean = self._step(index, v, z, generator)
+        last = index + 1 == len(self.timesteps)
         return z, z if last else clean  # some numbers of steps end a little short of the clean latents
+
+    def _step(self, index: int, v: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return self.scheduler.step(v, self.timesteps[index], z, return_dict=False)  # type: ignore[no-any-return]
+
+
+class DpmSampler(StockSampler):
+    """`CogVideoXDPMScheduler`, which is also told its last estimate, and adds noise at every step."""
+
+    _before: Tensor | None = None  # the last estimate
+
+    def _step(self, index: int, v: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        t, back = self.timesteps[index], self.timesteps[index - 1] if index else None
+        z, clean = self.scheduler.step(v, self._before, t, back, z, generator=generator, return_dict=False)
+        self._before = clean
+        return z, clean
+
+
+class FlowSampler(StockSampler):
+    """A scheduler of diffusers for flow matching, over its own noise levels."""
+
+    def _step(self, index: int, v: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        clean = z - self.scheduler.sigmas[index].to(z.device) * v
+        if index == 0:
+            self.scheduler.set_begin_index(0)  # as stock pipelines do: timesteps may occur twice
+        return self.scheduler.step(v, self.scheduler.timesteps[index], z, return_dict=False)[0], clean
 
 
 def ddim_step(

@@ -30,7 +30,10 @@ from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace
 from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
+from .stages.continuation import SEEDS, Piece, check_beginning, check_pictures, joined, pieces
 from .text_filter import FilterResult, TextFilter
+
+MOST_STRENGTH = 10.0  # of a word
 
 __all__ = ["Clip", "SceneRequest", "Settings", "Step", "StoryPipeline", "Trace"]
 
@@ -41,10 +44,10 @@ class StoryPipeline(DiffusionPipeline):
     Does not cover: models whose text is not encoded by `text_encoder` alone.
     """
 
-    model_cpu_offload_seq = "text_encoder->transformer->vae"
+    model_cpu_offload_seq = "text_encoder->transformer->transformer_2->vae"
     _adapter = ["image_encoder", "extractor", "decoupler"]  # what a stock checkpoint lacks
     _exclude_from_cpu_offload = _adapter  # small, and their parts are called one by one
-    _optional_components = ["text_encoder", "tokenizer", *_adapter]  # see save_pretrained for the first two
+    _optional_components = ["text_encoder", "tokenizer", "transformer_2", *_adapter]  # first two: save_pretrained
 
     def __init__(
         self,
@@ -56,7 +59,12 @@ class StoryPipeline(DiffusionPipeline):
         image_encoder: CLIPVisionModelWithProjection | None = None,
         extractor: FeatureExtractor | None = None,
         decoupler: Decoupler | None = None,
+        *,
+        transformer_2: ModelMixin | None = None,
+        boundary_ratio: float | None = None,
+        expand_timesteps: bool = False,
     ) -> None:
+        """boundary_ratio, expand_timesteps: settings of a model_index.json, for families that have them."""
         super().__init__()
         self.register_modules(
             tokenizer=tokenizer,
@@ -67,8 +75,11 @@ class StoryPipeline(DiffusionPipeline):
             transformer=transformer,
             vae=vae,
             scheduler=scheduler,
+            transformer_2=transformer_2,
         )
-        self.backbone = registry.family(type(vae).__name__).bind(self.components, self._where)
+        settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps}
+        self.register_to_config(**settings)
+        self.backbone = registry.family(type(vae).__name__).bind(self.components | settings, self._where)
         self.text, self.latents = self.backbone.text, self.backbone.latents
         self.filter = TextFilter.from_backbone().within(self.text)
         self.denoiser = Denoiser(self.backbone)
@@ -165,7 +176,10 @@ class StoryPipeline(DiffusionPipeline):
         if by == "off":
             return Memory(None, ())
         latents = {i: self._latents_of(history[i], settings) for i in result.contributing}
-        return refer(history, result, latents, self.backbone)
+        memory = refer(history, result, latents, self.backbone)
+        if self.transformer_2 is not None:  # the expert for little noise was asked, the other one comes next
+            self.maybe_free_model_hooks()
+        return memory
 
     def _latents_of(self, scene: HistoryScene, settings: Settings) -> Tensor:
         """Those of the keyframe at the size of the clip, which are made again if it had another size."""
@@ -184,10 +198,12 @@ class StoryPipeline(DiffusionPipeline):
         history: Sequence[HistoryScene] = (),
         guidance: Guidance | None = None,
         decision: FilterResult | None = None,
+        beginning: np.ndarray | None = None,
+        ending: np.ndarray | None = None,
         **settings,
     ) -> Clip:
         """`generate` to its end."""
-        for item in self.generate(prompt, history, guidance, decision, **settings):
+        for item in self.generate(prompt, history, guidance, decision, beginning, ending, **settings):
             result = item
         assert isinstance(result, Clip)
         return result
@@ -198,20 +214,27 @@ class StoryPipeline(DiffusionPipeline):
         history: Sequence[HistoryScene] = (),
         guidance: Guidance | None = None,
         decision: FilterResult | None = None,
+        beginning: np.ndarray | None = None,
+        ending: np.ndarray | None = None,
         **settings,
     ) -> Iterator[Step | Clip]:
         """Yields a Step after every denoising step and at last the Clip. Closing the generator cancels.
 
         decision: what the filter has decided about `history` already; without it the filter is asked, by the settings'
-        threshold, pins and mutes. settings: the fields of `Settings`. The same seed, machine and settings give the same
-        clip, bit for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
+        threshold, pins and mutes. beginning: frames to go on from, uint8 (1 or 5, H, W, 3), of which the last is the
+        clip's first; a model whose `Limits.pictures` says so needs one, and may be given an ending, the last frame,
+        (1, H, W, 3). settings: the fields of `Settings`. The same seed, machine and settings give the same clip, bit
+        for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
         decision about something else, before the first step.
         """
         options, guidance = replace(self.native, **settings), guidance or self.guidance
         self.check(prompt, options)
         if decision is not None:
             _check_decision(decision, prompt, history)
-        return self._generate_in_memory(prompt, tuple(history), guidance, decision, options)
+        self._check_pictures(beginning, ending, options)
+        if beginning is not None and self.backbone.limits.pictures:
+            beginning = beginning[-1:]
+        return self._generate_in_memory(prompt, tuple(history), guidance, decision, beginning, ending, options)
 
     def check(self, prompt: str, options: Settings) -> None:
         """Raises ThroughlineError for what `generate` can't do."""
@@ -226,6 +249,12 @@ class StoryPipeline(DiffusionPipeline):
             raise ThroughlineError(f"eta is {options.eta}: expected a number from 0 to 1")
         if options.eta and not self.backbone.limits.has_eta:
             raise ThroughlineError(f"eta is {options.eta}: expected 0, this model's own sampler has none")
+        if options.strengths and not self.backbone.limits.strengths:
+            raise ThroughlineError("strengths of words are given: expected none, this model has none")
+        for one in options.strengths:
+            if not (0 <= one.start < one.end <= len(prompt) and 0 <= one.factor <= MOST_STRENGTH):
+                expected = f"a span of the {len(prompt)} characters and a factor from 0 to {MOST_STRENGTH:g}"
+                raise ThroughlineError(f"strength is {one.start} to {one.end}, {one.factor}: expected {expected}")
 
     def _check_size(self, options: Settings) -> None:
         limits, period = self.backbone.limits, self.latents.period
@@ -236,6 +265,18 @@ class StoryPipeline(DiffusionPipeline):
         longest = limits.num_frames
         if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
             raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
+
+    def _check_pictures(self, beginning: np.ndarray | None, ending: np.ndarray | None, options: Settings) -> None:
+        limits, size = self.backbone.limits, (options.height, options.width)
+        if limits.pictures:
+            check_pictures(beginning, ending, options.num_frames, size)
+            return
+        if ending is not None:
+            raise ThroughlineError("ending is given: expected none, this model does not end with a picture")
+        if beginning is not None:
+            if not limits.piece:
+                raise ThroughlineError("beginning is given: expected none, this model does not go on from frames")
+            check_beginning(beginning, *size, self.latents.period)
 
     def _generate_in_memory(self, *args) -> Iterator[Step | Clip]:
         """`_generate`, started again one step further down `--memory` whenever the device runs out of memory."""
@@ -259,20 +300,43 @@ class StoryPipeline(DiffusionPipeline):
         history: tuple[HistoryScene, ...],
         guidance: Guidance,
         decision: FilterResult | None,
+        beginning: np.ndarray | None,
+        ending: np.ndarray | None,
         options: Settings,
     ) -> Iterator[Step | Clip]:
         watch = Stopwatch()
         result = decision or self._decide(prompt, history, options)
         memory = self.remember(history, result, options)
         watch.lap("history")
-        norms, request = list[dict[str, float]](), SceneRequest(prompt, memory, guidance, options)
-        for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(options)), 1):
-            norms.append(norm)
-            yield Step(index, options.steps, partial(self._preview, latents))
-        watch.lap("denoise")
-        frames = self.latents.decode(latents)
-        watch.lap("decode")
-        yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
+        norms, made, parts = list[dict[str, float]](), None, self._pieces(options, beginning)
+        for number, piece in enumerate(parts):
+            own = replace(options, num_frames=piece.frames, seed=options.seed + number * SEEDS)
+            known = beginning if made is None else made[-piece.known :]
+            request = SceneRequest(prompt, memory, guidance, own, *self._begun(known, ending, piece))
+            for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(own)), 1):
+                norms.append(norm)
+                estimate = partial(self._preview, latents, made, piece.known)
+                yield Step(number * own.steps + index, len(parts) * own.steps, estimate)
+            watch.lap("denoise")
+            made = joined(made, self.latents.decode(latents), piece.known)
+            watch.lap("decode")
+        assert made is not None
+        yield Clip(made, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
+
+    def _begun(
+        self, known: np.ndarray | None, ending: np.ndarray | None, piece: Piece
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The latents that a piece begins with, or what a model is told of its pictures instead."""
+        if known is None or not piece.known:
+            return None, None
+        if not self.backbone.limits.pictures:
+            return self.latents.encode(known), None
+        last = None if ending is None else ending[0]
+        return None, self.backbone.shown(known[0], last, piece.frames)
+
+    def _pieces(self, options: Settings, beginning: np.ndarray | None) -> tuple[Piece, ...]:
+        known, longest = 0 if beginning is None else len(beginning), self.backbone.limits.piece
+        return pieces(options.num_frames, known, longest or options.num_frames, self.latents.period)
 
     def _decide(self, prompt: str, history: Sequence[HistoryScene], options: Settings) -> FilterResult:
         return self.filter(
@@ -285,8 +349,8 @@ class StoryPipeline(DiffusionPipeline):
         )
 
     @torch.no_grad()
-    def _preview(self, latents: Tensor) -> np.ndarray:
-        return self.latents.preview(latents)
+    def _preview(self, latents: Tensor, made: np.ndarray | None, known: int) -> np.ndarray:
+        return joined(made, self.latents.preview(latents), known)
 
     @torch.no_grad()
     def render(self, requests: Sequence[SceneRequest]) -> list[np.ndarray]:
@@ -297,6 +361,8 @@ class StoryPipeline(DiffusionPipeline):
         """
         for request in requests:
             self.check(request.prompt, request.settings)
+            if self.backbone.limits.pictures and request.pictures is None:
+                raise ThroughlineError("pictures are missing: this model makes clips that start from one")
         alike = {(s.height, s.width, s.num_frames, s.steps) for s in (request.settings for request in requests)}
         if len(alike) != 1:
             raise ThroughlineError(f"scenes have {len(alike)} shapes (height, width, frames, steps): expected one")
@@ -306,8 +372,8 @@ class StoryPipeline(DiffusionPipeline):
 
     def _latent_shape(self, options: Settings) -> tuple[int, ...]:
         frames = (options.num_frames - 1) // self.latents.period + 1
-        unit, channels = self.latents.unit, self.vae.config.latent_channels
-        return 1, frames, channels, options.height // unit, options.width // unit
+        unit = self.latents.unit
+        return 1, frames, self.latents.channels, options.height // unit, options.width // unit
 
 
 def _check_decision(decision: FilterResult, prompt: str, history: Sequence[HistoryScene]) -> None:

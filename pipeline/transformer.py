@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from .blocks.attention import AttentionContext, HistoryStream, Rotary, Tokens, story_block
 from .blocks.block_cache import BlockCache, due_rows, reassembled
 from .blocks.refinement import DetailStage
+from .blocks.times import Times, norm_last, shared
 
 
 class StoryTransformer3DModel(CogVideoXTransformer3DModel):
@@ -67,8 +68,9 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         dual_channel: bool = False,
         detail_dim: int = 0,  # width of a `DetailStage`; 0 for none, as in stock checkpoints
         detail_blocks: int = 3,
+        frame_timesteps: bool = False,  # whether it was trained with latent frames that are noisy to different degrees
     ) -> None:
-        own = ("self", "history_dim", "history_gate", "dual_channel", "detail_dim", "detail_blocks")
+        own = ("self", "history_dim", "history_gate", "dual_channel", "detail_dim", "detail_blocks", "frame_timesteps")
         stock = {k: v for k, v in locals().items() if k not in (*own, "own") and k[0] != "_"}
         super().__init__(**stock)
         if history_dim:
@@ -117,7 +119,7 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         self,
         hidden_states: Tensor,  # (B, f, C, h, w), noisy latents
         encoder_hidden_states: Tensor,  # (B, L, t)
-        timestep: Tensor,  # (B)
+        timestep: Tensor,  # (B), or (B, f): one for every latent frame
         timestep_cond: Tensor | None = None,
         ofs: Tensor | None = None,
         image_rotary_emb: Rotary = None,
@@ -134,7 +136,8 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             "positions are given as image_rotary_emb, as to the stock model"
         )
         context = replace(context or AttentionContext(), rotary=image_rotary_emb)
-        own = context.is_plain and history is None and corners is None and caches is None
+        timestep = shared(timestep)
+        own = context.is_plain and history is None and corners is None and caches is None and timestep.ndim == 1
         if own and self._is_stock and self._stock_length(encoder_hidden_states):
             return super().forward(
                 hidden_states,
@@ -146,17 +149,17 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
                 attention_kwargs,
                 return_dict,
             )
-        time = self._time_embedding(timestep, timestep_cond, ofs, hidden_states.dtype)
+        times = self._times(timestep, timestep_cond, ofs, hidden_states.dtype)
         text, video = self._embed(encoder_hidden_states, hidden_states, corners)
         past = self.history_proj(history) if history is not None else None
         tokens = Tokens(text, past, video)
         if caches is None:
-            video = self._run(range(self.config.num_layers), tokens, time, context).video
+            video = self._run(range(self.config.num_layers), tokens, times, context).video
         else:
-            video = self._run_cached(caches, tokens, time, context)
-        output = self._unpatch(self._final(text, video, time), hidden_states)
+            video = self._run_cached(caches, tokens, times, context)
+        output = self._unpatch(self._final(video, times), hidden_states)
         if self.detail is not None:
-            output = output + self.detail(hidden_states, video, time)
+            output = output + self.detail(hidden_states, video, times.by_frame)
         return Transformer2DModelOutput(sample=output) if return_dict else (output,)
 
     @property
@@ -164,12 +167,12 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         """Whether the model itself, whatever it is given, is the stock one."""
         return not self.config.dual_channel and self.detail is None
 
-    def _run(self, layers: Sequence[int], tokens: Tokens, time: Tensor, context: AttentionContext) -> Tokens:
+    def _run(self, layers: Sequence[int], tokens: Tokens, times: Times, context: AttentionContext) -> Tokens:
         """The tokens after some blocks."""
         streams = self.history_streams if tokens.history is not None or self.config.dual_channel else None
         for index in layers:
             stream = streams[index] if streams is not None else None
-            args = (self.transformer_blocks[index], stream, tokens, time, context, index)
+            args = (self.transformer_blocks[index], stream, tokens, times, context, index)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
                 tokens = torch.utils.checkpoint.checkpoint(self.run_block, *args, use_reentrant=False)
             else:
@@ -177,26 +180,34 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         return tokens
 
     def _run_cached(
-        self, caches: Sequence[BlockCache], tokens: Tokens, time: Tensor, context: AttentionContext
+        self, caches: Sequence[BlockCache], tokens: Tokens, times: Times, context: AttentionContext
     ) -> Tensor:
         """The video after all blocks, of which rows that hardly change pass over all but the first."""
         before = tokens.video
-        tokens = self._run((0,), tokens, time, context)
+        tokens = self._run((0,), tokens, times, context)
         due, made = due_rows(caches, before, after := tokens.video), None
         if due:
             chosen = tokens.rows(due)
-            made = self._run(range(1, self.config.num_layers), chosen, time[due], context.rows(due)).video
+            made = self._run(range(1, self.config.num_layers), chosen, times.rows(due), context.rows(due)).video
         return reassembled(caches, due, before, after, made)
 
     def _stock_length(self, text: Tensor) -> bool:
         """Stock positions are laid out for texts of exactly max_text_seq_length tokens (rotary ones for any length)."""
         return not self.patch_embed.use_positional_embeddings or text.shape[1] == self.config.max_text_seq_length
 
-    def _time_embedding(self, timestep: Tensor, cond: Tensor | None, ofs: Tensor | None, dtype: torch.dtype) -> Tensor:
-        time = self.time_embedding(self.time_proj(timestep).to(dtype), cond)
-        if self.ofs_embedding is not None:
-            time = time + self.ofs_embedding(self.ofs_proj(ofs).to(dtype))
-        return time
+    def _times(self, timestep: Tensor, cond: Tensor | None, ofs: Tensor | None, dtype: torch.dtype) -> Times:
+        """Of timesteps (B) or (B, f)."""
+        if timestep.ndim == 2:
+            frames = timestep[:, :: self.config.patch_size_t or 1]
+            by_frame = self.time_embedding(self.time_proj(frames.flatten()).to(dtype)).unflatten(0, frames.shape)
+            noisiest = by_frame[torch.arange(len(frames), device=frames.device), frames.argmax(1)]
+            times = Times(noisiest, by_frame)
+        else:
+            times = Times(self.time_embedding(self.time_proj(timestep).to(dtype), cond))
+        if self.ofs_embedding is None:
+            return times
+        added = self.ofs_embedding(self.ofs_proj(ofs).to(dtype))
+        return Times(times.whole + added, None if times.frames is None else times.frames + added[:, None])
 
     def _embed(self, text: Tensor, video: Tensor, corners: Tensor | None) -> tuple[Tensor, Tensor]:
         """Text padded to the stock length goes through the stock embedding, and the padding is cut off again."""
@@ -220,8 +231,8 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         tokens = self.patch_embed.proj(video.flatten(0, 1)).unflatten(0, (b, f)).movedim(2, -1)
         return (tokens + positions.to(tokens.dtype)).flatten(1, 3)
 
-    def _final(self, text: Tensor, video: Tensor, time: Tensor) -> Tensor:
-        return self.proj_out(self.norm_out(self.norm_final(video), temb=time))
+    def _final(self, video: Tensor, times: Times) -> Tensor:
+        return self.proj_out(norm_last(self.norm_out, self.norm_final(video), times))
 
     def _unpatch(self, tokens: Tensor, like: Tensor) -> Tensor:
         """(B, N, patch values) to (B, f, C, h, w)."""

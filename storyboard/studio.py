@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from pipeline.defaults import PERIOD
 from pipeline.encoders.limit import CountsTokens
 from pipeline.errors import ThroughlineError
 
@@ -22,13 +23,14 @@ from .document import edits, lengths, plan
 from .document.conditioning import remembers
 from .document.plan import Standing
 from .document.story import Board, Story
-from .export import archive, archive_import, film
+from .export import archive, archive_import
 from .export.samples import SampleStories
 from .media.fit import Fit
 from .operations import arguments as args
 from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.edits import take_of
+from .operations.film import FilmOperations
 from .operations.inputs import checked_owner
 from .operations.registry import for_page, read_edit
 from .operations.waiting import waiting
@@ -36,11 +38,11 @@ from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
 from .rendering.takes import Trial
+from .screenplays import reading
 from .store.blobs import BlobStore
 from .store.clips import imported_take, keep_picture, read_frames
 from .store.library import Library
 from .store.maintenance import Maintenance
-from .store.schema import Head
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -52,11 +54,13 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
-class Studio:
+class Studio(FilmOperations):
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
     words that the model was trained on. encoder: counts the tokens of a prompt as it does; None for the embedded one.
+    period: gives how many frames a latent of it stands for, 4 for the embedded one; asked when a length is edited.
+    continues: whether its clips can begin with the end of others; asked when a seam is.
     resume: whether to start renders that a crash or a restart cut short; of several studios over one folder, in several
     processes, one should. choice: the model, if others may be chosen.
     """
@@ -64,12 +68,15 @@ class Studio:
     def __init__(
         self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
         vocabulary: frozenset[str] = frozenset(), resume: bool = True, choice: Choice | None = None,
-        encoder: CountsTokens | None = None,
+        encoder: CountsTokens | None = None, *, period: Callable[[], int] = lambda: PERIOD,
+        continues: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self.folder, self._vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples = SampleStories(samples, self.media)
-        renderer = self.renderer = Renderer(self.library, self.media, load, model, resume, encoder=encoder)
+        renderer = self.renderer = Renderer(
+            self.library, self.media, load, model, resume, encoder=encoder, period=period, continues=continues
+        )
         self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
         self.model_picker = ModelPicker(self.renderer, choice, folder, self._learn) if choice else None
 
@@ -131,9 +138,8 @@ class Studio:
     @for_page(slow=True)
     def duplicate_story(self, owner: Owner, story: StoryId) -> Json:
         """A copy of a story with all its takes."""
-        board = self._head(owner, story).board
-        copy = archive.renewed(board)
-        named = edits.edit_story(copy.story, title=f"{board.story.title[:190]} (copy)")
+        copy = archive.renewed(self._head(owner, story).board)
+        named = edits.edit_story(copy.story, title=f"{copy.story.title[:190]} (copy)")
         return self._shown(self.library.create(owner, named, copy.takes.values()))
 
     @for_page()
@@ -165,12 +171,6 @@ class Studio:
         """A story with its scenes and their takes."""
         return self._shown(self._head(owner, story))
 
-    def _head(self, owner: str, story: str) -> Head:
-        return self.library.head(checked_owner(owner), story)
-
-    def _shown(self, head: Head, **more: Any) -> Json:
-        return {"story": views.story_view(head, self.renderer.known(head)), **more}
-
     # --- edits -----------------------------------------------------------------------------------------------------
 
     @for_page()
@@ -184,6 +184,8 @@ class Studio:
         def change(now: Story) -> Story:
             changed = wanted.apply(replace(board, story=now), given)  # also checks what it is given
             lengths.check_edit(self.renderer.encoder, now, changed)
+            lengths.check_frames(self.renderer.period, now, changed)
+            lengths.check_seams(self.renderer.continues, now, changed)
             return changed
 
         others = self.library.edited(owner, story, base) if base is not None else set()
@@ -242,7 +244,7 @@ class Studio:
 
     # --- what depends on what --------------------------------------------------------------------------------------
 
-    def standings(self, owner: str, story: str) -> dict[str, Standing]:
+    def standings(self, owner: str, story: str) -> Mapping[str, Standing]:
         """How every scene stands at present."""
         return self.renderer.standings(self._head(owner, story))
 
@@ -368,29 +370,16 @@ class Studio:
     # --- files -----------------------------------------------------------------------------------------------------
 
     @for_page(slow=True)
-    def film(self, owner: Owner, story: StoryId, format: args.Format = "mp4") -> Json:
-        """Writes an export of a story and gives where it is served."""
-        board = self._head(owner, story).board
-        whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
-        try:
-            digest, suffix = film.export(board, self.media, format, whole)
-        except OSError as error:
-            raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
-        return views.export_view(digest, suffix, board.story.title, format)
-
-    @for_page(slow=True)
-    def export_story(self, owner: Owner, story: StoryId) -> Json:
-        """A story with all its takes as one zip file, which import_story reads."""
-        return self.film(owner, story, "story.zip")
-
-    @for_page(slow=True)
     def import_story(self, owner: Owner, data: args.Upload, name: args.FileName = "story.zip") -> Json:
-        """A story archive, base64, as a new story."""
+        """A story archive, or a script by the ending of its name, base64, as a new story."""
         checked_owner(owner)
         with inputs.uploaded(data, name) as path:
             return self.import_file(owner, path)
 
     def import_file(self, owner: str, path: Path) -> Json:
-        """A story archive as a new story. Not for callers from outside: it reads files of this machine."""
+        """A story archive or a script as a new story. Not for callers from outside: it reads files of this machine."""
+        if path.suffix.lower() in reading.SUFFIXES:
+            made, told = reading.script_story(path, self.renderer.encoder)
+            return self._shown(self.library.create(checked_owner(owner), made), **told)
         head, note = archive_import.bring(self.library, self.media, owner, path, self.renderer.model)
         return self._shown(head, note=note)

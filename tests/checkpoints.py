@@ -92,10 +92,10 @@ def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
             sample_width=80,
             scaling_factor=0.7,  # of which half is a tile: 6 x 5 latents
         )
-        _enliven(transformer)
+        enliven(transformer)
     scheduler = CogVideoXDPMScheduler if dpm else CogVideoXDDIMScheduler
     return CogVideoXPipeline(
-        tokenizer=_tokenizer(),
+        tokenizer=tokenizer(),
         text_encoder=text_encoder.eval(),
         vae=vae.eval(),
         transformer=transformer.eval(),
@@ -118,7 +118,7 @@ def save(folder: Path, kind: str, dpm: bool = False) -> Path:
     return folder
 
 
-def _tokenizer() -> T5Tokenizer:
+def tokenizer() -> T5Tokenizer:
     import tempfile
 
     with tempfile.TemporaryDirectory() as name:
@@ -127,7 +127,7 @@ def _tokenizer() -> T5Tokenizer:
         return T5Tokenizer.from_pretrained(name, extra_ids=10)
 
 
-def _enliven(model: torch.nn.Module) -> None:
+def enliven(model: torch.nn.Module) -> None:
     """Larger weights, so that what goes in makes a difference to what comes out."""
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1 and "norm" not in name:

@@ -74,10 +74,16 @@ def tiny_autoencoder() -> AutoencoderLinearVideo:
     return vae
 
 
-def tiny_pipeline() -> StoryPipeline:
-    """A new pipeline at 96 x 144 pixels and 17 frames (less is faster), with the real MiniLM as its text encoder."""
+def tiny_pipeline(piece: int = 0) -> StoryPipeline:
+    """A new pipeline at 96 x 144 pixels and 17 frames (less is faster), with the real MiniLM as its text encoder.
+
+    piece: frames that are made at once, of a model that goes on from frames; 0 for one that does not.
+    """
     text_encoder, tokenizer = load_minilm()
-    pipeline = StoryPipeline(text_encoder=text_encoder, tokenizer=tokenizer, **tiny_components())
+    components = tiny_components()
+    if piece:
+        components["transformer"].register_to_config(frame_timesteps=True, sample_frames=piece)
+    pipeline = StoryPipeline(text_encoder=text_encoder, tokenizer=tokenizer, **components)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

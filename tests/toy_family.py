@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from pipeline.backbones.base import Conditions, Limits, Native, Network
 from pipeline.encoders.latents import Where, to_frames, to_signed
 from pipeline.encoders.text import TextEncoder
-from pipeline.sampling import Sampler, TrailingDdim
+from pipeline.guidance import Anchor
+from pipeline.sampling import Noising, Sampler, Timestep, TrailingDdim, VariancePreserving
 from pipeline.story_pipeline import StoryPipeline
 from tests.tiny import DIM, tiny_pipeline
 
@@ -38,7 +39,7 @@ class ToyNetwork(ModelMixin, ConfigMixin):
     """Tints the noise by the words and by what is remembered."""
 
     @register_to_config
-    def __init__(self, text_dim: int = 384, history_dim: int = DIM) -> None:
+    def __init__(self, text_dim: int = 384, history_dim: int = DIM, max_text_seq_length: int = 64) -> None:
         super().__init__()
         self.from_text, self.from_history = nn.Linear(text_dim, 3), nn.Linear(history_dim, 3)
 
@@ -51,7 +52,7 @@ class ToyNetwork(ModelMixin, ConfigMixin):
 
 
 class ToyLatents:
-    unit, period = UNIT, 1
+    unit, period, channels = UNIT, 1, 3
 
     def encode(self, picture: np.ndarray) -> Tensor:
         return nn.functional.avg_pool2d(to_signed(picture)[:, :, 0], UNIT)[:, None]
@@ -69,8 +70,8 @@ class ToyBackbone:
     name: ClassVar[str] = "toy"
     quantizable: ClassVar[tuple[str, ...]] = ()
     reads_padding: ClassVar[bool] = False
-    histories, patch, autocast = ("trained", "off"), 1, False
-    native = Native(48, 72, 5, 10, steps=2, text=2.0, history=1.0)
+    histories, patch, autocast, known_timestep = ("trained", "off"), 1, False, 0
+    native = Native(48, 72, 5, 10, steps=2, text=2.0, history=1.0, period=1)
     activation_size = 5 * 6 * 9 * 3.0
     limits = Limits(UNIT, 96, 96, 9, has_eta=False)
 
@@ -80,8 +81,11 @@ class ToyBackbone:
         self.latents = ToyLatents()
 
     @property
-    def alpha_bars(self) -> Tensor:
-        return self.scheduler.alphas_cumprod
+    def noising(self) -> Noising:
+        return VariancePreserving(self.scheduler.alphas_cumprod)
+
+    def least_noise(self, t: Timestep) -> Timestep:
+        return 0
 
     def padding_frames(self, frames: int) -> int:
         return 0
@@ -89,11 +93,14 @@ class ToyBackbone:
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator)
 
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+        raise NotImplementedError("it is not told of pictures")
+
     def sampler(self, steps: int, eta: float) -> Sampler:
         return TrailingDdim(self.scheduler, steps)
 
     def network(self, rows: Sequence[Conditions], **options: Any) -> Network:
-        def told(z: Tensor, timestep: int) -> Tensor:
+        def told(z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
             return torch.stack([self.model(x, row.text, row.history) for x, row in zip(z, rows, strict=True)])
 
         return told
@@ -104,6 +111,12 @@ class ToyFamily:
 
     def native(self, folder: Path) -> Native:
         return ToyBackbone.native
+
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        return ToyBackbone.histories
+
+    def continues(self, folder: Path) -> bool:
+        return False
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         return {"dtype": torch.float32}

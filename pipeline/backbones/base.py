@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 from diffusers import ModelMixin
 from torch import Tensor
@@ -21,12 +22,16 @@ from ..blocks.attention import KeysValues, Witness
 from ..blocks.block_cache import BlockCache
 from ..encoders.latents import LatentSpace, Where
 from ..encoders.text import TextEncoder
-from ..sampling import Sampler
+from ..guidance import Anchor
+from ..sampling import Noising, Sampler, Timestep
 
 
 @dataclass(frozen=True)
 class Native:
-    """What suits a model: the size of its clips in pixels, frames and frames a second, steps, and both weights."""
+    """What suits a model: the size of its clips in pixels, frames and frames a second, steps, and both weights.
+
+    period: frames that every latent frame after the first stands for, so that a clip has `period` k + 1.
+    """
 
     height: int
     width: int
@@ -35,6 +40,7 @@ class Native:
     steps: int
     text: float  # w1
     history: float  # w2
+    period: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,9 @@ class Limits:
     width: int
     num_frames: int
     has_eta: bool  # whether noise can be added at each step
+    pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
+    strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
+    piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
 
 
 @dataclass(frozen=True)
@@ -54,13 +63,16 @@ class Conditions:
 
     text: Tensor  # (L, t)
     history: Tensor | None = None  # (H, d)
+    pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
+    strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
 
 
 class Network(Protocol):
     """A model that was told its rows: what denoising, references and inversion are given, and all that they know."""
 
-    def __call__(self, z: Tensor, timestep: int) -> Tensor:
-        """v for noisy latents z (B, f, C, h, w), float32."""
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
+        """v for noisy latents z (B, f, C, h, w), float32. timestep: of all, or (B, f), one for every latent frame.
+        anchor: what clips go on from."""
 
 
 class Backbone(Protocol):
@@ -78,6 +90,7 @@ class Backbone(Protocol):
     latents: LatentSpace
     native: Native
     limits: Limits
+    known_timestep: Timestep  # of the frames that a clip begins with, for models whose `Limits.piece` is not 0
     autocast: bool  # bfloat16 on processors that have instructions for it
 
     @property
@@ -93,14 +106,21 @@ class Backbone(Protocol):
         """Which of `defaults.HISTORIES` it can take, the usual one first."""
 
     @property
-    def alpha_bars(self) -> Tensor:
-        """ᾱ of every timestep, from the least noise to the most."""
+    def noising(self) -> Noising:
+        """How noisy latents are at a timestep, and what the network predicts there."""
+
+    def least_noise(self, t: Timestep) -> Timestep:
+        """The least noisy timestep of those that the network of t was trained for: 0 where one network does all."""
 
     def padding_frames(self, frames: int) -> int:
         """Latent frames that have to come before the `frames` of a clip, and are cut off in the end."""
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         """Where a seed starts: latents (1, f, C, h, w), float32, on the device that computes."""
+
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+        """What a model is told of the pictures, uint8 (H, W, 3), that a clip starts from and ends with, float32
+        (1, f, C', h, w); only for models whose `Limits.pictures` says so."""
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The steps from noise to latents. It may have a state: one a clip."""
@@ -125,9 +145,15 @@ class Family(Protocol):
     def native(self, folder: Path) -> Native:
         """What suits the model in a folder, by its configuration files alone."""
 
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        """As `Backbone.histories`, by the configuration files alone."""
+
+    def continues(self, folder: Path) -> bool:
+        """Whether clips of the model can begin with the end of others, by the configuration files alone."""
+
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The options with which `StoryPipeline.from_pretrained` loads the folder. Raises ThroughlineError for a folder
         of the family's autoencoder that is something else."""
 
     def bind(self, components: Mapping[str, ModelMixin | Any], where: Where) -> Backbone:
-        """The backbone that the components of a pipeline are."""
+        """The backbone that the components of a pipeline are. With them are the settings of its model_index.json."""

@@ -5,6 +5,10 @@ here. They start from the table of the CogVideo repository (50 steps, two branch
 "balanced" is its figure for model offload with tiling, "fast" three times that, as it says of a run without them, "low"
 its least figure and room for a third branch; the times are multiplied by 1.5, because a scene that remembers takes
 three branches. For CogVideoX 1.5, "balanced" is the transformer's weights and what `placement.activations` reckons.
+
+Wan's are reckoned in the same way from the number of its weights: in bfloat16 (the autoencoder in float32) for memory,
+at four bytes each on disk, which is the most that they take. "low" is what is reckoned beside the weights and 2 GiB.
+Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (A14B).
 """
 
 from __future__ import annotations
@@ -62,6 +66,24 @@ CATALOGUE = (
         "CogVideoX 1.5 5B",
         "768 × 1360, 81 frames, 16 a second",
         Needs(21.5, {"fast": 80, "balanced": 28, "low": 10}, _times(A100=1000, H100=550)),
+    ),
+    Entry(
+        "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+        "Wan 2.1 1.3B",
+        "480 × 832, 81 frames, 16 a second",
+        Needs(28.9, {"fast": 26, "balanced": 17, "low": 8}, _times(RTX_4090=240)),
+    ),
+    Entry(
+        "Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+        "Wan 2.2 5B",
+        "704 × 1280, 121 frames, 24 a second",
+        Needs(45.5, {"fast": 42, "balanced": 21, "low": 12}, _times(RTX_4090=540)),
+    ),
+    Entry(
+        "Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+        "Wan 2.2 A14B",
+        "720 × 1280, 81 frames, 16 a second",
+        Needs(137.5, {"fast": 157, "balanced": 73, "low": 48}, _times(H100=1400)),
     ),
 )
 

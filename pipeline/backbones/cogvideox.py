@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from diffusers import CogVideoXPipeline
+from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -17,12 +17,12 @@ from ..encoders.latents import CogVideoXLatents, Where
 from ..encoders.text import TextEncoder, TextEncoding
 from ..errors import ThroughlineError
 from ..guidance import Preconditioning, make_preconditioning
-from ..sampling import Sampler, StockSampler
+from ..sampling import DpmSampler, Sampler, StockSampler
 from ..transformer import StoryTransformer3DModel
 from .base import Limits, Native
 from .checkpoints import check_folder, variant
 from .registry import class_of
-from .transformer_backbone import TransformerBackbone
+from .transformer_backbone import TransformerBackbone, histories_of, to_device
 
 CACHED_TEXTS = 64  # 3.7 MB each with T5 v1.1 XXL and 226 tokens
 SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
@@ -45,7 +45,7 @@ class CogVideoXBackbone(TransformerBackbone):
         self.text: TextEncoder = PaddedTextEncoder(encoder, tokenizer, config.max_text_seq_length, where)
         self.latents = CogVideoXLatents(vae, where)
         self.precondition: Preconditioning = make_preconditioning(None)
-        self.native = native(config, self.latents.unit)
+        self.native = native(config, self.latents.unit, self.latents.period)
         most = self.latents.unit * (1 if config.patch_size_t else 2)  # 1.5's configuration names the largest size
         self.limits = Limits(
             unit=self.latents.unit * self.patch,
@@ -58,7 +58,7 @@ class CogVideoXBackbone(TransformerBackbone):
 
     def padding_frames(self, frames: int) -> int:
         """CogVideoX 1.5: a token spans several latent frames."""
-        return padding_frames(self.transformer, frames)
+        return -frames % (self.transformer.config.patch_size_t or 1)
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         """In the precision in which the stock pipeline draws it, for that is what a seed means."""
@@ -68,7 +68,8 @@ class CogVideoXBackbone(TransformerBackbone):
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The checkpoint's own. It has no eta: CogVideoXDDIMScheduler ignores it, CogVideoXDPMScheduler always adds
         noise."""
-        return StockSampler(self.scheduler, steps)
+        kind = DpmSampler if type(self.scheduler) is CogVideoXDPMScheduler else StockSampler
+        return kind(self.scheduler, steps)
 
     def positions(self, shape: Sequence[int]) -> Rotary:
         key = (tuple(shape[1:]), self.where())
@@ -87,7 +88,14 @@ class CogVideoXFamily:
         vae, transformer = (
             json.loads((folder / name / "config.json").read_text(encoding="utf-8")) for name in ("vae", "transformer")
         )
-        return native({"patch_size_t": None, **transformer}, 2 ** (len(vae["block_out_channels"]) - 1))
+        unit = 2 ** (len(vae["block_out_channels"]) - 1)
+        return native({"patch_size_t": None, **transformer}, unit, vae["temporal_compression_ratio"])
+
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        return histories_of(folder)
+
+    def continues(self, folder: Path) -> bool:
+        return False
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """A stock checkpoint's transformer becomes one that may look at references."""
@@ -120,12 +128,13 @@ def _check_text_to_video(folder: Path, index: Mapping[str, Any]) -> None:
         raise ThroughlineError(f"model {str(folder)!r} has {channels}: expected a text-to-video model, with as many")
 
 
-def native(config: Mapping[str, Any], unit: int) -> Native:
-    """By the configuration of a transformer. unit: pixels a side of a latent."""
+def native(config: Mapping[str, Any], unit: int, period: int) -> Native:
+    """By the configuration of a transformer. unit: pixels a side of a latent; period: its frames."""
     height, width, newer = config["sample_height"], config["sample_width"], config["patch_size_t"]
     if newer:  # CogVideoX 1.5, whose configuration names the largest size, not the usual one
         height, width = min(height, SIZE_15[0] // unit), min(width, SIZE_15[1] // unit)
-    return Native(height * unit, width * unit, config["sample_frames"], 16 if newer else 8, STEPS, TEXT, HISTORY)
+    size, frames_per_second = (height * unit, width * unit), 16 if newer else 8
+    return Native(*size, config["sample_frames"], frames_per_second, STEPS, TEXT, HISTORY, period)
 
 
 class PaddedTextEncoder(TextEncoder):
@@ -162,12 +171,3 @@ class _Grid:
 
     def __init__(self, transformer: StoryTransformer3DModel, unit: int) -> None:
         self.transformer, self.vae_scale_factor_spatial = transformer, unit
-
-
-def padding_frames(transformer: StoryTransformer3DModel, frames: int) -> int:
-    """Latent frames that come before the clip's own where a token spans several (CogVideoX 1.5), and are cut off."""
-    return -frames % (transformer.config.patch_size_t or 1)
-
-
-def to_device(rotary: Rotary, device: torch.device) -> Rotary:
-    return rotary and (rotary[0].to(device), rotary[1].to(device))

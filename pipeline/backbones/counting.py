@@ -14,7 +14,7 @@ from typing import Any
 from ..encoders.limit import check_unicode
 from ..encoders.minilm import find_minilm
 from .checkpoints import check_folder
-from .registry import class_of
+from .registry import class_of, prompts_of
 
 USUAL_LIMIT = 226  # tokens: what a transformer takes whose configuration does not tell (diffusers)
 KEPT_COUNTS = 4096  # texts
@@ -36,7 +36,15 @@ class TokenCounter:
         config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
         named = class_of(check_folder(folder), "tokenizer")
         place = folder / "tokenizer" if named else find_minilm()
-        return cls(lambda: _tokenizer(place, named), config.get("max_text_seq_length", USUAL_LIMIT))
+        rules = prompts_of(folder)
+        if rules is None:
+            return cls(lambda: _tokenizer(place, named), config.get("max_text_seq_length", USUAL_LIMIT))
+
+        def cleaned() -> Callable[[str], int]:
+            count = _tokenizer(place, named)
+            return lambda text: count(rules.clean(text))
+
+        return cls(cleaned, rules.MAX_TOKENS)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, special ones included. Raises ThroughlineError for half of a surrogate pair."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from ..encoders.text import TextEncoder
 from ..guidance import make_preconditioning
 from ..sampling import Sampler, TrailingDdim
 from .base import Limits, Native
-from .transformer_backbone import TransformerBackbone
+from .transformer_backbone import TransformerBackbone, histories_of
 
 NATIVE = Native(
     defaults.HEIGHT,
@@ -24,9 +25,10 @@ NATIVE = Native(
     defaults.STEPS,
     defaults.TEXT,
     defaults.HISTORY,
+    defaults.PERIOD,
 )
 MOST_PATCHES = 20  # a side of a clip
-LONGEST = 81  # frames
+LONGEST = 161  # frames
 
 
 class PicturebookBackbone(TransformerBackbone):
@@ -45,7 +47,8 @@ class PicturebookBackbone(TransformerBackbone):
         self.latents = LinearLatents(vae, where)
         self.precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
         unit, longest = self.latents.unit * self.patch, max(LONGEST, 2 * config.sample_frames - 1)
-        self.limits = Limits(unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True)
+        piece = config.sample_frames if config.frame_timesteps else 0
+        self.limits = Limits(unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, piece=piece)
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         return TrailingDdim(self.scheduler, steps, eta)
@@ -58,6 +61,12 @@ class PicturebookFamily:
 
     def native(self, folder: Path) -> Native:
         return NATIVE
+
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        return histories_of(folder)
+
+    def continues(self, folder: Path) -> bool:
+        return bool(json.loads((folder / "transformer" / "config.json").read_text("utf-8")).get("frame_timesteps"))
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The precision is the transformer's alone, which does nearly all of the work: the text filter, which shares

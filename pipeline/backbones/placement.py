@@ -155,5 +155,6 @@ def quantize(pipeline: Any, card: Card | None) -> str:
 
     float8 = card is not None and card.float8
     for name in pipeline.backbone.quantizable:
-        quantize_(getattr(pipeline, name), Float8WeightOnlyConfig() if float8 else Int8WeightOnlyConfig())
+        if getattr(pipeline, name) is not None:
+            quantize_(getattr(pipeline, name), Float8WeightOnlyConfig() if float8 else Int8WeightOnlyConfig())
     return "weights in 8-bit floats" if float8 else "weights in 8-bit integers"

@@ -11,11 +11,17 @@ from ..errors import ThroughlineError
 from .checkpoints import read_index
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from .base import Family
 
 FAMILIES: dict[str, str] = {  # the class of a model's autoencoder tells its family: the module that has it as FAMILY
     "AutoencoderLinearVideo": "pipeline.backbones.picturebook",
     "AutoencoderKLCogVideoX": "pipeline.backbones.cogvideox",
+    "AutoencoderKLWan": "pipeline.backbones.wan.family",
+}
+PROMPTS: dict[str, str] = {  # of families that do something to a prompt before the tokenizer does: by the same names
+    "AutoencoderKLWan": "pipeline.backbones.wan.prompts",
 }
 
 
@@ -32,6 +38,13 @@ def family_of(folder: Path) -> Family:
     if found not in FAMILIES:
         raise ThroughlineError(f"model {str(folder)!r} has {found} as its vae: expected {' or '.join(FAMILIES)}")
     return family(found)
+
+
+def prompts_of(folder: Path) -> ModuleType | None:
+    """The module with MAX_TOKENS and clean(text) of the family of the model in a folder, which imports no torch; None
+    for a family whose tokenizer does all."""
+    found = class_of(read_index(folder / "model_index.json"), "vae")
+    return importlib.import_module(PROMPTS[found]) if found in PROMPTS else None
 
 
 def class_of(index: Mapping[str, Any], component: str) -> str | None:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..blocks.attention import AttentionContext, KeysValues, Rotary, Witness
 from ..blocks.block_cache import BlockCache
 from ..encoders.latents import LatentSpace, Where
-from ..guidance import Preconditioning
-from ..sampling import Scheduler
+from ..guidance import Anchor, Preconditioning
+from ..sampling import Scheduler, Timestep, VariancePreserving
 from ..transformer import StoryTransformer3DModel
 from .base import Conditions, Native, Network
+from .checkpoints import read_index
+from .registry import class_of
 
 ADAPTER = ("image_encoder", "extractor", "decoupler")  # components that trained history needs
+WITH_ADAPTER, WITHOUT = ("trained", "reference", "off"), ("reference", "off")
 
 
 class TransformerBackbone:
     """The parts of `base.Backbone` that need nothing but transformer, scheduler and preconditioning."""
 
     reads_padding = False
+    known_timestep = 5  # a little noise, against drift from piece to piece
     precondition: Preconditioning
     native: Native
     latents: LatentSpace
@@ -47,17 +53,23 @@ class TransformerBackbone:
 
     @property
     def histories(self) -> tuple[str, ...]:
-        return ("trained", "reference", "off") if self.has_adapter else ("reference", "off")
+        return WITH_ADAPTER if self.has_adapter else WITHOUT
 
     @property
-    def alpha_bars(self) -> Tensor:
-        return self.scheduler.alphas_cumprod
+    def noising(self) -> VariancePreserving:
+        return VariancePreserving(self.scheduler.alphas_cumprod)
+
+    def least_noise(self, t: Timestep) -> Timestep:
+        return 0
 
     def padding_frames(self, frames: int) -> int:
         return 0
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator).to(self.where())
+
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+        raise NotImplementedError("it is not told of pictures: its limits say so")
 
     def positions(self, shape: Sequence[int]) -> Rotary:
         """Of the video tokens of latents (B, f, C, h, w); None for a transformer that knows them itself."""
@@ -90,10 +102,11 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
 
-    def __call__(self, z: Tensor, timestep: int) -> Tensor:
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, place = self.backbone, self.backbone.where()
-        z = z.to(place)
-        times, positions = torch.full((len(z),), timestep, device=place), own.positions(z.shape)
+        z, positions = z.to(place), own.positions(z.shape)
+        shared = timestep if isinstance(timestep, Tensor) else torch.tensor([int(timestep)])
+        times = shared.to(place).expand(len(z), *shared.shape[1:])
 
         def predict(x: Tensor) -> Tensor:
             with fast_on_cpu(place, own.autocast):
@@ -107,8 +120,19 @@ class _Told:
                     caches=self.caches,
                 ).sample
 
-        alpha_bar = own.alpha_bars[timestep].float()[None].to(place)
-        return own.precondition(predict, z, alpha_bar).float()
+        alpha_bars = own.noising.alpha_bars
+        alpha_bar = alpha_bars[shared.to(alpha_bars.device)].float().to(place)
+        return own.precondition(predict, z, alpha_bar, anchor).float()
+
+
+def histories_of(folder: Path) -> tuple[str, ...]:
+    """`base.Family.histories` of all these families."""
+    index = read_index(folder / "model_index.json")
+    return WITH_ADAPTER if all(class_of(index, name) for name in ADAPTER) else WITHOUT
+
+
+def to_device(rotary: Rotary, device: torch.device) -> Rotary:
+    return rotary and (rotary[0].to(device), rotary[1].to(device))
 
 
 def fast_on_cpu(device: torch.device, wanted: bool) -> torch.autocast:

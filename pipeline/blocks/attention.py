@@ -17,6 +17,8 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from .times import Times, norm_zero
+
 Rotary: TypeAlias = tuple[Tensor, Tensor] | None
 KeysValues: TypeAlias = tuple[Tensor, Tensor]  # of one block, each (1, heads, R, e)
 Witness: TypeAlias = Callable[
@@ -50,17 +52,21 @@ class AttentionContext:
     history_mask: Tensor | None = None  # bool (B, H)
     references: Sequence[KeysValues] | None = None  # one a block: patches that video may look at, beside itself
     witness: Witness | None = None
+    text_strengths: Tensor | None = None  # (B, L), ln of how much a token counts, where video looks at text alone
 
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing but positions, as in the stock model."""
-        return all(value is None for value in (self.text_mask, self.history_mask, self.references, self.witness))
+        modulation = (self.text_mask, self.history_mask, self.references, self.witness, self.text_strengths)
+        return all(value is None for value in modulation)
 
     def rows(self, rows: Sequence[int]) -> AttentionContext:
         """The same for some rows of the batch; references and positions are shared by all rows."""
         chosen = list(rows)
-        text, history = (None if m is None else m[chosen] for m in (self.text_mask, self.history_mask))
-        return replace(self, text_mask=text, history_mask=history)
+        text, history, strengths = (
+            None if m is None else m[chosen] for m in (self.text_mask, self.history_mask, self.text_strengths)
+        )
+        return replace(self, text_mask=text, history_mask=history, text_strengths=strengths)
 
     def joint_mask(self, length: int, total: int) -> Tensor | None:
         """Keys of text and video, bool (B, 1, 1, L + N). length: L; total: L + N."""
@@ -119,24 +125,24 @@ def story_block(
     block: CogVideoXBlock,
     stream: HistoryStream | None,
     tokens: Tokens,
-    time: Tensor,  # (B, t)
+    times: Times,
     context: AttentionContext,
     index: int,  # of the block
 ) -> Tokens:
     """CogVideoXBlock.forward with masks, references and a third stream."""
     text, past, video = tokens
     length = text.shape[1]
-    norm_video, norm_text, gate_video, gate_text = block.norm1(video, text, time)
+    norm_video, norm_text, gate_video, gate_text = norm_zero(block.norm1, video, text, times)
     joint = torch.cat([norm_text, norm_video], dim=1)
     modulation = norm_past = None
     if past is not None and stream is not None:
-        modulation = stream.modulation(time)[:, None].chunk(6, dim=-1)
+        modulation = stream.modulation(times.whole)[:, None].chunk(6, dim=-1)
         norm_past = stream.norm1(past) * (1 + modulation[1]) + modulation[0]
     joint, attended = _mixed_attention(block.attn1, stream, (joint, length, norm_past), context, index)
     if past is not None and modulation is not None:
         past = past + modulation[2] * attended
     text, video = text + gate_text * joint[:, :length], video + gate_video * joint[:, length:]
-    norm_video, norm_text, gate_video, gate_text = block.norm2(video, text, time)
+    norm_video, norm_text, gate_video, gate_text = norm_zero(block.norm2, video, text, times)
     parts = [norm_text, norm_video]
     if past is not None and stream is not None and modulation is not None:
         parts.append(stream.norm2(past) * (1 + modulation[4]) + modulation[3])

@@ -20,8 +20,8 @@ class DetailBlock(nn.Module):
         self.mix = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """x (B, f, h, w, dim), time (B, time_embed_dim)."""
-        scale, shift, gate = self.modulation(time)[:, None, None, None].chunk(3, dim=-1)
+        """x (B, f, h, w, dim), time (B, f or 1, time_embed_dim)."""
+        scale, shift, gate = self.modulation(time)[:, :, None, None].chunk(3, dim=-1)
         y = self.norm(x) * (1 + scale) + shift
         y = self.conv(y.movedim(-1, 1)).movedim(1, -1)
         return x + (1 + gate) * self.mix(F.gelu(y))
@@ -48,7 +48,7 @@ class DetailStage(nn.Module):
 
     def forward(self, latents: Tensor, tokens: Tensor, time: Tensor) -> Tensor:
         """What to add, (B, f, C, h, w). latents: the noisy ones, (B, f, C, h, w); tokens: the transformer's last,
-        (B, N, d); time (B, time_embed_dim)."""
+        (B, N, d); time (B, f or 1, time_embed_dim)."""
         f, h, w, p = latents.shape[1], latents.shape[3], latents.shape[4], self.patch
         fine = self.from_tokens(tokens).unflatten(1, (f, h // p, w // p)).unflatten(-1, (p, p, -1))
         x = fine.permute(0, 1, 2, 4, 3, 5, 6).flatten(4, 5).flatten(2, 3) + self.from_latents(latents.movedim(2, -1))

@@ -6,7 +6,7 @@ Letters: F frames (4 k + 1), H, W pixels, f latent frames, C latent channels, h,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,9 +25,11 @@ class LatentSpace(Protocol):
 
     unit: int  # pixels a side of a latent
     period: int  # frames of a latent; the first frame has one of its own
+    channels: int  # C
 
     def encode(self, picture: np.ndarray) -> Tensor:
-        """A picture, uint8 (H, W, 3), to latents, float32 (1, 1, C, h, w) on the CPU."""
+        """A picture, uint8 (H, W, 3), to latents, float32 (1, 1, C, h, w) on the CPU; or a clip, uint8 (F, H, W, 3),
+        to (1, f, C, h, w)."""
 
     def decode(self, latents: Tensor) -> np.ndarray:
         """Latents (1, f, C, h, w) to uint8 (F, H, W, 3)."""
@@ -42,6 +44,7 @@ class LinearLatents:
     def __init__(self, vae: AutoencoderLinearVideo, where: Where) -> None:
         self.vae, self.where = vae, where
         self.unit, self.period = vae.config.patch_size, vae.config.temporal_compression_ratio
+        self.channels = vae.config.latent_channels
 
     def encode(self, picture: np.ndarray) -> Tensor:
         pixels = to_signed(picture).to(self.where(), self.vae.dtype)
@@ -56,22 +59,24 @@ class LinearLatents:
         return self.decode(latents, sharpen=False)
 
 
-class CogVideoXLatents:
-    """Of CogVideoX's autoencoder, whose decoder takes seconds: a preview is a linear map of each latent to a colour,
-    fitted once to what the decoder makes of patches of noise."""
+class HeavyLatents:
+    """Of an autoencoder whose decoder takes seconds: a preview is a linear map of each latent to a colour, fitted once
+    to what the decoder makes of patches of noise."""
 
-    def __init__(self, vae: AutoencoderKLCogVideoX, where: Where) -> None:
-        self.vae, self.where, self.period = vae, where, int(vae.config.temporal_compression_ratio)
-        self.unit = 2 ** (len(vae.config.block_out_channels) - 1)
+    unit: int
+    period: int
+    channels: int
+
+    def __init__(self, vae: Any, where: Where) -> None:
+        self.vae, self.where = vae, where
         self._colours: Tensor | None = None  # (C + 1, 3)
 
-    def encode(self, picture: np.ndarray) -> Tensor:
-        latents = self.vae.encode(self._on_device(to_signed(picture))).latent_dist.mode()
-        return latents.transpose(1, 2).float().cpu() * self.vae.config.scaling_factor
+    def decoded(self, latents: Tensor) -> Tensor:
+        """Latents (1, C, f, h, w) to a video (1, 3, F, H, W) in -1..1."""
+        raise NotImplementedError
 
     def decode(self, latents: Tensor) -> np.ndarray:
-        z = (1 / self.vae.config.scaling_factor) * latents.transpose(1, 2)
-        return to_frames(self.vae.decode(self._on_device(z)).sample)
+        return to_frames(self.decoded(latents.transpose(1, 2)))
 
     def preview(self, latents: Tensor) -> np.ndarray:
         if self._colours is None:
@@ -85,16 +90,31 @@ class CogVideoXLatents:
     def _fit_colours(self, patches: int = 16, side: int = 4) -> Tensor:
         """Least squares from the noise of a patch to the mean colour that is decoded from it."""
         generator = torch.Generator().manual_seed(0)
-        z = torch.randn(patches, self.vae.config.latent_channels, 1, 1, 1, generator=generator)
+        z = torch.randn(patches, self.channels, 1, 1, 1, generator=generator)
         smooth = z + 0.1 * torch.randn(*z.shape[:3], side, side, generator=generator)
-        inverse = 1 / self.vae.config.scaling_factor
-        decoded = [self.vae.decode(self._on_device(inverse * one[None])).sample.float().cpu() for one in smooth]
+        decoded = [self.decoded(one[None]).float().cpu() for one in smooth]
         colours = F.avg_pool2d(torch.cat(decoded)[:, :, 0], self.unit)  # (patches, 3, side, side)
         inputs = F.pad(smooth[:, :, 0].movedim(1, -1).flatten(0, 2), (0, 1), value=1.0)
         return torch.linalg.lstsq(inputs, colours.movedim(1, -1).flatten(0, 2)).solution
 
     def _on_device(self, x: Tensor) -> Tensor:
         return x.to(self.where(), self.vae.dtype)
+
+
+class CogVideoXLatents(HeavyLatents):
+    """Of an `AutoencoderKLCogVideoX`."""
+
+    def __init__(self, vae: AutoencoderKLCogVideoX, where: Where) -> None:
+        super().__init__(vae, where)
+        self.period, self.channels = int(vae.config.temporal_compression_ratio), vae.config.latent_channels
+        self.unit = 2 ** (len(vae.config.block_out_channels) - 1)
+
+    def encode(self, picture: np.ndarray) -> Tensor:
+        latents = self.vae.encode(self._on_device(to_signed(picture))).latent_dist.mode()
+        return latents.transpose(1, 2).float().cpu() * self.vae.config.scaling_factor
+
+    def decoded(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(self._on_device((1 / self.vae.config.scaling_factor) * latents)).sample
 
 
 def check_finite(values: Tensor, source: str, advice: str) -> None:
@@ -107,8 +127,9 @@ def check_finite(values: Tensor, source: str, advice: str) -> None:
 
 
 def to_signed(picture: np.ndarray) -> Tensor:
-    """uint8 (H, W, 3) to float32 (1, 3, 1, H, W) in -1..1."""
-    return torch.tensor(picture).movedim(-1, 0)[None, :, None].float() / 127.5 - 1
+    """uint8 (H, W, 3) or (F, H, W, 3) to float32 (1, 3, F, H, W) in -1..1; F is 1 for a picture."""
+    pixels = torch.tensor(picture).movedim(-1, 0)[None].float() / 127.5 - 1
+    return pixels[:, :, None] if picture.ndim == 3 else pixels
 
 
 def to_frames(video: Tensor) -> np.ndarray:

@@ -140,7 +140,7 @@ def story_clip(model: Any, scene: SceneInputs, steps: int, batched: bool, speed:
 
 
 def _predict(
-    model: Any, scene: SceneInputs, z: Tensor, t: int, names: tuple[str, ...], caches: list[BlockCache] | None
+    model: Any, scene: SceneInputs, z: Tensor, t: float, names: tuple[str, ...], caches: list[BlockCache] | None
 ) -> Tensor:
     """Rows that have no memory share a batch with those that have by a mask; alone they need none."""
     text = torch.cat([scene.negative if name == "negative" else scene.positive for name in names])

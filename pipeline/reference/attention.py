@@ -27,6 +27,7 @@ from torch import Tensor
 from ..backbones.base import Backbone, Conditions
 from ..blocks.attention import KeysValues
 from ..history import Reference
+from ..sampling import NoiseLevel, Timestep
 
 NOISE_SEED = 0  # of the noise on keyframes: always the same, so that it depends on nothing else
 LOOK_AT = 0.2  # share of the noise schedule at which the model is asked what it looks at
@@ -35,11 +36,10 @@ UNDECIDED = 0.0075  # ᾱ up to which a clip is drawn to its references: a quart
 THRESHOLD = 0.05  # share of what the patch that depends most on a mention does
 
 
-def noised(latents: Tensor, alpha_bar: Tensor) -> Tensor:
-    """The keyframe at the noise level of ᾱ; the noise of a keyframe is the same at every step."""
+def noised(latents: Tensor, level: NoiseLevel) -> Tensor:
+    """The keyframe at a noise level; the noise of a keyframe is the same at every step."""
     generator = torch.Generator().manual_seed(NOISE_SEED)
-    noise = torch.randn(latents.shape, generator=generator)
-    return alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise
+    return level.noised(latents, torch.randn(latents.shape, generator=generator))
 
 
 @dataclass
@@ -57,10 +57,10 @@ class Attention:
             self.looks.append((scores * q.shape[-1] ** -0.5).softmax(-1).mean(0).T)
 
 
-def keys_and_values(references: Sequence[Reference], backbone: Backbone, t: int) -> list[KeysValues]:
+def keys_and_values(references: Sequence[Reference], backbone: Backbone, t: Timestep) -> list[KeysValues]:
     """Of every block, the keys and values of the patches of all references, noised to timestep t, but never beyond
-    MOST_NOISE."""
-    found, t = [], min(t, round(MOST_NOISE * len(backbone.alpha_bars)))
+    MOST_NOISE, unless the network of t knows no less noise."""
+    found, t = [], max(min(t, round(MOST_NOISE * backbone.noising.total)), backbone.least_noise(t))
     for reference in references:
         attention, _ = _seen(reference.text, reference.latents, backbone, t)
         patches = reference.patches.any(0).to(attention.keys_values[0][0].device)
@@ -73,17 +73,17 @@ def _joined(parts: Sequence[KeysValues]) -> KeysValues:
     return keys, values
 
 
-def _seen(text: Tensor, latents: Tensor, backbone: Backbone, t: int) -> tuple[Attention, Tensor]:
+def _seen(text: Tensor, latents: Tensor, backbone: Backbone, t: Timestep) -> tuple[Attention, Tensor]:
     """What there is to be looked at in a keyframe (1, 1, C, h, w), noised to timestep t, and the prediction for it."""
     attention = Attention(len(text), [], [])
-    z = noised(latents, backbone.alpha_bars[t].float()).expand(-1, 1 + backbone.padding_frames(1), -1, -1, -1)
+    z = noised(latents, backbone.noising.level(t)).expand(-1, 1 + backbone.padding_frames(1), -1, -1, -1)
     return attention, backbone.network([Conditions(text)], witness=attention)(z, t)
 
 
 def looks(text: Tensor, latents: Tensor, backbone: Backbone) -> tuple[Tensor, Tensor]:
     """What the model looks at in a keyframe: how much each patch attends to each token relative to what other patches
     do, mean over blocks, (L, R), and its prediction. text: (L, t)."""
-    attention, v = _seen(text, latents, backbone, round(LOOK_AT * len(backbone.alpha_bars)))
+    attention, v = _seen(text, latents, backbone, round(LOOK_AT * backbone.noising.total))
     relative = torch.stack([look / look.mean(-1, keepdim=True) for look in attention.looks])
     return relative.log().mean(0), v
 
@@ -116,11 +116,10 @@ def _to_latents(patches: Tensor, patch: int, width: int) -> Tensor:
     return grid.repeat_interleave(patch, 0).repeat_interleave(patch, 1)
 
 
-def drawn(v: Tensor, z: Tensor, alpha_bar: Tensor, target: Collage) -> Tensor:
+def drawn(v: Tensor, z: Tensor, level: NoiseLevel, target: Collage) -> Tensor:
     """The prediction for z (1, f, C, h, w) whose clean latents are the target's, in the mean over time, where it has
     any; v itself once a clip is decided. How frames differ stays as it was predicted."""
-    if alpha_bar > UNDECIDED:
+    if level.alpha_bar > UNDECIDED:
         return v
-    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-    clean = (alpha * z - sigma * v).mean(1, keepdim=True)
-    return v - target.there * (target.latents - clean) / sigma
+    clean = level.clean(z, v).mean(1, keepdim=True)
+    return v - target.there * (target.latents - clean) / level.sigma

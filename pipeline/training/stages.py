@@ -147,9 +147,10 @@ def train_generator(workshop: Workshop) -> None:
 
 
 def continue_generator(workshop: Workshop) -> None:
-    """From the weights that there are, the shipped ones in a fresh clone, at a low rate and mostly where looks are
-    decided. Both trained parts land in `out`, from where `export` takes them."""
-    choices = generator.Choices(alignment=0.0, windows=0.4, deciding=0.6)
+    """From the weights there are, the shipped ones in a fresh clone, at a low rate, mostly where looks are decided,
+    and with latent frames that are known or noisier than others. Both trained parts land in `out`, from where `export`
+    takes them."""
+    choices = generator.Choices(alignment=0.0, windows=0.4, deciding=0.6, known=0.35, staggered=0.1)
     _train_generator(workshop, generator.CONTINUED, choices, goes_on=True)
 
 
@@ -166,6 +167,8 @@ def _train_generator(workshop: Workshop, recipe: Recipe, choices: generator.Choi
     size = workshop.recipe(recipe).batch_size
     losses = generator.make_losses(trainer, model, autoencoder, vision, workshop.cache, data, size, choices)
     run(workshop, recipe, trainer, losses)
+    if choices.known:
+        trainer.transformer.register_to_config(frame_timesteps=True)
     trainer.decoupler.cpu().save_pretrained(workshop.out / "decoupler")
     trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
 

@@ -10,10 +10,25 @@ from typing import Any, Literal, TypeVar
 
 from pipeline.errors import ThroughlineError
 
-from .story import MOST_SEEDS, KeyframeChoice, Scene, Story, WordRef, new_id, parse
+from .film import FilmSettings, Music, Shot, Sound, Voice
+from .story import MOST_OF_A_SCENE, MOST_SEEDS, TOLD, KeyframeChoice, Scene, Story, WordRef
+from .values import Value, new_id, parse
 
 SCENE_FIELDS = frozenset(
-    ["prompt", "negative_prompt", "guidance", "seed", "new_seed", "steps", "num_frames", "threshold", "locked", "seam"]
+    [
+        "prompt",
+        "negative_prompt",
+        "guidance",
+        "seed",
+        "new_seed",
+        "steps",
+        "num_frames",
+        "threshold",
+        "locked",
+        "seam",
+        "shot",
+        "script",
+    ]
 )  # what edit_scene may change; everything else has an edit of its own
 STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
 
@@ -53,7 +68,8 @@ def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:
         like = story.scenes[max(0, place - 1)]
         settings = {"guidance": like.guidance, "steps": like.steps, "num_frames": like.num_frames}
         settings["seed"] = (max(scene.seed for scene in story.scenes) + 1) % MOST_SEEDS
-    return _inserted(story, place, parse(Scene, {"id": new_id(), **settings, **fields}))
+    new = parse(Scene, {"id": new_id(), **settings})
+    return _inserted(story, place, parse(Scene, _merged(new, fields)))
 
 
 def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> Story:
@@ -78,13 +94,60 @@ def move_scene(story: Story, scene_id: str, index: int) -> Story:
 
 
 def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
-    """Changes fields of a scene; `guidance` and `seam` may be given in part."""
+    """Changes fields of a scene; those of several parts, such as `guidance`, may be given in part."""
     _only(changes, SCENE_FIELDS, "scene")
+    return _replaced(story, parse(Scene, _merged(story.scene(scene_id), changes)))
+
+
+# --- the film --------------------------------------------------------------------------------------------------------
+
+
+def edit_film(story: Story, **changes: Any) -> Story:
+    """Changes fields of `FilmSettings`. Cards and music may be given in part; music None takes it away."""
+    _check_sound("music", story.film.music, changes)
+    return _changed(story, film=parse(FilmSettings, _merged(story.film, changes)))
+
+
+def edit_shot(story: Story, scene_id: str, **changes: Any) -> Story:
+    """Changes fields of a scene's `Shot`. Its voice may be given in part; None takes it away."""
     scene = story.scene(scene_id)
-    for name in {"guidance", "seam"} & changes.keys():
-        if isinstance(changes[name], dict):
-            changes[name] = {**getattr(scene, name).model_dump(), **changes[name]}
-    return _replaced(story, _changed(scene, **changes))
+    _check_sound("voice", scene.shot.voice, changes)
+    return _replaced(story, _changed(scene, shot=parse(Shot, _merged(scene.shot, changes))))
+
+
+def set_music(story: Story, file: str, name: str, seconds: float) -> Story:
+    """Music for the film, with the settings of the music before it. file: digest; seconds: how long it is."""
+    before = {} if story.film.music is None else dict(story.film.music)
+    music = parse(Music, {**before, "file": file, "name": name, "seconds": seconds})
+    return _changed(story, film=story.film.model_copy(update={"music": music}))
+
+
+def set_voice(story: Story, scene_id: str, file: str, name: str, seconds: float) -> Story:
+    """A voice over a scene, with the settings of the voice before it."""
+    scene = story.scene(scene_id)
+    before = {} if scene.shot.voice is None else dict(scene.shot.voice)
+    voice = parse(Voice, {**before, "file": file, "name": name, "seconds": seconds})
+    return _replaced(story, _changed(scene, shot=scene.shot.model_copy(update={"voice": voice})))
+
+
+def _check_sound(part: str, there: Sound | None, changes: Mapping[str, Any]) -> None:
+    """Raises ThroughlineError for changes of a sound that is not there, and of what only its file decides."""
+    given = changes.get(part)
+    if not isinstance(given, Mapping):
+        return
+    if there is None:
+        raise ThroughlineError(f"there is no {part} yet: expected a file to be imported first")
+    for name in sorted({"file", "name", "seconds"} & given.keys()):
+        raise ThroughlineError(f"{name} of the {part} can't be edited: expected another file to be imported")
+
+
+def _merged(value: Value, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a value with some changed; values among them may be given in part."""
+    fields = dict(value)
+    for name, new in changes.items():
+        old = fields.get(name)
+        fields[name] = _merged(old, new) if isinstance(old, Value) and isinstance(new, Mapping) else new
+    return fields
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------
@@ -168,7 +231,16 @@ def _changed(value: T, **changes: Any) -> T:
 
 
 def _replaced(story: Story, scene: Scene) -> Story:
+    _check_room(story.scene(scene.id), scene)
     return _with(story, [scene if other.id == scene.id else other for other in story.scenes])
+
+
+def _check_room(before: Scene, after: Scene) -> None:
+    """Raises ThroughlineError for an edit that lets a scene hold more than an archive of it may."""
+    for name, most in MOST_OF_A_SCENE.items():
+        count = len(getattr(after, name))
+        if count > max(most, len(getattr(before, name))):
+            raise ThroughlineError(f"the scene would have {count} {TOLD.get(name, name)}: expected at most {most}")
 
 
 def _inserted(story: Story, place: int, scene: Scene) -> Story:

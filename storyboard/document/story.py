@@ -9,52 +9,53 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 import hashlib
-import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    FailFast,
-    Field,
-    SerializerFunctionWrapHandler,
-    Strict,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
+from .film import FilmSettings, Seam, Shot, Sound
+from .script import Script
+from .values import (
+    MOST_CHARACTERS,
+    MOST_SEEDS,
+    Digest,
+    Flag,
+    Id,
+    Many,
+    Number,
+    Seed,
+    Text,
+    Value,
+    Whole,
+    canonical,
+    left_out,
+    new_id,
+    parse,
+)
+
+__all__ = [  # also what others take from here: the document is one thing to them
+    "MOST_CHARACTERS", "MOST_SCENES", "MOST_SEEDS", "Board", "Conditioning", "Digest", "FilmSettings",
+    "GuidanceSettings", "KeyframeChoice", "RememberedScene", "Scene", "Script", "Seam", "Shot", "Story", "Take",
+    "Value", "WordRef", "cache_key", "canonical", "new_id", "parse",
+]  # fmt: skip
+
+MOST_FRAMES = 161  # of a scene: 20 seconds at 8 a second
 MOST_SCENES = 500
-MOST_CHARACTERS = 2000  # of a prompt
-MOST_SEEDS = 2**53  # what JavaScript's numbers hold
-
-Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
-T = TypeVar("T")
-Many = Annotated[tuple[T, ...], FailFast()]  # one error is enough: of a million each would take time and memory
-Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
-Whole = Annotated[int, Strict()]  # neither true nor "12"
-Number = Annotated[float, Strict()]  # a whole one is welcome too
-Flag = Annotated[bool, Strict()]
-Seed = Annotated[Whole, Field(ge=0, lt=MOST_SEEDS)]
-
-
-class Value(BaseModel):
-    """An immutable value that JSON holds. Unknown fields and numbers out of range are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    told_as: ClassVar[str] = ""  # what errors call it, if not by its class
-
-
-V = TypeVar("V", bound=Value)
+MOST_OF_A_SCENE = {  # by edits and in archives
+    "pins": 500,
+    "mutes": 500,
+    "muted_scenes": MOST_SCENES,
+    "keyframes": 500,
+    "removed": 5000,
+}
+TOLD = {"muted_scenes": "muted scenes", "removed": "deleted takes"}  # what errors call them
 
 
 class GuidanceSettings(Value):
@@ -92,13 +93,6 @@ class KeyframeChoice(Value):
     keyframe: Digest
 
 
-class Seam(Value):
-    """How a scene follows the one before it in the film."""
-
-    kind: Literal["cut", "cross-fade", "dip to black"] = "cut"
-    seconds: Number = Field(default=0.5, gt=0, le=5)
-
-
 class Scene(Value):
     id: Id
     prompt: Text = ""
@@ -107,7 +101,7 @@ class Scene(Value):
     seed: Seed = 0
     new_seed: Flag = False  # draw another seed for each render
     steps: Whole = Field(default=STEPS, ge=1, le=1000)
-    num_frames: Whole = Field(default=NUM_FRAMES, ge=1, le=81)  # 4 k + 1
+    num_frames: Whole = Field(default=NUM_FRAMES, ge=1, le=MOST_FRAMES)  # 4 k + 1
     threshold: Number | None = Field(default=None, ge=0, le=1)  # of the text filter; None for its default
     pins: Many[WordRef] = ()
     mutes: Many[WordRef] = ()
@@ -117,6 +111,14 @@ class Scene(Value):
     removed: Many[Id] = ()  # takes that were deleted
     keyframes: Many[KeyframeChoice] = ()
     seam: Seam = Seam()
+    shot: Shot = Shot()
+    script: Script = Script()
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As scenes were written before films could be edited and scripts imported, unless this one was."""
+        content = left_out(plain(self), "shot", self.shot == Shot())
+        return left_out(content, "script", self.script == Script())
 
 
 class Story(Value):
@@ -125,8 +127,13 @@ class Story(Value):
     model: str = Field(default="picturebook", min_length=1, max_length=400)
     width: Whole = Field(default=WIDTH, ge=16, le=4096)  # pixels
     height: Whole = Field(default=HEIGHT, ge=16, le=4096)
-    captions: Flag = False  # prompts as captions of the film
+    captions: Flag = False  # whether the film has captions: prompts, or lines of a scene's own
+    film: FilmSettings = FilmSettings()
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_usual_film(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return left_out(plain(self), "film", self.film == FilmSettings())
 
     @model_validator(mode="after")
     def _one_scene_an_id(self) -> Self:
@@ -135,6 +142,12 @@ class Story(Value):
             twice = next(scene_id for scene_id in ids if ids.count(scene_id) > 1)
             raise PydanticCustomError("ids", "scene '{twice}' is there twice, expected an id each", {"twice": twice})
         return self
+
+    @property
+    def sounds(self) -> list[Sound]:
+        """Music and voices."""
+        found = [self.film.music, *(scene.shot.voice for scene in self.scenes)]
+        return [sound for sound in found if sound]
 
     def scene(self, scene_id: str) -> Scene:
         """Raises ThroughlineError if there is none of that id."""
@@ -163,6 +176,13 @@ class RememberedScene(Value):
         return tuple(self.prompt[start:end] for start, end in self.kept)
 
 
+class Beginning(Value):
+    """The end of another take, with which one begins."""
+
+    scene: Id
+    clip: Digest | None  # None: that scene has no take yet
+
+
 class Conditioning(Value):
     """Everything that decides what a take shows, but its seed, steps and speed settings."""
 
@@ -175,12 +195,18 @@ class Conditioning(Value):
     num_frames: int
     rows: Many[tuple[int, int]]  # words of the prompt that something remembered matches
     memories: Many[RememberedScene]  # of contributing scenes alone, in order
+    beginning: Beginning | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_no_beginning(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was written, and its digest made, before clips could begin with another's end, unless this one does."""
+        return left_out(plain(self), "beginning", self.beginning is None)
 
     def digest(self) -> str:
-        """SHA-256 over canonical JSON. Which scene a memory comes from does not count, only what it is; nor does the
-        history weight of a scene that remembers nothing."""
+        """SHA-256 over canonical JSON. Which scene a memory or a beginning comes from does not count, only what it is;
+        nor does the history weight of a scene that remembers nothing."""
         content = self.model_dump(mode="json")
-        for memory in content["memories"]:
+        for memory in (*content["memories"], *([content["beginning"]] if self.beginning else [])):
             del memory["scene"]
         if not self.memories:
             del content["guidance"]["history"]
@@ -214,10 +240,7 @@ class Take(Value):
     @model_serializer(mode="wrap")
     def _without_silence(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Takes without a sound are written as they were before there was any."""
-        content: dict[str, Any] = plain(self)
-        if self.sound is None:
-            content.pop("sound", None)
-        return content
+        return left_out(plain(self), "sound", self.sound is None)
 
     def key(self) -> str:
         """What makes the very same clip again: conditioning, seed, steps, speed; '' for a clip of the user's own."""
@@ -265,28 +288,3 @@ def cache_key(conditioning: Conditioning, seed: int, steps: int, speed: str = "e
     return hashlib.sha256(
         canonical([conditioning.digest(), seed, steps, *([] if speed == "exact" else [speed])])
     ).hexdigest()
-
-
-def canonical(content: Any) -> bytes:
-    """JSON that equal values share, byte for byte."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def new_id() -> str:
-    return secrets.token_hex(8)
-
-
-def parse(kind: type[V], content: Any) -> V:
-    """A value from what JSON or a form gave. Raises ThroughlineError, one line that names the first wrong field."""
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or kind.told_as or kind.__name__.lower()
-        expected = problem["msg"][0].lower() + problem["msg"][1:]
-        raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -6,6 +6,7 @@ Every function takes the studio and the owner first. Edits that programs have as
 
 from __future__ import annotations
 
+import base64
 import reprlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,15 @@ from pipeline.errors import ThroughlineError
 from ..continuity.table import continuity_table
 from ..operations import edits  # noqa: F401  some of them are verbs as they are
 from ..operations.arguments import (
+    Across,
     Archive,
     ArchiveFile,
+    Clip,
+    ClipFile,
+    ClipName,
+    Down,
+    FileName,
+    FitInto,
     Format,
     Json,
     Owner,
@@ -28,6 +36,8 @@ from ..operations.arguments import (
     Prompts,
     SceneId,
     Scenes,
+    SoundData,
+    SoundFile,
     StoryId,
     Title,
     Word,
@@ -69,14 +79,50 @@ def export_story(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 
 def import_file(studio: Studio, owner: Owner, archive: ArchiveFile) -> Json:
-    """A new story from an archive, a file of any size."""
+    """A new story from an archive of any size, or from a script or shot list, by the ending of the file's name."""
     return studio.import_file(owner, Path(archive))
 
 
 @for_programs(shell=import_file)
-def import_story(studio: Studio, owner: Owner, archive: Archive) -> Json:
-    """A new story from the content of an archive, in base64. A shell gives the path of the file instead."""
-    return studio.import_story(owner, archive)
+def import_story(studio: Studio, owner: Owner, archive: Archive, name: FileName = "story.zip") -> Json:
+    """A new story from the content of an archive, in base64, or of a script or shot list, with its NAME for the ending.
+    UNUSED in the answer is what of a script is in no scene. A shell gives the path of the file instead."""
+    return studio.import_story(owner, archive, name)
+
+
+def import_clip_file(
+    studio: Studio,
+    owner: Owner,
+    story: StoryId,
+    scene: SceneId,
+    clip: ClipFile,
+    name: ClipName = "",
+    fit: FitInto = "fit",
+    across: Across = 0.5,
+    down: Down = 0.5,
+) -> Json:
+    """A clip or a picture of your own as a scene, a file."""
+    try:
+        data = base64.b64encode(Path(clip).read_bytes()).decode()
+    except OSError as error:
+        raise ThroughlineError(f"clip {clip!r} can't be read: {error.strerror}") from None
+    return studio.import_clip(owner, story, scene, data, name or Path(clip).name, fit=fit, across=across, down=down)
+
+
+@for_programs(shell=import_clip_file)
+def import_clip(
+    studio: Studio,
+    owner: Owner,
+    story: StoryId,
+    scene: SceneId,
+    clip: Clip,
+    name: ClipName = "",
+    fit: FitInto = "fit",
+    across: Across = 0.5,
+    down: Down = 0.5,
+) -> Json:
+    """A clip or a picture of your own as a scene, in base64. A shell gives the path of the file instead."""
+    return studio.import_clip(owner, story, scene, clip, name or "clip.mp4", fit=fit, across=across, down=down)
 
 
 # --- edits in words for programs -------------------------------------------------------------------------------------
@@ -125,6 +171,43 @@ def undo(studio: Studio, owner: Owner, story: StoryId) -> Json:
 def redo(studio: Studio, owner: Owner, story: StoryId) -> Json:
     """Does again what undo took back."""
     return studio.redo(owner, story)
+
+
+# --- the film --------------------------------------------------------------------------------------------------------
+
+
+def music_file(studio: Studio, owner: Owner, story: StoryId, sound: SoundFile) -> Json:
+    """Music under the whole film, from a file."""
+    return studio.music_file(owner, story, _file(sound))
+
+
+@for_programs(shell=music_file)
+def import_music(studio: Studio, owner: Owner, story: StoryId, sound: SoundData) -> Json:
+    """Music under the whole film, from a sound file in base64. A shell gives the path of the file instead."""
+    return studio.import_music(owner, story, sound)
+
+
+def voice_file(studio: Studio, owner: Owner, story: StoryId, scene: SceneId, sound: SoundFile) -> Json:
+    """A voice over a scene, from a file."""
+    return studio.voice_file(owner, story, scene, _file(sound))
+
+
+@for_programs(shell=voice_file)
+def import_voice(studio: Studio, owner: Owner, story: StoryId, scene: SceneId, sound: SoundData) -> Json:
+    """A voice over a scene, from a sound file in base64. A shell gives the path of the file instead."""
+    return studio.import_voice(owner, story, scene, sound)
+
+
+def _file(path: str) -> Path:
+    if not Path(path).is_file():
+        raise ThroughlineError(f"sound {path!r} does not exist: expected a file")
+    return Path(path)
+
+
+@for_programs()
+def timeline(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """What is in the film, from when on and for how long, with captions and sounds: as an export would have it."""
+    return studio.timeline(owner, story)
 
 
 # --- rendering -------------------------------------------------------------------------------------------------------
@@ -180,6 +263,5 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 @for_programs()
 def film(studio: Studio, owner: Owner, story: StoryId, format: Format = "mp4") -> Json:
-    """An export: mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip. URL in the answer is where it is
-    served."""
+    """An export of a story: a film, a sheet, a file for other programs. URL in the answer is where it is served."""
     return studio.film(owner, story, format)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ..document.story import WordRef
+from ..interchange.format_names import FORMATS
 from ..media.fit import FitMode
 
 Key = Annotated[str, Field(max_length=64)]  # an id
@@ -19,6 +20,7 @@ Json = dict[str, Any]  # programs give it as text
 PAGE_ONLY = "an argument that programs do not have"
 
 OWNER = "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories"
+STORIES = "a story archive (zip), a script (fountain, fdx, txt) or a shot list (csv)"
 STORY, SCENE, TAKE = "Id of a story", "Id of a scene", "Id of a take of the scene"
 
 Owner = Annotated[Line, Field(description=OWNER)]
@@ -35,9 +37,19 @@ Word = Annotated[str, Field(description="A word or several, as written in the ea
 WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")]
 Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
 NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]
-Format = Annotated[Line, Field(description="mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip")]
-Archive = Annotated[str, Field(description="Content of a story archive (zip), in base64")]
-ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
+Format = Annotated[Line, Field(description=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")]
+Archive = Annotated[str, Field(description=f"Content of {STORIES}, in base64")]
+ArchiveFile = Annotated[str, Field(description=f"Path of {STORIES}")]
+SoundData = Annotated[str, Field(description="Content of a sound file, or of a video with sound, in base64")]
+SoundFile = Annotated[str, Field(description="Path of a sound file, or of a video with sound")]
+FitInto = Annotated[
+    FitMode, Field(description="fit: all of it, with bars; fill: no bars, cut; stretch: neither bars nor cut")
+]
+Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left is kept) to 1 (the right)")]
+Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
+Clip = Annotated[str, Field(description="Content of a clip or a picture, in base64")]
+ClipFile = Annotated[str, Field(description="Path of a clip or a picture")]
+ClipName = Annotated[Line, Field(description="What it is called, for messages; clip.mp4, or the file's name, for none")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------
 
@@ -48,11 +60,6 @@ Texts = Annotated[Sequence[Typed], Field(max_length=500, description="Prompts, a
 SampleName = Annotated[Line, Field(description="Name of an example")]
 ModelName = Annotated[Line, Field(description="Name, hub id or folder of a model")]
 FileName = Annotated[Line, Field(description="What the file is called, for its ending and for messages")]
-FitInto = Annotated[
-    FitMode, Field(description="fit: all of it, with bars; fill: no bars, cut; stretch: neither bars nor cut")
-]
-Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left is kept) to 1 (the right)")]
-Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
 Upload = Annotated[str, Field(description="Content of a file, in base64")]
 EditOp = Annotated[Mapping[str, Any], Field(description='{"do": the name of an edit, and its arguments}')]
 Base = Annotated[int | None, Field(description="Revision that the editor saw, to be told of others' changes since")]

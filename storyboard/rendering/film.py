@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene
+from pipeline.stages.continuation import ending
 from pipeline.story_pipeline import Clip, Settings, Step, StoryPipeline, Trace
 
 
@@ -28,12 +29,19 @@ class FilmOrder:
     settings: Mapping[str, Any] = field(
         default_factory=dict
     )  # fields of `Settings`; scene k, from 0, adds k to the seed
+    lengths: tuple[int, ...] = ()  # frames of each scene, instead of the settings'
+    seams: tuple[str, ...] = ()  # of each scene but the first: see `Seam`; none for cuts
     clips: tuple[np.ndarray, ...] = ()  # of the first scenes, uint8 (F, H, W, 3): those are not generated
 
     def scene_settings(self, scene: int) -> Settings:
         """The settings of scene `scene`, from 0."""
         settings = Settings(**self.settings)
-        return Settings(**{**self.settings, "seed": settings.seed + scene})
+        own = {"num_frames": self.lengths[scene]} if self.lengths else {}
+        return Settings(**{**self.settings, "seed": settings.seed + scene, **own})
+
+    def continues(self, scene: int) -> bool:
+        """Whether scene `scene`, from 0, goes on from the last frames of the one before it."""
+        return bool(self.seams) and scene > 0 and self.seams[scene - 1] == "continue"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +63,7 @@ class SceneDone:
     trace: Trace | None  # None for a clip of the user's own
     settings: Settings | None
     seconds: Mapping[str, float]  # of each stage; "encode" is the keyframe's encoding for later scenes
+    continues: bool = False  # whether its first frame is the last one of the scene before it
 
 
 def check_film(pipeline: StoryPipeline, order: FilmOrder) -> None:
@@ -65,11 +74,23 @@ def check_film(pipeline: StoryPipeline, order: FilmOrder) -> None:
         raise ThroughlineError(
             f"{len(order.clips)} clips for {len(order.prompts)} prompts: expected a prompt for each clip"
         )
+    _check_counts(pipeline, order)
     with _naming("negative prompt"):
         pipeline.text.encode(order.scene_settings(0).negative_prompt)
     for scene, prompt in enumerate(order.prompts):
         with _naming(f"scene {scene + 1}"):
             pipeline.check(prompt, order.scene_settings(scene))
+
+
+def _check_counts(pipeline: StoryPipeline, order: FilmOrder) -> None:
+    """Whether what is said of each scene is said of as many as there are."""
+    scenes = len(order.prompts)
+    for name, given, expected in (("lengths", order.lengths, scenes), ("seams", order.seams, scenes - 1)):
+        if given and len(given) != expected:
+            raise ThroughlineError(f"there are {len(given)} {name} for {scenes} prompts: expected {expected}")
+    limits = pipeline.backbone.limits
+    if "continue" in order.seams and not (limits.piece or limits.pictures):
+        raise ThroughlineError("a seam is 'continue': expected cuts, this model does not go on from frames")
 
 
 @contextmanager
@@ -91,24 +112,26 @@ def render_film(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress
 
 
 def _render(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress | SceneDone, None, None]:
-    history = list[HistoryScene]()
+    history, frames = list[HistoryScene](), np.zeros((0, 0, 0, 3), np.uint8)
     for scene, prompt in enumerate(order.prompts):
         given = scene < len(order.clips)
-        clip = None if given else (yield from _generate(pipeline, order, scene, history))
+        beginning = ending(frames) if order.continues(scene) and not given else None
+        clip = None if given else (yield from _generate(pipeline, order, scene, history, beginning))
         frames = order.clips[scene] if clip is None else clip.frames
         began = time.perf_counter()
         history.append(pipeline.encode_scene(prompt, frames))
         seconds = (clip.trace.seconds if clip else {}) | {"encode": time.perf_counter() - began}
         settings = None if given else order.scene_settings(scene)
         trace = clip.trace if clip else None
-        yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds)
+        continues = beginning is not None
+        yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds, continues)
 
 
 def _generate(
-    pipeline: StoryPipeline, order: FilmOrder, scene: int, history: list[HistoryScene]
+    pipeline: StoryPipeline, order: FilmOrder, scene: int, history: list[HistoryScene], beginning: np.ndarray | None
 ) -> Generator[Progress, None, Clip]:
     settings = vars(order.scene_settings(scene))
-    for item in pipeline.generate(order.prompts[scene], history, order.guidance, **settings):
+    for item in pipeline.generate(order.prompts[scene], history, order.guidance, beginning=beginning, **settings):
         if isinstance(item, Clip):
             return item
         yield Progress(scene, item)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
+from pipeline.backbones.registry import family_of
 from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS
 
 if TYPE_CHECKING:
@@ -48,13 +48,23 @@ class Choice:
         """Of everything about the model that decides what a scene looks like. Raises ThroughlineError."""
         folder = self.find()
         weights = checkpoints.digest(folder)
-        if self.history in (None, _usual_history(folder)):
+        if self.history is None or self.history == _usual_history(folder):
             return weights
         return hashlib.sha256(f"{weights} history {self.history}".encode()).hexdigest()
 
     def encoder(self) -> TokenCounter:
         """Counts the tokens of a prompt as the model does, without loading it. Raises ThroughlineError."""
         return TokenCounter.of(self.find())
+
+    def period(self) -> int:
+        """Frames that a latent of its clips stands for. Raises ThroughlineError."""
+        folder = self.find()
+        return family_of(folder).native(folder).period
+
+    def continues(self) -> bool:
+        """Whether its clips can begin with the end of others. Raises ThroughlineError."""
+        folder = self.find()
+        return family_of(folder).continues(folder)
 
     def load(self) -> StoryPipeline:
         """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""
@@ -95,5 +105,6 @@ def add_options(group: argparse._ActionsContainer) -> None:
 
 
 def _usual_history(folder: Path) -> str:
-    index = json.loads((folder / "model_index.json").read_text())
-    return "trained" if (index.get("extractor") or [None])[0] else "reference"
+    from pipeline.backbones.registry import family_of
+
+    return family_of(folder).histories(folder)[0]

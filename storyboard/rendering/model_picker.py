@@ -172,7 +172,9 @@ class ModelPicker:
         try:
             folder = wanted.find()
             before, after = (asdict(family_of(place).native(place)) for place in (self.choice.find(), folder))
-            self.renderer.switch(wanted.load, wanted.digest(), TokenCounter.of(folder))
+            self.renderer.switch(
+                wanted.load, wanted.digest(), TokenCounter.of(folder), after["period"], wanted.continues
+            )
             self._learned(vocabulary.read(folder))
             self.choice = wanted
             _remember(self._folder, wanted)
@@ -182,9 +184,10 @@ class ModelPicker:
         except Exception as problem:  # the boundary of the thread: whatever it was, the former model goes on
             log.exception("a model could not be loaded")
             error = f"{_title(wanted.model)} could not be loaded ({type(problem).__name__})"
+        finally:
+            with self._lock:
+                self._coming, self._error = "", error
         event("model", model=wanted.model, error=error)
-        with self._lock:
-            self._coming, self._error = "", error
 
 
 def _title(name: str) -> str:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.errors import ThroughlineError
+from pipeline.stages.continuation import ending
+
 from ..document.conditioning import conditioning_of, remembers
 from ..document.story import Board, Conditioning, RememberedScene, Scene, Take, WordRef, new_id
 from ..media import previews
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
-from ..store.clips import keep_frames
+from ..store.clips import keep_frames, read_frames
 from ..store.encodings import Encodings
 from .hosting import on_gpu
 from .queue import Made
@@ -114,8 +117,8 @@ class TakeMaker:
         past = self._past(decided) if trial.history else ()
         weights = Guidance(**scene.guidance.model_dump() | trial.weights())
         settings = _settings(board, scene, trial) | {"seed": seed}
-        shown = -PREVIEW_SECONDS
-        for item in self._generate(past, weights, decision, settings):
+        begun, shown = self._beginning(board, decided), -PREVIEW_SECONDS
+        for item in self._generate(past, weights, decision, begun, settings):
             if isinstance(item, Clip):
                 return item
             due = time.monotonic() - shown >= PREVIEW_SECONDS
@@ -123,14 +126,32 @@ class TakeMaker:
             yield Made(item.index, item.total, self._moving(item) if due else "", item.notice or "")
         raise AssertionError("a generation ends with a clip")
 
+    def _beginning(self, board: Board, decided: Decided) -> np.ndarray | None:
+        """The last frames of the take that a scene continues, at the model's rate, uint8 (1 or 5, H, W, 3)."""
+        wanted = decided.conditioning.beginning
+        take = board.chosen(board.story.scene(wanted.scene)) if wanted else None
+        if take is None:
+            return None
+        if (take.width, take.height) != (board.story.width, board.story.height):
+            raise ThroughlineError(
+                f"the clip to be continued has {take.width} x {take.height} pixels: "
+                f"expected the story's {board.story.width} x {board.story.height}"
+            )
+        return ending(read_frames(self.media, take), take.frames_per_second / self.frames_per_second)
+
     def _moving(self, step: Step) -> str:
         return previews.moving(step.preview, self.pipeline.frames_per_second)
 
     def _generate_here(
-        self, past: Sequence[HistoryScene], guidance: Guidance, decision: FilterResult, settings: dict[str, Any]
+        self,
+        past: Sequence[HistoryScene],
+        guidance: Guidance,
+        decision: FilterResult,
+        beginning: np.ndarray | None,
+        settings: dict[str, Any],
     ) -> Iterator[Step | Clip]:
         """In a forked process on a ZeroGPU Space: everything that goes in and comes out can be pickled."""
-        yield from self.pipeline.generate(decision.prompt, past, guidance, decision, **settings)
+        yield from self.pipeline.generate(decision.prompt, past, guidance, decision, beginning, **settings)
 
     def _past(self, decided: Decided) -> tuple[HistoryScene, ...]:
         return tuple(self._encode(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe)
@@ -184,7 +205,7 @@ def _settings(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _gpu_seconds(past: Sequence[Any], guidance: Any, decision: Any, settings: dict[str, Any]) -> float:
+def _gpu_seconds(past: Sequence[Any], guidance: Any, decision: Any, beginning: Any, settings: dict[str, Any]) -> float:
     """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
     work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)
     return float(10 + 1.5 * settings["steps"] * work)

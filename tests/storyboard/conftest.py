@@ -45,3 +45,11 @@ def gradient(frames: int, height: int, width: int) -> np.ndarray:
     light = np.linspace(20, 150, frames)[:, None, None, None] + np.linspace(0, 60, width)[None, None, :, None]
     grain = np.random.default_rng(0).uniform(0, 25, (frames, height, width, 3))
     return (light + grain).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def going_on():
+    """Makes 9 frames at once, and longer clips piece by piece."""
+    from tests.tiny import tiny_pipeline
+
+    return tiny_pipeline(piece=9)

@@ -28,7 +28,6 @@ from ...backbones import checkpoints, hub
 from ...decoupler import Decoupler
 from ...errors import ThroughlineError
 from ...feature_extractor import FeatureExtractor
-from ...guidance import make_preconditioning
 from ...story_pipeline import StoryPipeline
 from ...transformer import StoryTransformer3DModel
 from ..footage.clips import read_clips
@@ -134,6 +133,7 @@ def _accelerator(options: argparse.Namespace) -> Accelerator:
 
 def _bench(options: argparse.Namespace, accelerator: Accelerator, folder: Path, videos: list) -> FinetuneRun:
     pipeline = loading.load(str(folder), "cpu", PRECISIONS[accelerator.mixed_precision])
+    modes.trainable_backbone(pipeline)
     look = pipeline.image_encoder
     look_folder = folder / "image_encoder"
     if look is None:
@@ -239,17 +239,13 @@ def make_generator_task(bench: FinetuneRun, extractor: FeatureExtractor) -> Gene
         transformer.enable_gradient_checkpointing()
     length, text_dim = transformer.config.max_text_seq_length, transformer.config.text_embed_dim
     decoupler = Decoupler(text_dim, dim, max_text_length=length)
-    spreads = (getattr(pipeline.vae.config, name, None) for name in ("latents_std", "latents_motion_std"))
     pipeline.transformer = None  # the one that came with the pipeline is not needed
     return GeneratorTask(
         transformer,
         decoupler,
         extractor,
         bench.clips,
-        pipeline.scheduler.alphas_cumprod,
-        make_preconditioning(*spreads),
-        pipeline.latents.unit,
-        pipeline.backbone.reads_padding,
+        modes.trainable_backbone(pipeline),
     )
 
 

@@ -25,7 +25,6 @@ from ...backbones import checkpoints
 from ...decoupler import Decoupler
 from ...errors import ThroughlineError
 from ...feature_extractor import FeatureExtractor
-from ...guidance import make_preconditioning
 from ...story_pipeline import StoryPipeline
 from ...transformer import StoryTransformer3DModel
 from . import modes
@@ -105,16 +104,12 @@ def _task(
     config = transformer.config
     text = (config.max_text_seq_length, config.text_embed_dim)
     clips: Any = MadeUpClips(pipeline._latent_shape(pipeline.native)[1:], text)
-    spreads = (getattr(pipeline.vae.config, name, None) for name in ("latents_std", "latents_motion_std"))
     return GeneratorTask(
         transformer,
         Decoupler(text[1], DIM, max_text_length=text[0]),
         FeatureExtractor(text[1], IMAGE_DIM, DIM, max_text_length=text[0]),
         clips,
-        pipeline.scheduler.alphas_cumprod,
-        make_preconditioning(*spreads),
-        pipeline.latents.unit,
-        pipeline.backbone.reads_padding,
+        modes.trainable_backbone(pipeline),
     )
 
 

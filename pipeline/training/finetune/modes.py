@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from ...backbones.transformer_backbone import TransformerBackbone
 from ...errors import ThroughlineError
+from ...story_pipeline import StoryPipeline
 from ...transformer import StoryTransformer3DModel
 
 MODES = {
@@ -14,6 +16,15 @@ MODES = {
     "dual": "a second attention beside each one, which stays frozen: x = α base + (1 - α) plus, α learned",
 }
 PROJECTIONS = r".*attn1\.(to_q|to_k|to_v|to_out\.0)"
+
+
+def trainable_backbone(pipeline: StoryPipeline) -> TransformerBackbone:
+    """Raises ThroughlineError for a model of a family whose network has no history path to train."""
+    if not isinstance(pipeline.backbone, TransformerBackbone):
+        raise ThroughlineError(
+            f"model is of the family {pipeline.backbone.name}: expected one whose network reads history tokens"
+        )
+    return pipeline.backbone
 
 
 def open_for_training(transformer: StoryTransformer3DModel, mode: str, rank: int = 64) -> None:

@@ -13,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...backbones.cogvideox import padding_frames, rotary_positions, to_device
+from ...backbones.transformer_backbone import TransformerBackbone, to_device
 from ...blocks.attention import AttentionContext
 from ...decoupler import Decoupler
 from ...feature_extractor import FeatureExtractor, TokenImageAttention
-from ...guidance import Preconditioning
 from ...transformer import StoryTransformer3DModel
 from ..models.extractor import effective_rank
 from .encoded import REMEMBERED, EncodedClips
@@ -170,16 +169,14 @@ class GeneratorTask(nn.Module):
         decoupler: Decoupler,
         extractor: FeatureExtractor,
         clips: EncodedClips,
-        alphas: Tensor,
-        precondition: Preconditioning,
-        unit: int,
-        padded: bool,
+        backbone: TransformerBackbone,
     ) -> None:
+        """transformer: the one in training; backbone: how one of its family is used."""
         super().__init__()
         self.transformer, self.decoupler, self.extractor = transformer, decoupler, extractor
         extractor.requires_grad_(False)
-        self.clips, self.memory, self.padded, self.unit = clips, BatchMemory(clips), padded, unit
-        self.precondition, self.alphas = precondition, alphas.float()
+        self.clips, self.memory, self.backbone = clips, BatchMemory(clips), backbone
+        self.alphas = backbone.noising.alpha_bars.float()
 
     def draw(self, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         shape = self._clean(0).shape
@@ -196,7 +193,7 @@ class GeneratorTask(nn.Module):
     def _clean(self, row: int) -> Tensor:
         """The latents of a clip; where a token spans several frames, the first is repeated as far as need be."""
         latents = self.clips.latents(row)
-        return torch.cat([latents[:1]] * padding_frames(self.transformer, len(latents)) + [latents])
+        return torch.cat([latents[:1]] * self.backbone.padding_frames(len(latents)) + [latents])
 
     def load(self, drawn: dict[str, Tensor], mine: Tensor) -> Batch:
         rows = drawn["rows"][mine].tolist()
@@ -224,16 +221,15 @@ class GeneratorTask(nn.Module):
         history, remembers = self._history(batch)
         clean, noise, alpha = batch["clean"], batch["noise"], batch["alpha"]
         a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha, 1 - alpha))
-        f, _, h, w = clean.shape[1:]
-        rotary = to_device(rotary_positions(self.transformer, (f, h, w), self.unit), clean.device)
-        mask = None if self.padded else batch["mask"]
+        rotary = to_device(self.backbone.positions(clean.shape), clean.device)
+        mask = None if self.backbone.reads_padding else batch["mask"]
         context = AttentionContext(text_mask=mask, history_mask=remembers)
 
         def network(z: Tensor) -> Tensor:
             given = {"image_rotary_emb": rotary, "history": history, "context": context}
             return self.transformer(z, batch["text"], batch["t"], **given).sample
 
-        v = self.precondition(network, a * clean + s * noise, alpha).float()
+        v = self.backbone.precondition(network, a * clean + s * noise, alpha).float()
         return {"loss": (v - (a * noise - s * clean)).square().flatten(1).mean(1)}
 
     def _history(self, batch: Batch) -> tuple[Tensor, Tensor]:

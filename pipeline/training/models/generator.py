@@ -25,7 +25,7 @@ from ...blocks.attention import AttentionContext
 from ...decoupler import Decoupler, cross_covariance
 from ...encoders.image import patch_features, to_pixels
 from ...feature_extractor import FeatureExtractor
-from ...guidance import Preconditioning, make_preconditioning
+from ...guidance import Anchor, Preconditioning, make_preconditioning
 from ...picturebook.facts import GRID
 from ...transformer import StoryTransformer3DModel
 from ..dataset.memory import SCENES
@@ -36,11 +36,14 @@ from .windows import Window, draw_window
 
 ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
 RECIPE = Recipe("generator", 15400, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
-CONTINUED = Recipe("generator-continued", 3600, 3e-4, 32, warmup=100, decay=0.4, average=0.9995, adam_names=ADAM_NAMES)
+CONTINUED = Recipe("generator-continued", 3600, 2e-4, 32, warmup=100, decay=0.7, average=0.9995, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
 ALIGNMENT_WEIGHT, ALIGNMENT_LAYER, PERCEPTION_WEIGHT = 0.5, 2, 4.0
 WINDOWS = 0.25  # share of the batches that see a part of the picture
 DECIDING = (1.3, 1.0)  # mean and spread of ln(σ/α) where it is decided who somebody is
+KNOWN_FRAMES = (1, 2)  # latent frames that a clip begins with, where some are known: one still, or five frames
+KNOWN_NOISE = 20  # timesteps 0 to below this one, of known latent frames
+LARGEST_STAGGER = 250  # timesteps from one latent frame to the next, where later ones are noisier
 ACTOR_WEIGHT = 4.0  # of a latent that is all actor, against 1 for one without
 LATENT_FRAMES, KEYFRAME_LATENT = 5, 2  # of 17 frames; frames 5 to 8
 PATCH = 2  # latents a side of a token
@@ -57,6 +60,8 @@ class Choices:
     alignment: float = ALIGNMENT_WEIGHT
     windows: float = WINDOWS
     deciding: float = 0.0  # share of the noise levels that are drawn around DECIDING; the others are drawn evenly
+    known: float = 0.0  # share of the clips whose first latent frames are known
+    staggered: float = 0.0  # share of the clips whose later latent frames are noisier
 
 
 def new_scheduler() -> CogVideoXDDIMScheduler:
@@ -108,7 +113,7 @@ class GeneratorTrainer(nn.Module):
         width = self.transformer.config.num_attention_heads * self.transformer.config.attention_head_dim
         self.align = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, image_dim))
         self.hidden: list[Tensor] = []  # of ALIGNMENT_LAYER, caught in the last forward pass
-        norm = self.transformer.transformer_blocks[ALIGNMENT_LAYER].norm1
+        norm = self.transformer.transformer_blocks[ALIGNMENT_LAYER].norm1.norm  # which sees the video, then the text
         norm.register_forward_pre_hook(lambda _, args: self.hidden.append(args[0]))
 
     def load(self, transformer: StoryTransformer3DModel, decoupler: Decoupler) -> None:
@@ -118,7 +123,7 @@ class GeneratorTrainer(nn.Module):
 
     def alignment(self, target: Tensor, window: Window | None = None) -> Tensor:
         """1 - cosine between the hidden layer on the keyframe's latent frame and φ there, target (B, P, v)."""
-        tokens = self.hidden.pop().unflatten(1, (LATENT_FRAMES, -1))[:, KEYFRAME_LATENT]
+        tokens = self.hidden[0].unflatten(1, (LATENT_FRAMES, -1))[:, KEYFRAME_LATENT]
         grid = target.unflatten(1, (GRID, GRID)).permute(0, 3, 1, 2)
         pooled = F.avg_pool2d(grid, (3, 2))  # (B, v, rows of patches, columns)
         if window:
@@ -154,16 +159,17 @@ def make_losses(
         clean, noise, actors = (x.to(device) for x in (drawn.clean, drawn.noise, drawn.actors))
         with half_precision(device):
             given = _conditions(trainer, extractor, data, drawn, nothing)
-            alpha_bar = scheduler.alphas_cumprod[drawn.t].float().to(device)
-            noised = _Noised(cut(clean), cut(noise), drawn.t.to(device), alpha_bar)
+            alpha_bar = scheduler.alphas_cumprod[drawn.t].float().to(device)  # (B, f)
+            noised = _Noised(cut(clean), cut(noise), drawn.t.to(device), alpha_bar, drawn.known.to(device))
             squares, estimate = _estimates(trainer, precondition, noised, given, window)
             alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre, window)
-            weights, remembers = latent_weights(cut(actors)), given.matched.any(1)
+            made = ~drawn.known.to(device)[..., None, None]
+            weights, remembers = latent_weights(cut(actors), made), given.matched.any(1)
             frames = torch.randint(1, clean.shape[1], (batch_size,), generator=generator).to(device)
             whole = window.paste(estimate, clean) if window else estimate
             apart = perception(image_encoder, vae, whole, clean, latent_weights(actors), frames)
         error = (squares * weights).mean((1, 2, 3))
-        seen = (apart * alpha_bar).mean()
+        seen = (apart * alpha_bar.gather(1, frames[:, None])[:, 0]).mean()
         loss = error.mean() + choices.alignment * alignment
         loss = loss + choices.decoupling * given.decoupling + choices.perception * seen
         return {
@@ -193,7 +199,8 @@ class _Drawn:
     silent: Tensor  # bool (B): rows without their text
     clean: Tensor  # (B, f, C, h, w), latents
     noise: Tensor
-    t: Tensor  # (B)
+    t: Tensor  # (B, f)
+    known: Tensor  # bool (B, f): latent frames that are given, not made
     actors: Tensor  # (B, f, h, w), how much of each latent an actor covers
     window: Window | None
 
@@ -215,8 +222,15 @@ class _Noised:
 
     clean: Tensor  # (B, f, C, h, w)
     noise: Tensor
-    t: Tensor  # (B)
-    alpha_bar: Tensor  # (B)
+    t: Tensor  # (B, f)
+    alpha_bar: Tensor  # (B, f)
+    known: Tensor  # bool (B, f)
+
+    @property
+    def anchor(self) -> Anchor:
+        """The last known latent frame of each clip."""
+        rows, last = torch.arange(len(self.clean), device=self.clean.device), (self.known.sum(1) - 1).clamp(min=0)
+        return Anchor(self.clean[rows, last][:, None], self.known.any(1))
 
 
 def _draw(
@@ -235,7 +249,20 @@ def _draw(
     if choices.deciding:
         deciding = torch.rand(batch_size, generator=generator) < choices.deciding
         t = torch.where(deciding, draw_deciding(alpha_bars, batch_size, generator), t)
-    return _Drawn(rows, use, variant, silent, clean, noise, t, actors, window)
+    times, known = _draw_times(t, choices, len(alpha_bars), generator)
+    return _Drawn(rows, use, variant, silent, clean, noise, times, known, actors, window)
+
+
+def _draw_times(t: Tensor, choices: Choices, total: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Timesteps of latent frames from those of clips, t (B), and which frames are known: int64 and bool (B, f)."""
+    count = (len(t), 1)
+    frame = torch.arange(LATENT_FRAMES)
+    kind = torch.rand(count, generator=generator)
+    given = torch.randint(KNOWN_FRAMES[0], KNOWN_FRAMES[-1] + 1, count, generator=generator)
+    known = (kind < choices.known) & (frame < given)
+    gap = torch.rand(count, generator=generator) * LARGEST_STAGGER * (kind >= 1 - choices.staggered)
+    times = (t[:, None] + (gap * (frame - KEYFRAME_LATENT)).long()).clamp(0, total - 1)
+    return torch.where(known, torch.randint(KNOWN_NOISE, count, generator=generator), times), known
 
 
 def draw_deciding(alpha_bars: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -264,11 +291,13 @@ def _conditions(
     return _Conditions(history, r.matched.gather(1, order), text, mask, decoupling)
 
 
-def latent_weights(actors: Tensor) -> Tensor:
+def latent_weights(actors: Tensor, made: Tensor | None = None) -> Tensor:
     """How much each latent counts, (B, f, h, w), 1 on average. actors (B, f, h, w): how much of it an actor covers; an
-    actor's outline counts as the actor."""
+    actor's outline counts as the actor. made: bool (B, f, 1, 1), False for latent frames that do not count."""
     near = F.max_pool2d(actors, 3, stride=1, padding=1)
     weights = 1 + (ACTOR_WEIGHT - 1) * near
+    if made is not None:
+        weights = weights * made
     return weights / weights.mean((1, 2, 3), keepdim=True)
 
 
@@ -281,7 +310,7 @@ def _estimates(
 ) -> tuple[Tensor, Tensor]:
     """Squared error of v = α ε - σ x, the mean over channels, (B, f, h, w); and the clean latents that v implies."""
     clean, noise, alpha_bar = noised.clean, noised.noise, noised.alpha_bar
-    a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha_bar, 1 - alpha_bar))
+    a, s = (x.sqrt()[..., None, None, None] for x in (alpha_bar, 1 - alpha_bar))
     trainer.hidden.clear()
     corners = window.corners.to(clean.device) if window else None
     context = AttentionContext(text_mask=given.mask, history_mask=given.matched)
@@ -291,7 +320,7 @@ def _estimates(
         return trainer.transformer(z, given.text, noised.t, **options).sample
 
     z = a * clean + s * noise
-    predicted = precondition(network, z, alpha_bar)
+    predicted = precondition(network, z, alpha_bar, noised.anchor)
     return (predicted - (a * noise - s * clean)).square().mean(2), a * z - s * predicted
 
 

@@ -66,7 +66,7 @@ def drafts_of(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, seed: in
 def redrawn(pipeline: StoryPipeline, latents: Tensor, prompt: str, seed: int) -> Tensor:
     """Latents (1, f, C, h, w) after the last part of a denoising, from a noise level that `seed` decides."""
     generator = torch.Generator().manual_seed(seed)
-    bars, prompted = pipeline.backbone.alpha_bars, Conditions(pipeline.text.encode(prompt).hidden)
+    bars, prompted = pipeline.scheduler.alphas_cumprod, Conditions(pipeline.text.encode(prompt).hidden)
     network = pipeline.backbone.network([prompted])
     levels = ((1 - bars) / bars.clamp(min=1e-8)).sqrt()
     level = LEAST_NOISE + (MOST_NOISE - LEAST_NOISE) * float(torch.rand((), generator=generator))

@@ -19,6 +19,8 @@ const OPS = {
     return {...story, scenes};
   },
   edit_scene: (story, op) => withScene(story, op.scene, scene => merged(scene, op.changes)),
+  edit_film: (story, op) => ({...story, film: deeply(story.film, op.changes)}),
+  edit_shot: (story, op) => withScene(story, op.scene, scene => ({...scene, shot: deeply(scene.shot, op.changes)})),
   pin_word: (story, op) => override(story, op, 'pins'),
   mute_word: (story, op) => override(story, op, 'mutes'),
   release_word: (story, op) => override(story, op, ''),
@@ -49,6 +51,13 @@ export function merged(value, changes) {
   const out = {...value, ...changes};
   for (const part of ['guidance', 'seam']) if (changes[part]) out[part] = {...value[part], ...changes[part]};
   return out;
+}
+
+// The same at any depth: cards, their seams, music and voices may be given in part.
+function deeply(value, changes = {}) {
+  const isPart = part => part !== null && typeof part === 'object';
+  const parts = Object.entries(changes).map(([name, part]) => [name, isPart(part) && isPart(value[name]) ? deeply(value[name], part) : part]);
+  return {...value, ...Object.fromEntries(parts)};
 }
 
 function withScene(story, id, change) {

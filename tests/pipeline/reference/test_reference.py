@@ -17,6 +17,7 @@ from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene, Reference
 from pipeline.reference.attention import UNDECIDED, collage, drawn, keys_and_values
 from pipeline.reference.masks import _patches
+from pipeline.sampling import FlowMatching, VariancePreserving
 from pipeline.story_pipeline import Clip, StoryPipeline
 from tests import checkpoints
 from tests.tiny import tiny_pipeline
@@ -147,18 +148,26 @@ def test_a_figure_stands_before_its_ground_and_what_nobody_looks_at_is_left_out(
         assert found.latents.shape == ones.shape
 
 
-def test_an_undecided_clip_is_drawn_to_its_references_and_a_decided_one_is_not() -> None:
+DECIDED_AT = 1 / (1 + (UNDECIDED / (1 - UNDECIDED)) ** 0.5)  # σ of flow matching where ᾱ is UNDECIDED
+NOISE_LEVELS = {  # an undecided one, the last undecided one, a decided one
+    "variance preserving": [VariancePreserving(torch.tensor([a])).level(0) for a in (0.0, UNDECIDED, UNDECIDED * 1.1)],
+    "flow matching": [FlowMatching(1).level(s) for s in (1.0, DECIDED_AT + 1e-4, DECIDED_AT - 1e-3)],
+}
+
+
+@pytest.mark.parametrize("kind", NOISE_LEVELS)
+def test_an_undecided_clip_is_drawn_to_its_references_and_a_decided_one_is_not(kind: str) -> None:
     generator = torch.Generator().manual_seed(0)
     v, z = (torch.randn(1, 2, 3, 4, 4, generator=generator) for _ in range(2))
     patches = torch.tensor([[True, False, False, False]])
     target = collage([Reference(torch.zeros(1, 1), torch.randn(1, 1, 3, 4, 4, generator=generator), patches)], 2)
-    for undecided in (0.0, UNDECIDED):
-        alpha_bar = torch.tensor(undecided)
-        was, now = (alpha_bar.sqrt() * z - (1 - alpha_bar).sqrt() * x for x in (v, drawn(v, z, alpha_bar, target)))
+    *undecided, decided = NOISE_LEVELS[kind]
+    for level in undecided:
+        was, now = (level.clean(z, x) for x in (v, drawn(v, z, level, target)))
         torch.testing.assert_close(now.mean(1)[..., :2, :2], target.latents[:, 0, :, :2, :2])
         torch.testing.assert_close(now - now.mean(1, keepdim=True), was - was.mean(1, keepdim=True))
         assert torch.equal(now[..., 2:, :], was[..., 2:, :]) and torch.equal(now[..., 2:], was[..., 2:])
-    assert torch.equal(drawn(v, z, torch.tensor(UNDECIDED * 1.1), target), v)
+    assert torch.equal(drawn(v, z, decided, target), v)
 
 
 @st.composite

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.backbones.cogvideox import CogVideoXBackbone
 from pipeline.decoupler import Decoupler
 from pipeline.feature_extractor import FeatureExtractor
-from pipeline.guidance import make_preconditioning
 from pipeline.training import loop, stages
 from pipeline.training.dataset import shards
 from pipeline.training.finetune import cost, modes, tasks
@@ -115,10 +115,12 @@ def clip_tasks() -> list[torch.nn.Module]:
     clips = Clips((3, 4, 4, 6), (checkpoints.TEXT_LENGTH, checkpoints.TEXT_WIDTH))
     length, text = clips.words.shape
     model = FeatureExtractor(text, cost.IMAGE_DIM, 12, 1, 2, length)
-    transformer = StoryTransformer3DModel.from_config(checkpoints.build("5b").transformer.config, history_dim=12)
+    stock = checkpoints.build("5b")
+    transformer = StoryTransformer3DModel.from_config(stock.transformer.config, history_dim=12)
     modes.open_for_training(transformer, "dual")
-    rest = (clips, torch.linspace(1, 0, 1000), make_preconditioning(None), 8, True)
-    generator_task = tasks.GeneratorTask(transformer, Decoupler(text, 12, 2, length), copy.deepcopy(model), *rest)
+    backbone = CogVideoXBackbone(stock.components | {"transformer": transformer}, lambda: CPU)
+    decoupler = Decoupler(text, 12, 2, length)
+    generator_task = tasks.GeneratorTask(transformer, decoupler, copy.deepcopy(model), clips, backbone)
     return [tasks.TargetTask(model.attention, clips, text, 12), tasks.ExtractorTask(model, clips), generator_task]
 
 

@@ -70,7 +70,13 @@ def render(board: Board, scene_id: str, *, seed: int | None = None, blind: bool 
     content = seed if blind else (given_to_pipeline(conditioning), seed, scene.steps)
     take_id = f"t{len(board.takes)}"
     made = take(
-        take_id, scene_id, keyframe=sha256(str(content)), seed=seed, steps=scene.steps, conditioning=conditioning
+        take_id,
+        scene_id,
+        clip=sha256(f"clip {content}"),
+        keyframe=sha256(str(content)),
+        seed=seed,
+        steps=scene.steps,
+        conditioning=conditioning,
     )
     return Board(edits.choose_take(board.story, scene_id, take_id), {**board.takes, take_id: made})
 
@@ -79,7 +85,8 @@ def given_to_pipeline(c: Conditioning) -> tuple:
     """Ids and places of scenes mean nothing to a pipeline, nor does the weight of a history that is empty."""
     history = [(memory.prompt, memory.kept, memory.keyframe) for memory in c.memories]
     weights = c.guidance.model_dump() if history else c.guidance.model_dump(exclude={"history"})
-    return c.model, c.prompt, c.negative_prompt, weights, c.width, c.height, c.num_frames, c.rows, history
+    begun = c.beginning and c.beginning.clip
+    return c.model, c.prompt, c.negative_prompt, weights, c.width, c.height, c.num_frames, c.rows, history, begun
 
 
 def sha256(text: str) -> str:

@@ -179,7 +179,7 @@ def test_values_do_not_change():
         (Scene, {"id": "a", "guidance": {"text": math.nan}}, "guidance.text is nan: input should be a finite number"),
         (Story, None, "story is None: input should be a valid dictionary or instance of Story"),
         (Story, {"id": "a", "scenes": [{"id": "b", "x": 5}]}, "scenes.0.x is 5: extra inputs are not permitted"),
-        (Seam, {"kind": "wipe"}, "kind is 'wipe': input should be 'cut', 'cross-fade' or 'dip to black'"),
+        (Seam, {"kind": "wipe"}, "kind is 'wipe': input should be 'cut', 'continue', 'cross-fade' or 'dip to black'"),
         (WordRef, {"scene": "a", "text": ""}, "text is '': string should have at least 1 character"),
     ],
 )

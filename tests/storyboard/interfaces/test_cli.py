@@ -7,15 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
 
-from storyboard.export import film_folder
+from storyboard.export import film_folder, prompt_film
 from storyboard.interfaces import cli
 from storyboard.media.video import read_clip
 from tests.paths import ROOT
@@ -246,8 +248,12 @@ def test_a_weight_file_that_is_none_is_named(kind: str, run: Run, tmp_path: Path
 
 
 def test_nowhere_to_write_is_one_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+    elsewhere = tempfile.mkdtemp
+
+    def refuse(*given: Any, **options: Any) -> str:
+        if str(options.get("dir", "")).startswith(str(tmp_path)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+        return elsewhere(*given, **options)
 
     monkeypatch.setattr(film_folder.tempfile, "mkdtemp", refuse)  # the tests may run as root, which may write anywhere
     code, error = run()
@@ -289,7 +295,7 @@ def test_an_interrupt_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pyte
         raise KeyboardInterrupt
 
     (tmp_path / "out/film.mp4").write_text("an earlier film")
-    monkeypatch.setattr(film_folder, "write_film", interrupted)
+    monkeypatch.setattr(prompt_film, "write_film", interrupted)
     assert run()[0] == 130
     assert listing(tmp_path / "out") == ["film.mp4"]
     assert (tmp_path / "out/film.mp4").read_text() == "an earlier film"

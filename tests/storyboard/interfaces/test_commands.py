@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
@@ -72,12 +74,13 @@ def test_commands_are_the_verbs() -> None:
     commands.add_commands(added := top.add_subparsers())
     assert set(added.choices) == set(commands.offered())
     for name, verb in commands.offered().items():
+        shell = verb.shell  # which may have arguments of its own
         own = {action.dest: action for action in added.choices[name]._actions}
-        assert [found for found in own if found in verb.fields] == [p.name for p in verb.parameters], name
-        options = {found: a.default for found, a in own.items() if a.option_strings and found in verb.fields}
-        assert {p.name: p.default for p in verb.parameters if p.default is not p.empty} == options
+        assert [found for found in own if found in shell.fields] == [p.name for p in shell.parameters], name
+        options = {found: a.default for found, a in own.items() if a.option_strings and found in shell.fields}
+        assert {p.name: p.default for p in shell.parameters if p.default is not p.empty} == options
         starred = {found for found, action in own.items() if action.nargs == "*"}
-        assert starred == {p.name for p in verb.parameters if p.annotation == list[str]}, name
+        assert starred == {p.name for p in shell.parameters if p.annotation == list[str]}, name
         assert verb.__doc__ and verb.summary and not verb.summary.endswith(".")
 
 
@@ -100,6 +103,24 @@ def test_help_of_every_command_loads_no_model_and_no_page() -> None:
 # --- a story from beginning to end -----------------------------------------------------------------------------------
 
 
+def test_a_clip_of_ones_own_is_fitted_as_asked(run: Run, home: Path, tmp_path: Path) -> None:
+    story, (first, _) = new(run, TEN[0], TEN[3])
+    picture = np.zeros((100, 300, 3), np.uint8)
+    picture[:, :100], picture[:, 200:] = 250, 120  # white, black, grey
+    Image.fromarray(picture).save(tmp_path / "wide.png")
+    seen = []
+    for options in (["--fit", "fill", "--across", "0"], ["--fit", "fill", "--across", "1"], ["--fit", "fit"]):
+        scene = run("import-clip", story, first, str(tmp_path / "wide.png"), *options)["story"]["scenes"][0]
+        take = scene["takes"][-1]
+        assert (take["source"], take["note"]) == ("imported", "wide.png")
+        digest = re.search("[0-9a-f]{64}", take["keyframe"])
+        assert digest
+        with Image.open(next(home.rglob(f"*{digest[0][4:]}*"))) as keyframe:
+            grey = np.asarray(keyframe.convert("L"))
+            seen.append(tuple(int(grey[y, grey.shape[1] // 8]) for y in (2, len(grey) // 2)))
+    assert [tuple(round(value / 60) for value in pair) for pair in seen] == [(4, 4), (0, 0), (0, 4)]
+
+
 def test_a_story_is_written_rendered_and_exported(run: Run, home: Path) -> None:
     story, (first, second) = new(run, TEN[0], TEN[3])
     assert [scene["prompt"] for scene in run("get-story", story)["story"]["scenes"]] == [TEN[0], TEN[3]]
@@ -118,6 +139,14 @@ def test_a_story_is_written_rendered_and_exported(run: Run, home: Path) -> None:
     copy = run("import-story", archive)["story"]
     assert copy["id"] != story and len(copy["scenes"][0]["takes"]) == 1
     assert run("plan", copy["id"])["plan"]["steps"] == []
+
+
+def test_scripts_come_in_and_shot_lists_go_out(run: Run, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "Ferry.fountain").write_text("EXT. PIER - DAY\n\nMia waits.\n\nMIA\nHello.\n\n> THE END <\n", "utf-8")
+    made = run("import-story", tmp_path / "Ferry.fountain")
+    assert made["story"]["title"] == "Ferry" and made["unused"] == ["line 8: centred: THE END"]
+    table = Path(run("film", made["story"]["id"], "--format", "shots.csv")["path"])
+    assert "Mia waits on the pier by day.,Mia: Hello." in table.read_text("utf-8")
 
 
 def test_edits_and_undo(run: Run) -> None:

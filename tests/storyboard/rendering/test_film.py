@@ -66,3 +66,33 @@ def test_all_scenes_are_checked_before_the_first_step(pipeline, order: FilmOrder
         check_film(pipeline, order)
     with pytest.raises(ThroughlineError, match=message):
         render_film(pipeline, order)
+
+
+def test_a_scene_goes_on_from_the_last_frames_of_the_one_before(going_on) -> None:
+    order = FilmOrder(PROMPTS[:2], settings=SMALL, lengths=(9, 13), seams=("continue",))
+    first, second = (e for e in render_film(going_on, order) if isinstance(e, SceneDone))
+    assert not first.continues and second.continues
+    assert [len(first.frames), len(second.frames)] == [9, 13]
+    latents = going_on.latents
+    assert np.array_equal(second.frames[0], latents.decode(latents.encode(first.frames[-5:]))[-1])
+    cut = FilmOrder(PROMPTS[:2], settings=SMALL, lengths=(9, 13), seams=("cut",))
+    _, apart = (e for e in render_film(going_on, cut) if isinstance(e, SceneDone))
+    assert not np.array_equal(apart.frames, second.frames) and not apart.continues
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ({"lengths": (5,)}, "there are 1 lengths for 2 prompts: expected 2"),
+        ({"seams": ("cut", "cut")}, "there are 2 seams for 2 prompts: expected 1"),
+        ({"lengths": (5, 6)}, "scene 2: num_frames is 6: expected 4 k"),
+    ],
+)
+def test_lengths_and_seams_are_one_a_scene(pipeline, order: dict, message: str) -> None:
+    with pytest.raises(ThroughlineError, match=message):
+        render_film(pipeline, FilmOrder(PROMPTS[:2], settings=SMALL, **order))
+
+
+def test_a_model_that_does_not_go_on_says_so_before_the_first_step(pipeline) -> None:
+    with pytest.raises(ThroughlineError, match="this model does not go on from frames"):
+        render_film(pipeline, FilmOrder(PROMPTS[:2], settings=SMALL, seams=("continue",)))

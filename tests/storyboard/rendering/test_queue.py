@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipeline.errors import ThroughlineError
+from storyboard.operations import following
 from storyboard.rendering import queue
-from storyboard.rendering.queue import Job, Made, Queue, QueueLimits
+from storyboard.rendering.limits import LIMITS, QueueLimits
+from storyboard.rendering.queue import Job, Made, Queue
 
 SECONDS = 30.0  # until a test gives up
 
@@ -17,7 +19,7 @@ SECONDS = 30.0  # until a test gives up
 class Bench:
     """A queue whose work goes on one step whenever a test lets it; scene names say what happens in them."""
 
-    limits: QueueLimits = queue.LIMITS
+    limits: QueueLimits = LIMITS
     began: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -199,7 +201,7 @@ def test_the_line_has_an_end_for_each_and_for_all(short: Bench) -> None:
     with pytest.raises(ThroughlineError, match=r"^3 scenes are waiting"):
         short.submit("e", owner="they")
     assert short.states() == {"a": "running", "b": "queued", "c": "queued"}
-    assert queue.LIMITS.own_waiting < queue.LIMITS.waiting < queue.KEPT_JOBS
+    assert LIMITS.own_waiting < LIMITS.waiting < queue.KEPT_JOBS
 
 
 def test_a_job_that_takes_too_long_is_stopped(short: Bench) -> None:
@@ -315,3 +317,43 @@ def test_clearing_forgets_how_jobs_ended(bench: Bench) -> None:
     bench.queue.cancel("me", "story", ["b"])
     bench.queue.clear("me", "story", ["a", "b"])
     assert bench.states() == {"a": "running"}
+
+
+@pytest.mark.parametrize("where", ["render", "end", "tidy"])
+def test_whatever_happens_in_a_job_the_next_is_made(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that is gone would leave all others waiting for ever."""
+
+    def work(job: Job) -> Generator[Made, None, None]:
+        yield Made(1, 2)
+        if job.scene == "first" and where == "render":
+            raise SystemExit(3)  # a library that wants to end the program
+        if job.scene == "first":
+            raise ThroughlineError("no")
+
+    def fail(*_: object) -> None:
+        if not over.is_set():
+            raise RuntimeError("the device is lost")
+
+    over = threading.Event()
+    ended, tidied = (fail if where == "end" else lambda job: None), (fail if where == "tidy" else lambda: None)
+    line = Queue(work, ended, tidy_up=tidied)
+    first, second = line.submit([Job("me", "story", "first"), Job("me", "story", "second")])
+    for _ in range(int(SECONDS / 0.01)):
+        if line.job("me", second.id).state == "done":
+            break
+        threading.Event().wait(0.01)
+    over.set()
+    assert line.job("me", first.id).state == "failed" and line.job("me", second.id).state == "done"
+    assert line.state()["working"]
+    line.close()
+
+
+def test_who_follows_a_queue_that_is_closed_is_told_so(bench: Bench) -> None:
+    bench.submit("a", "b")
+    bench.wait(lambda: bench.began == ["a"])
+    news = following.steps(bench.queue, "me", "story")
+    assert next(news)["jobs"] and next(news) == {}
+    bench.queue.close(patience=0.01)
+    with pytest.raises(ThroughlineError, match="being stopped"):
+        for _ in range(10):
+            next(news)

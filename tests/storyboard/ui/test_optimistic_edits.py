@@ -21,8 +21,13 @@ from tests.storyboard.stories import take_of
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
-STORIES, EDITS_EACH = 60, 12
+STORIES, EDITS_EACH = 120, 12
 WORDS = ["Mia in a red coat", "a dog", "Mia and a dog", "the snow 🌊", ""]
+FILM_CHANGES: list[dict[str, Any]] = [
+    {}, {"title": {"text": "Snow"}}, {"end": {"seam": {"kind": "dip to black"}}}, {"captions": "beside"},
+    {"music": {"level": -6}}, {"music": None, "loudness": None},
+]  # fmt: skip
+SHOT_CHANGES: list[dict[str, Any]] = [{}, {"skip": 0.25, "speed": 2}, {"caption": "Later."}, {"voice": {"delay": 1}}]
 PROGRAM = """
 import {readFileSync} from 'node:fs';
 import {apply, known} from './edits.mjs';
@@ -51,7 +56,9 @@ def run(folder: Path, given: dict[str, Any], script: str = "") -> Any:
 def any_board(rng: random.Random) -> Board:
     """Up to four scenes, some with takes, one of which was chosen, and perhaps a keyframe of its own."""
     story, takes = edits.new_story("Film", rng.choices(WORDS, k=rng.randint(0, 4))), dict[str, Take]()
+    story = edits.set_music(story, "8" * 64, "song.mp3", 90.0) if rng.random() < 0.5 else story
     for scene in story.scenes:
+        story = edits.set_voice(story, scene.id, "7" * 64, "voice.wav", 2.0) if rng.random() < 0.5 else story
         own = [take_of(scene.id, rng.choice("abcdef")) for _ in range(rng.randint(0, 3))]
         takes |= {take.id: take for take in own}
         if own and rng.random() < 0.8:
@@ -74,6 +81,8 @@ def any_op(board: Board, rng: random.Random) -> dict[str, Any]:
         "duplicate_scene": {"scene": scene, "copy_id": new_id()},
         "move_scene": {"scene": scene, "index": rng.randint(0, len(ids))},
         "edit_scene": {"scene": scene, "changes": any_changes(rng)},
+        "edit_film": {"changes": rng.choice(FILM_CHANGES)},
+        "edit_shot": {"scene": scene, "changes": rng.choice(SHOT_CHANGES)},
         "mute_scene": {"scene": scene, "muted": other, **rng.choice([{}, {"on": True}, {"on": False}])},
         "choose_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
         "remove_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
@@ -150,6 +159,7 @@ def test_the_random_edits_are_of_every_kind() -> None:
         ("for (const part of ['guidance', 'seam'])", "for (const part of ['guidance'])"),
         ("{occurrence: 0, ...op.word}", "{...op.word}"),
         ("if (sceneOf(story, scene.id)) return story;", ""),
+        ("deeply(value[name], part) : part", "part : part"),
         (" % (Number.MAX_SAFE_INTEGER + 1)", ""),
     ],
 )

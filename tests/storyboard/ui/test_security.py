@@ -19,13 +19,14 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard import logs
 from storyboard.interfaces import http
+from storyboard.interfaces.admission import Throttle
 from storyboard.interfaces.pools import Pools
 from storyboard.logs import Lines, event
 from storyboard.operations.registry import VERBS
 from storyboard.rendering import resources
 from storyboard.studio import Studio
 from storyboard.ui import page
-from storyboard.ui.security import MOST_BODY_BYTES, Throttle
+from storyboard.ui.bodies import MOST_BODY_BYTES
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, YOU
 
@@ -111,7 +112,7 @@ def test_no_stack_trace_reaches_a_browser(address: str, body: bytes) -> None:
 
 async def asked(studio: Studio, verb: str, *arguments: Any) -> list[Any]:
     """All that an endpoint of the API gives."""
-    found = http._endpoint(studio, VERBS[verb], Pools(), http.Followers())(*arguments)
+    found = http._endpoint(studio, VERBS[verb], Pools(), http.Followers(), Throttle())(*arguments)
     return [part async for part in found] if VERBS[verb].streams else [await found]
 
 
@@ -208,8 +209,9 @@ def test_an_exception_is_one_line_too(caplog: pytest.LogCaptureFixture, capsys: 
 
 # --- two users -------------------------------------------------------------------------------------------------------
 
-WORDS = {"title": "x", "prompts": ["x"], "prompt": "x", "index": 0, "changes": "{}", "past": "SCENE", "word": "Mia",
-         "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5}  # fmt: skip
+WORDS = {"title": "x", "prompts": ["x"], "prompt": "x", "index": 0, "changes": "{}", "past": "SCENE", "name": "",
+         "word": "Mia", "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5, "clip": "",
+         "sound": ""}  # fmt: skip
 OF_A_STORY = sorted(name for name, verb in VERBS.items() if "story" in inspect.signature(verb).parameters)
 
 

@@ -1,0 +1,167 @@
+"""Wan as a `Backbone`: one transformer or two experts, flow matching, texts padded with zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...blocks.attention import AttentionContext, KeysValues, Witness
+from ...blocks.block_cache import BlockCache
+from ...encoders.latents import Where, to_signed
+from ...encoders.text import TextEncoder
+from ...guidance import Anchor
+from ...sampling import FlowMatching, FlowSampler, Sampler, Timestep
+from ..base import Conditions, Limits, Native, Network
+from .latents import WanLatents
+from .prompts import MAX_TOKENS
+from .text import WanTextEncoder
+from .transformer import StoryWanTransformer3DModel
+
+HISTORIES = ("reference", "off")
+LARGEST, LONGEST = 1280, 161  # pixels a side, frames
+
+
+class WanBackbone:
+    """Without history its clips are those of diffusers' WanPipeline."""
+
+    name: ClassVar[str] = "wan"
+    quantizable: ClassVar[tuple[str, ...]] = ("transformer", "transformer_2", "text_encoder")
+    reads_padding: ClassVar[bool] = True
+    histories = HISTORIES
+    known_timestep = 0.0
+
+    def __init__(self, components: Mapping[str, Any], where: Where) -> None:
+        self.where, self.autocast = where, False
+        self.transformer: StoryWanTransformer3DModel = components["transformer"]
+        self.expert: StoryWanTransformer3DModel | None = components.get("transformer_2")  # for little noise
+        self.scheduler = components["scheduler"]
+        self.text: TextEncoder = WanTextEncoder(components["text_encoder"], components["tokenizer"], where)
+        self.latents = WanLatents(components["vae"], where)
+        self.noising = FlowMatching(self.scheduler.config.num_train_timesteps)
+        self.native = native(components)
+        ratio = components.get("boundary_ratio")
+        self.boundary = 0.0 if ratio is None else ratio * self.noising.total  # the expert's timesteps are below it
+        self.expands = bool(components.get("expand_timesteps"))  # whether every token is told its own timestep
+        unit = self.latents.unit * self.patch
+        largest = LARGEST // unit * unit
+        self.extra = self.transformer.config.in_channels - self.latents.channels  # channels for what it is shown
+        piece = LONGEST if self.expands else 0  # a token that has a timestep of its own may be known already
+        self.limits = Limits(
+            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, piece=piece, strengths=True
+        )
+
+    @property
+    def patch(self) -> int:
+        return int(self.transformer.config.patch_size[1])
+
+    @property
+    def activation_size(self) -> float:
+        config, native, unit = self.transformer.config, self.native, self.limits.unit
+        frames = (native.num_frames - 1) // self.latents.period + 1
+        tokens = frames * (native.height // unit) * (native.width // unit)
+        return float(tokens * config.num_attention_heads * config.attention_head_dim)
+
+    def least_noise(self, t: Timestep) -> Timestep:
+        return self.boundary if t >= self.boundary else 0
+
+    def padding_frames(self, frames: int) -> int:
+        return 0
+
+    def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        """In the order in which the stock pipeline draws it, channels first."""
+        one, f, c, h, w = shape
+        return torch.randn((one, c, f, h, w), generator=generator).transpose(1, 2).contiguous().to(self.where())
+
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+        """A mask of which frames are there, one channel for each frame of a latent, and the latents of a clip of these
+        pictures with grey between them."""
+        video = torch.zeros(1, 3, num_frames, *first.shape[:2])
+        video[:, :, :1] = to_signed(first)
+        if last is not None:
+            video[:, :, -1:] = to_signed(last)
+        latents = self.latents.encoded(video)
+        there = torch.zeros(1, self.latents.period, *latents.shape[2:], device=latents.device)
+        there[:, :, 0] = 1
+        if last is not None:
+            there[:, -1, -1] = 1
+        return torch.cat([there, latents], dim=1).transpose(1, 2)
+
+    def sampler(self, steps: int, eta: float) -> Sampler:
+        """The checkpoint's own: UniPC or Euler."""
+        return FlowSampler(self.scheduler, steps)
+
+    def network(
+        self,
+        rows: Sequence[Conditions],
+        *,
+        references: Sequence[KeysValues] | None = None,
+        witness: Witness | None = None,
+        caches: Sequence[BlockCache] | None = None,
+    ) -> Network:
+        place, dtype = self.where(), self.transformer.dtype
+        text = torch.stack([F.pad(row.text, (0, 0, 0, MAX_TOKENS - len(row.text))) for row in rows]).to(place, dtype)
+        mask = None
+        if witness is not None:
+            lengths = torch.tensor([len(row.text) for row in rows], device=place)
+            mask = torch.arange(MAX_TOKENS, device=place) < lengths[:, None]
+        strengths = _logarithms([row.strengths for row in rows], place)
+        context = AttentionContext(None, mask, None, references, witness, strengths)
+        return _Told(self, text, context, caches, [row.pictures for row in rows])
+
+
+def _logarithms(rows: Sequence[Tensor | None], place: torch.device) -> Tensor | None:
+    """ln of the strengths of rows of tokens (L), float32 (B, MAX_TOKENS); None if no row has any."""
+    if all(row is None for row in rows):
+        return None
+    found = torch.zeros(len(rows), MAX_TOKENS, device=place)
+    for i, row in enumerate(rows):
+        if row is not None:
+            found[i, : len(row)] = row.log().to(place)
+    return found
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A `base.Network`."""
+
+    backbone: WanBackbone
+    text: Tensor  # (B, MAX_TOKENS, t)
+    context: AttentionContext
+    caches: Sequence[BlockCache] | None
+    pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
+
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
+        own, times = self.backbone, torch.as_tensor(timestep, dtype=torch.float32)
+        model = own.transformer if own.expert is None or times.max() >= own.boundary else own.expert
+        x = z.transpose(1, 2).to(own.where(), model.dtype)
+        times = times.to(x.device).expand(x.shape[0], x.shape[2])
+        if own.expands:
+            times = times.repeat_interleave((x.shape[3] // own.patch) * (x.shape[4] // own.patch), dim=1)
+        else:
+            times = times[:, 0]
+        if own.extra:
+            x = torch.cat([x, self._shown(x)], dim=1)
+        found = model(x, times, self.text, context=self.context, caches=self.caches)
+        return found.sample.transpose(1, 2).float()
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """Beside x (B, C, f, h, w), (B, C', f, h, w): zeros for rows that start from no picture, as keyframes do."""
+        nothing = x.new_zeros(x.shape[2], self.backbone.extra, *x.shape[3:])
+        rows = [nothing if one is None else one.to(x) for one in self.pictures]
+        return torch.stack(rows).transpose(1, 2)
+
+
+def native(settings: Mapping[str, Any]) -> Native:
+    """By what tells the models apart in a model_index.json: expand_timesteps (2.2 5B) and boundary_ratio (2.2 A14B,
+    with two experts); neither for 2.1. Sizes, steps and w1 as in diffusers' examples."""
+    if settings.get("expand_timesteps"):
+        return Native(704, 1280, 121, 24, steps=50, text=5.0, history=1.5, period=4)
+    if settings.get("boundary_ratio") is not None:
+        return Native(720, 1280, 81, 16, steps=40, text=4.0, history=1.5, period=4)
+    return Native(480, 832, 81, 16, steps=50, text=5.0, history=1.5, period=4)

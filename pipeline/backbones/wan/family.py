@@ -1,0 +1,84 @@
+"""How a folder with a Wan model is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...encoders.latents import Where
+from ...errors import ThroughlineError
+from ..base import Native
+from ..checkpoints import check_folder, read_index, variant
+from ..registry import class_of
+from .backbone import HISTORIES, WanBackbone, native
+from .transformer import StoryWanTransformer3DModel
+
+EXPERTS = ("transformer", "transformer_2")
+
+
+class WanFamily:
+    """`base.Family`."""
+
+    name = WanBackbone.name
+
+    def native(self, folder: Path) -> Native:
+        return native(read_index(folder / "model_index.json"))
+
+    def histories(self, folder: Path) -> tuple[str, ...]:
+        return HISTORIES
+
+    def continues(self, folder: Path) -> bool:
+        config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
+        expands = bool(read_index(folder / "model_index.json").get("expand_timesteps"))
+        return expands or config["in_channels"] > config["out_channels"]
+
+    def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
+        """The autoencoder stays in float32, as its authors advise."""
+        index = check_folder(folder)
+        _check(folder, index)
+        options: dict[str, Any] = {"dtype": {"vae": torch.float32, "default": precision}}
+        for name in EXPERTS:
+            if class_of(index, name):
+                half = variant(folder / name)
+                options[name] = StoryWanTransformer3DModel.from_pretrained(
+                    folder / name, use_safetensors=True, local_files_only=True, dtype=precision,
+                    **({"variant": half} if half else {}),
+                )  # fmt: skip
+        return options
+
+    def bind(self, components: Mapping[str, Any], where: Where) -> WanBackbone:
+        return WanBackbone(components, where)
+
+
+FAMILY = WanFamily()
+
+
+def _check(folder: Path, index: Mapping[str, Any]) -> None:
+    """Raises ThroughlineError for folders with Wan's autoencoder that are another model."""
+    found = class_of(index, "text_encoder")
+    if found != "UMT5EncoderModel":
+        raise ThroughlineError(f"model {str(folder)!r} has {found} as its text_encoder: expected UMT5EncoderModel")
+    found = class_of(index, "transformer")
+    if found not in ("WanTransformer3DModel", StoryWanTransformer3DModel.__name__):
+        raise ThroughlineError(f"model {str(folder)!r} has {found} as its transformer: expected WanTransformer3DModel")
+    if index.get("boundary_ratio") is not None and not class_of(index, "transformer_2"):
+        raise ThroughlineError(f"model {str(folder)!r} has a boundary_ratio and no transformer_2: expected both")
+    transformer, vae = (
+        json.loads((folder / name / "config.json").read_text(encoding="utf-8")) for name in ("transformer", "vae")
+    )
+    into, out, period = (config.get(name) for config, name in (
+        (transformer, "in_channels"), (transformer, "out_channels"), (vae, "scale_factor_temporal"),
+    ))  # fmt: skip
+    if into not in (out, 2 * out + period):
+        raise ThroughlineError(
+            f"model {str(folder)!r} has {into} channels in, {out} out: expected as many (from text), or "
+            f"{2 * out + period} (from pictures)"
+        )
+    if transformer.get("image_dim") is not None:
+        raise ThroughlineError(
+            f"model {str(folder)!r} reads pictures with an image encoder: expected one of 2.2, which does without"
+        )

@@ -1,0 +1,69 @@
+"""What documents are made of: immutable values that JSON holds, checked field by field.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, Strict, ValidationError
+
+from pipeline.errors import ThroughlineError
+
+MOST_CHARACTERS = 2000  # of a prompt
+MOST_SEEDS = 2**53  # what JavaScript's numbers hold
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], FailFast()]  # one error is enough: of a million each would take time and memory
+Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+Whole = Annotated[int, Strict()]  # neither true nor "12"
+Number = Annotated[float, Strict()]  # a whole one is welcome too
+Flag = Annotated[bool, Strict()]
+Seed = Annotated[Whole, Field(ge=0, lt=MOST_SEEDS)]
+
+
+class Value(BaseModel):
+    """An immutable value that JSON holds. Unknown fields and numbers out of range are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    told_as: ClassVar[str] = ""  # what errors call it, if not by its class
+
+
+V = TypeVar("V", bound=Value)
+
+
+def canonical(content: Any) -> bytes:
+    """JSON that equal values share, byte for byte."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def left_out(content: dict[str, Any], name: str, usual: bool) -> dict[str, Any]:
+    """Without a field that is as it would be if nothing were said about it."""
+    if usual:
+        content.pop(name, None)
+    return content
+
+
+def new_id() -> str:
+    return secrets.token_hex(8)
+
+
+def parse(kind: type[V], content: Any) -> V:
+    """A value from what JSON or a form gave. Raises ThroughlineError, one line that names the first wrong field."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"]) or kind.told_as or kind.__name__.lower()
+        expected = problem["msg"][0].lower() + problem["msg"][1:]
+        raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

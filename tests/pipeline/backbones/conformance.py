@@ -1,0 +1,91 @@
+"""The families of models `test_conformance.py` holds to the contract: a new one needs no more than an entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import CogVideoXPipeline, WanPipeline
+from torch import Tensor
+
+from tests import checkpoints, tiny, toy_family, wan_checkpoints
+
+PROMPT, PAST, UNRELATED = "A cat is driving on the beach", "A cat is running in the snow", "A robot in the library"
+SEED = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """A family, or a model of it that differs from the others in what the backbone does.
+
+    save: writes a checkpoint in its layout with small random weights. small: settings of a small clip. stock: the
+    pipeline of diffusers that it equals without history, by the same folder and settings, to latents (f, C, h, w) or
+    frames (F, H, W, 3) in 0..1; None where there is none. has_text_encoder: whether the folder brings its own.
+    """
+
+    name: str
+    save: Callable[[Path], Path]
+    small: dict[str, Any]
+    stock: Callable[[Path, str, dict[str, Any]], Tensor] | None = None
+    has_text_encoder: bool = True
+    families: dict[str, str] = field(default_factory=dict)  # lines of `registry.FAMILIES` that are not there
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def run_stock(kind: type, own: dict[str, Any], folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    """What a pipeline of diffusers makes of PROMPT. own: arguments that it alone takes."""
+    stock: Any = kind.from_pretrained(folder, local_files_only=True)  # type: ignore[attr-defined]
+    stock.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(SEED)
+    given = {**settings, "num_inference_steps": settings["steps"]} | own
+    del given["steps"]
+    return torch.as_tensor(stock(PROMPT, generator=generator, output_type=output, return_dict=False, **given)[0])[0]
+
+
+def run_wan(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    found = run_stock(WanPipeline, {"guidance_scale": guidance}, folder, output, settings)
+    return found.transpose(0, 1) if output == "latent" else found
+
+
+COGVIDEOX = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_frames": checkpoints.FRAMES, "steps": 3}
+run_cogvideox = partial(run_stock, CogVideoXPipeline, {"max_sequence_length": checkpoints.TEXT_LENGTH})
+WAN = {"height": wan_checkpoints.HEIGHT, "width": wan_checkpoints.WIDTH, "num_frames": wan_checkpoints.FRAMES}
+
+CASES = (
+    Case(
+        "picturebook",
+        tiny.save_tiny,
+        {"height": 48, "width": 72, "num_frames": 5, "steps": 3},
+        has_text_encoder=False,
+    ),
+    Case(
+        "toy",
+        toy_family.save,
+        {"height": 48, "width": 72, "num_frames": 5, "steps": 3},
+        has_text_encoder=False,
+        families={"ToyAutoencoder": toy_family.__name__},
+    ),
+    *(
+        Case(f"cogvideox-{kind}", partial(checkpoints.save, kind=kind), COGVIDEOX, run_cogvideox)
+        for kind in checkpoints.KINDS
+    ),
+    Case("cogvideox-dpm", partial(checkpoints.save, kind="5b", dpm=True), COGVIDEOX, run_cogvideox),
+    Case("wan-2.1", partial(wan_checkpoints.save, kind="2.1"), {**WAN, "steps": 5}, partial(run_wan, 5.0)),
+    Case(
+        "wan-euler", partial(wan_checkpoints.save, kind="2.1", euler=True), {**WAN, "steps": 5}, partial(run_wan, 5.0)
+    ),
+    Case("wan-2.2-A14B", partial(wan_checkpoints.save, kind="2.2-A14B"), {**WAN, "steps": 5}, partial(run_wan, 4.0)),
+    Case(
+        "wan-2.2-5B",
+        partial(wan_checkpoints.save, kind="2.2-5B"),
+        {"height": 64, "width": 96, "num_frames": 5, "steps": 4},
+        partial(run_wan, 5.0),
+    ),
+)
+WITH_STOCK = tuple(case for case in CASES if case.stock is not None)

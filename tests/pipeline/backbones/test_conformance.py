@@ -1,0 +1,306 @@
+"""What every family of models does, whatever its network: `conformance.CASES` says which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import loading
+from pipeline.backbones import registry
+from pipeline.backbones.counting import TokenCounter
+from pipeline.errors import ThroughlineError
+from pipeline.generation import SceneRequest
+from pipeline.history import HistoryScene, Memory
+from pipeline.story_pipeline import Clip, Step, StoryPipeline
+from tests.pipeline.backbones.conformance import CASES, PAST, PROMPT, SEED, UNRELATED, WITH_STOCK, Case
+
+TEXTS = ("", "A cat.", "José 🎩 runs; 米娅在跑步", "Tom &amp; Mia's kite\n in the  snow", "  \n ")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    root = tmp_path_factory.mktemp("conformance")
+    with pytest.MonkeyPatch.context() as patch:
+        for case in CASES:
+            for autoencoder, module in case.families.items():
+                patch.setitem(registry.FAMILIES, autoencoder, module)
+        yield {case.name: case.save(root / case.name) for case in CASES}
+        loaded.cache_clear()
+
+
+@lru_cache
+def loaded(folder: Path) -> StoryPipeline:
+    return loading.load(str(folder), "cpu", "float32")
+
+
+@pytest.fixture
+def pipeline(case: Case, folders: dict[str, Path]) -> Iterator[StoryPipeline]:
+    """That of a case; what a test sets is set back."""
+    found = loaded(folders[case.name])
+    usual, speed = found.history, found.speed
+    yield found
+    found.history, found.speed = usual, speed
+
+
+def histories(pipeline: StoryPipeline) -> list[str]:
+    return [one for one in pipeline.backbone.histories if one != "off"]
+
+
+def past(pipeline: StoryPipeline, case: Case, prompt: str, seed: int = 0) -> HistoryScene:
+    """A scene whose keyframe is blocks of shades of a colour, another one for another seed."""
+    generator, size = np.random.default_rng(seed), (1, case.small["height"] // 8, case.small["width"] // 8, 3)
+    blocks = generator.integers(0, 200, 3, np.uint8) + generator.integers(0, 56, size, np.uint8)
+    return pipeline.encode_scene(prompt, blocks.repeat(8, 1).repeat(8, 2))
+
+
+def latents_of(pipeline: StoryPipeline, case: Case) -> torch.Tensor:
+    settings = replace(pipeline.native, **case.small, seed=SEED)
+    request = SceneRequest(PROMPT, Memory(None, ()), pipeline.guidance, settings)
+    *_, [(latents, _)] = pipeline.denoiser([request], pipeline._latent_shape(settings))
+    return latents
+
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+# --- the stock pipeline ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", WITH_STOCK, ids=str)
+def test_without_history_latents_are_the_stock_pipelines(case: Case, folders, pipeline: StoryPipeline) -> None:
+    latents, stock = latents_of(pipeline, case)[0], case.stock
+    assert stock is not None
+    expected = stock(folders[case.name], "latent", case.small)
+    expected = expected[len(expected) - len(latents) :]  # CogVideoX 1.5 cuts padding off when it decodes
+    torch.testing.assert_close(latents, expected, rtol=1e-4, atol=1e-4)
+    assert expected.std() > 0.1
+
+
+@pytest.mark.parametrize("case", WITH_STOCK, ids=str)
+def test_without_history_frames_are_the_stock_pipelines(case: Case, folders, pipeline: StoryPipeline) -> None:
+    clip, stock = pipeline(PROMPT, **case.small, seed=SEED), case.stock
+    assert stock is not None
+    expected = stock(folders[case.name], "np", case.small)
+    assert clip.frames.shape == tuple(expected.shape)
+    assert np.abs(clip.frames - 255 * expected.numpy()).max() <= 0.51
+
+
+# --- exactness -------------------------------------------------------------------------------------------------------
+
+
+@every_case
+def test_the_same_seed_makes_the_same_clip_and_another_seed_another(case: Case, pipeline: StoryPipeline) -> None:
+    one, again, other = (pipeline(PROMPT, **case.small, seed=seed).frames for seed in (1, 1, 2))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+@every_case
+def test_what_is_not_kept_changes_nothing_and_what_is_kept_does(case: Case, pipeline: StoryPipeline) -> None:
+    for history in histories(pipeline):
+        pipeline.history = history
+        kept, dropped = past(pipeline, case, PAST), [past(pipeline, case, UNRELATED, seed) for seed in (1, 2)]
+        alone = pipeline(PROMPT, **case.small)
+        assert np.array_equal(pipeline(PROMPT, dropped, **case.small).frames, alone.frames)
+        remembering = pipeline(PROMPT, [kept], **case.small)
+        assert not np.array_equal(remembering.frames, alone.frames)
+        assert [one.word.text.lower() for one in remembering.trace.maps] == ["cat"]
+        mixed = pipeline(PROMPT, [dropped[0], kept, dropped[1]], **case.small)
+        assert np.array_equal(mixed.frames, remembering.frames)
+
+
+@every_case
+def test_what_the_kept_words_looked_like_matters(case: Case, pipeline: StoryPipeline) -> None:
+    for history in histories(pipeline):
+        pipeline.history = history
+        one, other = (pipeline(PROMPT, [past(pipeline, case, PAST, seed)], **case.small) for seed in (3, 4))
+        assert one.trace.guidance != other.trace.guidance
+
+
+@every_case
+def test_with_history_off_nothing_is_remembered(case: Case, pipeline: StoryPipeline) -> None:
+    scene = past(pipeline, case, PAST)
+    pipeline.history = "off"
+    assert np.array_equal(pipeline(PROMPT, [scene], **case.small).frames, pipeline(PROMPT, **case.small).frames)
+
+
+@every_case
+def test_a_weight_of_none_makes_no_use_of_the_branch_without_history(case: Case, pipeline: StoryPipeline) -> None:
+    for history in histories(pipeline):
+        pipeline.history = history
+        guidance = replace(pipeline.guidance, history=0.0)
+        clip = pipeline(PROMPT, [past(pipeline, case, PAST)], guidance, **case.small)
+        assert not any("history_pull" in step for step in clip.trace.guidance)
+
+
+@every_case
+def test_scenes_of_a_batch_are_those_alone(case: Case, pipeline: StoryPipeline) -> None:
+    settings = [replace(pipeline.native, **case.small, seed=seed) for seed in (1, 2)]
+    memory = Memory(None, ())
+    requests = [
+        SceneRequest(prompt, memory, pipeline.guidance, one)
+        for prompt, one in zip((PROMPT, PAST), settings, strict=True)
+    ]
+    for frames, request in zip(pipeline.render(requests), requests, strict=True):
+        alone = pipeline(request.prompt, **case.small, seed=request.settings.seed).frames
+        assert np.abs(frames.astype(int) - alone).max() <= 1
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+@every_case
+def test_after_a_cancelled_scene_the_next_is_bit_identical(case: Case, pipeline: StoryPipeline) -> None:
+    for speed in ("exact", "fast"):
+        pipeline.speed = speed
+        expected = pipeline(PROMPT, **case.small, seed=1).frames
+        for done in range(1, case.small["steps"]):
+            steps = pipeline.generate(PAST, **case.small)
+            for _ in range(done):
+                next(steps)
+            steps.close()  # type: ignore[attr-defined]
+        assert np.array_equal(pipeline(PROMPT, **case.small, seed=1).frames, expected)
+
+
+class Broken:
+    """A `Backbone.network` whose networks do something else at some calls, counted from 1."""
+
+    def __init__(self, pipeline: StoryPipeline, calls: set[int], instead: Any) -> None:
+        self.network, self.calls, self.instead, self.count = pipeline.backbone.network, calls, instead, 0
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        told = self.network(*args, **options)
+
+        def network(z: torch.Tensor, *rest: Any) -> torch.Tensor:
+            self.count += 1
+            return self.instead(z) if self.count in self.calls else told(z, *rest)
+
+        return network
+
+
+def out_of_memory(z: torch.Tensor) -> torch.Tensor:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
+
+
+@every_case
+def test_out_of_memory_starts_the_scene_again_one_step_down(case: Case, folders, monkeypatch) -> None:
+    pipeline = loading.load(str(folders[case.name]), "cpu", "float32", memory="fast")
+    expected = pipeline(PROMPT, **case.small, seed=1)
+    monkeypatch.setattr(pipeline.backbone, "network", Broken(pipeline, {2}, out_of_memory))
+    *steps, clip = pipeline.generate(PROMPT, **case.small, seed=1)
+    assert [step.index for step in steps if isinstance(step, Step)] == [1, *range(1, case.small["steps"] + 1)]
+    assert isinstance(clip, Clip) and "starts again with balanced" in clip.trace.notices[0]
+    assert clip.trace.guidance == expected.trace.guidance, "the seed starts again too"
+    assert pipeline.placement.name == "balanced"
+
+
+@every_case
+def test_the_last_step_of_memory_still_makes_the_clip(case: Case, folders) -> None:
+    fast, low = (loading.load(str(folders[case.name]), "cpu", "float32", memory=memory) for memory in ("fast", "low"))
+    for component in fast.components.values():
+        assert not getattr(component, "use_tiling", False)
+    clips = [pipeline(PROMPT, **case.small, seed=1) for pipeline in (fast, low)]
+    assert clips[0].frames.shape == clips[1].frames.shape
+
+
+@every_case
+def test_numbers_that_are_none_are_refused_not_filmed(case: Case, pipeline: StoryPipeline, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline.backbone, "network", Broken(pipeline, {2}, lambda z: z * float("nan")))
+        with pytest.raises(ThroughlineError, match=r"the model, at step 2 of .* not finite"):
+            pipeline(PROMPT, **case.small)
+    shape = pipeline._latent_shape(replace(pipeline.native, **case.small))
+    with pytest.raises(ThroughlineError, match=r"the autoencoder gave .* not finite"):
+        pipeline.latents.decode(torch.full(shape, float("nan")))
+
+
+@every_case
+def test_sizes_that_it_cannot_make_are_refused(case: Case, pipeline: StoryPipeline) -> None:
+    unit, period = pipeline.backbone.limits.unit, pipeline.latents.period
+    for wrong in ({"height": unit}, {"width": 2 * unit + 1}, {"num_frames": 0}, {"steps": 0}, {"height": 100_000}):
+        [(name, value)] = wrong.items()
+        with pytest.raises(ThroughlineError, match=f"{name} is {value}: expected"):
+            pipeline.generate(PROMPT, **case.small | wrong)
+    if period > 1:
+        with pytest.raises(ThroughlineError, match="num_frames is 2: expected"):
+            pipeline.generate(PROMPT, **case.small | {"num_frames": 2})
+
+
+# --- its parts -------------------------------------------------------------------------------------------------------
+
+
+@every_case
+def test_the_files_alone_say_what_the_model_says(case: Case, folders, pipeline: StoryPipeline) -> None:
+    folder = folders[case.name]
+    family, counter = registry.family_of(folder), TokenCounter.of(folder)
+    assert family.native(folder) == pipeline.backbone.native
+    assert tuple(family.histories(folder)) == tuple(pipeline.backbone.histories)
+    assert counter.max_tokens == pipeline.text.max_tokens
+    assert [counter.count_tokens(text) for text in TEXTS] == [pipeline.text.count_tokens(text) for text in TEXTS]
+
+
+@every_case
+def test_tokens_are_marked_in_the_users_own_text(case: Case, pipeline: StoryPipeline) -> None:
+    text = "Mia's  red\nkite &amp; a cat"
+    encoding = pipeline.text.encode(text)
+    assert len(encoding.offsets) == len(encoding.tokens) == len(encoding.hidden)
+    covered = {i for start, end in encoding.offsets for i in range(start, end)}
+    letters = {i for i, letter in enumerate(text) if letter.isalpha()} - set(range(text.index("&"), text.index(";")))
+    assert letters <= covered
+    assert not any(text[start:end].isspace() for start, end in encoding.offsets if end > start)
+
+
+@every_case
+def test_saved_and_loaded_again_it_makes_the_same_clip(case: Case, pipeline: StoryPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path, text_encoder=case.has_text_encoder)
+    again = loading.load(str(tmp_path), "cpu", "float32")
+    assert again.backbone.native == pipeline.backbone.native
+    assert np.array_equal(again(PROMPT, **case.small).frames, pipeline(PROMPT, **case.small).frames)
+
+
+@every_case
+def test_latents_have_the_shape_that_the_pipeline_reckons_with(case: Case, pipeline: StoryPipeline) -> None:
+    settings = replace(pipeline.native, **case.small)
+    shape, space = pipeline._latent_shape(settings), pipeline.latents
+    picture = np.full((settings.height, settings.width, 3), 90, np.uint8)
+    assert space.encode(picture).shape == (1, 1, *shape[2:])
+    noise = pipeline.backbone.noise(shape, torch.Generator().manual_seed(0))
+    assert noise.shape == shape and noise.dtype == torch.float32
+    frames = (settings.num_frames, settings.height, settings.width, 3)
+    assert space.decode(noise).shape == space.preview(noise).shape == frames
+
+
+@every_case
+def test_previews_are_there_at_every_step(case: Case, pipeline: StoryPipeline) -> None:
+    *steps, clip = pipeline.generate(PROMPT, **case.small)
+    assert isinstance(clip, Clip) and len(steps) == case.small["steps"]
+    assert {step.preview.shape for step in steps if isinstance(step, Step)} == {clip.frames.shape}
+
+
+@every_case
+def test_its_steps_lead_to_what_the_network_predicts(case: Case, pipeline: StoryPipeline) -> None:
+    """With a network that knows the clean latents, at the noise levels that the backbone states."""
+    generator = torch.Generator().manual_seed(0)
+    backbone, sampler = pipeline.backbone, pipeline.backbone.sampler(20, 0.0)
+    x, z = (torch.randn(1, 2, 3, 4, 4, generator=generator) for _ in range(2))
+    assert sorted(sampler.timesteps, reverse=True) == list(sampler.timesteps)
+    assert sampler.timesteps[0] < backbone.noising.total + 1
+    for index, t in enumerate(sampler.timesteps):
+        level = backbone.noising.level(t)
+        v = (level.keep * z - x) / level.sigma
+        torch.testing.assert_close(level.clean(z, v), x, rtol=1e-3, atol=1e-3)
+        z, clean = sampler.step(index, v, z, generator)
+    assert (clean - x).abs().max() < 0.05
+
+
+@every_case
+def test_half_precision_makes_a_clip(case: Case, folders) -> None:
+    half = loading.load(str(folders[case.name]), "cpu", "bfloat16")
+    clip = half(PROMPT, **case.small)
+    assert clip.frames.shape == (case.small["num_frames"], case.small["height"], case.small["width"], 3)
