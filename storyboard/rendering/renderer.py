@@ -69,6 +69,7 @@ class Renderer:
         resume: bool = True,
         limits: QueueLimits = LIMITS,
         encoder: CountsTokens | None = None,
+        *,
         period: Callable[[], int] = lambda: PERIOD,
         continues: Callable[[], bool] = lambda: False,
     ) -> None:
