@@ -1,6 +1,7 @@
 """The pictures of a film, composed by moviepy: cuts, cross-fades, dips to black, cards, captions, speed and stills.
 
-moviepy is given two parts of a film at a time, the one that is shown and, while they cross, the one before. Takes are
+moviepy is given two parts of a film at a time, the one that is shown and, while they cross, the one before (and the one
+before that, where two cross-fades fill a part). Takes are
 read as they are shown, frame after frame, so that memory does not grow with the film's length, nor with a take's.
 
 moviepy's fades begin with nothing at their first frame. Where parts meet, the second one therefore begins a frame
