@@ -6,6 +6,8 @@ import {makeReel} from './reel.js';
 const FORMATS = {                                        // what to call what the server can write
   mp4: ['Film', 'MP4'], 'finished.mp4': ['Finished film', 'MP4, drawn larger'], gif: ['Film', 'GIF'], 'sheet.png': ['Contact sheet', 'PNG'], 'sheet.pdf': ['Contact sheet', 'PDF'],
   'clips.zip': ['Single clips', 'ZIP'], 'story.zip': ['Story archive', 'imports again'], srt: ['Subtitles', 'SRT'], vtt: ['Subtitles', 'WebVTT'],
+  'otio.zip': ['Cut for editors', 'OTIO'], 'fcp7.zip': ['Cut for editors', 'Premiere, FCP 7'], 'fcpxml.zip': ['Cut for editors', 'Final Cut'], 'edl.zip': ['Cut for editors', 'EDL'],
+  'shots.csv': ['Shot list', 'CSV'], 'board.pdf': ['Storyboard', 'PDF'], 'ekonte.pdf': ['E-konte', 'PDF'], 'page.html': ['Page to share', 'HTML'],
 };
 
 /** A dialog; the event 'opening' tells it that it is about to be shown. */
