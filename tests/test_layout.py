@@ -46,7 +46,7 @@ PIPELINE: tuple[set[str], ...] = (
     {"transformer", "text_filter"},
     {"backbones"},
     {"history", "picturebook"},
-    {"reference"},
+    {"reference", "grounding"},
     {"generation"},
     {"denoising"},
     {"stages"},
