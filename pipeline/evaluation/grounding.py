@@ -23,20 +23,20 @@ import torch
 from tqdm import tqdm
 
 from .. import loading
-from ..grounding.tubes import SeenClip, Tube, TubeLocator, load_locator
+from ..grounding.film import LEAST_SCORE, FilmLocator
+from ..grounding.tubes import SeenClip, Tube
 from ..picturebook.captions import ACTION_FORMS
 from ..picturebook.localiser import PLACE, Localiser
 from ..picturebook.world import KINDS, WorldScene
 from ..story_pipeline import StoryPipeline
 from ..training.dataset.tubes import AskedClip, asked_clip, noun_of
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
+from .common.statistics import Estimate, Tally, estimate, total
 from .reporting.report import to_json, write_all
-from .statistics import Estimate, Tally, estimate, total
 from .story.benchmark import HeldOut
 from .story.filming import BATCH, Filming
 from .story.systems import ABBA, SYSTEMS, Options
 
-LEAST_SCORE = 0.5  # below it the answer is "not there"
 MIDDLE_BOX = (0.51, 0.63, 0.24, 0.62)  # centre x, centre y, width, height: the mean of the boxes of drawn clips
 TUBES, ANSWERS = ("m_tiou", "m_viou", "viou_0.5"), ("precision", "recall")
 CLIPS_A_STORY = 4  # rendered clips, so that both tables are of as many
@@ -52,20 +52,6 @@ class Case:
     text: str
     frames: np.ndarray
     boxes: np.ndarray
-
-
-class Asker:
-    """A tube locator with what it needs to see and to read."""
-
-    def __init__(self, pipeline: StoryPipeline, locator: TubeLocator) -> None:
-        self.pipeline, self.locator = pipeline, locator
-
-    def see(self, frames: np.ndarray) -> SeenClip:
-        assert self.pipeline.image_encoder is not None, "the embedded model has an image encoder"
-        return self.locator.see(frames, self.pipeline.image_encoder)
-
-    def ask(self, clip: SeenClip, text: str) -> Tube:
-        return self.locator.find(clip, self.pipeline.text.encode(text).hidden)
 
 
 def rendered_cases(clip: AskedClip) -> Iterator[Case]:
@@ -105,26 +91,26 @@ def corners(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
 
 
-def scores_of(asker: Asker, frames: np.ndarray, cases: Iterable[Case]) -> Scores:
+def scores_of(film: FilmLocator, frames: np.ndarray, cases: Iterable[Case]) -> Scores:
     """Of one clip: tallies of every measure for ours and the controls, and those of "not there"."""
     scores: Scores = {name: dict.fromkeys(TUBES, Tally()) for name in ("ours", "whole_clip", "middle_box")}
     answers = dict.fromkeys(ANSWERS, Tally())
-    clip = asker.see(frames)
+    clip = film.locator.see(frames, film.vision)
     for case in cases:
-        tube = asker.ask(clip, case.text)
+        tube = film.locator.find(clip, film.text.encode(case.text).hidden)
         denied, absent = tube.score < LEAST_SCORE, not len(case.frames)
         answers["precision"] += Tally(denied and absent, denied)
         answers["recall"] += Tally(denied and absent, absent)
         if not absent:
-            for name, answer in {"ours": tube, **controls(asker, clip, tube, case.text)}.items():
+            for name, answer in {"ours": tube, **controls(film, clip, tube, case.text)}.items():
                 for measure, value in overlaps(answer, case).items():
                     scores[name][measure] += Tally(value, 1)
     return scores | {"not_there": answers}
 
 
-def controls(asker: Asker, clip: SeenClip, tube: Tube, text: str) -> dict[str, Tube]:
-    count = len(clip.pixels)
-    everywhere = asker.locator.boxes(clip, asker.pipeline.text.encode(text).hidden)
+def controls(film: FilmLocator, clip: SeenClip, tube: Tube, text: str) -> dict[str, Tube]:
+    count = clip.frames
+    everywhere = film.locator.boxes(clip, film.text.encode(text).hidden)
     middle = np.repeat(corners(np.array([MIDDLE_BOX])), tube.last - tube.first + 1, axis=0)
     return {
         "whole_clip": Tube(0, count - 1, everywhere, tube.score),
@@ -149,17 +135,17 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return both / np.maximum(area - both, 1e-9)  # type: ignore[no-any-return]
 
 
-def rendered_scores(asker: Asker, stories: int, seed: int) -> list[Scores]:
+def rendered_scores(film: FilmLocator, stories: int, seed: int) -> list[Scores]:
     found = []
     for index in tqdm(range(stories), "rendered", file=sys.stderr):
         rng = random.Random(f"grounding/{seed}/{index}")
         clips = [asked_clip(rng) for _ in range(CLIPS_A_STORY)]
-        found.append(_together([scores_of(asker, clip.frames, rendered_cases(clip)) for clip in clips]))
+        found.append(_together([scores_of(film, clip.frames, rendered_cases(clip)) for clip in clips]))
     return found
 
 
-def generated_scores(asker: Asker, stories: int, seed: int) -> list[Scores]:
-    filming, localiser, found = Filming(asker.pipeline, Options()), Localiser.load(), list[Scores]()
+def generated_scores(film: FilmLocator, pipeline: StoryPipeline, stories: int, seed: int) -> list[Scores]:
+    filming, localiser, found = Filming(pipeline, Options()), Localiser.load(), list[Scores]()
     drawn = [HeldOut(ABBA, index, seed) for index in range(stories)]
     for start in tqdm(range(0, stories, BATCH), "generated", file=sys.stderr):
         part = drawn[start : start + BATCH]
@@ -167,7 +153,7 @@ def generated_scores(asker: Asker, stories: int, seed: int) -> list[Scores]:
         for held_out, takes in zip(part, films, strict=True):
             rng = random.Random(f"grounding/{seed}/{held_out.index}/generated")
             pairs = list(zip(held_out.story.scenes, (take.frames for take in takes["ours"]), strict=True))
-            each = [scores_of(asker, f, generated_cases(scene, f, localiser, rng)) for scene, f in pairs]
+            each = [scores_of(film, f, generated_cases(scene, f, localiser, rng)) for scene, f in pairs]
             found.append(_together(each))
     return found
 
@@ -221,8 +207,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(a: argparse.Namespace) -> None:
     torch.set_grad_enabled(False)
-    asker = Asker(loading.load("picturebook"), load_locator())
-    found = figures(rendered_scores(asker, a.stories, a.seed), generated_scores(asker, a.stories, a.seed))
+    film, pipeline = FilmLocator.shipped(), loading.load("picturebook")
+    rendered = rendered_scores(film, a.stories, a.seed)
+    found = figures(rendered, generated_scores(film, pipeline, a.stories, a.seed))
     if a.json:
         write_all({Path(a.json): to_json(found)})
     print(table(found), end="")

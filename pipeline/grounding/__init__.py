@@ -3,7 +3,3 @@
 May import from the picture book and what lies below it. Scenes are searched one by one, so that a film's length costs
 no memory; what of a clip does not depend on the words is computed once (`SeenClip`).
 """
-
-from .tubes import SeenClip, Tube, TubeLocator, load_locator
-
-__all__ = ["SeenClip", "Tube", "TubeLocator", "load_locator"]

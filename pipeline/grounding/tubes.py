@@ -29,11 +29,19 @@ MOST_FRAMES = 200  # at once, as in the paper
 
 @dataclass(frozen=True, eq=False)
 class SeenClip:
-    """What a clip shows before anything is asked: pixels, float32 (T, 3, 96, 144) in -1..1, and φ of every SLOW-th
-    frame, float32 (K, P', v)."""
+    """What a clip shows before anything is asked: what the fast branch sees of every frame, float32 (T, P, d), and φ of
+    every SLOW-th one, float32 (K, P', v)."""
 
-    pixels: Tensor
+    fast: Tensor
     patches: Tensor
+
+    @property
+    def frames(self) -> int:
+        return len(self.fast)
+
+    @property
+    def nbytes(self) -> int:
+        return self.fast.nbytes + self.patches.nbytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +139,8 @@ class TubeLocator(ModelMixin, ConfigMixin):
             raise ThroughlineError(f"clip has {len(frames)} frames: expected 1 to {MOST_FRAMES}")
         size = vision.config.image_size
         pixels = to_pixels(frames[::SLOW], size).to(vision.device, vision.dtype)
-        return SeenClip(to_input(frames), patch_features(vision, pixels).float().cpu())
+        fast = self.stem(to_input(frames).to(self.device, self.dtype))
+        return SeenClip(fast.float().cpu(), patch_features(vision, pixels).float().cpu())
 
     @torch.no_grad()
     def find(self, clip: SeenClip, words: Tensor) -> Tube:
@@ -147,8 +156,7 @@ class TubeLocator(ModelMixin, ConfigMixin):
         return to_corners(self._locate(clip, words).boxes[-1, 0]).cpu().numpy()  # type: ignore[no-any-return]
 
     def _locate(self, clip: SeenClip, words: Tensor) -> Located:
-        fast = self.stem(clip.pixels.to(self.device, self.dtype))[None]
-        text, patches = (x[None].to(self.device, self.dtype) for x in (words, clip.patches))
+        fast, text, patches = (x[None].to(self.device, self.dtype) for x in (clip.fast, words, clip.patches))
         padding = torch.zeros(text.shape[:2], dtype=torch.bool, device=self.device)
         return self(fast, patches, text, padding)  # type: ignore[no-any-return]
 
