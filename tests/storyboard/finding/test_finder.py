@@ -48,7 +48,7 @@ def desk(pipeline: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
 def locator(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Locator:
     locator = Locator()
     desk.studio.finder = finder.Finder(desk.studio.media)
-    monkeypatch.setattr(FilmLocator, "shipped", lambda: locator)
+    monkeypatch.setattr("pipeline.grounding.film.load", lambda: locator)
     return locator
 
 
