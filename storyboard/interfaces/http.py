@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..operations.arguments import OWNER
 from ..operations.registry import Operation, verbs_in_order
 from ..studio import Studio
 from . import verbs  # noqa: F401  defines them
+from .admission import Throttle, calling_from, sender
 from .pools import Pools, kind_of
 
 log = logging.getLogger(__name__)
@@ -52,54 +53,81 @@ class Followers:
         return max(LOOK_SECONDS, self.count / LOOKS_PER_SECOND) * random.uniform(0.5, 1.0)
 
 
-def offer(studio: Studio) -> None:
+def offer(studio: Studio, throttle: Throttle) -> None:
     """Adds the endpoints to the Blocks that is being built."""
     pools, followers = Pools(), Followers()
     for verb in verbs_in_order():
-        endpoint = _endpoint(studio, verb, pools, followers)
+        endpoint = _endpoint(studio, verb, pools, followers, throttle)
         gradio.events.api(endpoint, api_name=verb.name, api_description=verb.description, concurrency_limit=None)
 
 
-def _endpoint(studio: Studio, verb: Operation, pools: Pools, followers: Followers) -> Callable[..., Any]:
-    """`verb` over this studio, with `owner` first. Errors reach the client as they are."""
-    made = _stream(studio, verb, pools, followers) if verb.streams else _call(studio, verb, pools)
-    return _described(made, verb)
+def _endpoint(
+    studio: Studio, verb: Operation, pools: Pools, followers: Followers, throttle: Throttle
+) -> Callable[..., Any]:
+    """`verb` over this studio, with `owner` first and the request last. Errors reach the client as they are."""
+    if verb.streams:
+        return _described(_stream(studio, verb, pools, followers, throttle), verb)
+    return _described(_call(studio, verb, pools, throttle), verb)
 
 
-def _call(studio: Studio, verb: Operation, pools: Pools) -> Callable[..., Any]:
+def _call(studio: Studio, verb: Operation, pools: Pools, throttle: Throttle) -> Callable[..., Any]:
     kind = kind_of(verb.name, verb.slow)
 
     async def call(*arguments: Any) -> Any:
-        with _told():
-            return await pools.run(kind, verb, studio, *arguments)
+        given, address = _asked(arguments)
+        with _told(), calling_from(address):
+            throttle(given[0], address)
+            return await pools.run(kind, verb, studio, *given)
 
     return call
 
 
-def _stream(studio: Studio, verb: Operation, pools: Pools, followers: Followers) -> Callable[..., Any]:
+def _stream(
+    studio: Studio, verb: Operation, pools: Pools, followers: Followers, throttle: Throttle
+) -> Callable[..., Any]:
     """For a verb that tells how it goes."""
 
     async def stream(*arguments: Any) -> AsyncIterator[Any]:
-        with _told(), followers, closing(verb.steps(studio, *arguments)) as parts:
-            part = await pools.run("plans", next, parts, None)
-            while part is not None:
-                if part:
-                    yield part
-                else:
-                    await asyncio.sleep(followers.pause())
-                part = await pools.run("news", next, parts, None)
+        given, address = _asked(arguments)
+
+        async def next_part(kind: str, parts: Iterator[Any]) -> Any:
+            with calling_from(address):
+                return await pools.run(kind, next, parts, None)
+
+        with _told():
+            throttle(given[0], address)
+            with followers, closing(verb.steps(studio, *given)) as parts:
+                part = await next_part("plans", parts)
+                while part is not None:
+                    if part:
+                        yield part
+                    else:
+                        await asyncio.sleep(followers.pause())
+                    part = await next_part("news", parts)
 
     return stream
 
 
+def _asked(arguments: Sequence[Any]) -> tuple[Sequence[Any], str]:
+    """The arguments of a verb, and the address of who calls it: Gradio gives the request last."""
+    *given, last = arguments
+    if not isinstance(last, gr.Request):
+        return arguments, ""
+    client = last.client
+    return given, sender({"client": (client.host,)} if client else {})
+
+
 def _described(endpoint: Any, verb: Operation) -> Callable[..., Any]:
     """With what Gradio reads: the signature, and a docstring."""
-    owner = inspect.Parameter("owner", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
-    signature = inspect.Signature([owner, *verb.parameters], return_annotation=dict)
+    place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    owner = inspect.Parameter("owner", place, annotation=str)
+    request = inspect.Parameter("request", place, default=None, annotation=gr.Request)
+    signature = inspect.Signature([owner, *verb.parameters, request], return_annotation=dict)
     endpoint.__signature__ = signature
     endpoint.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()} | {"return": dict}
     endpoint.__name__ = verb.name
     described = {"owner": OWNER} | {name: field.description for name, field in verb.fields.items()}
+    described["request"] = "Nothing that callers give"
     told = "".join(f"    {name}: {text}\n" for name, text in described.items())
     endpoint.__doc__ = f"{verb.description}\n\nArgs:\n{told}"  # where Gradio looks for them
     return endpoint  # type: ignore[no-any-return]

@@ -26,6 +26,7 @@ from .arguments import Key
 OWNER = re.compile(r"[0-9A-Za-z_-]{16,64}")
 MOST_BYTES = 20 * 2**20  # of an upload
 DATA_URI = re.compile(r"\s*data:[^,]{0,100};base64,")
+PIECE = 1 << 18  # characters of an upload that are read at once
 MOST_CELLS = 36  # of a sheet
 
 
@@ -87,15 +88,30 @@ def sheet_trials(w1: Sequence[float], w2: Sequence[float], steps: int) -> list[T
 @contextmanager
 def uploaded(data: str, name: str) -> Iterator[Path]:
     """An upload, base64 or a data: URI of it, as a temporary file with the name's ending."""
-    shown, data = reprlib.repr(name), DATA_URI.sub("", data, count=1)
-    if len(data) > MOST_BYTES * 4 / 3 + 4:
+    shown, uri = reprlib.repr(name), DATA_URI.match(data)
+    start = uri.end() if uri else 0
+    if len(data) - start > MOST_BYTES * 4 / 3 + 4:
         raise ThroughlineError(f"{shown} is too large: expected at most {MOST_BYTES // 2**20} MB")
-    try:
-        content = base64.b64decode("".join(data.split()), validate=True)  # programs break it into lines
-    except (binascii.Error, ValueError):
-        raise ThroughlineError(f"{shown} did not arrive whole: try again") from None
     with temporary_folder() as folder:
-        check_disk(folder, len(content), SPARE_TEMPORARY_BYTES)
+        check_disk(folder, len(data) * 3 // 4, SPARE_TEMPORARY_BYTES)
         path = folder / file_name(Path(name).name, "upload")
-        path.write_bytes(content)
+        try:
+            with path.open("wb") as file:
+                file.writelines(_decoded(data, start))
+        except (binascii.Error, ValueError):
+            raise ThroughlineError(f"{shown} did not arrive whole: try again") from None
         yield path
+
+
+def _decoded(data: str, start: int) -> Iterator[bytes]:
+    """Base64 from a place on, piece by piece: what reads a whole upload at once holds all other threads up. Raises
+    ValueError for what is none."""
+    rest = ""
+    for place in range(start, len(data), PIECE):
+        text = rest + "".join(data[place : place + PIECE].split())  # programs break it into lines
+        whole = max(len(text) - 1, 0) // 4 * 4  # the last characters may be padded, no others
+        if "=" in text[:whole]:
+            raise ValueError("padding before the end")
+        yield base64.b64decode(text[:whole], validate=True)
+        rest = text[whole:]
+    yield base64.b64decode(rest, validate=True)

@@ -3,8 +3,9 @@
 A job belongs to an owner and a story. Jobs are values: the worker replaces them, readers take the present ones whenever
 they like. What a job does is a generator that the studio gives: it yields steps, and closing it cancels.
 
-Owners take turns, so that a long film of one keeps nobody else waiting. A watchdog gives up a job that makes no step
-any more: its thread, which nothing can stop, is left behind, and another one goes on with the line.
+Owners and addresses take turns (`turns`), so that a long film of one keeps nobody else waiting. A watchdog gives up a
+job that makes no step any more: its thread, which nothing can stop, is left behind, and another one goes on with the
+line.
 
 Does not cover: several devices.
 """
@@ -14,36 +15,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain, zip_longest
 from typing import Any
 
 from pipeline.errors import ThroughlineError
 
 from ..document.story import new_id
 from ..logs import event
+from .limits import LIMITS, QueueLimits
+from .turns import Turns
 
 log = logging.getLogger(__name__)
 
 KEPT_JOBS = 4000  # of which the oldest that are over are forgotten
 ACTIVE = ("queued", "running")
 CLOSING_SECONDS = 3.0  # for the present step, when the queue is closed
-
-
-@dataclass(frozen=True)
-class QueueLimits:
-    """What a queue may hold, and how long a job may take."""
-
-    waiting: int = 2000  # jobs of all owners in line
-    own_waiting: int = 600  # jobs of one owner in line; a story has up to 500 scenes
-    job_seconds: float = 4 * 3600.0  # from its first step to its last
-    step_seconds: float = 1200.0  # without a step after which a job is stuck; loading a model counts as one
-    left_behind: int = 3  # threads of stuck jobs: with more the process needs a restart
-
-
-LIMITS = QueueLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +53,8 @@ class Job:
     error: str = ""  # one line, for the user
     notice: str = ""  # what a user should know: that memory ran out, and what was done about it
     result: Any = None
+    address: str = ""  # that the owner called from; "" if the host gives none
+    number: int = 0  # grows with every job that is asked for
 
     @property
     def active(self) -> bool:
@@ -104,7 +95,8 @@ class Queue:
     ) -> None:
         self._work, self._ended, self.limits, self._tidy_up = work, ended, limits, tidy_up
         self._jobs: dict[str, Job] = {}  # in the order in which they were asked for
-        self._turns: dict[str, int] = {}  # by owner: when it was last served
+        self._turns = Turns()
+        self._order: dict[str, int] | None = None  # `positions`, until who waits changes
         self._changed = threading.Condition()
         self._cancelled: set[str] = set()  # running jobs that are to stop
         self._closed = False
@@ -135,13 +127,9 @@ class Queue:
     def check_room(self, jobs: Collection[Job]) -> None:
         """Raises ThroughlineError if the line would be too long with these jobs, of one owner."""
         with self._changed:
-            waiting = [job.owner for job in self._jobs.values() if job.state == "queued"]
-        own = sum(map(waiting.count, {job.owner for job in jobs}))
-        if len(waiting) + len(jobs) > self.limits.waiting:
-            raise ThroughlineError(f"{len(waiting)} scenes are waiting to be rendered already: try again later")
-        if own + len(jobs) > self.limits.own_waiting:
-            most = f"at most {self.limits.own_waiting} at once"
-            raise ThroughlineError(f"{own} of your scenes are waiting to be rendered already: {most}, try again later")
+            waiting = Counter((job.owner, job.address) for job in self._waiting())
+        for owner, address in {(job.owner, job.address) for job in jobs}:
+            self.limits.check_room(waiting, owner, address, len(jobs))
 
     def submit(self, jobs: Collection[Job], checked: bool = True) -> list[Job]:
         """Puts jobs of one owner in line. Raises ThroughlineError if it would be too long then; with `checked` False,
@@ -149,7 +137,7 @@ class Queue:
         with self._changed:
             if checked:
                 self.check_room(jobs)
-            fresh = [replace(job, id=new_id()) for job in jobs]
+            fresh = [replace(job, id=new_id(), number=self.version + place) for place, job in enumerate(jobs, 1)]
             for job in fresh:
                 self._put(job)
             self._changed.notify_all()
@@ -198,20 +186,15 @@ class Queue:
         return job
 
     def positions(self) -> dict[str, int]:
-        """Place in the line, from 1, of every job that waits, by id."""
+        """Place in the line, from 1, of every job that waits, by id. Not to be changed."""
         with self._changed:
-            return {job.id: place for place, job in enumerate(self._line(), 1)}
+            if self._order is None:
+                order = self._turns.order(self._waiting(), self.version)
+                self._order = {job.id: place for place, job in enumerate(order, 1)}
+            return self._order
 
-    def _line(self) -> Iterator[Job]:
-        """The jobs that wait, in the order in which they will be made: owners in turn, those first that were never
-        served or not for the longest time, and each owner's in the order in which they were asked for."""
-        waiting: dict[str, list[Job]] = {}
-        for job in self._jobs.values():
-            if job.state == "queued":
-                waiting.setdefault(job.owner, []).append(job)
-        owners = sorted(waiting, key=lambda owner: self._turns.get(owner, 0))  # stable: then by their oldest jobs
-        rounds = zip_longest(*(waiting[owner] for owner in owners))
-        return (job for job in chain.from_iterable(rounds) if job)
+    def _waiting(self) -> Iterator[Job]:
+        return (job for job in self._jobs.values() if job.state == "queued")
 
     def clear(self, owner: str, story: str, scenes: Collection[str]) -> None:
         """Forgets how the last jobs of some scenes ended."""
@@ -288,8 +271,8 @@ class Queue:
     def _next(self) -> Job | None:
         with self._changed:
             while not self._closed and threading.current_thread() is self._worker:
-                for job in self._line():
-                    self._turns[job.owner] = self.version
+                job = self._turns.take(self._waiting(), self.version)
+                if job is not None:
                     self._put(running := replace(job, state="running"))
                     self._running = (job.id, time.monotonic())
                     self._changed.notify_all()
@@ -322,6 +305,9 @@ class Queue:
                 self._put(replace(self._jobs[job.id], **changes))
 
     def _put(self, job: Job) -> None:
+        before = self._jobs.get(job.id)
+        if "queued" in (job.state, before and before.state):
+            self._order = None
         self.version += 1
         self._jobs[job.id] = job
         over = [other for other in self._jobs.values() if not other.active] if len(self._jobs) > KEPT_JOBS else []

@@ -31,7 +31,9 @@ from ..store.job_store import job_of
 from ..store.library import Library
 from ..store.room import check_disk
 from ..store.schema import Head
-from .queue import CLOSING_SECONDS, LIMITS, Job, Made, Queue, QueueLimits
+from .callers import caller_address
+from .limits import LIMITS, QueueLimits
+from .queue import CLOSING_SECONDS, Job, Made, Queue
 from .resources import check_memory
 from .story_locks import StoryLocks
 from .takes import Decided, TakeMaker, Trial
@@ -248,7 +250,10 @@ class Renderer:
         or, with `again`, with a new seed."""
         todo = self.plan(head, scenes)
         story = head.board.story.id
-        orders = [Job(owner, story, step.scene, order=_why(step.scene, scenes, again)) for step in todo.steps]
+        place = caller_address()
+        orders = [
+            Job(owner, story, step.scene, order=_why(step.scene, scenes, again), address=place) for step in todo.steps
+        ]
         with self._submitting:  # so that nobody else puts the same in line meanwhile
             orders = self.queue.missing(orders)
             self.queue.check_room(orders)
@@ -259,8 +264,9 @@ class Renderer:
         return todo
 
     def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
-        """Puts trials of a scene in line."""
-        return self.queue.submit([Job(owner, story, scene, "trial", trial) for trial in trials])
+        """Puts trials of a scene in line: every cell of a sheet has a place of its own."""
+        place = caller_address()
+        return self.queue.submit([Job(owner, story, scene, "trial", t, address=place) for t in trials])
 
     # --- how it is done --------------------------------------------------------------------------------------------
 

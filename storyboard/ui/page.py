@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -19,14 +24,16 @@ from starlette.staticfiles import StaticFiles
 from pipeline.errors import ThroughlineError
 
 from ..interfaces import http
+from ..interfaces.admission import Throttle, calling_from, sender
 from ..interfaces.health import health
 from ..interfaces.pools import Pools, kind_of
 from ..interfaces.served import served
 from ..logs import event
 from ..operations.registry import PAGE
 from ..studio import Studio
+from .connections import be_impatient
 from .logins import Logins
-from .security import Guard, Throttle, may_see
+from .security import Guard, may_see
 from .theme import make_theme
 
 log = logging.getLogger(__name__)
@@ -64,24 +71,44 @@ class Application(gr.HTML):
         """Nothing is shown through its value."""
 
 
+class Page(gr.Blocks):
+    """Served by a server that waits for nobody for ever."""
+
+    def launch(self, *, prevent_thread_lock: bool = False, **options: Any) -> Any:  # type: ignore[override]
+        launched = super().launch(prevent_thread_lock=True, **options)
+        be_impatient(self.server)
+        threading.Thread(target=_import_ahead, name="imports", daemon=True).start()
+        if not prevent_thread_lock:
+            self.block_thread()
+        return launched
+
+
+def _import_ahead() -> None:
+    """What Gradio imports when a program first calls: in the thread that all wait for, a second of work."""
+    with suppress(ImportError):
+        importlib.import_module("matplotlib").use("agg")
+
+
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over `studio`."""
-    page: gr.Blocks = gr.Blocks(title="Throughline", analytics_enabled=False, fill_width=True)
+    page: gr.Blocks = Page(title="Throughline", analytics_enabled=False, fill_width=True)
 
     throttle, pools = Throttle(), Pools()
 
-    def respond(message: Any) -> Response:
-        return JSONResponse(answer(studio, message, throttle))  # written here, not in the thread that all wait for
+    def respond(message: Any, address: str) -> Response:
+        admit = partial(throttle, address=address)
+        with calling_from(address):
+            return JSONResponse(answer(studio, message, admit))  # written here, not in the thread that all wait for
 
-    async def call(message: Any) -> Response:
+    async def call(message: Any, request: gr.Request | None = None) -> Response:
         verb = message.get("verb") if isinstance(message, dict) else None
         known = isinstance(verb, str) and verb in PAGE
         kind = kind_of(str(verb), PAGE[str(verb)].slow) if known else "quick"
-        return await pools.run(kind, respond, message)
+        return await pools.run(kind, respond, message, sender(request.scope) if request else "")
 
     with page:
         Application(call)
-        http.offer(studio)
+        http.offer(studio, throttle)
     page.queue(max_size=WAITING_EVENTS)
     return page
 
@@ -128,13 +155,19 @@ def options(studio: Studio) -> dict[str, Any]:
     return {
         "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
         "footer_links": ["api"], "enable_monitoring": False, "max_threads": http.CALLS_AT_ONCE,
-        "app_kwargs": {"middleware": [Middleware(Guard), Middleware(Logins)],
+        "app_kwargs": {"exception_handlers": {RequestValidationError: _tell_shape},
+                       "middleware": [Middleware(Guard), Middleware(Logins)],
                        "routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
                                   Route("/media/{name}", lambda request: serve_media(studio, request)),
                                   Route("/healthz", tell_health)]},
         "blocked_paths": [str(studio.folder)],
         "_frontend": False,  # no request to ourselves at the start, which fails behind a proxy or on a busy machine
     }  # fmt: skip
+
+
+async def _tell_shape(request: Request, error: Exception) -> Response:
+    """FastAPI itself would send the whole body back."""
+    return JSONResponse({"detail": "the body is not what this address expects"}, 422)
 
 
 def serve_health(studio: Studio) -> Response:

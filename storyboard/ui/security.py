@@ -4,19 +4,13 @@ pages, and routes that nobody needs or that need a login."""
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections import OrderedDict
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.errors import ThroughlineError
-
-MOST_BODY_BYTES = 32 << 20  # an upload of 20 MB in base64, and what is around it
-MOST_OWNERS = 10_000  # whose requests are counted
+from .bodies import Body, refusal_of_body
 
 # Gradio writes its page's start into the HTML and makes functions of text, so that scripts can't be stricter. Only
 # Hugging Face may show the page in a frame: that is how a Space is shown.
@@ -42,10 +36,8 @@ CLOSED = re.compile(
 PRIVATE = re.compile(
     r"/(?:openapi\.json|docs(?:/.*)?|redoc|gradio_api/(?:openapi\.json|info|mcp(?:/.*)?))/?", re.DOTALL
 )
+TOOLS = re.compile(r"/gradio_api/mcp(?:/.*)?", re.DOTALL)
 READING = ("GET", "HEAD", "OPTIONS")
-
-
-class _TooLarge(Exception): ...
 
 
 class Guard:
@@ -58,18 +50,17 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = self._headed(_path(scope), send)
+        told = self._headed(path_of(scope), send)
         refusal = _refusal(scope)
         if refusal:
             await refusal(scope, receive, told)
             return
-        length = Headers(scope=scope).get("content-length", "0")
-        try:
-            if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
-                raise _TooLarge
-            await self.app(scope, _counted(receive), told)
-        except _TooLarge:
-            await PlainTextResponse("too large", 413)(scope, receive, told)
+        if TOOLS.fullmatch(path_of(scope)):
+            scope = _with_true_address(scope)
+        async with Body(receive, told) as body:
+            await self.app(scope, body.receive, body.send)
+        if body.refusal:
+            await body.refusal(scope, receive, told)
 
     def _headed(self, path: str, send: Send) -> Send:
         policy = FILE_POLICY if path.startswith("/media/") else PAGE_POLICY
@@ -86,17 +77,26 @@ class Guard:
 
 def _refusal(scope: Scope) -> Response | None:
     """The answer to what is not to reach the application; None for all else."""
-    path = _path(scope)
+    path = path_of(scope)
     if CLOSED.fullmatch(path):
         return PlainTextResponse("not found", 404)
     if scope["method"] not in READING and _of_another_site(Headers(scope=scope)):
         return PlainTextResponse("this page is not of this server: open it at its own address", 403)
     if PRIVATE.fullmatch(path) and not may_see(Request(scope)):
         return JSONResponse({"detail": "Not authenticated"}, 401)
-    return None
+    return refusal_of_body(scope)
 
 
-def _path(scope: Scope) -> str:
+def _with_true_address(scope: Scope) -> Scope:
+    """Gradio answers tools by a request to this server, with the headers of the one that came: from there, forwarded
+    addresses are believed. So the one that is known here takes the place of what the caller said."""
+    headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-for"]
+    if scope.get("client"):
+        headers.append((b"x-forwarded-for", str(scope["client"][0]).encode("latin-1")))
+    return {**scope, "headers": headers}
+
+
+def path_of(scope: Scope) -> str:
     """The path as routes see it: without the one that the application is served under."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
@@ -118,21 +118,6 @@ def _of_another_site(headers: Headers) -> bool:
     return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
 
 
-def _counted(receive: Receive) -> Receive:
-    """A request of no declared length may not be longer either."""
-    left = MOST_BODY_BYTES
-
-    async def counted() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise _TooLarge
-        return message
-
-    return counted
-
-
 def may_see(request: Request) -> bool:
     """Whether a request comes from somebody who has logged in, where that is asked for."""
     app = request.app
@@ -140,26 +125,3 @@ def may_see(request: Request) -> bool:
         return True
     names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
     return any(app.tokens.get(request.cookies.get(name)) for name in names)
-
-
-class Throttle:
-    """So many requests a second of one owner, and so many at once. Safe for threads."""
-
-    def __init__(self, per_second: float = 50.0, at_once: int = 250) -> None:
-        self._rate, self._most = per_second, float(at_once)
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # by owner: requests, and when
-        self._lock = threading.Lock()
-
-    def __call__(self, owner: object) -> None:
-        """Raises ThroughlineError for too many."""
-        if not isinstance(owner, str):
-            return  # refused later, as no owner
-        now = time.monotonic()
-        with self._lock:
-            left, then = self._left.pop(owner, (self._most, now))
-            left = min(self._most, left + (now - then) * self._rate)
-            self._left[owner] = (max(left - 1, 0.0), now)
-            while len(self._left) > MOST_OWNERS:
-                self._left.popitem(last=False)
-        if left < 1:
-            raise ThroughlineError(f"too many requests: expected at most {self._rate:g} a second")

@@ -55,8 +55,15 @@ def serve(folder: Path, port: int) -> None:
 
 
 class Person:
-    def __init__(self, client: httpx.AsyncClient, component: int, number: int, counts: Counts) -> None:
-        self.client, self.component, self.counts = client, component, counts
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        component: int,
+        number: int,
+        counts: Counts,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.client, self.component, self.counts, self.headers = client, component, counts, headers
         self.owner, self.rng = f"{number:032d}", random.Random(number)
         self.asked: list[str] = []
 
@@ -67,7 +74,7 @@ class Person:
             "session_hash": self.owner,
             "data": {"verb": verb, "owner": self.owner, **arguments},
         }
-        answer = await self.client.post("/gradio_api/component_server", json=body)
+        answer = await self.client.post("/gradio_api/component_server", json=body, headers=self.headers)
         found: dict[str, Any] = answer.json()
         if not found.get("ok"):
             self.counts.refused.append(str(found)[:200])

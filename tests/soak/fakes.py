@@ -3,15 +3,21 @@
 import hashlib
 import re
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from pipeline.language.kept import KeptWord
 from storyboard.document.story import Board, Scene, Take, new_id
-from storyboard.rendering.queue import LIMITS, Made, QueueLimits
+from storyboard.media.video import write_video
+from storyboard.rendering.limits import LIMITS, QueueLimits
+from storyboard.rendering.queue import Made
 from storyboard.rendering.takes import Decided
 from storyboard.store.blobs import BlobStore
 from storyboard.studio import Studio
@@ -67,8 +73,14 @@ fake_filter.kept = fake_kept  # type: ignore[attr-defined]
 class FakeMaker:
     """As `rendering.takes.TakeMaker`: so many steps of so many seconds, then files that depend on scene and seed."""
 
-    def __init__(self, media: BlobStore, steps: int = 3, step_seconds: float = 0.001) -> None:
-        self.media, self.steps, self.step_seconds = media, steps, step_seconds
+    def __init__(
+        self,
+        media: BlobStore,
+        steps: int = 3,
+        step_seconds: float = 0.001,
+        beginnings: Mapping[str, bytes] = BEGINNINGS,
+    ) -> None:
+        self.media, self.steps, self.step_seconds, self.beginnings = media, steps, step_seconds, beginnings
         self.frames_per_second, self.device = 8, "cpu"
         self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
         self.encodings = SimpleNamespace(model=MODEL)
@@ -85,7 +97,7 @@ class FakeMaker:
         return hashlib.sha256(f"{decided.conditioning.digest()} {seed}".encode()).digest()
 
     def keep(self, scene: Scene, clip: bytes, decided: Decided, seed: int, seconds: float) -> Take:
-        files = {kind: self.media.put(begin + clip, kind) for kind, begin in BEGINNINGS.items() if kind != "json"}
+        files = {kind: self.media.put(begin + clip, kind) for kind, begin in self.beginnings.items() if kind != "json"}
         trace = self.media.put(b'{"maps": [], "clip": "%s"}' % clip.hex().encode(), "json")
         return Take(
             id=new_id(),
@@ -105,6 +117,18 @@ class FakeMaker:
             render_seconds=seconds,
             created=time.time(),
         )
+
+
+def real_beginnings(folder: Path) -> dict[str, bytes]:
+    """Files that can be read, whatever 32 bytes come after them: a clip as long as a scene is by default."""
+    count = Scene(id="0").num_frames
+    frames = np.random.default_rng(0).integers(60, 200, (count, 12, 18, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    write_video(folder / "clip.mp4", frames, 8)
+    found = {"mp4": (folder / "clip.mp4").read_bytes() + b"\0\0\0\x28free"}
+    for kind in ("webp", "png"):
+        Image.fromarray(frames[0]).save(file := BytesIO(), kind)
+        found[kind] = file.getvalue()
+    return found
 
 
 def open_fake(

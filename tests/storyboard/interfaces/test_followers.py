@@ -10,6 +10,7 @@ import pytest
 from gradio import Error
 
 from storyboard.interfaces import http
+from storyboard.interfaces.admission import Throttle
 from storyboard.interfaces.pools import AT_ONCE, Pools, kind_of
 from storyboard.operations.registry import PAGE, VERBS
 from storyboard.studio import Studio
@@ -35,7 +36,7 @@ def test_sixty_followers_keep_nobody_from_the_page(studio: Studio) -> None:
 
 def streams(studio: Studio, story: str, count: int, most: int = 100) -> list[AsyncIterator[Any]]:
     pools, crowd = Pools(), http.Followers(most)
-    return [http._stream(studio, VERBS["render"], pools, crowd)(ME, story, []) for _ in range(count)]
+    return [http._stream(studio, VERBS["render"], pools, crowd, Throttle())(ME, story, []) for _ in range(count)]
 
 
 def test_whoever_follows_holds_no_thread(studio: Studio) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard.interfaces import cli, commands, http
+from storyboard.interfaces.admission import Throttle
 from storyboard.interfaces.pools import Pools
 from storyboard.operations.registry import VERBS
 from storyboard.studio import Studio
@@ -86,14 +87,14 @@ def test_a_place_is_a_whole_number(studio: Studio, index: Any) -> None:
     scene = story["scenes"][0]["id"]
     with pytest.raises(ThroughlineError, match=f"^index is {index!r}: .*{WHOLE}"):
         studio.edit(ME, story["id"], {"do": "move_scene", "scene": scene, "index": index})
-    move = http._endpoint(studio, VERBS["move_scene"], Pools(), http.Followers())
+    move = http._endpoint(studio, VERBS["move_scene"], Pools(), http.Followers(), Throttle())
     with pytest.raises(Exception, match=f"index is {index!r}: .*{WHOLE}"):
         asyncio.run(move(ME, story["id"], scene, index))
 
 
 def test_what_programs_send_as_text_is_no_less_strict(studio: Studio) -> None:
     story = new(studio)
-    edit = http._endpoint(studio, VERBS["edit_scene"], Pools(), http.Followers())
+    edit = http._endpoint(studio, VERBS["edit_scene"], Pools(), http.Followers(), Throttle())
     with pytest.raises(Exception, match=f"steps is '12': .*{WHOLE}"):
         asyncio.run(edit(ME, story["id"], story["scenes"][0]["id"], json.dumps({"steps": "12"})))
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard.rendering import queue
-from storyboard.rendering.queue import Job, Made, Queue, QueueLimits
+from storyboard.rendering.limits import LIMITS, QueueLimits
+from storyboard.rendering.queue import Job, Made, Queue
 
 SECONDS = 30.0  # until a test gives up
 
@@ -17,7 +18,7 @@ SECONDS = 30.0  # until a test gives up
 class Bench:
     """A queue whose work goes on one step whenever a test lets it; scene names say what happens in them."""
 
-    limits: QueueLimits = queue.LIMITS
+    limits: QueueLimits = LIMITS
     began: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -199,7 +200,7 @@ def test_the_line_has_an_end_for_each_and_for_all(short: Bench) -> None:
     with pytest.raises(ThroughlineError, match=r"^3 scenes are waiting"):
         short.submit("e", owner="they")
     assert short.states() == {"a": "running", "b": "queued", "c": "queued"}
-    assert queue.LIMITS.own_waiting < queue.LIMITS.waiting < queue.KEPT_JOBS
+    assert LIMITS.own_waiting < LIMITS.waiting < queue.KEPT_JOBS
 
 
 def test_a_job_that_takes_too_long_is_stopped(short: Bench) -> None:

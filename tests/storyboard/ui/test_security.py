@@ -19,13 +19,14 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard import logs
 from storyboard.interfaces import http
+from storyboard.interfaces.admission import Throttle
 from storyboard.interfaces.pools import Pools
 from storyboard.logs import Lines, event
 from storyboard.operations.registry import VERBS
 from storyboard.rendering import resources
 from storyboard.studio import Studio
 from storyboard.ui import page
-from storyboard.ui.security import MOST_BODY_BYTES, Throttle
+from storyboard.ui.bodies import MOST_BODY_BYTES
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, YOU
 
@@ -111,7 +112,7 @@ def test_no_stack_trace_reaches_a_browser(address: str, body: bytes) -> None:
 
 async def asked(studio: Studio, verb: str, *arguments: Any) -> list[Any]:
     """All that an endpoint of the API gives."""
-    found = http._endpoint(studio, VERBS[verb], Pools(), http.Followers())(*arguments)
+    found = http._endpoint(studio, VERBS[verb], Pools(), http.Followers(), Throttle())(*arguments)
     return [part async for part in found] if VERBS[verb].streams else [await found]
 
 
