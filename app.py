@@ -80,7 +80,16 @@ def serve(choice: Choice, port: int | None) -> None:
     folder = choice.find()
     samples = checkpoints.assets_folder() / "stories"
     words, offered = vocabulary.read(folder), choice if allowed() else None
-    studio = Studio(choice.load, home(), choice.digest(), samples, words, choice=offered, encoder=choice.encoder())
+    studio = Studio(
+        choice.load,
+        home(),
+        choice.digest(),
+        samples,
+        words,
+        choice=offered,
+        encoder=choice.encoder(),
+        period=choice.period,
+    )
     try:
         threading.Thread(target=studio.maintenance.run, name="maintenance", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 HEIGHT, WIDTH = 96, 144  # pixels, of the embedded model
 NUM_FRAMES, FRAMES_PER_SECOND = 17, 8
+PERIOD = 4  # frames that every latent frame after the first stands for
 STEPS = 24
 TEXT, HISTORY = 2.0, 3.0  # w1 and w2
 

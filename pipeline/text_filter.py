@@ -9,15 +9,22 @@ What is kept of a past prompt depends on that prompt, the current prompt and the
 prompts.
 """
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import platform
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from .encoders.limit import CountsTokens, text_length
+from .encoders.minilm import MINILM_SHA256
 from .encoders.text import TextEncoder, TextEncoding
 from .errors import ThroughlineError, TooLongError
 from .language import matching
@@ -25,7 +32,11 @@ from .language.kept import KeptWord, current_words, in_order, kept_words
 from .language.matching import DEFAULT_THRESHOLD
 from .language.mentions import Analysis, analyse
 from .language.reading import Prompt, PromptReader
+from .language.rows import Row
 
+AT_ONCE = 64  # past prompts that are compared together: some milliseconds
+MOST_ROWS = 512  # prompts with what is known of the words that stood beside theirs, about 40 kB each
+DECIDING_PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "jieba", "snowballstemmer", "stopwordsiso")
 MOST_TOKENS = 512  # that all-MiniLM-L6-v2 has positions for; the model that generates may take fewer
 
 
@@ -161,7 +172,8 @@ class TextFilter:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.reader = PromptReader(encoder)
-        self._limits: tuple[CountsTokens, ...] = ()
+        self._rows: OrderedDict[tuple[str, float], Row] = OrderedDict()  # those used last at the end
+        self.check: Callable[[str], None] = lambda text: None  # raises TooLongError: see `within`
 
     @classmethod
     def from_backbone(cls, name: str = "picturebook") -> "TextFilter":
@@ -177,7 +189,7 @@ class TextFilter:
         """The same filter for a model whose own text encoder takes so much: what is longer can't be rendered, and not
         be looked for in a picture."""
         other = copy(self)
-        other._limits = (limit,)
+        other.check = lru_cache(maxsize=self.reader.cache_size)(lambda text: text_length(limit, text).check())
         return other
 
     def __call__(
@@ -202,25 +214,42 @@ class TextFilter:
         )
         return FilterResult(prompt, threshold, scenes, _current_words(current.analysis, scenes))
 
-    def kept(
-        self, past: str, prompt: str, threshold: float | None = None
-    ) -> tuple[tuple[KeptWord, ...], tuple[KeptWord, ...]]:
-        """The words of one past prompt that are kept and the words of the current one that they match: as a call
-        decides if nothing is pinned or muted, without the reasons and in a tenth of the time. Raises as that does."""
+    def targets(
+        self, past_prompts: Sequence[str], prompt: str, threshold: float | None = None
+    ) -> Iterator[matching.Targets]:
+        """Of each past prompt: its mentions that are kept, and the mentions of the current one that they match, as a
+        call decides if nothing is pinned or muted, in a twentieth of the time. Raises as that does, at the first."""
         threshold = DEFAULT_THRESHOLD if threshold is None else _checked_threshold(threshold)
-        _check_prompts([past], prompt)
-        current = self._read(prompt)
-        try:
-            found = matching.targets(self._read(past), current, threshold)
-        except TooLongError:
-            return (), ()
-        words = (kept_words(past, m, matching.mention_text(current.analysis, k)) for m, k in found)
-        return in_order(words), current_words(prompt, tuple(sorted({k for _, k in found})))
+        _check_prompts(past_prompts, prompt)
+        current, key = self._read(prompt), (prompt, threshold)
+        row = self._rows.pop(key, None) or Row(current, threshold)  # no other thread has it meanwhile
+        for first in range(0, len(past_prompts), AT_ONCE):
+            read = [self._read_past(past) for past in past_prompts[first : first + AT_ONCE]]
+            found = iter(row.targets([past for past in read if past]))
+            yield from (next(found) if past else () for past in read)
+        self._rows[key] = row
+        while len(self._rows) > MOST_ROWS:
+            self._rows.popitem(last=False)
+
+    def words(
+        self, past: str, prompt: str, targets: matching.Targets
+    ) -> tuple[tuple[KeptWord, ...], tuple[KeptWord, ...]]:
+        """The words of a past prompt that are kept and the words of the current one that they match. targets: what
+        `targets` gave."""
+        current = analyse(prompt)
+        words = (kept_words(past, m, matching.mention_text(current, k)) for m, k in targets)
+        return in_order(words), current_words(prompt, tuple(sorted({k for _, k in targets})))
 
     def _read(self, text: str) -> Prompt:
-        for limit in self._limits:
-            text_length(limit, text).check()
+        self.check(text)
         return self.reader.read(text)
+
+    def _read_past(self, text: str) -> Prompt | None:
+        """None for one that gives nothing, for it is too long."""
+        try:
+            return self._read(text)
+        except TooLongError:
+            return None
 
     def _scene(
         self,
@@ -231,9 +260,8 @@ class TextFilter:
         overrides: tuple[Sequence[PlaceInPast], Sequence[PlaceInPast]],
         muted: bool,
     ) -> FilteredScene:
-        try:
-            past = self._read(text)
-        except TooLongError:
+        past = self._read_past(text)
+        if past is None:
             return _unread(index, text)
         match = matching.match(past, current, threshold)
         verdicts = list(match.verdicts)
@@ -250,6 +278,17 @@ class TextFilter:
 @lru_cache(maxsize=1)
 def _minilm_filter() -> TextFilter:
     return TextFilter(TextEncoder.minilm(MOST_TOKENS))
+
+
+@lru_cache(maxsize=1)
+def minilm_digest() -> str:
+    """SHA-256 of all that decides what that filter says: its weights, this code, and the packages that it computes with
+    on this kind of processor. Takes some milliseconds."""
+    here, parts = Path(__file__).parent, [MINILM_SHA256, platform.machine(), torch.backends.cpu.get_cpu_capability()]
+    parts += [f"{name} {metadata.version(name)}" for name in DECIDING_PACKAGES]
+    sources = [Path(__file__), *sorted(here.glob("language/*.py")), *sorted(here.glob("encoders/*.py"))]
+    parts += [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 # Overrides

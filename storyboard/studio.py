@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from pipeline.defaults import PERIOD
 from pipeline.encoders.limit import CountsTokens
 from pipeline.errors import ThroughlineError
 
@@ -57,6 +58,7 @@ class Studio:
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
     words that the model was trained on. encoder: counts the tokens of a prompt as it does; None for the embedded one.
+    period: gives how many frames a latent of it stands for, 4 for the embedded one; asked when a length is edited.
     resume: whether to start renders that a crash or a restart cut short; of several studios over one folder, in several
     processes, one should. choice: the model, if others may be chosen.
     """
@@ -64,12 +66,14 @@ class Studio:
     def __init__(
         self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
         vocabulary: frozenset[str] = frozenset(), resume: bool = True, choice: Choice | None = None,
-        encoder: CountsTokens | None = None,
+        encoder: CountsTokens | None = None, *, period: Callable[[], int] = lambda: PERIOD,
     ) -> None:  # fmt: skip
         self.folder, self._vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples = SampleStories(samples, self.media)
-        renderer = self.renderer = Renderer(self.library, self.media, load, model, resume, encoder=encoder)
+        renderer = self.renderer = Renderer(
+            self.library, self.media, load, model, resume, encoder=encoder, period=period
+        )
         self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
         self.model_picker = ModelPicker(self.renderer, choice, folder, self._learn) if choice else None
 
@@ -184,6 +188,7 @@ class Studio:
         def change(now: Story) -> Story:
             changed = wanted.apply(replace(board, story=now), given)  # also checks what it is given
             lengths.check_edit(self.renderer.encoder, now, changed)
+            lengths.check_frames(self.renderer.period, now, changed)
             return changed
 
         others = self.library.edited(owner, story, base) if base is not None else set()
@@ -242,7 +247,7 @@ class Studio:
 
     # --- what depends on what --------------------------------------------------------------------------------------
 
-    def standings(self, owner: str, story: str) -> dict[str, Standing]:
+    def standings(self, owner: str, story: str) -> Mapping[str, Standing]:
         """How every scene stands at present."""
         return self.renderer.standings(self._head(owner, story))
 

@@ -71,7 +71,7 @@ class ToyBackbone:
     quantizable: ClassVar[tuple[str, ...]] = ()
     reads_padding: ClassVar[bool] = False
     histories, patch, autocast, known_timestep = ("trained", "off"), 1, False, 0
-    native = Native(48, 72, 5, 10, steps=2, text=2.0, history=1.0)
+    native = Native(48, 72, 5, 10, steps=2, text=2.0, history=1.0, period=1)
     activation_size = 5 * 6 * 9 * 3.0
     limits = Limits(UNIT, 96, 96, 9, has_eta=False)
 

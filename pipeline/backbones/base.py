@@ -28,7 +28,10 @@ from ..sampling import Noising, Sampler, Timestep
 
 @dataclass(frozen=True)
 class Native:
-    """What suits a model: the size of its clips in pixels, frames and frames a second, steps, and both weights."""
+    """What suits a model: the size of its clips in pixels, frames and frames a second, steps, and both weights.
+
+    period: frames that every latent frame after the first stands for, so that a clip has `period` k + 1.
+    """
 
     height: int
     width: int
@@ -37,6 +40,7 @@ class Native:
     steps: int
     text: float  # w1
     history: float  # w2
+    period: int
 
 
 @dataclass(frozen=True)

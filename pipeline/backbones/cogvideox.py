@@ -45,7 +45,7 @@ class CogVideoXBackbone(TransformerBackbone):
         self.text: TextEncoder = PaddedTextEncoder(encoder, tokenizer, config.max_text_seq_length, where)
         self.latents = CogVideoXLatents(vae, where)
         self.precondition: Preconditioning = make_preconditioning(None)
-        self.native = native(config, self.latents.unit)
+        self.native = native(config, self.latents.unit, self.latents.period)
         most = self.latents.unit * (1 if config.patch_size_t else 2)  # 1.5's configuration names the largest size
         self.limits = Limits(
             unit=self.latents.unit * self.patch,
@@ -88,7 +88,8 @@ class CogVideoXFamily:
         vae, transformer = (
             json.loads((folder / name / "config.json").read_text(encoding="utf-8")) for name in ("vae", "transformer")
         )
-        return native({"patch_size_t": None, **transformer}, 2 ** (len(vae["block_out_channels"]) - 1))
+        unit = 2 ** (len(vae["block_out_channels"]) - 1)
+        return native({"patch_size_t": None, **transformer}, unit, vae["temporal_compression_ratio"])
 
     def histories(self, folder: Path) -> tuple[str, ...]:
         return histories_of(folder)
@@ -124,12 +125,13 @@ def _check_text_to_video(folder: Path, index: Mapping[str, Any]) -> None:
         raise ThroughlineError(f"model {str(folder)!r} has {channels}: expected a text-to-video model, with as many")
 
 
-def native(config: Mapping[str, Any], unit: int) -> Native:
-    """By the configuration of a transformer. unit: pixels a side of a latent."""
+def native(config: Mapping[str, Any], unit: int, period: int) -> Native:
+    """By the configuration of a transformer. unit: pixels a side of a latent; period: its frames."""
     height, width, newer = config["sample_height"], config["sample_width"], config["patch_size_t"]
     if newer:  # CogVideoX 1.5, whose configuration names the largest size, not the usual one
         height, width = min(height, SIZE_15[0] // unit), min(width, SIZE_15[1] // unit)
-    return Native(height * unit, width * unit, config["sample_frames"], 16 if newer else 8, STEPS, TEXT, HISTORY)
+    size, frames_per_second = (height * unit, width * unit), 16 if newer else 8
+    return Native(*size, config["sample_frames"], frames_per_second, STEPS, TEXT, HISTORY, period)
 
 
 class PaddedTextEncoder(TextEncoder):

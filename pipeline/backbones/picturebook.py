@@ -24,6 +24,7 @@ NATIVE = Native(
     defaults.STEPS,
     defaults.TEXT,
     defaults.HISTORY,
+    defaults.PERIOD,
 )
 MOST_PATCHES = 20  # a side of a clip
 LONGEST = 161  # frames

@@ -3,7 +3,7 @@
 P, C = words of the past and of the current prompt        d = width of the encoder
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
@@ -71,14 +71,24 @@ def rule_of(a: Spelling, b: Spelling, english: bool) -> Rule:
     return Rule(-inf, penalty) if english else Rule(_prefix_strength(a.form, b.form), penalty, FOREIGN_PENALTY)
 
 
+def rule_between(a: Spelling, b: Spelling, english: bool) -> Rule:
+    """`rule_of`, remembered."""
+    rules = _rules_with(b, english)
+    rule = rules.get(a)
+    if rule is None:
+        if len(rules) >= MOST_RULES:
+            rules.clear()
+        rule = rules[a] = rule_of(a, b, english)
+    return rule
+
+
 @lru_cache(maxsize=512)
 def _rules_with(b: Spelling, english: bool) -> dict[Spelling, Rule]:
-    """What is known already of other words beside `b`; whoever meets a new one adds it, and empties it at MOST_RULES,
-    for users may write any number of words."""
+    """What is known already of other words beside `b`."""
     return {}
 
 
-MOST_RULES = 512  # beside each of 512 words
+MOST_RULES = 512  # beside each of 512 words: users may write any number
 
 
 SAME_KIND = 0.65  # what two words of one group of the lists count at least: puppy and dog are 0.5 to 0.7
@@ -135,36 +145,34 @@ class Match:
 
 def match(past: Prompt, current: Prompt, threshold: float) -> Match:
     """The verdict on every mention of `past`; a function of the three arguments alone."""
-    pair = _Pair(past, current, threshold)
+    pair = Pair(past, current, threshold)
     content = [j for j, mention in enumerate(current.analysis.mention_of) if mention is not None]
     scores = pair.cosines[:, content].max(1) if content else np.zeros(len(past.analysis.segments), np.float32)
     return Match(scores, tuple(pair.verdict(m) for m in range(len(past.analysis.mentions))))
 
 
-def targets(past: Prompt, current: Prompt, threshold: float) -> tuple[tuple[int, int], ...]:
-    """The mentions of `past` that are kept, each with its target: what `match` decides, without the reasons, in a
-    fraction of the time."""
-    pair = _Pair(past, current, threshold)
+Targets = tuple[tuple[int, int], ...]  # mentions of a past prompt that are kept, each with its target
+
+
+def targets(past: Prompt, current: Prompt, threshold: float) -> Targets:
+    """What `match` decides, without the reasons. For many past prompts at once: `rows.Row`."""
+    pair = Pair(past, current, threshold)
     found = ((m, pair.target(m)) for m in range(len(past.analysis.mentions)))
     return tuple((m, k) for m, k in found if k is not None)
 
 
-class _Pair:
+class Pair:
     def __init__(self, past: Prompt, current: Prompt, threshold: float) -> None:
         self.prompts, self.threshold = (past, current), threshold
         self.past, self.current = past.analysis, current.analysis
         self.cosines = similarities(past, current)
         self.english = self.past.language == self.current.language == "en"
+        self.conflict = Conflicts(past, current, lambda p, q: self.heads(p, q) >= threshold).between
         self._columns: dict[int, dict[int, float]] = {}
 
     def target(self, m: int) -> int | None:
         """The strongest mention that nothing speaks against."""
-        left, named = self.prompts[0].naming[m][0], self.prompts[1].naming
-        if len(left) == 1:
-            p = left[0]
-            found = [self.column(r[0])[p] if len(r) == 1 else self.strongest(m, k)[0] for k, (r, _) in enumerate(named)]
-        else:
-            found = [self.strongest(m, k)[0] for k in range(len(named))]
+        found = [self.strongest(m, k)[0] for k in range(len(self.current.mentions))]
         likely = [k for k, value in enumerate(found) if value >= self.threshold]
         free = (k for k in sorted(likely, key=lambda k: (-found[k], k)) if not self.conflict(m, k))
         return next(free, None)
@@ -216,20 +224,23 @@ class _Pair:
 
     def _strengths(self, q: int) -> Iterator[tuple[int, float]]:
         spelling, verb, cosines = self.prompts[1].spellings[q], q in self.current.verbs, self.cosines[:, q].tolist()
-        rules = _rules_with(spelling, self.english)
         for p, other, is_verb in self.prompts[0].telling:
-            rule = rules.get(other)
-            if rule is None:
-                if len(rules) >= MOST_RULES:
-                    rules.clear()
-                rule = rules[other] = rule_of(other, spelling, self.english)
-            least, penalty, foreign = rule
+            least, penalty, foreign = rule_between(other, spelling, self.english)
             value = cosines[p] - penalty - foreign
             value = least if value < least else value
             yield p, value - OTHER_SORT_PENALTY if value < 1.0 and is_verb != verb else value
 
-    def conflict(self, m: int, k: int) -> str:
-        """Why two mentions with matching heads are not the same; '' if they may be."""
+
+class Conflicts:
+    """Why mentions with matching heads are not the same. alike: whether two words, of the past and of the current
+    prompt, that phrases are about mean the same sort of thing."""
+
+    def __init__(self, past: Prompt, current: Prompt, alike: Callable[[int, int], bool]) -> None:
+        self.prompts, self.alike = (past, current), alike
+        self.past, self.current = past.analysis, current.analysis
+
+    def between(self, m: int, k: int) -> str:
+        """What speaks against it; '' if they may be the same."""
         if m in self.prompts[0].plain and k in self.prompts[1].plain:
             return ""
         a, b = self.past.mentions[m], self.current.mentions[k]
@@ -245,7 +256,7 @@ class _Pair:
         if self.contradict(p, q, (_looks(a), _looks(b))):
             return f"contradicts '{phrase_text(self.current, q)}'"
         for p in a.phrases[1:]:
-            alike = [q for q in b.phrases if self.heads(p.head, q.head) >= self.threshold]
+            alike = [q for q in b.phrases if self.alike(p.head, q.head)]
             if alike and all(self.contradict(p, q) for q in alike):  # one who wears two hats contradicts neither
                 return f"contradicts '{phrase_text(self.current, alike[0])}'"
         return ""

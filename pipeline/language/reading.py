@@ -27,6 +27,16 @@ class Spelling(NamedTuple):
     tag: str
 
 
+class Told(NamedTuple):
+    """The telling words of a prompt, T, and the M mentions that they may stand for, as arrays."""
+
+    places: np.ndarray  # (T,) among the words of the prompt
+    verbs: np.ndarray  # (T,) whether it is one
+    row: dict[int, int]  # place among the words -> place among the telling ones
+    heads: np.ndarray  # rows that may stand for the first mention, for the second, ...
+    lengths: np.ndarray  # (M,) how many for each
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A prompt as the filter sees it. Rows are its words; only its written form can match a word whose row is zeros."""
@@ -60,6 +70,17 @@ class Prompt:
         """The words that phrases are about, and names: their places, and whether they are verbs."""
         heads = {i for m in self.analysis.mentions for phrase in m.phrases for i in (phrase.head, *phrase.names)}
         return tuple((i, self.spellings[i], i in self.analysis.verbs) for i in sorted(heads))
+
+    @cached_property
+    def told(self) -> Told:
+        row = {place: number for number, (place, _, _) in enumerate(self.telling)}
+        return Told(
+            places=np.array([*row], np.intp),
+            verbs=np.array([verb for _, _, verb in self.telling], bool),
+            row=row,
+            heads=np.array([row[place] for own, _ in self.naming for place in own], np.intp),
+            lengths=np.array([len(own) for own, _ in self.naming], np.intp),
+        )
 
     @cached_property
     def plain(self) -> frozenset[int]:

@@ -5,7 +5,8 @@ Imports neither torch nor gradio: the filter is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -57,16 +58,12 @@ class Kept:
     """A `Remembered` of kept words alone, and the words of the present prompt that they match. It holds on to the last
     value that was made of it, so that an edit makes none again but its own."""
 
-    __slots__ = ("_memory", "_spans", "current", "words")
+    __slots__ = ("_memory", "_spans", "current", "kept", "words")
 
     def __init__(self, words: Sequence[KeptWord], current: Sequence[KeptWord]) -> None:
-        self.words, self.current = words, current
+        self.words, self.current, self.kept = words, current, bool(words)
         self._spans = _spans(words)
         self._memory: RememberedScene | None = None
-
-    @property
-    def kept(self) -> bool:
-        return bool(self.words)
 
     def memory(self, scene: Scene, keyframe: str | None) -> RememberedScene:
         """scene: with the prompt that this was asked about."""
@@ -95,6 +92,30 @@ class Filter(Protocol[D]):
     ) -> D: ...
 
 
+@dataclass
+class Past:
+    """The scenes before one that have words, in order, and the pictures by which they are remembered."""
+
+    scenes: list[Scene] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+    keyframes: list[str | None] = field(default_factory=list)
+
+    def add(self, board: Board, scene: Scene) -> None:
+        """The next scene of the story."""
+        if scene.prompt.strip():
+            self.scenes.append(scene)
+            self.prompts.append(scene.prompt)
+            self.keyframes.append(board.keyframe(scene))
+
+    @classmethod
+    def of(cls, board: Board, scene_id: str) -> Past:
+        """That of one scene."""
+        past = cls()
+        for scene in board.story.scenes[: board.story.index(scene_id)]:
+            past.add(board, scene)
+        return past
+
+
 def past_of(story: Story, scene_id: str) -> list[Scene]:
     """The scenes before one that have words, in order."""
     return [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
@@ -102,21 +123,34 @@ def past_of(story: Story, scene_id: str) -> list[Scene]:
 
 def remembers(story: Story, scene_id: str, filter: Filter[D], threshold: float | None = None) -> D:
     """What the filter says about a scene's past, a FilterResult over `past_of`. `threshold` instead of the scene's."""
-    scene, past = story.scene(scene_id), past_of(story, scene_id)
-    numbers = {other.id: number for number, other in enumerate(past)}
+    scene = story.scene(scene_id)
+    changed = scene if threshold is None else scene.model_copy(update={"threshold": threshold})
+    return decide(changed, past_of(story, scene_id), filter)
+
+
+def decide(scene: Scene, past: Sequence[Scene], filter: Filter[D], prompts: Sequence[str] | None = None) -> D:
+    """What the filter says about a scene. prompts: those of the past scenes, if they are at hand."""
+    pins, mutes, muted_scenes = list[WordPlace](), list[WordPlace](), list[int]()
+    if scene.pins or scene.mutes or scene.muted_scenes:
+        index = {other.id: place for place, other in enumerate(past)}
+        pins, mutes = (list(_places(words, past, index)) for words in (scene.pins, scene.mutes))
+        muted_scenes = [index[other] for other in scene.muted_scenes if other in index]
     return filter(
-        [other.prompt for other in past],
+        [other.prompt for other in past] if prompts is None else prompts,
         scene.prompt,
-        threshold=scene.threshold if threshold is None else threshold,
-        pins=list(places(scene.pins, past)),
-        mutes=list(places(scene.mutes, past)),
-        muted_scenes=[numbers[other] for other in scene.muted_scenes if other in numbers],
+        threshold=scene.threshold,
+        pins=pins,
+        mutes=mutes,
+        muted_scenes=muted_scenes,
     )
 
 
 def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[WordPlace]:
     """Where the words are now; those that are nowhere any more are left out."""
-    index = {scene.id: place for place, scene in enumerate(past)}
+    return _places(words, past, {scene.id: place for place, scene in enumerate(past)})
+
+
+def _places(words: Sequence[WordRef], past: Sequence[Scene], index: Mapping[str, int]) -> Iterator[WordPlace]:
     for word in words:
         if word.scene in index:
             place = find_word(past[index[word.scene]].prompt, word)
@@ -153,10 +187,9 @@ def _within_word(prompt: str, place: int) -> bool:
     return (before.isdigit() and after.isdigit()) or all(c.lower() != c.upper() for c in (before, after))
 
 
-def beginning_of(board: Board, scene_id: str) -> Beginning | None:
+def beginning_of(board: Board, scene: Scene) -> Beginning | None:
     """The end of which clip a scene begins with; None for one that does not continue the scene before it."""
-    index = board.story.index(scene_id)
-    if not index or board.story.scenes[index].seam.kind != "continue":
+    if scene.seam.kind != "continue" or not (index := board.story.index(scene.id)):
         return None
     before = board.story.scenes[index - 1]
     take = board.chosen(before)
@@ -165,12 +198,19 @@ def beginning_of(board: Board, scene_id: str) -> Beginning | None:
 
 def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str) -> Conditioning:
     """What decides a scene's picture at present. decision: what it `remembers`; model: digest of the weights."""
-    story, scene = board.story, board.story.scene(scene_id)
-    memories = [
-        _memory(past, found, board.keyframe(past))
-        for past, found in zip(past_of(story, scene_id), decision.scenes, strict=True)
+    scene, past = board.story.scene(scene_id), Past.of(board, scene_id)
+    return conditioned(board.story, scene, past, decision, model, beginning_of(board, scene))
+
+
+def conditioned(
+    story: Story, scene: Scene, past: Past, decision: Decision, model: str, beginning: Beginning | None
+) -> Conditioning:
+    """The same, with the scene's past at hand."""
+    memories = tuple(
+        _memory(other, found, keyframe)
+        for other, found, keyframe in zip(past.scenes, decision.scenes, past.keyframes, strict=True)
         if found.kept
-    ]
+    )
     return Conditioning(
         model=model,
         prompt=scene.prompt,
@@ -180,8 +220,8 @@ def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str)
         height=story.height,
         num_frames=scene.num_frames,
         rows=_spans(decision.current) if memories else (),
-        memories=tuple(memories),
-        beginning=beginning_of(board, scene_id),
+        memories=memories,
+        beginning=beginning,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pipeline.errors import ThroughlineError
 
 from .film import FilmSettings, Music, Shot, Sound, Voice
-from .story import MOST_SEEDS, KeyframeChoice, Scene, Story, WordRef
+from .story import MOST_OF_A_SCENE, MOST_SEEDS, TOLD, KeyframeChoice, Scene, Story, WordRef
 from .values import Value, new_id, parse
 
 SCENE_FIELDS = frozenset(
@@ -230,7 +230,16 @@ def _changed(value: T, **changes: Any) -> T:
 
 
 def _replaced(story: Story, scene: Scene) -> Story:
+    _check_room(story.scene(scene.id), scene)
     return _with(story, [scene if other.id == scene.id else other for other in story.scenes])
+
+
+def _check_room(before: Scene, after: Scene) -> None:
+    """Raises ThroughlineError for an edit that lets a scene hold more than an archive of it may."""
+    for name, most in MOST_OF_A_SCENE.items():
+        count = len(getattr(after, name))
+        if count > max(most, len(getattr(before, name))):
+            raise ThroughlineError(f"the scene would have {count} {TOLD.get(name, name)}: expected at most {most}")
 
 
 def _inserted(story: Story, place: int, scene: Scene) -> Story:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from typing import Protocol
 
 from pipeline.errors import ThroughlineError
 
@@ -24,7 +25,20 @@ MOST_OVERRIDDEN = 50_000  # pairs with a pin or a mute
 TURN_SECONDS, PAUSE_SECONDS = 0.002, 0.0001  # after so much work other threads have their turn
 
 Words = Sequence[KeptWord]
-AskPair = Callable[[str, str, float | None], tuple[Words, Words]]  # past, prompt, threshold
+Targets = tuple[tuple[int, int], ...]  # mentions of a past prompt that are kept, each with the one that it matches
+
+
+class Pairs(Protocol):
+    """Says the same as the filter about pairs without pins and mutes, in less time: `pipeline.text_filter.TextFilter`,
+    or one that remembers what that said."""
+
+    def targets(self, past_prompts: Sequence[str], prompt: str, threshold: float | None) -> Iterable[Targets]:
+        """Of each past prompt. Raises ThroughlineError as the filter does."""
+        ...
+
+    def words(self, past: str, prompt: str, targets: Targets) -> tuple[Words, Words]:
+        """Those of the past prompt and those of the present one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,16 +69,25 @@ class _Turn:
             self._began = time.perf_counter()
 
 
+@dataclass
+class _Row:
+    """What is kept for one prompt of each past one, if nothing is pinned or muted."""
+
+    kept: dict[str, Kept] = field(default_factory=dict)
+    counted: int = 0  # as how many pairs it counts
+
+
 class FilterCache:
     """Like the filter, for `plan.standings` and `plan.settle`. Safe for threads, and no thread waits for another.
 
-    ask_pair: says the same as the filter about a pair without pins and mutes, in less time (`TextFilter.kept`).
+    pairs: what to ask in place of the filter where nothing is pinned or muted.
     """
 
-    def __init__(self, filter: Filter[Decision], ask_pair: AskPair | None = None) -> None:
-        self._filter, self._ask_pair = filter, ask_pair or self._ask
+    def __init__(self, filter: Filter[Decision], pairs: Pairs | None = None) -> None:
+        self._filter, self._pairs = filter, pairs
         self._overridden = lru_cache(maxsize=MOST_OVERRIDDEN)(lambda *pair: Kept(*self._ask(*pair)))
-        self._rows: OrderedDict[tuple[str, float | None], dict[str, Kept]] = OrderedDict()  # prompt, threshold -> past
+        self._rows: OrderedDict[tuple[str, float | None], _Row] = OrderedDict()  # by prompt and threshold
+        self._counted = 0  # pairs in all rows
         self._busy: set[_Turn] = set()
         self._lock = threading.Lock()  # of the order of the rows; never held while the filter is asked
 
@@ -98,25 +121,35 @@ class FilterCache:
     def _row(self, past_prompts: Sequence[str], prompt: str, threshold: float | None) -> list[Kept]:
         """What is kept of each past prompt if nothing is pinned or muted."""
         with self._lock:
-            row = self._rows.setdefault((prompt, threshold), {})
+            row = self._rows.setdefault((prompt, threshold), _Row())
             self._rows.move_to_end((prompt, threshold))
-        found = [row.get(past) for past in past_prompts]
+        found = list(map(row.kept.get, past_prompts))
         if None in found:
             self._fill(row, past_prompts, prompt, threshold)
-            found = [row[past] for past in past_prompts]
+            found = [row.kept[past] for past in past_prompts]
         return found  # type: ignore[return-value]
 
-    def _fill(self, row: dict[str, Kept], past_prompts: Sequence[str], prompt: str, threshold: float | None) -> None:
+    def _fill(self, row: _Row, past_prompts: Sequence[str], prompt: str, threshold: float | None) -> None:
         turn = _Turn(self._busy)
+        missing = [past for past in dict.fromkeys(past_prompts) if past not in row.kept]
         with turn:
-            for past in past_prompts:
-                if past not in row:
-                    row[past] = Kept(*self._ask_pair(past, prompt, threshold))
-                    turn.pass_on()
+            for past, kept in zip(missing, self._asked(missing, prompt, threshold), strict=True):
+                row.kept[past] = kept
+                turn.pass_on()
         with self._lock:
-            pairs = sum(map(len, self._rows.values()))
-            while pairs > MOST_PAIRS and len(self._rows) > 1:
-                pairs -= len(self._rows.popitem(last=False)[1])
+            if self._rows.get((prompt, threshold)) is row:
+                self._counted += len(row.kept) - row.counted
+                row.counted = len(row.kept)
+            while self._counted > MOST_PAIRS and len(self._rows) > 1:
+                self._counted -= self._rows.popitem(last=False)[1].counted
+
+    def _asked(self, past_prompts: Sequence[str], prompt: str, threshold: float | None) -> Iterator[Kept]:
+        if self._pairs is None:
+            yield from (Kept(*self._ask(past, prompt, threshold)) for past in past_prompts)
+            return
+        found = self._pairs.targets(past_prompts, prompt, threshold)
+        for past, targets in zip(past_prompts, found, strict=True):
+            yield Kept(*self._pairs.words(past, prompt, targets))
 
     def _ask(
         self,

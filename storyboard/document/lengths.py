@@ -1,10 +1,12 @@
-"""Whether the words of a scene fit into what a model's text encoder takes: the one rule for everything that is typed or
-imported.
+"""Whether the words of a scene fit into what a model's text encoder takes, the one rule for everything that is typed or
+imported; and how many frames a clip may have.
 
 Imports neither torch nor gradio: what counts is given (`pipeline.backbones.counting.TokenCounter`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from pipeline.encoders.limit import CountsTokens, text_length
 from pipeline.errors import ThroughlineError, TooLongError
@@ -36,3 +38,13 @@ def check_edit(encoder: CountsTokens, before: Story, after: Story) -> None:
         for text in dict.fromkeys(getattr(scene, field) for scene in after.scenes):
             if text not in known:
                 text_length(encoder, text).check(name)
+
+
+def check_frames(period: Callable[[], int], before: Story, after: Story) -> None:
+    """Raises ThroughlineError for a number of frames that an edit brings and that the model's family can't make. What a
+    story has already stays. period: see `pipeline.backbones.base.Native`; asked where there is something to check."""
+    known = {scene.num_frames for scene in before.scenes}
+    for frames in dict.fromkeys(scene.num_frames for scene in after.scenes):
+        if frames not in known and (frames - 1) % period():
+            expected = f"{period()} k + 1, such as {period() * 4 + 1}"
+            raise ThroughlineError(f"num_frames is {frames}: expected {expected}")

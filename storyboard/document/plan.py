@@ -15,7 +15,7 @@ from typing import Literal
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .conditioning import Decision, Filter, conditioning_of, past_of, remembers
+from .conditioning import Decision, Filter, Past, beginning_of, conditioned, decide
 from .story import Board, Conditioning, Scene, Story
 
 State = Literal["blank", "new", "fresh", "stale", "waiting"]
@@ -62,18 +62,46 @@ class Plan:
 Check = Callable[[Scene], None]  # raises ThroughlineError for a scene that the model can't take
 
 
+@dataclass(frozen=True)
+class Assessed:
+    """How the scenes of a board stood, as far as an edit leaves it as it was."""
+
+    board: Board
+    model: str
+    standings: Mapping[str, Standing]
+
+    def same_until(self, board: Board, model: str) -> int:
+        """How many scenes from the first on are made from what they were made from then."""
+        then, now = self.board.story, board.story
+        if (self.model, then.width, then.height) != (model, now.width, now.height):
+            return 0
+        pairs = enumerate(zip(then.scenes, now.scenes, strict=False))
+        least = min(len(then.scenes), len(now.scenes))
+        return next((k for k, (a, b) in pairs if a != b or self.board.chosen(a) is not board.chosen(b)), least)
+
+
 def standings(
-    board: Board, filter: Filter[Decision], model: str, check: Check = lambda scene: None
+    board: Board,
+    filter: Filter[Decision],
+    model: str,
+    check: Check = lambda scene: None,
+    before: Assessed | None = None,
 ) -> dict[str, Standing]:
-    """How every scene stands, by id, in order. One that fails the check stops itself alone."""
-    found: dict[str, Standing] = {}
-    changing: set[str] = set()
-    for scene in board.story.scenes:
-        reason = _why_unfit(scene, check)
-        stopped = Standing("fresh" if _is_imported(board, scene) else "blank", (reason,))
-        found[scene.id] = stopped if reason else _standing(board, scene, filter, model, changing)
-        if _will_change(scene, found[scene.id]):
-            changing.add(scene.id)
+    """How every scene stands, by id, in order. One that fails the check stops itself alone.
+
+    before: what the same filter and check said of an earlier state of the board, where that is known: the scenes before
+    the first that changed since are not gone through again.
+    """
+    walk, found = _Walk(board, filter, model), dict[str, Standing]()
+    same = before.same_until(board, model) if before else 0
+    for number, scene in enumerate(board.story.scenes):
+        known = before.standings[scene.id] if before and number < same else None
+        if known is None or known.state == "stale":  # the reasons may name scenes that come later
+            reason = _why_unfit(scene, check)
+            stopped = Standing("fresh" if _is_imported(board, scene) else "blank", (reason,))
+            known = stopped if reason else walk.standing(scene)
+        found[scene.id] = known
+        walk.pass_by(scene, known)
     return found
 
 
@@ -91,28 +119,55 @@ def _is_imported(board: Board, scene: Scene) -> bool:
     return take is not None and take.source == "imported"
 
 
-def _standing(board: Board, scene: Scene, filter: Filter[Decision], model: str, changing: Collection[str]) -> Standing:
-    """changing: the scenes before that may get another keyframe."""
-    take = board.chosen(scene)
-    if _is_imported(board, scene):
-        return Standing("fresh")
-    if not scene.prompt.strip():
-        return Standing("blank")
-    try:
-        now = conditioning_of(board, scene.id, remembers(board.story, scene.id, filter), model)
-    except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
-        return Standing("blank", (_unread_before(board.story, scene.id, filter) or str(error),))
-    needs = _needs(now)
-    waits_for = tuple(other for other in needs if other in changing)
-    standing = Standing("fresh", (), needs, waits_for, now)
-    if take is None or take.conditioning is None:
-        return replace(standing, state="new", reasons=("not rendered yet",))
-    if take.conditioning.digest() != now.digest():
-        return replace(standing, state="stale", reasons=why_stale(board.story, take.conditioning, now))
-    if waits_for:
-        numbers = ", ".join(str(board.story.index(other) + 1) for other in waits_for)
-        return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))
-    return standing
+class _Walk:
+    """Through the scenes of a board, from the first on."""
+
+    def __init__(self, board: Board, filter: Filter[Decision], model: str) -> None:
+        self.board, self.filter, self.model = board, filter, model
+        self.past, self.changing = Past(), set[str]()  # the scenes before; those that may get another keyframe
+        self.numbers = {scene.id: number for number, scene in enumerate(board.story.scenes, 1)}
+
+    def pass_by(self, scene: Scene, standing: Standing) -> None:
+        if _will_change(scene, standing):
+            self.changing.add(scene.id)
+        self.past.add(self.board, scene)
+
+    def standing(self, scene: Scene) -> Standing:
+        """How the next scene stands."""
+        if _is_imported(self.board, scene):
+            return Standing("fresh")
+        if not scene.prompt.strip():
+            return Standing("blank")
+        try:
+            decision = decide(scene, self.past.scenes, self.filter, self.past.prompts)
+        except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
+            return Standing("blank", (self._unread() or str(error),))
+        beginning = beginning_of(self.board, scene)
+        now = conditioned(self.board.story, scene, self.past, decision, self.model, beginning)
+        needs = _needs(now)
+        waits_for = tuple(filter(self.changing.__contains__, needs))
+        return self._compared(scene, now, Standing("fresh", (), needs, waits_for, now))
+
+    def _compared(self, scene: Scene, now: Conditioning, standing: Standing) -> Standing:
+        """standing: that of a scene whose take is what its words make."""
+        take = self.board.chosen(scene)
+        if take is None or take.conditioning is None:
+            return replace(standing, state="new", reasons=("not rendered yet",))
+        if take.conditioning.digest() != now.digest():
+            return replace(standing, state="stale", reasons=why_stale(self.board.story, take.conditioning, now))
+        if standing.waits_for:
+            numbers = ", ".join(str(self.numbers[other]) for other in standing.waits_for)
+            return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))
+        return standing
+
+    def _unread(self) -> str | None:
+        """In words: the first past scene that the filter can't read, if there is one."""
+        for past in self.past.scenes:
+            try:
+                self.filter([], past.prompt, threshold=None, pins=[], mutes=[], muted_scenes=[])
+            except ThroughlineError:
+                return f"the prompt of scene {self.numbers[past.id]} can't be read"
+        return None
 
 
 def _needs(now: Conditioning) -> tuple[str, ...]:
@@ -120,16 +175,6 @@ def _needs(now: Conditioning) -> tuple[str, ...]:
     remembered = [memory.scene for memory in now.memories]
     continued = [now.beginning.scene] if now.beginning else []
     return tuple(dict.fromkeys(remembered + continued))
-
-
-def _unread_before(story: Story, scene_id: str, filter: Filter[Decision]) -> str | None:
-    """In words: the first past scene that the filter can't read, if there is one."""
-    for past in past_of(story, scene_id):
-        try:
-            filter([], past.prompt, threshold=None, pins=[], mutes=[], muted_scenes=[])
-        except ThroughlineError:
-            return f"the prompt of scene {story.index(past.id) + 1} can't be read"
-    return None
 
 
 def _will_change(scene: Scene, standing: Standing) -> bool:
@@ -286,15 +331,21 @@ def _with_needs(story: Story, found: Mapping[str, Standing], wanted: Collection[
 def settle(board: Board, filter: Filter[Decision], model: str) -> Board:
     """Chooses, for each scene whose chosen take is not what its words make now, the newest take that is. Undo comes
     out fresh this way wherever it was before."""
-    changing: set[str] = set()
+    walk = _Walk(board, filter, model)
     for scene in board.story.scenes:
-        standing = _standing(board, scene, filter, model, changing)
-        if _will_change(scene, standing):
-            changing.add(scene.id)
-        if standing.conditioning is None or standing.state not in ("new", "stale") or scene.locked:
-            continue
-        now = standing.conditioning.digest()
-        fitting = [take for take in board.takes_of(scene.id) if take.conditioning and take.conditioning.digest() == now]
+        standing = walk.standing(scene)
+        fitting = None if scene.locked else _fitting(walk.board, scene, standing)
         if fitting:
-            board = replace(board, story=edits.choose_take(board.story, scene.id, fitting[-1].id))
-    return board
+            story = edits.choose_take(walk.board.story, scene.id, fitting)
+            walk.board, scene = replace(walk.board, story=story), story.scene(scene.id)
+        walk.pass_by(scene, standing)
+    return walk.board
+
+
+def _fitting(board: Board, scene: Scene, standing: Standing) -> str | None:
+    """The newest take that a scene's words make now, where another one is chosen."""
+    if standing.conditioning is None or standing.state not in ("new", "stale"):
+        return None
+    now = standing.conditioning.digest()
+    takes = reversed(board.takes_of(scene.id))
+    return next((take.id for take in takes if take.conditioning and take.conditioning.digest() == now), None)

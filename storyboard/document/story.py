@@ -47,6 +47,14 @@ __all__ = [  # also what others take from here: the document is one thing to the
 
 MOST_FRAMES = 161  # of a scene: 20 seconds at 8 a second
 MOST_SCENES = 500
+MOST_OF_A_SCENE = {  # by edits and in archives
+    "pins": 500,
+    "mutes": 500,
+    "muted_scenes": MOST_SCENES,
+    "keyframes": 500,
+    "removed": 5000,
+}
+TOLD = {"muted_scenes": "muted scenes", "removed": "deleted takes"}  # what errors call them
 
 
 class GuidanceSettings(Value):

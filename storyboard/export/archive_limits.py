@@ -10,17 +10,9 @@ from typing import Any
 
 from pipeline.errors import ThroughlineError
 
-from ..document.story import MOST_SCENES
+from ..document.story import MOST_OF_A_SCENE, MOST_SCENES, TOLD
 from ..store.memory import bytes_in_memory
 
-MOST_OF_A_SCENE = {  # in each scene; the app itself comes nowhere near
-    "pins": 500,
-    "mutes": 500,
-    "muted_scenes": MOST_SCENES,
-    "keyframes": 500,
-    "removed": 5000,
-}
-TOLD = {"muted_scenes": "muted scenes", "removed": "deleted takes"}
 MOST_STORY_BYTES = 128 << 20  # of memory, by estimate: the story with its takes, which stay there while it is open
 MOST_PAST_BYTES = 256 << 20  # of memory, by estimate: all steps of undo, while they are brought in
 MOST_STEPS, MOST_STEP_SCENES = 10_000, 60_000  # of undo, and the scenes of all of them

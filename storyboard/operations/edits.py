@@ -19,7 +19,6 @@ from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WordOfScene
 from .registry import edit
 
 NOTHING: Json = {}
-PERIOD = 4  # frames that every latent frame after the first stands for
 
 
 def _changes(given: Any) -> set[tuple[str, str]]:
@@ -51,7 +50,7 @@ def add_scene(
     fields: Annotated[Json, Field(description="Settings of the new scene")] = NOTHING,
 ) -> Story:
     """A new scene before another one, with the settings of the scene before it."""
-    return edits.add_scene(board.story, index, **_scene_fields(fields, edits.SCENE_FIELDS | {"id"}))
+    return edits.add_scene(board.story, index, **_only(fields, edits.SCENE_FIELDS | {"id"}, "scene"))
 
 
 @edit("duplicate")
@@ -75,7 +74,7 @@ def move_scene(board: Board, scene: SceneId, index: Place) -> Story:
 @edit(_scene_label, _changes)
 def edit_scene(board: Board, scene: SceneId, changes: Changes = NOTHING) -> Story:
     """Changes settings of a scene: CHANGES is JSON such as {"prompt": "...", "guidance": {"history": 3}}."""
-    return edits.edit_scene(board.story, scene, **_scene_fields(changes, edits.SCENE_FIELDS))
+    return edits.edit_scene(board.story, scene, **_only(changes, edits.SCENE_FIELDS, "scene"))
 
 
 @edit("film settings", lambda given: {("", "film")})
@@ -146,11 +145,3 @@ def _only(changes: Mapping[str, Any], names: frozenset[str], what: str) -> dict[
         expected = f"expected one of {', '.join(sorted(names))}"
         raise ThroughlineError(f"{reprlib.repr(name)} of a {what} can't be edited: {expected}")
     return dict(changes)
-
-
-def _scene_fields(changes: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """The types are checked with the scene. Stories that have another number of frames can still be read."""
-    frames = changes.get("num_frames")
-    if type(frames) is int and (frames - 1) % PERIOD:
-        raise ThroughlineError(f"num_frames is {reprlib.repr(frames)}: expected {PERIOD} k + 1, such as 17")
-    return _only(changes, names, "scene")

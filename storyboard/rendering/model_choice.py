@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
+from pipeline.backbones.registry import family_of
 from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Choice:
     def encoder(self) -> TokenCounter:
         """Counts the tokens of a prompt as the model does, without loading it. Raises ThroughlineError."""
         return TokenCounter.of(self.find())
+
+    def period(self) -> int:
+        """Frames that a latent of its clips stands for. Raises ThroughlineError."""
+        folder = self.find()
+        return family_of(folder).native(folder).period
 
     def load(self) -> StoryPipeline:
         """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""

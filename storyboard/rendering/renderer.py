@@ -17,21 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
+from pipeline.defaults import PERIOD
 from pipeline.encoders.limit import CountsTokens
 from pipeline.errors import ThroughlineError
 
 from ..continuity.meter import Meter
 from ..document import edits, lengths, plan
 from ..document.filter_cache import FilterCache
-from ..document.plan import Plan, Standing
+from ..document.plan import Assessed, Plan, Standing
 from ..document.story import Board, Conditioning, Scene, Story, Take, WordRef, cache_key
 from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
 from ..store.library import Library
+from ..store.pairs import PairStore
 from ..store.room import check_disk
 from ..store.schema import Head
 from .callers import caller_address
+from .kept_pairs import KeptPairs
 from .limits import LIMITS, QueueLimits
 from .queue import CLOSING_SECONDS, Job, Made, Queue
 from .resources import check_memory
@@ -66,18 +69,21 @@ class Renderer:
         resume: bool = True,
         limits: QueueLimits = LIMITS,
         encoder: CountsTokens | None = None,
+        period: Callable[[], int] = lambda: PERIOD,
     ) -> None:
         self.library, self.media, self.model, self._load = library, media, model, load
         self.encoder = encoder or TokenCounter.of(checkpoints.find())
+        self.period = period  # frames that a latent of the model's clips stands for
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
+        self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
         self.filter_cache = self._new_cache()
         self.meter = self._new_meter()
         self._loading, self._choosing = threading.Lock(), threading.Lock()
-        self._standings: OrderedDict[str, tuple[int, dict[str, Standing]]] = OrderedDict()  # by story, of a revision
+        self._standings: OrderedDict[str, tuple[int, Assessed]] = OrderedDict()  # by story, of a revision
         self._assessing = StoryLocks()
         self._soon = ThreadPoolExecutor(MOST_ASSESSED, thread_name_prefix="standings")
-        self._coming: dict[str, Future[dict[str, Standing]]] = {}  # by story
+        self._coming: dict[str, Future[Mapping[str, Standing]]] = {}  # by story
         self._submitting = threading.Lock()
         self.queue = Queue(self._work, self._ended, limits, free_memory)
         if resume:
@@ -104,6 +110,7 @@ class Renderer:
             if job.saved:
                 self.library.job_store.put_back(job.saved)
         self._soon.shutdown(wait=False, cancel_futures=True)
+        self._pairs.close()
         self.meter.close()
 
     # --- the models ------------------------------------------------------------------------------------------------
@@ -135,7 +142,7 @@ class Renderer:
     def _new_cache(self) -> FilterCache:
         return FilterCache(
             lambda past_prompts, prompt, **settings: self.filter(past_prompts, prompt, **settings),
-            lambda past, prompt, threshold: self.filter.kept(past, prompt, threshold),
+            KeptPairs(lambda: self.filter, self._pairs),
         )
 
     @property
@@ -153,7 +160,9 @@ class Renderer:
         """Whether there is a model to render with."""
         return self._maker is not None
 
-    def switch(self, load: Callable[[], StoryPipeline], model: str, encoder: CountsTokens) -> None:
+    def switch(
+        self, load: Callable[[], StoryPipeline], model: str, encoder: CountsTokens, period: int = PERIOD
+    ) -> None:
         """Loads another model and goes on with that; a render that is under way ends with the one it began with.
 
         A former one that fills a GPU makes room first, and is loaded again when it is next needed. Whatever `load`
@@ -166,6 +175,7 @@ class Renderer:
             maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
             with self._choosing:
                 self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
+                self.period = lambda: period
                 self._filter = self._filter and self._filter.within(encoder)
                 self.filter_cache = self._new_cache()  # what is too long to be remembered is another question now
                 self._standings.clear()
@@ -187,20 +197,21 @@ class Renderer:
 
     # --- what there is to do ---------------------------------------------------------------------------------------
 
-    def standings(self, head: Head) -> dict[str, Standing]:
+    def standings(self, head: Head) -> Mapping[str, Standing]:
         """How every scene stands, worked out once a revision. Only callers with the same story wait for each other."""
         story = head.board.story.id
         with self._assessing.of(story):
             known = self.known(head)
             return known if known is not None else self._assessed(head)
 
-    def _assessed(self, head: Head) -> dict[str, Standing]:
+    def _assessed(self, head: Head) -> Mapping[str, Standing]:
         with self._choosing:
             model, encoder, cache = self.model, self.encoder, self.filter_cache
-        found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder))
+            _, before = self._standings.get(head.board.story.id, (-1, None))
+        found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder), before)
         with self._choosing:
             if cache is self.filter_cache:  # else another model was chosen meanwhile
-                self._standings[head.board.story.id] = (head.rev, found)
+                self._standings[head.board.story.id] = (head.rev, Assessed(head.board, model, found))
                 self._standings.move_to_end(head.board.story.id)
                 while len(self._standings) > MOST_STANDINGS:
                     self._standings.popitem(last=False)
@@ -218,7 +229,7 @@ class Renderer:
             return None
         return self.known(head)
 
-    def _come(self, head: Head) -> Future[dict[str, Standing]]:
+    def _come(self, head: Head) -> Future[Mapping[str, Standing]]:
         """One piece of work for a story at a time, so that one that is edited all the while leaves room for others."""
         story = head.board.story.id
         with self._choosing:
@@ -228,10 +239,10 @@ class Renderer:
                 coming = self._coming[story] = self._soon.submit(self.standings, head)
         return coming
 
-    def known(self, head: Head) -> dict[str, Standing] | None:
+    def known(self, head: Head) -> Mapping[str, Standing] | None:
         """How scenes stand if that is worked out already."""
-        rev, found = self._standings.get(head.board.story.id, (-1, None))
-        return found if rev == head.rev else None
+        rev, known = self._standings.get(head.board.story.id, (-1, None))
+        return known.standings if known and rev == head.rev else None
 
     def plan(self, head: Head, scenes: Collection[str] | None = None) -> Plan:
         """`plan.make_plan` with estimates. Raises ThroughlineError for scenes that do not exist."""

@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from storyboard.document.story import MOST_SCENES
+from storyboard.document.story import MOST_OF_A_SCENE, MOST_SCENES
 from storyboard.export import archive, archive_limits
 from storyboard.store.memory import bytes_in_memory
 from tests.soak.fakes import BEGINNINGS, open_fake
@@ -56,7 +56,7 @@ def story_of(pins: int) -> Json:
 def most_pins(most_bytes: int) -> int:
     """As many as there may be for a story of so many bytes in memory."""
     one, two = (bytes_in_memory(packed(story_of(pins)).decode()) for pins in (100, 200))
-    return min(archive_limits.MOST_OF_A_SCENE["pins"], int(100 + (most_bytes - one) / ((two - one) / 100)))
+    return min(MOST_OF_A_SCENE["pins"], int(100 + (most_bytes - one) / ((two - one) / 100)))
 
 
 def takes_of(clips: list[bytes], files: Files) -> Iterator[Json]:

@@ -61,6 +61,21 @@ def test_its_own_limits_and_defaults_hold(folder: Path) -> None:
         pipeline(PROMPTS[0], eta=0.5)
 
 
+def test_its_own_rule_on_lengths_holds_at_an_edit(folder: Path, tmp_path: Path) -> None:
+    digest = checkpoints.digest(folder)
+    for period, wanted in ((lambda: registry.family_of(folder).native(folder).period, None), (None, "4 k \\+ 1")):
+        given = {"period": period} if period else {}
+        studio = Studio(lambda: loading.load(str(folder), "cpu"), tmp_path / f"home {wanted}", digest, **given)
+        desk = Desk.new(studio, *PROMPTS)
+        edit = {"do": "edit_scene", "scene": desk.ids[0], "changes": {"num_frames": 6}}
+        if wanted:
+            with pytest.raises(ThroughlineError, match=f"num_frames is 6: expected {wanted}, such as 17"):
+                studio.edit(desk.owner, desk.story, edit)
+        else:
+            studio.edit(desk.owner, desk.story, edit)
+        studio.close()
+
+
 def test_a_history_that_it_does_not_take_is_refused(folder: Path) -> None:
     with pytest.raises(
         ThroughlineError, match=r"history is 'reference', which .* can't take: expected 'trained' or 'off'"

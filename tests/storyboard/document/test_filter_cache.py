@@ -78,7 +78,9 @@ def test_words_that_are_kept_are_those_of_the_full_answer(
     real: TextFilter, past: str, prompt: str, threshold: float | None
 ) -> None:
     whole = real([past], prompt, threshold=threshold)
-    for found, words in zip(real.kept(past, prompt, threshold), (whole.scenes[0].words, whole.current), strict=True):
+    (targets,) = real.targets([past], prompt, threshold)
+    quick = real.words(past, prompt, targets)
+    for found, words in zip(quick, (whole.scenes[0].words, whole.current), strict=True):
         kept = [word for word in words if word.kept]
         assert [(w.start, w.end, w.mention, w.matched) for w in found] == [
             (w.start, w.end, w.mention, w.matched) for w in kept
@@ -86,13 +88,13 @@ def test_words_that_are_kept_are_those_of_the_full_answer(
 
 
 def test_the_quick_answer_gives_the_very_same_standings(real: TextFilter) -> None:
-    board, quick = Board(edits.new_story("Film", TEN + MORE)), FilterCache(real, real.kept)
+    board, quick = Board(edits.new_story("Film", TEN + MORE)), FilterCache(real, real)
     for _ in range(2):
         assert plan.standings(board, quick, "m") == plan.standings(board, real, "m")
 
 
 def test_the_cache_holds_no_more_than_so_many_pairs(real: TextFilter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filter_cache, "MOST_PAIRS", 12)
-    pairs, board = FilterCache(real, real.kept), Board(edits.new_story("Film", TEN))
+    pairs, board = FilterCache(real, real), Board(edits.new_story("Film", TEN))
     assert plan.standings(board, pairs, "m") == plan.standings(board, real, "m")
-    assert sum(map(len, pairs._rows.values())) <= 12
+    assert sum(len(row.kept) for row in pairs._rows.values()) <= 12

@@ -7,11 +7,11 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
-from storyboard.document.story import MOST_SCENES, Board, Story, WordRef
+from storyboard.document.story import MOST_OF_A_SCENE, MOST_SCENES, Board, Story, WordRef
 from storyboard.export import archive
 from storyboard.export.archive import open_archive, write_archive
 from storyboard.export.archive_history import UndoHistory, UndoStep
-from storyboard.export.archive_limits import MOST_OF_A_SCENE, check_steps, check_story
+from storyboard.export.archive_limits import check_steps, check_story
 from tests.storyboard.export.test_archive import bundled, entries_of, listed, refused
 
 WORD = {"scene": "a", "text": "b"}
@@ -95,3 +95,22 @@ def test_more_values_than_are_read_are_counted(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(archive, "MOST_STORY_BYTES", 1 << 30)
     large = bundled(tmp_path / "b.zip", listed({**entries_of(good), "takes.json": b"[" + b"0," * 1_500_000 + b"0]"}))
     refused(large, "has 1500001 values in takes.json: expected at most 1500000")
+
+
+def test_an_edit_lets_a_scene_hold_no_more_than_its_archive_may() -> None:
+    words = tuple(WordRef(scene="a", text="b", occurrence=number) for number in range(MOST_OF_A_SCENE["pins"]))
+    story = Story.model_validate({"id": "s", "scenes": [{"id": "a", "prompt": "b"}, {"id": "b", "pins": words}]})
+    with pytest.raises(ThroughlineError, match=r"^the scene would have 501 pins: expected at most 500$"):
+        edits.pin_word(story, "b", WordRef(scene="a", text="c"))
+    muted = edits.mute_word(story, "b", words[0])
+    assert len(muted.scenes[1].pins) == 499, "what there is room for goes on"
+    full = story.model_copy(
+        update={
+            "scenes": (
+                story.scenes[0],
+                story.scenes[1].model_copy(update={"pins": (*words, WordRef(scene="a", text="c"))}),
+            )
+        }
+    )
+    assert edits.edit_scene(full, "b", prompt="c").scenes[1].prompt == "c", "an old story that holds more can be edited"
+    assert len(edits.release_word(full, "b", words[0]).scenes[1].pins) == 500
