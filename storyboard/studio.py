@@ -23,13 +23,14 @@ from .document import edits, lengths, plan
 from .document.conditioning import remembers
 from .document.plan import Standing
 from .document.story import Board, Story
-from .export import archive, archive_import, film
+from .export import archive, archive_import
 from .export.samples import SampleStories
 from .media.fit import Fit
 from .operations import arguments as args
 from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.edits import take_of
+from .operations.film import FilmOperations
 from .operations.inputs import checked_owner
 from .operations.registry import for_page, read_edit
 from .operations.waiting import waiting
@@ -41,7 +42,6 @@ from .store.blobs import BlobStore
 from .store.clips import imported_take, keep_picture, read_frames
 from .store.library import Library
 from .store.maintenance import Maintenance
-from .store.schema import Head
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -53,7 +53,7 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
-class Studio:
+class Studio(FilmOperations):
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
@@ -168,12 +168,6 @@ class Studio:
     def get_story(self, owner: Owner, story: StoryId) -> Json:
         """A story with its scenes and their takes."""
         return self._shown(self._head(owner, story))
-
-    def _head(self, owner: str, story: str) -> Head:
-        return self.library.head(checked_owner(owner), story)
-
-    def _shown(self, head: Head, **more: Any) -> Json:
-        return {"story": views.story_view(head, self.renderer.known(head)), **more}
 
     # --- edits -----------------------------------------------------------------------------------------------------
 
@@ -371,22 +365,6 @@ class Studio:
         return {}
 
     # --- files -----------------------------------------------------------------------------------------------------
-
-    @for_page(slow=True)
-    def film(self, owner: Owner, story: StoryId, format: args.Format = "mp4") -> Json:
-        """Writes an export of a story and gives where it is served."""
-        board = self._head(owner, story).board
-        whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
-        try:
-            digest, suffix = film.export(board, self.media, format, whole)
-        except OSError as error:
-            raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
-        return views.export_view(digest, suffix, board.story.title, format)
-
-    @for_page(slow=True)
-    def export_story(self, owner: Owner, story: StoryId) -> Json:
-        """A story with all its takes as one zip file, which import_story reads."""
-        return self.film(owner, story, "story.zip")
 
     @for_page(slow=True)
     def import_story(self, owner: Owner, data: args.Upload, name: args.FileName = "story.zip") -> Json:

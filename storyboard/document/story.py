@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
-from .film import FilmSettings, Seam, Shot
+from .film import FilmSettings, Seam, Shot, Sound
 from .values import (
     MOST_CHARACTERS,
     MOST_SEEDS,
@@ -139,6 +139,12 @@ class Story(Value):
             twice = next(scene_id for scene_id in ids if ids.count(scene_id) > 1)
             raise PydanticCustomError("ids", "scene '{twice}' is there twice, expected an id each", {"twice": twice})
         return self
+
+    @property
+    def sounds(self) -> list[Sound]:
+        """Music and voices."""
+        found = [self.film.music, *(scene.shot.voice for scene in self.scenes)]
+        return [sound for sound in found if sound]
 
     def scene(self, scene_id: str) -> Scene:
         """Raises ThroughlineError if there is none of that id."""

@@ -106,6 +106,7 @@ def media_of(board: Board, past: UndoHistory = NOTHING) -> list[MediaName]:
     for story in (board.story, *(step.story for step in past.steps)):
         for scene in story.scenes:
             found.update(dict.fromkeys((choice.keyframe, "png") for choice in scene.keyframes))
+        found.update(dict.fromkeys((sound.file, "m4a") for sound in story.sounds))
     return list(found)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from .captions import ACCENT, BLANK, INK, PAPER, RULE, SOFT_INK, Typeface, typeface_for, wrapped
+from ..film.captions import ACCENT, BLANK, INK, PAPER, RULE, SOFT_INK, Typeface, typeface_for, wrapped
 
 PAGE = (1754, 1240)  # pixels: A4 across at 150 dots an inch
 PAGE_COLUMNS, PAGE_ROWS = 3, 2

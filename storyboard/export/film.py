@@ -4,89 +4,47 @@ Everything is made of a board and a function that gives the frames of a take, ui
 shape and the highest rate of its takes; takes of another shape are cut to it, never stretched, and takes of another
 rate last as long as they did. Scenes without a take are left out of the film. Each file is there whole or not at all.
 
-Does not cover: sound. A story archive is in `storyboard.export.archive`.
+A story archive is in `storyboard.export.archive`, the composition of a film in `storyboard.film`.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Scene, Seam, Take
+from ..film import subtitles
+from ..film.cues import Cue, cues
+from ..film.cut import Cut, cut_of
+from ..media.fit import fitted
 from ..media.sizes import good_scale
 from ..media.temporary import temporary_folder
-from ..media.video import write_gif, write_video
+from ..media.video import SoundTrack, write_gif, write_video
 from ..store.blobs import BlobStore
-from ..store.clips import read_frames
+from ..store.clips import read_frames, stream_frames
 from ..store.files import file_name, whole_file
 from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
-from . import captions, transitions
 from .archive import media_of, write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
 from .finishing import finished
 
-FramesOf = Callable[[Take], np.ndarray]
-
 GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
 PDF_DOTS_PER_INCH = 150
 PANEL_WIDTH = 480  # pixels: how wide a sheet needs a keyframe at most
-FORMATS = ("mp4", "finished.mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip")
+MIXED_BYTES = 48_000 * 2 * 4  # a second of a mix; what it is made of takes half as much
+FORMATS = ("mp4", "finished.mp4", "gif", "sheet.png", "sheet.pdf", "clips.zip", "story.zip", "srt", "vtt")
 
 
-@dataclass(frozen=True)
-class FilmScene:
-    """A scene that is in the film."""
-
-    number: int  # of the scene in the story, from 1
-    scene: Scene
-    take: Take
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The film of a board, before any picture of it is read."""
-
-    shots: tuple[FilmScene, ...]
-    frames_per_second: float
-
-    @property
-    def lengths(self) -> list[int]:
-        """Frames that each shot has at the film's rate."""
-        return [_length(shot.take, self.frames_per_second) for shot in self.shots]
-
-    @property
-    def seams(self) -> list[Seam]:
-        return [shot.scene.seam for shot in self.shots]
-
-    @property
-    def starts(self) -> list[int]:
-        """The film's frame in which each shot begins."""
-        return transitions.scene_starts(self.lengths, self.seams, self.frames_per_second)
-
-    @property
-    def marks(self) -> dict[str, float]:
-        """Seconds at which each scene of the film begins, by its id."""
-        marks = transitions.scene_marks(self.lengths, self.seams, self.frames_per_second)
-        return {shot.scene.id: mark for shot, mark in zip(self.shots, marks, strict=True)}
-
-    @property
-    def seconds(self) -> float:
-        return transitions.film_length(self.lengths, self.seams, self.frames_per_second) / self.frames_per_second
-
-
-def cut_of(board: Board) -> Cut:
-    """The scenes that have a take, in order."""
-    found = [(number, scene, board.chosen(scene)) for number, scene in enumerate(board.story.scenes, 1)]
-    shots = tuple(FilmScene(number, scene, take) for number, scene, take in found if take)
-    return Cut(shots, max((shot.take.frames_per_second for shot in shots), default=1.0))
+FramesOf = Callable[[Take], Iterable[np.ndarray]]  # of a take, uint8 (H, W, 3) one after the other
+SoundOf = Callable[[str], Path]  # where the sound of a digest lies
 
 
 def export(
@@ -97,16 +55,21 @@ def export(
     if format not in FORMATS:
         raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
 
-    def frames_of(take: Take) -> np.ndarray:
-        return read_frames(media, take, enlarged=True)
+    def frames_of(take: Take) -> Iterable[np.ndarray]:
+        return stream_frames(media, take)
+
+    def sound_of(digest: str) -> Path:
+        return media.path(digest, "m4a")
 
     makers: dict[str, Callable[[Path], None]] = {
-        "mp4": lambda path: film_mp4(path, board, frames_of),
-        "finished.mp4": lambda path: film_mp4(path, board, lambda take: finished(read_frames(media, take))),
+        "mp4": lambda path: film_mp4(path, board, frames_of, sound_of),
+        "finished.mp4": lambda path: film_mp4(path, board, lambda take: finished(read_frames(media, take)), sound_of),
         "gif": lambda path: film_gif(path, board, frames_of),
         "sheet.png": lambda path: sheet_png(path, board, frames_of),
         "sheet.pdf": lambda path: sheet_pdf(path, board, frames_of),
-        "clips.zip": lambda path: clips_zip(path, board, frames_of),
+        "clips.zip": lambda path: clips_zip(path, board, frames_of, sound_of),
+        "srt": lambda path: subtitle_file(path, board, subtitles.srt),
+        "vtt": lambda path: subtitle_file(path, board, subtitles.vtt),
         "story.zip": lambda path: _story_zip(path, media, *(whole() if whole else (board, NOTHING))),
     }
     suffix = format.rpartition(".")[2]
@@ -118,9 +81,11 @@ def export(
 
 
 def _check_room(board: Board, media: BlobStore, folder: Path) -> None:
-    """An export takes about as much as all that a story shows: once where it is made, once where it is kept."""
-    needed = media.bytes_of(media_of(board))
-    check_disk(folder, needed, SPARE_TEMPORARY_BYTES)
+    """An export takes about as much as all that a story shows: once where it is made, once where it is kept. The sound
+    of a film is mixed where it is made."""
+    needed, cut = media.bytes_of(media_of(board)), cut_of(board)
+    decoded = sum(cue.seconds for cue in cues(cut, board.story.film))
+    check_disk(folder, needed + round((decoded + cut.seconds * bool(decoded)) * MIXED_BYTES), SPARE_TEMPORARY_BYTES)
     check_disk(media.folder, needed)
 
 
@@ -137,14 +102,17 @@ def _story_zip(path: Path, media: BlobStore, board: Board, past: UndoHistory) ->
 # --- the film --------------------------------------------------------------------------------------------------------
 
 
-def film_mp4(path: Path, board: Board, frames_of: FramesOf) -> None:
-    """The film at `good_scale`, with captions under the pictures if the story says so.
+def film_mp4(path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf | None = None) -> None:
+    """The film at `good_scale`, with captions under the pictures and with sound if the story says so; None: silent.
 
     Raises ThroughlineError if no scene has a take, OSError if the file can't be written.
     """
+    from ..film.mix import sound_track  # it loads moviepy
+
     cut, size = _some_cut(board), film_size(board)
-    with whole_file(path) as part:
-        write_video(part, _film(board, cut, frames_of, size), cut.frames_per_second)
+    with temporary_folder() as folder, whole_file(path) as part:
+        sound = sound_track(cut, board.story.film, sound_of, folder) if sound_of else None
+        write_video(part, _film(board, cut, frames_of, size), cut.frames_per_second, sound=sound)
 
 
 def film_gif(path: Path, board: Board, frames_of: FramesOf) -> None:
@@ -170,41 +138,24 @@ def _some_cut(board: Board) -> Cut:
 
 
 def _film(board: Board, cut: Cut, frames_of: FramesOf, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    clips = (_clip(shot.take, frames_of, size, cut.frames_per_second) for shot in cut.shots)
-    frames = transitions.join(clips, cut.seams, cut.frames_per_second)
-    if not board.story.captions:
-        return frames
-    strips = captions.caption_strips([(shot.number, shot.scene.prompt) for shot in cut.shots], size[0])
-    return captions.captioned(frames, cut.starts, strips)
+    from ..film.picture import film_frames  # it loads moviepy
+
+    burnt_in = board.story.captions and board.story.film.captions == "burnt in"
+    return film_frames(cut, frames_of, size, burnt_in)
 
 
-def _length(take: Take, frames_per_second: float) -> int:
-    return max(1, round(take.num_frames * frames_per_second / take.frames_per_second))
-
-
-def _clip(take: Take, frames_of: FramesOf, size: tuple[int, int], frames_per_second: float) -> np.ndarray:
-    """The frames of a take at another size and rate."""
-    frames = frames_of(take)
-    places = np.arange(_length(take, frames_per_second)) * take.frames_per_second / frames_per_second
-    places = np.minimum(np.floor(places + 1e-9).astype(int), len(frames) - 1)
-    made: dict[int, np.ndarray] = {}  # frames that are shown several times are cut once
-    for place in places:
-        if place not in made:
-            made[place] = _fitted(frames[place], size)
-    return np.stack([made[place] for place in places])
-
-
-def _fitted(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if frame.shape[:2] == size[::-1]:
-        return frame
-    return np.asarray(ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS))
+def subtitle_file(path: Path, board: Board, written: Callable[[Cut], str]) -> None:
+    """The captions of the film as text, whether or not the film itself has any. Raises as `film_mp4` does."""
+    text = written(_some_cut(board))
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 # --- its clips -------------------------------------------------------------------------------------------------------
 
 
-def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
-    """scene-01.mp4 and so on, numbered as in the story, without seams and captions, and prompts.txt.
+def clips_zip(path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf | None = None) -> None:
+    """scene-01.mp4 and so on, numbered as in the story, whole, with their own sound, and prompts.txt.
 
     Raises as `film_mp4` does.
     """
@@ -217,11 +168,22 @@ def clips_zip(path: Path, board: Board, frames_of: FramesOf) -> None:
     ):
         for shot in cut.shots:
             clip = folder / f"scene-{shot.number:0{digits}}.mp4"
-            frames = _clip(shot.take, frames_of, size, shot.take.frames_per_second)
-            write_video(clip, frames, shot.take.frames_per_second)
+            sound = _own_sound(shot.take, sound_of, folder) if sound_of else None
+            frames = (fitted(frame, size) for frame in frames_of(shot.take))
+            write_video(clip, frames, shot.take.frames_per_second, sound=sound)
             bundle.write(clip, clip.name)
             clip.unlink()
         bundle.writestr("prompts.txt", prompts_text(board, digits))
+
+
+def _own_sound(take: Take, sound_of: SoundOf, folder: Path) -> SoundTrack | None:
+    from ..film.mix import write_mix  # it loads moviepy
+
+    if not take.sound:
+        return None
+    seconds = take.num_frames / take.frames_per_second
+    mix = write_mix([Cue("clip", take.sound, 0.0, seconds)], sound_of, seconds, 0.0, folder)
+    return SoundTrack(mix, seconds)
 
 
 def prompts_text(board: Board, digits: int = 2) -> str:
@@ -281,7 +243,8 @@ def _keyframe(board: Board, scene: Scene, frames_of: FramesOf) -> Image.Image | 
     if take is None:
         return None
     own: Sequence[int] = [choice.index for choice in scene.keyframes if choice.take == take.id]
-    frames = frames_of(take)
-    frame = frames[min(own[0] if own else take.keyframe_index, len(frames) - 1)]
+    wanted = own[0] if own else take.keyframe_index
+    for frame in islice(frames_of(take), wanted + 1):
+        shown = frame
     height = max(2, round(PANEL_WIDTH * board.story.height / board.story.width))
-    return Image.fromarray(_fitted(frame, (PANEL_WIDTH, height)))
+    return Image.fromarray(fitted(shown, (PANEL_WIDTH, height)))

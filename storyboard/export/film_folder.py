@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from pipeline.errors import ThroughlineError
@@ -71,6 +70,10 @@ def _publish(folder: Path, film: Path) -> None:
     """Moves the files into place, the film last; files of an earlier film of that name go, others stay."""
     target = scenes_folder(film)
     target.mkdir(exist_ok=True)
+    beside = [film.with_suffix(suffix) for suffix in (".srt", ".vtt")]
+    for path in beside:
+        if (folder / path.name).exists():
+            (folder / path.name).replace(path)
     made = sorted(path for path in folder.iterdir() if path.name != film.name)
     for path in made:
         path.replace(target / path.name)
@@ -93,11 +96,6 @@ def write_scene(folder: Path, scene: SceneDone, frames_per_second: float, scale:
     """The clip and the keyframe of a scene; the keyframe at the size in which it is remembered."""
     write_video(folder / clip_name(scene.scene), scene.frames, frames_per_second, scale)
     Image.fromarray(scene.keyframe).save(folder / keyframe_name(scene.scene))
-
-
-def write_film(path: Path, scenes: Sequence[SceneDone], frames_per_second: float, scale: int) -> None:
-    """One scene after the other in one file. A frame that two scenes share is shown once."""
-    write_video(path, np.concatenate([scene.frames[scene.continues :] for scene in scenes]), frames_per_second, scale)
 
 
 def write_trace(folder: Path, scenes: Sequence[SceneDone], film: Mapping[str, Any]) -> None:

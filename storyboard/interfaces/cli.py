@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -21,6 +20,8 @@ from pipeline.errors import ThroughlineError
 
 from ..media.fit import FitMode
 from ..rendering.model_choice import Choice, add_options
+from . import film_options
+from .numbers import number, whole_number
 
 if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need not wait for
     from pipeline.story_pipeline import StoryPipeline
@@ -114,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command.set_defaults(run=render)
     _add_story_options(command.add_argument_group("the story"))
+    film_options.add(command.add_argument_group("the film"))
     _add_picture_options(command.add_argument_group("the picture"))
     _add_sampling_options(command.add_argument_group("how it is made"))
     _add_machine_options(command.add_argument_group("what makes it"))
@@ -138,9 +140,6 @@ def _add_story_options(group: argparse._ArgumentGroup) -> None:
                             "(default: fit)")  # fmt: skip
     group.add_argument("--cut", nargs=2, type=number(0, 1), default=(0.5, 0.5), metavar=("ACROSS", "DOWN"),
                        help="where --fit fill cuts, from 0 (keeps left, top) to 1 (default: 0.5 0.5)")  # fmt: skip
-    group.add_argument("--seams", nargs="+", choices=("cut", "continue"), default=[], metavar="SEAM",
-                       help="how each scene but the first follows the one before it: by a cut, or going on from its "
-                            "last frames (default: cuts)")  # fmt: skip
     group.add_argument("--negative-prompt", metavar="TEXT", help="what the film should not show")
 
 
@@ -195,34 +194,6 @@ def _add_machine_options(group: argparse._ArgumentGroup) -> None:
                        help="precision of the transformer (default: bfloat16 where that is fast)")  # fmt: skip
 
 
-def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
-    """The argparse type of whole numbers from `least` to `most`."""
-
-    def parse(text: str) -> int:
-        value = int(text) if text.strip().lstrip("+-").isdecimal() else None
-        if value is None or value < least or (most is not None and value > most):
-            span = f"from {least} on" if most is None else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"{text!r} is not possible: expected a whole number {span}")
-        return value
-
-    return parse
-
-
-def number(least: float, most: float) -> Callable[[str], float]:
-    """The argparse type of finite numbers from `least` to `most`."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not possible: expected a number from {least} to {most}")
-        return value
-
-    return parse
-
-
 # --- render --------------------------------------------------------------------------------------------------------
 
 
@@ -231,15 +202,18 @@ def render(options: argparse.Namespace) -> None:
     _check(options)
     from pipeline import loading
 
-    from ..export.film_folder import staging, write_film, write_scene, write_trace
+    from ..export.film_folder import staging, write_scene, write_trace
     from ..export.finishing import check_finish
+    from ..export.prompt_film import write_film
     from ..media.sizes import good_scale
+    from ..media.temporary import temporary_folder
     from ..rendering.film import check_film
 
     choice = Choice.of(options)
     choice.find()
     loading.find_device(options.device)
-    with staging(options.out) as target:
+    with temporary_folder() as folder, staging(options.out) as target:
+        extras = film_options.extras(options, folder)
         pipeline = choice.load()
         order = _order(options, pipeline)
         check_film(pipeline, order)
@@ -251,7 +225,7 @@ def render(options: argparse.Namespace) -> None:
             check_finish(width)
             scale = 1
         scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale), options.finish)
-        write_film(target / options.out.name, scenes, rate, scale)
+        write_film(target / options.out.name, scenes, rate, scale, extras)
         write_trace(target, scenes, _film_entry(options, order, pipeline, rate, options.finish or scale))
     print(options.out)
 
@@ -267,6 +241,7 @@ def _check(options: argparse.Namespace) -> None:
     if len(options.clips) > len(options.prompts):
         counts = f"{len(options.clips)} clips for {len(options.prompts)} prompts"
         raise ThroughlineError(f"{counts}: expected a prompt for each clip")
+    film_options.check(options)
     check_target(options.out)
     for clip in options.clips:
         with _told_in_full(clip):
@@ -282,7 +257,7 @@ def _order(options: argparse.Namespace, pipeline: StoryPipeline) -> FilmOrder:
     names = ("height", "width", "num_frames", "steps", "seed", "eta", "negative_prompt", "threshold")
     settings = _given(**{name: getattr(options, name) for name in names})
     lengths = _lengths(options, pipeline)
-    seams = tuple(options.seams)
+    seams = film_options.seams(options)
     return FilmOrder(tuple(options.prompts), guidance, vars(pipeline.native) | settings, lengths, seams)
 
 

@@ -28,6 +28,8 @@ from ..operations.arguments import (
     Prompts,
     SceneId,
     Scenes,
+    SoundData,
+    SoundFile,
     StoryId,
     Title,
     Word,
@@ -127,6 +129,43 @@ def redo(studio: Studio, owner: Owner, story: StoryId) -> Json:
     return studio.redo(owner, story)
 
 
+# --- the film --------------------------------------------------------------------------------------------------------
+
+
+def music_file(studio: Studio, owner: Owner, story: StoryId, sound: SoundFile) -> Json:
+    """Music under the whole film, from a file."""
+    return studio.music_file(owner, story, _file(sound))
+
+
+@for_programs(shell=music_file)
+def import_music(studio: Studio, owner: Owner, story: StoryId, sound: SoundData) -> Json:
+    """Music under the whole film, from a sound file in base64. A shell gives the path of the file instead."""
+    return studio.import_music(owner, story, sound)
+
+
+def voice_file(studio: Studio, owner: Owner, story: StoryId, scene: SceneId, sound: SoundFile) -> Json:
+    """A voice over a scene, from a file."""
+    return studio.voice_file(owner, story, scene, _file(sound))
+
+
+@for_programs(shell=voice_file)
+def import_voice(studio: Studio, owner: Owner, story: StoryId, scene: SceneId, sound: SoundData) -> Json:
+    """A voice over a scene, from a sound file in base64. A shell gives the path of the file instead."""
+    return studio.import_voice(owner, story, scene, sound)
+
+
+def _file(path: str) -> Path:
+    if not Path(path).is_file():
+        raise ThroughlineError(f"sound {path!r} does not exist: expected a file")
+    return Path(path)
+
+
+@for_programs()
+def timeline(studio: Studio, owner: Owner, story: StoryId) -> Json:
+    """What is in the film, from when on and for how long, with captions and sounds: as an export would have it."""
+    return studio.timeline(owner, story)
+
+
 # --- rendering -------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +219,6 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 @for_programs()
 def film(studio: Studio, owner: Owner, story: StoryId, format: Format = "mp4") -> Json:
-    """An export: mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip. URL in the answer is where it is
-    served."""
+    """An export: mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip, story.zip, srt or vtt. URL in the answer is
+    where it is served."""
     return studio.film(owner, story, format)

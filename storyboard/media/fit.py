@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+from PIL import Image, ImageOps
+
 from pipeline.errors import ThroughlineError
 
 FitMode = Literal["fit", "fill", "stretch"]
@@ -37,3 +40,10 @@ class Fit:
 
 
 FIT, FILL = Fit("fit"), Fit("fill")
+
+
+def fitted(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame, uint8 (H, W, 3), at another size, width and height: cut to its shape, never stretched."""
+    if frame.shape[:2] == size[::-1]:
+        return frame
+    return np.asarray(ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS))

@@ -1,6 +1,6 @@
 """Video files in and out, through ffmpeg: numpy frames, uint8 (F, H, W, 3), or one (H, W, 3) after the other.
 
-Does not cover: sound (`storyboard.media.sound`), pictures (`storyboard.media.images`).
+Does not cover: the sound of clips (`storyboard.media.sound`), pictures (`storyboard.media.images`).
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from itertools import chain
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -25,17 +26,44 @@ from .fit import FILL, Fit
 from .header import ENDS_EARLY, Header, read_header
 from .temporary import temporary_folder
 
-__all__ = ["CODECS", "GUARDED", "MOST_BYTES", "check_clip", "read_clip", "write_gif", "write_video"]
+__all__ = [
+    "CODECS", "GUARDED", "MOST_BYTES", "RATE", "RAW_SOUND", "SoundTrack", "check_clip", "read_clip", "stream_clip",
+    "write_gif", "write_video",
+]  # fmt: skip
 
 MOST_BYTES = 384 << 20  # of the frames that come out
 MOST_DAMAGED = 0.1  # share of the frames that may have been mended by the decoder
+RATE = 48_000  # samples a second of a film's sound
+RAW_SOUND = ("-f", "f32le", "-ar", str(RATE), "-ac", "2")  # how it comes: left and right, -1 to 1
 BT709 = "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_second: float, scale: int = 1) -> None:
+@dataclass(frozen=True)
+class SoundTrack:
+    """The sound of a film."""
+
+    samples: Path  # in RAW_SOUND
+    seconds: float  # how long it is to be: as long as the pictures
+    filters: str = "anull"  # ffmpeg's, on the way into the file
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """As ffmpeg's, after the pictures: AAC, which browsers and QuickTime play."""
+        exact = f"aresample={RATE},apad,atrim=end_sample={round(self.seconds * RATE)}"
+        return (*RAW_SOUND, "-i", f"file:{self.samples}", "-map", "0:v:0", "-map", "1:a:0",
+                "-af", f"{self.filters},{exact}", "-c:a", "aac", "-b:a", "192k", "-ar", str(RATE))  # fmt: skip
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    frames_per_second: float,
+    scale: int = 1,
+    sound: SoundTrack | None = None,
+) -> None:
     """An H.264 file that browsers play: yuv420p, BT.709, its index in front. `scale` enlarges the picture.
 
-    frames: an array or anything that gives frame after frame, none of which is kept.
+    frames: an array or anything that gives frame after frame, none of which is kept. sound changes none of them.
     Raises OSError if the file can't be written, ThroughlineError if there is no frame. Sides times scale must be even.
     """
     first, frames = _first(path, frames)
@@ -45,7 +73,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_second: flo
         f"zscale=w={width * scale}:h={height * scale}:f=lanczos:m=bt709:r=limited,format=yuv420p,setparams={BT709}"
     )
     _encode(
-        path, first, map(holdable, frames), frames_per_second, "-vf", resize,
+        path, first, map(holdable, frames), frames_per_second, *(sound.options if sound else ()), "-vf", resize,
         "-c:v", "libx264", "-preset", "medium", "-crf", "16",
         "-movflags", "+faststart+write_colr", "-f", "mp4",
     )  # fmt: skip
@@ -126,42 +154,67 @@ def read_clip(
     damaged, or more than the limits allow: of the frames, no more than `most_bytes` are read.
     """
     header, frame_bytes = read_header(path), height * width * 3
-    name, most = repr(path.name), most_bytes // frame_bytes
+    most = most_bytes // frame_bytes
     wanted = filters.frames_wanted(header, frames_per_second)
     if wanted > most:
         raise ThroughlineError(
-            f"clip {name} is too long: {wanted} frames of {width} x {height}, expected at most {most}"
+            f"clip {path.name!r} is too long: {wanted} frames of {width} x {height}, expected at most {most}"
         )
-    frames = _decoded(path, header, height, width, frames_per_second, fit, most)
-    seen = 1 + int((header.last + filters.margin(header, frames_per_second)) * frames_per_second)
-    if len(frames) < ENDS_EARLY * min(seen, wanted) - 1:
-        found = len(frames) / frames_per_second
-        raise ThroughlineError(f"clip {name} is damaged: {found:.1f} of {header.seconds:.1f} s can be decoded")
-    return frames[:wanted] if len(frames) >= wanted else np.concatenate([frames, _held(frames, wanted)])
+    command = _command(path, header, (width, height), frames_per_second, fit, most)
+    found = ffmpeg.run(*command, most_bytes=(most + 1) * frame_bytes, pixels=header.pixels)
+    count = len(found.output) // frame_bytes
+    _check_whole(path, header, frames_per_second, count, found)
+    frames = np.frombuffer(found.output, np.uint8, count * frame_bytes).reshape(count, height, width, 3)
+    return frames[:wanted] if count >= wanted else np.concatenate([frames, np.repeat(frames[-1:], wanted - count, 0)])
 
 
-def _held(frames: np.ndarray, wanted: int) -> np.ndarray:
-    """The last frame, as often as it takes: it may last longer than others."""
-    return np.repeat(frames[-1:], wanted - len(frames), axis=0)
+def stream_clip(
+    path: Path, height: int, width: int, frames_per_second: float, fit: Fit = FILL
+) -> Generator[np.ndarray, None, None]:  # (H, W, 3)
+    """The same frame after frame, of any length: the next is decoded when it is asked for, and none is kept. Raises as
+    `read_clip` does; for damage, after the frames before it."""
+    header, frame_bytes = read_header(path), height * width * 3
+    wanted, count, last = filters.frames_wanted(header, frames_per_second), 0, None
+    command = _command(path, header, (width, height), frames_per_second, fit, wanted)
+    chunks = ffmpeg.stream(*command, chunk_bytes=frame_bytes, pixels=header.pixels)
+    with closing(chunks):
+        while True:
+            try:
+                chunk = next(chunks)
+            except StopIteration as end:
+                _check_whole(path, header, frames_per_second, count, end.value)
+                break
+            if len(chunk) == frame_bytes:
+                count, last = count + 1, np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
+                if count <= wanted:
+                    yield last
+    assert last is not None, "a whole clip has a frame"
+    yield from repeat(last, wanted - count)  # the last one may last longer than others
 
 
-def _decoded(
-    path: Path, header: Header, height: int, width: int, frames_per_second: float, fit: Fit, most: int
-) -> np.ndarray:
-    name, frame_bytes = repr(path.name), height * width * 3
-    result = ffmpeg.run(
+def _command(
+    path: Path, header: Header, size: tuple[int, int], frames_per_second: float, fit: Fit, most: int
+) -> tuple[str, ...]:
+    return (
         "-v", "verbose", *LOCAL_ONLY, *GUARDED, *filters.decoder(header), "-f", header.demuxer, "-i", f"file:{path}",
-        "-map", "0:V:0", "-vf", filters.chain(header, width, height, frames_per_second, fit),
+        "-map", "0:V:0", "-vf", filters.chain(header, *size, frames_per_second, fit),
         "-frames:v", str(most + 1), "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
-        most_bytes=(most + 1) * frame_bytes, pixels=header.pixels,
     )  # fmt: skip
-    count = len(result.output) // frame_bytes
-    if "Cannot allocate memory" in result.messages or result.returncode < 0:
+
+
+def _check_whole(path: Path, header: Header, frames_per_second: float, count: int, end: ffmpeg.Finished) -> None:
+    """Raises ThroughlineError for a clip that could not be decoded as it was meant, or not to its end."""
+    name = repr(path.name)
+    if "Cannot allocate memory" in end.messages or end.returncode < 0:
         size = f"{header.width} x {header.height}"
         raise ThroughlineError(f"clip {name} of {size} takes more memory than a clip may: make it smaller first")
-    if result.returncode or not count or _damage(result.messages) > MOST_DAMAGED:
-        raise ThroughlineError(f"clip {name} is damaged: {_why(result.messages)}")
-    return np.frombuffer(result.output, np.uint8, count * frame_bytes).reshape(count, height, width, 3)
+    if end.returncode or not count or _damage(end.messages) > MOST_DAMAGED:
+        raise ThroughlineError(f"clip {name} is damaged: {_why(end.messages)}")
+    wanted = filters.frames_wanted(header, frames_per_second)
+    seen = 1 + int((header.last + filters.margin(header, frames_per_second)) * frames_per_second)
+    if count < ENDS_EARLY * min(seen, wanted) - 1:
+        found = count / frames_per_second
+        raise ThroughlineError(f"clip {name} is damaged: {found:.1f} of {header.seconds:.1f} s can be decoded")
 
 
 def _damage(messages: str) -> float:

@@ -35,8 +35,12 @@ Word = Annotated[str, Field(description="A word or several, as written in the ea
 WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")]
 Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
 NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]
-Format = Annotated[Line, Field(description="mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip or story.zip")]
+Format = Annotated[
+    Line, Field(description="mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip, story.zip, srt or vtt")
+]
 Archive = Annotated[str, Field(description="Content of a story archive (zip), in base64")]
+SoundData = Annotated[str, Field(description="Content of a sound file, or of a video with sound, in base64")]
+SoundFile = Annotated[str, Field(description="Path of a sound file, or of a video with sound")]
 ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from ..document.conditioning import WordPlace, past_of, places, word_ref
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Scene, Story, Take
 from ..export.film import export_name
+from ..film.cues import cues
+from ..film.cut import Cut, FilmCard, FilmScene
 from ..rendering.queue import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
@@ -138,6 +140,32 @@ def export_view(digest: str, suffix: str, title: str, format: str) -> View:
     """Where an export is served, and what it is called when it is saved."""
     name = export_name(title, format)
     return {"url": media_url(digest, suffix, name), "name": name}
+
+
+def timeline_view(cut: Cut, story: Story) -> View:
+    """The film in seconds. captions: where they are, "none" for a film without any; each part has its own."""
+    rate, where = cut.frames_per_second, story.film.captions if story.captions else "none"
+    parts = [
+        {**_part_view(part), "start": start / rate, "seconds": length / rate, "seam": part.seam.model_dump(mode="json")}
+        for part, start, length in zip(cut.parts, cut.part_starts, cut.part_lengths, strict=True)
+    ]
+    sounds = [
+        {"kind": cue.kind, "url": media_url(cue.file, "m4a"), "start": cue.start, "seconds": cue.seconds,
+         "skip": cue.part.skip, "speed": cue.part.speed, "level": cue.level, "fade_in": cue.fade_in,
+         "fade_out": cue.fade_out, "loop": cue.loop}
+        for cue in cues(cut, story.film)
+    ]  # fmt: skip
+    figures = {"frames": cut.frames, "frames_per_second": rate, "seconds": cut.seconds}
+    return {**figures, "captions": where, "ducking": story.film.ducking, "parts": parts, "sounds": sounds}
+
+
+def _part_view(part: FilmScene | FilmCard) -> View:
+    if isinstance(part, FilmCard):
+        return {"scene": None, "text": part.card.text}
+    own, shot = part.take.frames_per_second, part.scene.shot
+    used = {"skip": part.used.first / own, "used": part.used.frames / own, "speed": shot.speed, "hold": shot.hold}
+    clip = media_url(part.take.clip, "mp4")
+    return {"scene": part.scene.id, "number": part.number, "clip": clip, "caption": part.caption, **used}
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------

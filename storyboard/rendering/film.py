@@ -30,7 +30,7 @@ class FilmOrder:
         default_factory=dict
     )  # fields of `Settings`; scene k, from 0, adds k to the seed
     lengths: tuple[int, ...] = ()  # frames of each scene, instead of the settings'
-    seams: tuple[str, ...] = ()  # of each scene but the first, "cut" or "continue"; none for cuts
+    seams: tuple[str, ...] = ()  # of each scene but the first: see `Seam`; none for cuts
     clips: tuple[np.ndarray, ...] = ()  # of the first scenes, uint8 (F, H, W, 3): those are not generated
 
     def scene_settings(self, scene: int) -> Settings:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..media.fit import FIT, Fit
 from ..media.images import is_picture
 from ..media.importing import read_any
 from ..media.sizes import good_scale
-from ..media.sound import keep_sound
+from ..media.sound import keep_sound, keep_upload
 from ..media.temporary import temporary_folder
 from .blobs import BlobStore
 from .room import check_disk
@@ -56,13 +57,15 @@ def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
     return media.put(file.getvalue(), "png")
 
 
-def read_frames(media: BlobStore, take: Take, enlarged: bool = False) -> np.ndarray:
-    """The frames of a take, uint8 (F, H, W, 3), at the size in which it was made or in which it is shown."""
-    path, frame_bytes = media.path(take.clip, "mp4"), take.height * take.width * 3
-    scale = good_scale(take.width) if enlarged else 1
-    while scale > 1 and (take.num_frames + 1) * frame_bytes * scale**2 > video.MOST_BYTES:
-        scale -= 1  # a long clip: better soft than refused
-    return video.read_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
+def read_frames(media: BlobStore, take: Take) -> np.ndarray:
+    """The frames of a take, uint8 (F, H, W, 3), at the size in which it was made."""
+    return video.read_clip(media.path(take.clip, "mp4"), take.height, take.width, take.frames_per_second)
+
+
+def stream_frames(media: BlobStore, take: Take) -> Generator[np.ndarray, None, None]:  # (H, W, 3)
+    """The frames of a take one after another, at the size in which it is shown; none is kept."""
+    path, scale = media.path(take.clip, "mp4"), good_scale(take.width)
+    return video.stream_clip(path, take.height * scale, take.width * scale, take.frames_per_second)
 
 
 def imported_take(media: BlobStore, story: Story, scene: str, path: Path, rate: float, fit: Fit = FIT) -> Take:
@@ -80,6 +83,16 @@ def imported_take(media: BlobStore, story: Story, scene: str, path: Path, rate: 
     files["sound"] = _kept_sound(media, path)
     note = path.name[:200]
     return Take(id=new_id(), scene=wanted.id, source="imported", **files, created=time.time(), note=note)
+
+
+def keep_sound_file(media: BlobStore, path: Path) -> tuple[str, float]:
+    """The digest and the seconds of a user's own sound, as it is kept. Raises ThroughlineError for what is none, and
+    for no room."""
+    check_disk(media.folder)
+    with temporary_folder() as folder:
+        kept = folder / "sound.m4a"
+        seconds = keep_upload(path, kept)
+        return media.put_file(kept), seconds
 
 
 def _kept_sound(media: BlobStore, clip: Path) -> str | None:

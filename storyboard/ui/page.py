@@ -42,7 +42,8 @@ STATIC = Path(__file__).parent / "static"
 WAITING_EVENTS = 64
 VERBS = PAGE.keys()  # what it may call
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
-               "zip": "application/zip", "pdf": "application/pdf", "m4a": "audio/mp4"}  # fmt: skip
+               "zip": "application/zip", "pdf": "application/pdf", "m4a": "audio/mp4",
+               "srt": "application/x-subrip", "vtt": "text/vtt"}  # fmt: skip
 START = """
 const at = (name) => new URL('throughline/' + name, document.baseURI).href;
 const root = element.querySelector('.throughline');

@@ -161,7 +161,7 @@ def native(settings: Mapping[str, Any]) -> Native:
     """By what tells the models apart in a model_index.json: expand_timesteps (2.2 5B) and boundary_ratio (2.2 A14B,
     with two experts); neither for 2.1. Sizes, steps and w1 as in diffusers' examples."""
     if settings.get("expand_timesteps"):
-        return Native(704, 1280, 121, 24, steps=50, text=5.0, history=1.5)
+        return Native(704, 1280, 121, 24, steps=50, text=5.0, history=1.5, period=4)
     if settings.get("boundary_ratio") is not None:
-        return Native(720, 1280, 81, 16, steps=40, text=4.0, history=1.5)
-    return Native(480, 832, 81, 16, steps=50, text=5.0, history=1.5)
+        return Native(720, 1280, 81, 16, steps=40, text=4.0, history=1.5, period=4)
+    return Native(480, 832, 81, 16, steps=50, text=5.0, history=1.5, period=4)

@@ -5,7 +5,7 @@ import {makeReel} from './reel.js';
 
 const FORMATS = {                                        // what to call what the server can write
   mp4: ['Film', 'MP4'], 'finished.mp4': ['Finished film', 'MP4, drawn larger'], gif: ['Film', 'GIF'], 'sheet.png': ['Contact sheet', 'PNG'], 'sheet.pdf': ['Contact sheet', 'PDF'],
-  'clips.zip': ['Single clips', 'ZIP'], 'story.zip': ['Story archive', 'imports again'],
+  'clips.zip': ['Single clips', 'ZIP'], 'story.zip': ['Story archive', 'imports again'], srt: ['Subtitles', 'SRT'], vtt: ['Subtitles', 'WebVTT'],
 };
 
 /** A dialog; the event 'opening' tells it that it is about to be shown. */
@@ -47,7 +47,7 @@ export function makeFilm(store) {
 function clipOf(scene, index) {
   const take = scene.takes.find(other => other.id === scene.chosen);
   if (!take) return [];
-  return [{id: scene.id, number: index + 1, prompt: scene.prompt, seam: scene.seam, clip: take.clip, keyframe: scene.keyframe || take.keyframe,
+  return [{id: scene.id, number: index + 1, prompt: scene.prompt, caption: (scene.shot.caption ?? scene.prompt).trim(), seam: scene.seam, clip: take.clip, keyframe: scene.keyframe || take.keyframe,
     length: take.num_frames / take.frames_per_second}];
 }
 
@@ -84,8 +84,8 @@ function makePlayer() {
     setText(place, `${clock(time)} / ${clock(total)}`);
     setIcon(play.firstChild, reel.playing ? 'pause' : 'play');
     setLabel(play, reel.playing ? 'Pause the film' : 'Play the film');
-    setText(caption, captions && clip ? clip.prompt : '');
-    setHidden(caption, !captions || !clip?.prompt);
+    setText(caption, captions && clip ? clip.caption : '');
+    setHidden(caption, !captions || !clip?.caption);
     if (current === index) return;
     current = index;
     [...marks.children].forEach((mark, i) => setAttr(mark.firstChild, 'aria-current', i === index ? 'true' : null));
@@ -96,7 +96,7 @@ function makePlayer() {
     clips = next;
     captions = story.captions;
     screen.style.setProperty('--aspect', story.width / story.height);
-    const key = JSON.stringify(clips.map(({prompt, keyframe, ...clip}) => clip));
+    const key = JSON.stringify(clips.map(({prompt, caption, keyframe, ...clip}) => clip));
     if (key !== drawn) { drawn = key; current = -1; reel.show(clips); drawTicks(); }
     keyed(marks, clips, clip => clip.id, () => el('li', {}, el('button', {type: 'button'}, el('img', {alt: '', loading: 'lazy'}), el('b', {}))), (mark, clip, i) => {
       setAttr(mark.firstChild, 'data-at', i);

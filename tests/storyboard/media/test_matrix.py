@@ -8,8 +8,8 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from storyboard.media.sound import RATE, read_sound
-from storyboard.media.video import read_clip
+from storyboard.media.sound import read_sound
+from storyboard.media.video import RATE, read_clip
 
 HEIGHT, WIDTH, FRAMES_PER_SECOND, FRAMES = 96, 144, 8, 12
 COLOURS = {(12, 12): (200, 40, 40), (12, 132): (40, 180, 60), (84, 12): (40, 60, 200), (84, 132): (220, 220, 220)}

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+import psutil
 import pytest
 
 from pipeline.errors import ThroughlineError
-from storyboard.media.video import check_clip, read_clip, write_video
+from storyboard.media.video import check_clip, read_clip, stream_clip, write_video
 from tests.storyboard.conftest import gradient
 
 
@@ -115,3 +116,28 @@ def test_a_picture_is_not_a_video(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_os_error() -> None:
     with pytest.raises(OSError, match="No space left"):
         write_video(Path("/dev/full"), gradient(4, 48, 72), 8)
+
+
+@pytest.mark.parametrize("rate", [8, 12, 5])
+def test_frame_after_frame_a_clip_is_the_same(clip_file: Path, rate: int) -> None:
+    whole = read_clip(clip_file, 96, 144, rate)
+    assert np.array_equal(np.stack(list(stream_clip(clip_file, 96, 144, rate))), whole)
+
+
+def test_a_clip_that_is_given_up_leaves_no_process(clip_file: Path) -> None:
+    children = psutil.Process().children
+    frames = stream_clip(clip_file, 96, 144, 8)
+    next(frames)
+    assert children()
+    frames.close()
+    assert not children()
+
+
+def test_a_damaged_clip_is_refused_frame_after_frame_too(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", gradient(40, 48, 72), 8)
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    start = content.index(b"mdat")
+    content[start + 40 :] = bytes(len(content) - start - 40)
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(ThroughlineError, match=r"clip 'a.mp4' is damaged"):
+        list(stream_clip(tmp_path / "a.mp4", 48, 72, 8))

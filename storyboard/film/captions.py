@@ -1,4 +1,4 @@
-"""Words in pictures: a typeface that can draw them, broken into lines, and captions under frames.
+"""Words in pictures: a typeface that can draw them, broken into lines; captions under frames, and cards.
 
 Pillow's own typeface is the first choice, since it is the same everywhere, but it draws ASCII only. For anything else
 the fonts of the system are searched, and the one that draws most of the text is taken.
@@ -196,12 +196,21 @@ def _strip(
     return strip
 
 
-def captioned(
-    frames: Iterable[np.ndarray], starts: Sequence[int], strips: Sequence[np.ndarray]
-) -> Iterator[np.ndarray]:  # (H, W, 3) to (H + S, W, 3)
-    """The frames of a film, each above the strip of the scene that began last. starts: `transitions.scene_starts`."""
-    current = -1
-    for index, frame in enumerate(frames):
-        while current + 1 < len(starts) and starts[current + 1] <= index:
-            current += 1
-        yield np.concatenate([frame, strips[current]])
+# --- cards -----------------------------------------------------------------------------------------------------------
+
+
+def card_picture(text: str, size: tuple[int, int]) -> np.ndarray:  # (H, W, 3)
+    """Words in the middle of a black picture, uint8; letters as large as lets them in. size: width and height."""
+    width, height = size
+    face, given = typeface_for([text]), text.strip().splitlines()
+    for letters in range(max(SMALLEST_LETTERS, width // 14), SMALLEST_LETTERS - 1, -1):
+        font, line = face.at(letters), round(letters * 1.4)
+        most = max(1, int(height * 0.8 / line))
+        lines = [words for words_given in given for words in wrapped(words_given, font, width * 0.8, most) or [""]]
+        if len(lines) <= most:
+            break
+    card, shown = Image.new("RGB", size), lines[:most]
+    draw, top = ImageDraw.Draw(card), (height - line * (len(shown) - 1)) / 2
+    for i, words in enumerate(shown):
+        draw.text((width / 2, top + i * line), words, PAPER, font, anchor="mm")
+    return np.asarray(card)
