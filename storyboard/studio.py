@@ -38,6 +38,7 @@ from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
 from .rendering.takes import Trial
+from .screenplays import reading
 from .store.blobs import BlobStore
 from .store.clips import imported_take, keep_picture, read_frames
 from .store.library import Library
@@ -135,9 +136,8 @@ class Studio(FilmOperations):
     @for_page(slow=True)
     def duplicate_story(self, owner: Owner, story: StoryId) -> Json:
         """A copy of a story with all its takes."""
-        board = self._head(owner, story).board
-        copy = archive.renewed(board)
-        named = edits.edit_story(copy.story, title=f"{board.story.title[:190]} (copy)")
+        copy = archive.renewed(self._head(owner, story).board)
+        named = edits.edit_story(copy.story, title=f"{copy.story.title[:190]} (copy)")
         return self._shown(self.library.create(owner, named, copy.takes.values()))
 
     @for_page()
@@ -368,12 +368,15 @@ class Studio(FilmOperations):
 
     @for_page(slow=True)
     def import_story(self, owner: Owner, data: args.Upload, name: args.FileName = "story.zip") -> Json:
-        """A story archive, base64, as a new story."""
+        """A story archive, or a script by the ending of its name, base64, as a new story."""
         checked_owner(owner)
         with inputs.uploaded(data, name) as path:
             return self.import_file(owner, path)
 
     def import_file(self, owner: str, path: Path) -> Json:
-        """A story archive as a new story. Not for callers from outside: it reads files of this machine."""
+        """A story archive or a script as a new story. Not for callers from outside: it reads files of this machine."""
+        if path.suffix.lower() in reading.SUFFIXES:
+            made, told = reading.script_story(path, self.renderer.encoder)
+            return self._shown(self.library.create(checked_owner(owner), made), **told)
         head, note = archive_import.bring(self.library, self.media, owner, path, self.renderer.model)
         return self._shown(head, note=note)

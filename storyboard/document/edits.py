@@ -27,6 +27,7 @@ SCENE_FIELDS = frozenset(
         "locked",
         "seam",
         "shot",
+        "script",
     ]
 )  # what edit_scene may change; everything else has an edit of its own
 STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
@@ -93,7 +94,7 @@ def move_scene(story: Story, scene_id: str, index: int) -> Story:
 
 
 def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
-    """Changes fields of a scene; `guidance` and `seam` may be given in part."""
+    """Changes fields of a scene; those of several parts, such as `guidance`, may be given in part."""
     _only(changes, SCENE_FIELDS, "scene")
     return _replaced(story, parse(Scene, _merged(story.scene(scene_id), changes)))
 

@@ -21,6 +21,7 @@ from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
 from .film import FilmSettings, Seam, Shot, Sound
+from .script import Script
 from .values import (
     MOST_CHARACTERS,
     MOST_SEEDS,
@@ -41,8 +42,8 @@ from .values import (
 
 __all__ = [  # also what others take from here: the document is one thing to them
     "MOST_CHARACTERS", "MOST_SCENES", "MOST_SEEDS", "Board", "Conditioning", "Digest", "FilmSettings",
-    "GuidanceSettings", "KeyframeChoice", "RememberedScene", "Scene", "Seam", "Shot", "Story", "Take", "Value",
-    "WordRef", "cache_key", "canonical", "new_id", "parse",
+    "GuidanceSettings", "KeyframeChoice", "RememberedScene", "Scene", "Script", "Seam", "Shot", "Story", "Take",
+    "Value", "WordRef", "cache_key", "canonical", "new_id", "parse",
 ]  # fmt: skip
 
 MOST_FRAMES = 161  # of a scene: 20 seconds at 8 a second
@@ -111,11 +112,13 @@ class Scene(Value):
     keyframes: Many[KeyframeChoice] = ()
     seam: Seam = Seam()
     shot: Shot = Shot()
+    script: Script = Script()
 
     @model_serializer(mode="wrap")
-    def _without_usual_shot(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As scenes were written before films could be edited, unless this one was."""
-        return left_out(plain(self), "shot", self.shot == Shot())
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As scenes were written before films could be edited and scripts imported, unless this one was."""
+        content = left_out(plain(self), "shot", self.shot == Shot())
+        return left_out(content, "script", self.script == Script())
 
 
 class Story(Value):

@@ -20,6 +20,7 @@ from ..operations import edits  # noqa: F401  some of them are verbs as they are
 from ..operations.arguments import (
     Archive,
     ArchiveFile,
+    FileName,
     Format,
     Json,
     Owner,
@@ -71,14 +72,15 @@ def export_story(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 
 def import_file(studio: Studio, owner: Owner, archive: ArchiveFile) -> Json:
-    """A new story from an archive, a file of any size."""
+    """A new story from an archive of any size, or from a script or shot list, by the ending of the file's name."""
     return studio.import_file(owner, Path(archive))
 
 
 @for_programs(shell=import_file)
-def import_story(studio: Studio, owner: Owner, archive: Archive) -> Json:
-    """A new story from the content of an archive, in base64. A shell gives the path of the file instead."""
-    return studio.import_story(owner, archive)
+def import_story(studio: Studio, owner: Owner, archive: Archive, name: FileName = "story.zip") -> Json:
+    """A new story from the content of an archive, in base64, or of a script or shot list, with its NAME for the ending.
+    UNUSED in the answer is what of a script is in no scene. A shell gives the path of the file instead."""
+    return studio.import_story(owner, archive, name)
 
 
 # --- edits in words for programs -------------------------------------------------------------------------------------
@@ -219,6 +221,5 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
 
 @for_programs()
 def film(studio: Studio, owner: Owner, story: StoryId, format: Format = "mp4") -> Json:
-    """An export: mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip, story.zip, srt or vtt. URL in the answer is
-    where it is served."""
+    """An export of a story: a film, a sheet, a file for other programs. URL in the answer is where it is served."""
     return studio.film(owner, story, format)

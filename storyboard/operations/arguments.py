@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ..document.story import WordRef
+from ..interchange.formats import FORMATS
 from ..media.fit import FitMode
 
 Key = Annotated[str, Field(max_length=64)]  # an id
@@ -19,6 +20,7 @@ Json = dict[str, Any]  # programs give it as text
 PAGE_ONLY = "an argument that programs do not have"
 
 OWNER = "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories"
+STORIES = "a story archive (zip), a script (fountain, fdx, txt) or a shot list (csv)"
 STORY, SCENE, TAKE = "Id of a story", "Id of a scene", "Id of a take of the scene"
 
 Owner = Annotated[Line, Field(description=OWNER)]
@@ -35,13 +37,11 @@ Word = Annotated[str, Field(description="A word or several, as written in the ea
 WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")]
 Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
 NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]
-Format = Annotated[
-    Line, Field(description="mp4, finished.mp4, gif, sheet.png, sheet.pdf, clips.zip, story.zip, srt or vtt")
-]
-Archive = Annotated[str, Field(description="Content of a story archive (zip), in base64")]
+Format = Annotated[Line, Field(description=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")]
+Archive = Annotated[str, Field(description=f"Content of {STORIES}, in base64")]
+ArchiveFile = Annotated[str, Field(description=f"Path of {STORIES}")]
 SoundData = Annotated[str, Field(description="Content of a sound file, or of a video with sound, in base64")]
 SoundFile = Annotated[str, Field(description="Path of a sound file, or of a video with sound")]
-ArchiveFile = Annotated[str, Field(description="Path of a story archive (zip)")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ from typing import Any
 from pipeline.errors import ThroughlineError
 
 from ..document import edits
-from ..export import archive_import, film
+from ..export import archive_import
 from ..film.cut import cut_of
+from ..interchange import formats
 from ..rendering.renderer import Renderer
 from ..store.blobs import BlobStore
 from ..store.clips import keep_sound_file
@@ -79,7 +80,7 @@ class FilmOperations:
         board = self._head(owner, story).board
         whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
         try:
-            digest, suffix = film.export(board, self.media, format, whole)
+            digest, suffix = formats.export(board, self.media, format, whole)
         except OSError as error:
             raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
         return views.export_view(digest, suffix, board.story.title, format)

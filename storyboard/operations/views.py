@@ -41,8 +41,8 @@ def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     takes = [_take_view(scene, take, now) for take in board.takes_of(scene.id)]
     keyframe = board.keyframe(scene)
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
-    shot = scene.shot.model_dump(mode="json")
-    return {**own, "shot": shot, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
+    whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json")}
+    return {**own, **whole, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
 
 
 def new_scene_view() -> View:

@@ -43,7 +43,8 @@ WAITING_EVENTS = 64
 VERBS = PAGE.keys()  # what it may call
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
                "zip": "application/zip", "pdf": "application/pdf", "m4a": "audio/mp4",
-               "srt": "application/x-subrip", "vtt": "text/vtt"}  # fmt: skip
+               "srt": "application/x-subrip", "vtt": "text/vtt", "csv": "text/csv; charset=utf-8",
+               "html": "text/html; charset=utf-8"}  # fmt: skip
 START = """
 const at = (name) => new URL('throughline/' + name, document.baseURI).href;
 const root = element.querySelector('.throughline');

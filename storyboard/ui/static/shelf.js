@@ -19,10 +19,10 @@ class Shelf {
     this.none = el('p', {class: 'hint', text: 'None yet.'});
     this.samplesBox = el('section', {'aria-label': 'Samples', hidden: true},
       el('h3', {text: 'Samples, rendered already'}), this.samples);
-    this.file = el('input', {type: 'file', accept: '.zip,application/zip', hidden: true,
+    this.file = el('input', {type: 'file', accept: '.zip,application/zip,.fountain,.spmd,.fdx,.txt,.md,.csv,.tsv', hidden: true,
       on: {change: () => this.importFile(this.file)}});
     this.form = this.makeForm();
-    const importing = textButton('Import an archive', {class: 'button', on: {click: () => this.file.click()}},
+    const importing = textButton('Import an archive or a script', {class: 'button', on: {click: () => this.file.click()}},
       'import');
     this.making = textButton('New story', {class: 'button primary', 'aria-expanded': 'false',
       on: {click: () => this.toggle()}}, 'add');

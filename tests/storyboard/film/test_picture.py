@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storyboard.document.story import Seam
+from storyboard.document.story import Board, Seam
 from storyboard.film.cut import cut_of
 from storyboard.film.picture import film_frames
 from tests.storyboard.film.cuts import board_of, clip, cut, filmed, shot

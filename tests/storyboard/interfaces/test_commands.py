@@ -120,6 +120,14 @@ def test_a_story_is_written_rendered_and_exported(run: Run, home: Path) -> None:
     assert run("plan", copy["id"])["plan"]["steps"] == []
 
 
+def test_scripts_come_in_and_shot_lists_go_out(run: Run, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "Ferry.fountain").write_text("EXT. PIER - DAY\n\nMia waits.\n\nMIA\nHello.\n\n> THE END <\n", "utf-8")
+    made = run("import-story", tmp_path / "Ferry.fountain")
+    assert made["story"]["title"] == "Ferry" and made["unused"] == ["line 8: centred: THE END"]
+    table = Path(run("film", made["story"]["id"], "--format", "shots.csv")["path"])
+    assert "Mia waits on the pier by day.,Mia: Hello." in table.read_text("utf-8")
+
+
 def test_edits_and_undo(run: Run) -> None:
     story, (first, second) = new(run, TEN[0], TEN[3])
     run("edit-scene", story, first, '{"guidance": {"history": 3}, "steps": 5}')

@@ -20,6 +20,8 @@ from storyboard.studio import Studio
 from storyboard.ui import page
 from tests.storyboard.studios import ME, TEN, YOU, Watched, open_studio, served, small
 
+SCRIPT = b"INT. KITCHEN - NIGHT\n\nMia runs.\n\nMIA\nHello.\n# Act Two\n"
+
 
 @pytest.fixture(scope="module")
 def watched(pipeline) -> Watched:
@@ -128,6 +130,10 @@ def test_every_verb_works(client: Client, studio: Studio) -> None:
     assert copy["id"] != story and [s["prompt"] for s in copy["scenes"]] == [
         s["prompt"] for s in studio.get_story(ME, story)["story"]["scenes"]
     ]
+    script = ask(client, "import_story", base64.b64encode(SCRIPT).decode(), "ferry.fountain")
+    assert script["unused"] == ["line 7: section: Act Two"] and script["note"].startswith("The script is 1 scene now.")
+    (scene,) = script["story"]["scenes"]
+    assert (scene["script"]["cast"], scene["shot"]["caption"]) == (["Mia"], "Mia: Hello.")
 
 
 def test_a_render_tells_how_it_goes(client: Client, studio: Studio) -> None:
