@@ -23,11 +23,6 @@ export const newId = name => `${name}-${++ids}`;
 const SETTLE = 250;                                      // milliseconds after the last change until it is sent
 const SESSION = 1500;                                    // keys pressed closer together than this are one step of undo
 
-const senders = new Set();
-
-/** Sends what is still held back, before another scene is shown. */
-export const flushEdits = () => senders.forEach(sender => sender.flush());
-
 /** What turns the many changes of a drag into few edits of one group. `send(value, group)`. */
 export function makeSender(send) {
   let timer = 0, group = '', last = 0, held = false, pending = null;
@@ -52,7 +47,6 @@ export function makeSender(send) {
       timer = setTimeout(flush, SETTLE);
     },
   };
-  senders.add(sender);
   return sender;
 }
 
@@ -120,19 +114,7 @@ export function makeEmpty(title, text, ...actions) {
   return {node, say(newTitle, newText) { setText(node.querySelector('.title'), newTitle); setText(node.querySelector('.text'), newText); }};
 }
 
-export const titled = text => text[0].toUpperCase() + text.slice(1);
 export const quoted = text => `“${text}”`;
-export const decimal = number => String(Math.round(number * 100) / 100);
-
-/** How long ago `created`, in seconds since 1970, was. */
-export function ago(created) {
-  const past = Date.now() / 1000 - created;
-  if (past < 45) return 'just\u00a0now';
-  for (const [unit, size] of [['min', 60], ['h', 3600], ['d', 86400]].reverse()) {
-    if (past >= size) return `${Math.floor(past / size)}\u00a0${unit}\u00a0ago`;
-  }
-  return '1\u00a0min\u00a0ago';
-}
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node, `paint(node, item)` fills it. */
 export function keyed(parent, items, keyOf, make, paint) {
