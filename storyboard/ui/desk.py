@@ -24,7 +24,7 @@ from .security import Throttle
 log = logging.getLogger(__name__)
 
 VERBS = PAGE.keys()  # what the page may call
-ONE_STEP = 10.0  # seconds: changes of one control closer together than this are one step of undo, until it is let go
+ONE_STEP = 5.0  # seconds: changes of one control closer together than this are one step of undo
 
 # How listeners are wired. They hear what people do (`release`, `input`, `blur`, `pick`), never `change`, so that what
 # the server shows does not come back as an edit. Unqueued and without a sign of progress: they take milliseconds.
@@ -130,10 +130,6 @@ class Window:
             group = f"{name}:{secrets.token_hex(4)}"
         self._groups[name] = (group, now)
         return group
-
-    def let_go(self, name: str) -> None:
-        """The next change of `name` is another step."""
-        self._groups.pop(name, None)
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -97,8 +97,8 @@ class Film(Overlay):
         self.captions.input(caption, [page.board, self.captions], page.board, **QUIET)
         self.seam.input(look_at, [*page.looking, self.seam], page.shown, **QUIET)
         self.kind.input(join("kind"), [page.board, page.window, self.seam, self.kind], page.board, **QUIET)
-        for heard in (self.lasts.input, self.lasts.release):
-            heard(join("seconds"), [page.board, page.window, self.seam, self.lasts], page.board, **QUIET)
+        inputs = [page.board, page.window, self.seam, self.lasts]
+        gr.on([self.lasts.input, self.lasts.release], join("seconds"), inputs, page.board, **QUIET)
         for name, button in self._exports.items():
             button.click(None, js=WRITING, outputs=self.told, **QUIET)
             outputs = [self.saved, self.written, self.told, page.board]

@@ -26,6 +26,7 @@ class Header(Panel):
                 gr.Button(word, size="sm", interactive=False, elem_classes=["sign", word.lower()])
                 for word in ("Undo", "Redo")
             )
+            gr.Button("Pause what moves", size="sm", elem_classes=["sign", "pause"])  # the board's script does it
             self.model = gr.Button("Model", size="sm", visible=False, elem_classes=["with-sign", "model"])
             self.film = gr.Button("Film", size="sm", elem_classes=["with-sign", "film"])
             self.stories = gr.Button("Stories", size="sm", elem_classes=["with-sign", "stories"])
@@ -51,8 +52,8 @@ class Header(Panel):
                 window.shown[self.title._id] = {"value": title, "interactive": True}
             return {page.board: gr.update(news=news(reply))}
 
-        for heard in (self.title.input, self.title.blur, self.title.submit):  # keys; what is pasted or cut
-            heard(rename, [page.here, self.title, page.window], page.board, **QUIET)
+        typed = [self.title.input, self.title.blur, self.title.submit]  # keys; what is pasted or cut
+        gr.on(typed, rename, [page.here, self.title, page.window], page.board, **QUIET)
         for button, act in ((self.undo, "undo"), (self.redo, "redo")):  # after what is typed, in its order
             js = f"() => window.throughline.{act}()"
             button.click(None, js=js, show_progress="hidden", queue=False, api_visibility="private")
@@ -63,6 +64,7 @@ def _turn(word: str, possible: bool, label: str | None) -> dict[str, object]:
 
 
 BRAND = """
+<a class="skip" href="#application">To the board</a><a class="skip" href="#panel">To the scene's panel</a>
 <svg viewBox="0 0 84 32" class="logo" aria-hidden="true"><g class="frames">
 <rect x="2" y="7" width="22" height="18" rx="3"/><rect x="31" y="7" width="22" height="18" rx="3"/>
 <rect x="60" y="7" width="22" height="18" rx="3"/></g>

@@ -95,14 +95,8 @@ class Panel(ABC):
                 return {page.board: gr.skip()}
             return self._edited(page, Place.read(here), changed(value), window, component, also)
 
-        def let_go(here: str, value: Any, window: Window) -> Updates:
-            told = listen(here, value, window)
-            window.let_go(f"{Place.read(here).scene}:{component._id}")
-            return told
-
-        for heard in events:
-            act = let_go if heard.event_name == "release" else listen  # type: ignore[attr-defined]
-            heard(act, [page.here, component, page.window], [page.board, component, *also], **QUIET)
+        inputs, outputs = [page.here, component, page.window], [page.board, component, *also]
+        gr.on(list(events), listen, inputs, outputs, **QUIET)  # one after another, whichever event it was
 
     def _edited(
         self, page: Page, place: Place, changes: Any, window: Window, component: Component, also: Sequence[Component]

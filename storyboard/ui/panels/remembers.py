@@ -105,8 +105,8 @@ class Memory(Panel):
                 reply = self.desk.ask("edit", place, op=op, group=group)
             return gr.update(news=news(reply))
 
-        for heard in (self.threshold.input, self.threshold.release):
-            heard(try_out, [page.here, self.threshold, page.window, page.drafts], page.shown, **QUIET)
+        moved = [self.threshold.input, self.threshold.release]
+        gr.on(moved, try_out, [page.here, self.threshold, page.window, page.drafts], page.shown, **QUIET)
         self.default.click(forget_threshold, page.board, page.board, **QUIET)
         self.list.forget(forget, page.board, page.board, **QUIET)
         self.list.rule(rule, page.board, page.board, **(QUIET | {"trigger_mode": "multiple"}))

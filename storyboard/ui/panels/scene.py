@@ -176,9 +176,9 @@ class Scene(Panel):
             return {page.board: gr.update(news=news(told)), page.drafts: drafts, self.room: gr.update(**room)}
 
         own = [page.here, self.negative, page.drafts]
-        for heard in (self.negative.input, self.negative.blur):  # of keys; and of what is pasted or cut
-            heard(None, own, page.drafts, js=KEEP_DRAFT, **QUIET)
-            heard(write, [*own, page.window], [page.board, page.drafts, self.room], **QUIET)
+        typed = [self.negative.input, self.negative.blur]  # keys; what is pasted or cut
+        gr.on(typed, None, own, page.drafts, js=KEEP_DRAFT, **QUIET)
+        gr.on(typed, write, [*own, page.window], [page.board, page.drafts, self.room], **QUIET)
 
     def _render(self, again: bool) -> Any:
         def render(here: str) -> Any:

@@ -25,7 +25,7 @@ class Side(Panel):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.timer = gr.Timer(LOOK_AGAIN, active=False)
-        with gr.Column(elem_classes="side", min_width=0):
+        with gr.Column(elem_id="panel", elem_classes="side", min_width=0):
             with gr.Row(elem_classes="panel-head"):
                 self.title = Words(tag="h2", spoken=False, elem_classes="panel-title")
                 self.state = Words(spoken=False, elem_classes="stands")

@@ -126,7 +126,19 @@ export function makeMenu() {
 
 const TYPED = 'input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]';
 export const isTyping = target => Boolean(target.closest?.(TYPED));
-export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches || isStill();
+
+// The switch in the header that pauses what moves by itself. localStorage may be forbidden: then it lasts as long as the page.
+const STILL = 'throughline-still';
+let still = null;
+export function isStill() {
+  try { still ??= localStorage.getItem(STILL) === 'yes'; } catch { still ??= false; }
+  return still;
+}
+export function setStill(on) {
+  still = on;
+  try { localStorage.setItem(STILL, on ? 'yes' : 'no'); } catch { /* as long as the page */ }
+}
 export const narrow = () => matchMedia('(max-width: 899px)').matches;
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 

@@ -1,7 +1,7 @@
 // The board, and what goes with it all over the page: the store, toasts, keys, and the panel as a sheet on narrow
 // screens. See components/board.py. `served` holds defaults and limits, see served.py.
 
-import {el, iconButton, isTyping, narrow, setAttr, setHidden, setText} from './dom.js';
+import {el, iconButton, isStill, isTyping, narrow, setAttr, setHidden, setStill, setText} from './dom.js';
 import {makeNotices} from './notices.js';
 import {makePlanbar} from './planbar.js';
 import {page, Store} from './store.js';
@@ -25,6 +25,7 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   root.append(makePlanbar(store), toasts, spoken);
   addKeys(root, store, covered);
   tell(store, {props, trigger, watch, look});
+  addPause(root, store);
   window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()}; // for `js=`
   page.resolve(store);
   await start(store);
@@ -54,6 +55,14 @@ function tell(store, {props, trigger, watch, look}) {
     document.title = `${story.title || 'Untitled'} · Throughline`;
   });
   watch('news', () => store.hear(props.news || {}));
+}
+
+// One switch for all that moves by itself.
+function addPause(root, store) {
+  const button = root.querySelector('.topbar .pause');
+  const paint = () => button?.setAttribute('aria-pressed', String(isStill()));
+  button?.addEventListener('click', () => { setStill(!isStill()); paint(); store.changed(); });
+  paint();
 }
 
 // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.

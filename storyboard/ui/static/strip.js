@@ -52,7 +52,7 @@ class Strip {
       scene, standing: standing?.scenes[scene.id], job: jobs[scene.id], index, total: story.scenes.length,
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
       unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
-      draft: this.store.draft(scene.id, 'prompt'),
+      draft: this.store.draft(scene.id, 'prompt'), still: calm(),
     }));
     this.roving(selected);
     this.attend();
