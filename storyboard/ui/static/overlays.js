@@ -5,7 +5,8 @@ import {el} from './dom.js';
 
 export function watchOverlays(root) {
   const shade = el('div', {class: 'shade', hidden: true, on: {click: () => close()}});
-  let open = null, before = null;
+  let open = null,
+    before = null;
   const close = () => open?.querySelector('.close')?.click();
   const settle = () => {
     const now = [...root.children].find(node => node.classList.contains('overlay') && node.checkVisibility()) || null;
@@ -17,13 +18,24 @@ export function watchOverlays(root) {
       before = document.activeElement;
       now.inert = false;
       const name = now.querySelector('h2')?.textContent || '';
-      for (const [key, value] of [['role', 'dialog'], ['aria-modal', 'true'], ['aria-label', name], ['tabindex', '-1']]) now.setAttribute(key, value);
+      for (const [key, value] of [
+        ['role', 'dialog'],
+        ['aria-modal', 'true'],
+        ['aria-label', name],
+        ['tabindex', '-1'],
+      ])
+        now.setAttribute(key, value);
       now.focus({preventScroll: true});
     } else before?.focus({preventScroll: true});
     open = now;
   };
   root.append(shade);
-  new MutationObserver(settle).observe(root, {childList: true, subtree: false, attributes: true, attributeFilter: ['class', 'style']});
+  new MutationObserver(settle).observe(root, {
+    childList: true,
+    subtree: false,
+    attributes: true,
+    attributeFilter: ['class', 'style'],
+  });
   root.addEventListener('keydown', event => {
     if (event.key !== 'Escape' || !open || event.defaultPrevented) return;
     event.preventDefault();

@@ -9,10 +9,12 @@ const MAKERS = {
 };
 
 export async function mount({element}, name) {
-  const [make, store] = await Promise.all([MAKERS[name](), page.promise]), content = make(store);
+  const [make, store] = await Promise.all([MAKERS[name](), page.promise]),
+    content = make(store);
   let seen = false;
   const paint = () => {
-    const {story, selected, jobs} = store.state, scene = story?.scenes.find(({id}) => id === selected);
+    const {story, selected, jobs} = store.state,
+      scene = story?.scenes.find(({id}) => id === selected);
     const now = Boolean(scene) && element.isConnected && element.checkVisibility();
     if (seen && !now) content.hide?.();
     if (now && !seen) content.show?.();
@@ -20,7 +22,7 @@ export async function mount({element}, name) {
     if (now) content.paint(scene, jobs[selected]);
   };
   element.replaceChildren(content.node);
-  new ResizeObserver(paint).observe(element);            // its tab is turned to, or away
+  new ResizeObserver(paint).observe(element); // its tab is turned to, or away
   store.on(paint);
   paint();
 }

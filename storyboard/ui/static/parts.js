@@ -1,4 +1,4 @@
-// Small parts that the panel's tabs share: buttons, sliders, empty states, and words for numbers.
+// Small parts that components share: buttons, sliders, switches, and lists that keep their elements.
 import {el, icon, setAttr, setText} from './dom.js';
 
 /** A button with words, and a picture before them if it has one. */
@@ -108,12 +108,6 @@ export function makeSwitch(label, send, help = '') {
   return {node, input, set: on => { input.checked = on; }};
 }
 
-/** What a tab says while it has nothing to show. */
-export function makeEmpty(title, text, ...actions) {
-  const node = el('div', {class: 'nothing'}, el('p', {class: 'title', text: title}), el('p', {class: 'text', text}), ...actions);
-  return {node, say(newTitle, newText) { setText(node.querySelector('.title'), newTitle); setText(node.querySelector('.text'), newText); }};
-}
-
 export const quoted = text => `“${text}”`;
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node, `paint(node, item)` fills it. */
@@ -138,21 +132,4 @@ export async function ask(store, verb, args = {}) {
     if (reply.story) store.accept(reply.story);
     return reply;
   } catch { return null; }
-}
-
-/** Calls of a verb of which only the newest matters: at most one is under way. */
-export function makeLatest(run) {
-  let busy = false, next = null;
-  return async function ask(...args) {
-    next = args;
-    if (busy) return;
-    busy = true;
-    try {
-      while (next) {
-        const now = next;
-        next = null;
-        await run(...now);
-      }
-    } finally { busy = false; }
-  };
 }

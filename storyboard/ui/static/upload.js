@@ -9,7 +9,8 @@ export function mount({element, trigger}, picked, label, accept, megabytes) {
   element.replaceChildren(button, file);
 
   async function read() {
-    const [chosen] = file.files, store = await page.promise;
+    const [chosen] = file.files,
+      store = await page.promise;
     if (!chosen) return;
     if (chosen.size > megabytes * 1e6) {
       const size = (chosen.size / 1e6).toFixed(1);
@@ -24,7 +25,8 @@ export function mount({element, trigger}, picked, label, accept, megabytes) {
 
 /** Its content. Rejects for a file that can't be read. */
 export async function base64(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer()), parts = [];
+  const bytes = new Uint8Array(await file.arrayBuffer()),
+    parts = [];
   for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
   return btoa(parts.join(''));
 }
