@@ -1,47 +1,16 @@
-// The film: all chosen takes in order, with the seams between them, captions, and what can be saved of it.
-import {calm, counted, el, makeDialog, setAttr, setHidden, setIcon, setSource, setText} from './dom.js';
-import {ask, keyed, makeButton, makeEmpty, makeIconButton, makeSlider, makeSwitch, setLabel, titled} from './parts.js';
+// The film's player: all chosen takes in order, with the seams between them and captions.
+import {calm, el, setAttr, setHidden, setIcon, setSource, setText} from './dom.js';
+import {keyed, makeIconButton, setLabel} from './parts.js';
 import {makeReel} from './reel.js';
 
-const FORMATS = {                                        // what to call what the server can write
-  mp4: ['Film', 'MP4'], 'finished.mp4': ['Finished film', 'MP4, drawn larger'], gif: ['Film', 'GIF'], 'sheet.png': ['Contact sheet', 'PNG'], 'sheet.pdf': ['Contact sheet', 'PDF'],
-  'clips.zip': ['Single clips', 'ZIP'], 'story.zip': ['Story archive', 'imports again'], srt: ['Subtitles', 'SRT'], vtt: ['Subtitles', 'WebVTT'],
-};
-
-/** A dialog; the event 'opening' tells it that it is about to be shown. */
+/** {node, paint(), show(), hide()} */
 export function makeFilm(store) {
-  const player = makePlayer(), seams = makeSeams(store, index => player.seek(index));
-  const captions = makeSwitch('Captions', on => store.edit({do: 'edit_story', changes: {captions: on}}), 'The prompts, under the picture.');
-  const empty = makeEmpty('No film yet', 'Render at least one scene. The film is all chosen takes in their order.');
-  const missing = el('p', {class: 'explain missing'});
-  const options = el('div', {class: 'film-options'}, captions.node, missing, seams.node, makeExports(store));
-  const stage = el('div', {class: 'film-stage'}, player.node), body = el('div', {class: 'film-body'}, stage, options);
-  const dialog = makeDialog('Film', 'film', empty.node, body);
-  let open = false;
-
-  function paint() {
+  const player = makePlayer();
+  const paint = () => {
     const {story} = store.state;
-    if (!open || !story) return;
-    const clips = story.scenes.flatMap((scene, index) => clipOf(scene, index)), left = story.scenes.length - clips.length;
-    setHidden(empty.node, clips.length > 0);
-    setHidden(body, !clips.length);
-    captions.set(story.captions);
-    setText(missing, left ? `${counted(left, 'scene')} without a take ${left === 1 ? 'is' : 'are'} left out.` : '');
-    setHidden(missing, !left);
-    player.paint(story, clips);
-    seams.paint(clips);
-  }
-  dialog.addEventListener('opening', () => {
-    open = true;
-    paint();
-    player.start();
-  });
-  dialog.addEventListener('close', () => {
-    open = false;
-    player.pause();
-  });
-  store.on(paint);
-  return dialog;
+    player.paint(story, story.scenes.flatMap((scene, index) => clipOf(scene, index)));
+  };
+  return {node: player.node, paint, show: () => { paint(); player.start(); }, hide: player.pause};
 }
 
 function clipOf(scene, index) {
@@ -117,67 +86,4 @@ function makePlayer() {
     }));
   }
   return {node, paint, seek, pause: reel.pause, start: () => { reel.seek(0); if (!calm()) reel.play(); }};
-}
-
-// --- the seams
-
-function makeSeams(store, seek) {
-  const list = el('ol', {}), node = el('section', {class: 'seams', 'aria-label': 'Seams'}, el('h3', {text: 'Seams'}), list);
-  const edit = (scene, seam, group = '') => store.edit({do: 'edit_scene', scene, changes: {seam}}, group);
-  const sliders = new WeakMap();
-
-  function make(clip) {
-    const select = el('select', {on: {change: () => edit(clip.id, {kind: select.value})}}, ...store.served.seams.map(value => el('option', {value, text: titled(value)})));
-    const seconds = makeSlider({label: 'Lasts', min: 0.1, max: 2, step: 0.1, show: value => `${value.toFixed(1)} s`, send: (value, group) => edit(clip.id, {seconds: value}, group)});
-    const look = makeButton('', () => seek(Number(look.dataset.at)), {kind: 'quiet small look-at'});
-    const item = el('li', {}, look, select, seconds.node);
-    sliders.set(item, seconds);
-    return item;
-  }
-  function paint(clips) {
-    const seamed = clips.slice(1).map((clip, i) => ({...clip, before: clips[i].number, at: i + 1}));
-    setHidden(node, !seamed.length);
-    keyed(list, seamed, clip => clip.id, make, (item, clip) => {
-      const [look, select] = item.children, name = `Seam between scenes ${clip.before} and ${clip.number}`;
-      setText(look.lastChild, `${clip.before} → ${clip.number}`);
-      setAttr(look, 'data-at', clip.at - 1);
-      setAttr(look, 'aria-label', `${name}: go to scene ${clip.before}`);
-      setAttr(select, 'aria-label', name);
-      if (select.value !== clip.seam.kind) select.value = clip.seam.kind;
-      const seconds = sliders.get(item);
-      seconds.set(clip.seam.seconds);
-      setAttr(seconds.node, 'data-off', clip.seam.kind === 'cut');
-      seconds.input.disabled = clip.seam.kind === 'cut';
-    });
-  }
-  return {node, paint};
-}
-
-// --- what can be saved
-
-function makeExports(store) {
-  const status = el('p', {class: 'explain', role: 'status'});
-  const buttons = store.served.formats.map(format => {
-    const [what, kind] = FORMATS[format] || [format, ''];
-    const button = makeButton(what, async () => {
-      setAttr(button, 'aria-busy', 'true');
-      button.disabled = true;
-      setText(status, `Writing ${what.toLowerCase()} (${kind}) …`);
-      const reply = await ask(store, 'film', {format});
-      button.disabled = false;
-      setAttr(button, 'aria-busy', null);
-      setText(status, reply ? `${reply.name} is ready.` : '');
-      if (reply) save(reply);
-    }, {picture: 'export', 'data-format': format});
-    button.append(el('small', {text: kind}));
-    return button;
-  });
-  return el('section', {class: 'exports', 'aria-label': 'Export'}, el('h3', {text: 'Export'}), el('div', {class: 'formats'}, ...buttons), status);
-}
-
-function save({url, name}) {
-  const link = el('a', {href: url, download: name, hidden: true});
-  document.body.append(link);
-  link.click();
-  link.remove();
 }

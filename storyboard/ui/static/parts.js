@@ -1,4 +1,4 @@
-// Small parts that the panel's tabs share: buttons, sliders, empty states, and words for numbers.
+// Small parts that components share: buttons, sliders, switches, and lists that keep their elements.
 import {el, icon, setAttr, setText} from './dom.js';
 
 /** A button with words, and a picture before them if it has one. */
@@ -22,11 +22,6 @@ export const newId = name => `${name}-${++ids}`;
 
 const SETTLE = 250;                                      // milliseconds after the last change until it is sent
 const SESSION = 1500;                                    // keys pressed closer together than this are one step of undo
-
-const senders = new Set();
-
-/** Sends what is still held back, before another scene is shown. */
-export const flushEdits = () => senders.forEach(sender => sender.flush());
 
 /** What turns the many changes of a drag into few edits of one group. `send(value, group)`. */
 export function makeSender(send) {
@@ -52,7 +47,6 @@ export function makeSender(send) {
       timer = setTimeout(flush, SETTLE);
     },
   };
-  senders.add(sender);
   return sender;
 }
 
@@ -114,25 +108,7 @@ export function makeSwitch(label, send, help = '') {
   return {node, input, set: on => { input.checked = on; }};
 }
 
-/** What a tab says while it has nothing to show. */
-export function makeEmpty(title, text, ...actions) {
-  const node = el('div', {class: 'nothing'}, el('p', {class: 'title', text: title}), el('p', {class: 'text', text}), ...actions);
-  return {node, say(newTitle, newText) { setText(node.querySelector('.title'), newTitle); setText(node.querySelector('.text'), newText); }};
-}
-
-export const titled = text => text[0].toUpperCase() + text.slice(1);
 export const quoted = text => `“${text}”`;
-export const decimal = number => String(Math.round(number * 100) / 100);
-
-/** How long ago `created`, in seconds since 1970, was. */
-export function ago(created) {
-  const past = Date.now() / 1000 - created;
-  if (past < 45) return 'just\u00a0now';
-  for (const [unit, size] of [['min', 60], ['h', 3600], ['d', 86400]].reverse()) {
-    if (past >= size) return `${Math.floor(past / size)}\u00a0${unit}\u00a0ago`;
-  }
-  return '1\u00a0min\u00a0ago';
-}
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node, `paint(node, item)` fills it. */
 export function keyed(parent, items, keyOf, make, paint) {
@@ -156,21 +132,4 @@ export async function ask(store, verb, args = {}) {
     if (reply.story) store.accept(reply.story);
     return reply;
   } catch { return null; }
-}
-
-/** Calls of a verb of which only the newest matters: at most one is under way. */
-export function makeLatest(run) {
-  let busy = false, next = null;
-  return async function ask(...args) {
-    next = args;
-    if (busy) return;
-    busy = true;
-    try {
-      while (next) {
-        const now = next;
-        next = null;
-        await run(...now);
-      }
-    } finally { busy = false; }
-  };
 }

@@ -1,5 +1,6 @@
 // The selected scene's picture: its chosen take, or the take being made; scrubbing it chooses the frame to remember it by.
 import {el, setHidden, setIcon, setSource, setText} from './dom.js';
+import {base64} from './upload.js';
 import {ask, makeButton, makeIconButton, setLabel} from './parts.js';
 
 
@@ -103,13 +104,4 @@ export async function importClip(store, scene, file) {
     const reply = await ask(store, 'import_clip', {scene: scene.id, data: await base64(file), name: file.name});
     if (reply) store.notify(`${file.name} is this scene now; later scenes remember it.`);
   } catch (error) { store.notify(error.message, {kind: 'error'}); }
-}
-
-function base64(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
-    reader.onerror = () => reject(new Error(`${file.name} could not be read: choose it again.`));
-    reader.readAsDataURL(file);
-  });
 }
