@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storyboard.export import film_folder
+from storyboard.export import film_folder, prompt_film
 from storyboard.interfaces import cli
 from storyboard.media.video import read_clip
 from tests.paths import ROOT
@@ -289,7 +289,7 @@ def test_an_interrupt_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pyte
         raise KeyboardInterrupt
 
     (tmp_path / "out/film.mp4").write_text("an earlier film")
-    monkeypatch.setattr(film_folder, "write_film", interrupted)
+    monkeypatch.setattr(prompt_film, "write_film", interrupted)
     assert run()[0] == 130
     assert listing(tmp_path / "out") == ["film.mp4"]
     assert (tmp_path / "out/film.mp4").read_text() == "an earlier film"
