@@ -18,6 +18,7 @@ from ..export.archive_history import UndoHistory
 from ..media.temporary import temporary_folder
 from ..store.blobs import BlobStore
 from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
+from .format_names import FORMATS
 
 Maker = Callable[[Path, Board, BlobStore], None]
 
@@ -59,7 +60,6 @@ MAKERS: dict[str, Maker] = {
     "ekonte.pdf": _konte,
     "page.html": _page,
 }
-FORMATS = (*film.FORMATS, *MAKERS)
 
 
 def export(

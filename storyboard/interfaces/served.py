@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pipeline.defaults import FRAMES_PER_SECOND
 
 from ..document.story import GuidanceSettings, Scene, Seam, Story
-from ..interchange.formats import FORMATS
+from ..interchange.format_names import FORMATS
 from ..operations.inputs import MOST_BYTES, MOST_CELLS
 from ..operations.registry import Operation
 from ..operations.views import new_scene_view

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
-
-import numpy as np
-from PIL import Image, ImageOps
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pipeline.errors import ThroughlineError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FitMode = Literal["fit", "fill", "stretch"]
 NEARLY = 0.99  # share of the frame from which it counts as filled: nobody wants bars of a pixel
@@ -44,6 +44,9 @@ FIT, FILL = Fit("fit"), Fit("fill")
 
 def fitted(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A frame, uint8 (H, W, 3), at another size, width and height: cut to its shape, never stretched."""
+    import numpy as np  # the help of the shell needs what is above, and is to come at once
+    from PIL import Image, ImageOps
+
     if frame.shape[:2] == size[::-1]:
         return frame
     return np.asarray(ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ..document.story import WordRef
-from ..interchange.formats import FORMATS
+from ..interchange.format_names import FORMATS
 from ..media.fit import FitMode
 
 Key = Annotated[str, Field(max_length=64)]  # an id

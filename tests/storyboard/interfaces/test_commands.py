@@ -72,12 +72,13 @@ def test_commands_are_the_verbs() -> None:
     commands.add_commands(added := top.add_subparsers())
     assert set(added.choices) == set(commands.offered())
     for name, verb in commands.offered().items():
+        shell = verb.shell  # which may have arguments of its own
         own = {action.dest: action for action in added.choices[name]._actions}
-        assert [found for found in own if found in verb.fields] == [p.name for p in verb.parameters], name
-        options = {found: a.default for found, a in own.items() if a.option_strings and found in verb.fields}
-        assert {p.name: p.default for p in verb.parameters if p.default is not p.empty} == options
+        assert [found for found in own if found in shell.fields] == [p.name for p in shell.parameters], name
+        options = {found: a.default for found, a in own.items() if a.option_strings and found in shell.fields}
+        assert {p.name: p.default for p in shell.parameters if p.default is not p.empty} == options
         starred = {found for found, action in own.items() if action.nargs == "*"}
-        assert starred == {p.name for p in verb.parameters if p.annotation == list[str]}, name
+        assert starred == {p.name for p in shell.parameters if p.annotation == list[str]}, name
         assert verb.__doc__ and verb.summary and not verb.summary.endswith(".")
 
 

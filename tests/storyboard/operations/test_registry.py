@@ -14,7 +14,9 @@ from pipeline import defaults
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.document.story import Board, Scene, Story
-from storyboard.interchange.formats import FORMATS
+from storyboard.export import film
+from storyboard.interchange.format_names import FORMATS
+from storyboard.interchange.formats import MAKERS
 from storyboard.interfaces import cli, commands, documentation
 from storyboard.interfaces.served import served as told_to_the_page
 from storyboard.operations import registry
@@ -160,6 +162,7 @@ def test_every_argument_of_every_operation_is_described() -> None:
 def test_the_formats_of_a_film_are_those_that_are_told() -> None:
     told = VERBS["film"].fields["format"].description or ""
     assert told.replace(" or ", ", ").split(", ") == list(FORMATS)
+    assert (*film.FORMATS, *MAKERS) == FORMATS
 
 
 def test_defaults_in_help_are_those_that_are_used(capsys: pytest.CaptureFixture[str]) -> None:
