@@ -22,7 +22,9 @@ class Overlay(Panel):
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
-        with gr.Column(visible=False, elem_classes=["overlay", self.name.lower()]) as self.box:
+        with gr.Column(
+            visible=False, elem_id=f"over-{self.name}", elem_classes=["overlay", self.name.lower()]
+        ) as self.box:
             with gr.Row(elem_classes="overlay-head"):
                 gr.Markdown(f"## {self.name}")
                 self.close = gr.Button("Close", size="sm", elem_classes=["sign", "close"])

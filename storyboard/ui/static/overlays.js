@@ -17,7 +17,7 @@ export function watchOverlays(root) {
     if (now) {
       before = document.activeElement;
       now.inert = false;
-      const name = now.querySelector('h2')?.textContent || '';
+      const name = now.id.replace('over-', ''); // its heading is drawn later
       for (const [key, value] of [
         ['role', 'dialog'],
         ['aria-modal', 'true'],
