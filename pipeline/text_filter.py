@@ -168,10 +168,11 @@ class TextFilter:
     """Past prompts and a prompt -> FilterResult. Deterministic; safe to share between threads.
 
     A past prompt that is too long to be read gives nothing; it stops only its own scene.
+    weights: digest of those of the encoder, if it is known.
     """
 
-    def __init__(self, encoder: TextEncoder) -> None:
-        self.reader = PromptReader(encoder)
+    def __init__(self, encoder: TextEncoder, weights: str = "") -> None:
+        self.reader, self._weights = PromptReader(encoder), weights
         self._rows: OrderedDict[tuple[str, float], Row] = OrderedDict()  # those used last at the end
         self.check: Callable[[str], None] = lambda text: None  # raises TooLongError: see `within`
 
@@ -184,6 +185,12 @@ class TextFilter:
         if not name or not isinstance(name, str):
             raise ThroughlineError(f"backbone is {name!r}: expected a name such as 'picturebook'")
         return _minilm_filter()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides what it says of pairs that it can read: the weights, this code, and the packages
+        that it computes with on this kind of processor; '' if the weights are not known."""
+        return _digest(self._weights) if self._weights else ""
 
     def within(self, limit: CountsTokens) -> "TextFilter":
         """The same filter for a model whose own text encoder takes so much: what is longer can't be rendered, and not
@@ -277,14 +284,12 @@ class TextFilter:
 
 @lru_cache(maxsize=1)
 def _minilm_filter() -> TextFilter:
-    return TextFilter(TextEncoder.minilm(MOST_TOKENS))
+    return TextFilter(TextEncoder.minilm(MOST_TOKENS), MINILM_SHA256)
 
 
-@lru_cache(maxsize=1)
-def minilm_digest() -> str:
-    """SHA-256 of all that decides what that filter says: its weights, this code, and the packages that it computes with
-    on this kind of processor. Takes some milliseconds."""
-    here, parts = Path(__file__).parent, [MINILM_SHA256, platform.machine(), torch.backends.cpu.get_cpu_capability()]
+@lru_cache(maxsize=4)
+def _digest(weights: str) -> str:
+    here, parts = Path(__file__).parent, [weights, platform.machine(), torch.backends.cpu.get_cpu_capability()]
     parts += [f"{name} {metadata.version(name)}" for name in DECIDING_PACKAGES]
     sources = [Path(__file__), *sorted(here.glob("language/*.py")), *sorted(here.glob("encoders/*.py"))]
     parts += [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources]

@@ -6,6 +6,7 @@ Every function takes the studio and the owner first. Edits that programs have as
 
 from __future__ import annotations
 
+import base64
 import reprlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,15 @@ from pipeline.errors import ThroughlineError
 from ..continuity.table import continuity_table
 from ..operations import edits  # noqa: F401  some of them are verbs as they are
 from ..operations.arguments import (
+    Across,
     Archive,
     ArchiveFile,
+    Clip,
+    ClipFile,
+    ClipName,
+    Down,
     FileName,
+    FitInto,
     Format,
     Json,
     Owner,
@@ -81,6 +88,41 @@ def import_story(studio: Studio, owner: Owner, archive: Archive, name: FileName 
     """A new story from the content of an archive, in base64, or of a script or shot list, with its NAME for the ending.
     UNUSED in the answer is what of a script is in no scene. A shell gives the path of the file instead."""
     return studio.import_story(owner, archive, name)
+
+
+def import_clip_file(
+    studio: Studio,
+    owner: Owner,
+    story: StoryId,
+    scene: SceneId,
+    clip: ClipFile,
+    name: ClipName = "",
+    fit: FitInto = "fit",
+    across: Across = 0.5,
+    down: Down = 0.5,
+) -> Json:
+    """A clip or a picture of your own as a scene, a file."""
+    try:
+        data = base64.b64encode(Path(clip).read_bytes()).decode()
+    except OSError as error:
+        raise ThroughlineError(f"clip {clip!r} can't be read: {error.strerror}") from None
+    return studio.import_clip(owner, story, scene, data, name or Path(clip).name, fit=fit, across=across, down=down)
+
+
+@for_programs(shell=import_clip_file)
+def import_clip(
+    studio: Studio,
+    owner: Owner,
+    story: StoryId,
+    scene: SceneId,
+    clip: Clip,
+    name: ClipName = "",
+    fit: FitInto = "fit",
+    across: Across = 0.5,
+    down: Down = 0.5,
+) -> Json:
+    """A clip or a picture of your own as a scene, in base64. A shell gives the path of the file instead."""
+    return studio.import_clip(owner, story, scene, clip, name or "clip.mp4", fit=fit, across=across, down=down)
 
 
 # --- edits in words for programs -------------------------------------------------------------------------------------

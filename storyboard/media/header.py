@@ -19,7 +19,7 @@ ENDS_EARLY = 0.9  # share of the length in the header below which a clip counts 
 NAMES = {  # codecs that are read, by ffmpeg's names, as people call them
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mpeg4": "MPEG-4",
     "mpeg2video": "MPEG-2", "mpeg1video": "MPEG-1", "mjpeg": "Motion JPEG", "gif": "GIF",
-    "prores": "ProRes", "h263": "H.263",
+    "prores": "ProRes", "h263": "H.263", "dvvideo": "DV", "ffv1": "FFV1", "dnxhd": "DNxHR", "hap": "Hap",
 }  # fmt: skip
 READ_CODECS = ", ".join(NAMES.values())
 INTERLACED = re.compile(r"(top|bottom) (coded )?first")

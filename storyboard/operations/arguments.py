@@ -42,6 +42,14 @@ Archive = Annotated[str, Field(description=f"Content of {STORIES}, in base64")]
 ArchiveFile = Annotated[str, Field(description=f"Path of {STORIES}")]
 SoundData = Annotated[str, Field(description="Content of a sound file, or of a video with sound, in base64")]
 SoundFile = Annotated[str, Field(description="Path of a sound file, or of a video with sound")]
+FitInto = Annotated[
+    FitMode, Field(description="fit: all of it, with bars; fill: no bars, cut; stretch: neither bars nor cut")
+]
+Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left is kept) to 1 (the right)")]
+Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
+Clip = Annotated[str, Field(description="Content of a clip or a picture, in base64")]
+ClipFile = Annotated[str, Field(description="Path of a clip or a picture")]
+ClipName = Annotated[Line, Field(description="What it is called, for messages; clip.mp4, or the file's name, for none")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------
 
@@ -52,11 +60,6 @@ Texts = Annotated[Sequence[Typed], Field(max_length=500, description="Prompts, a
 SampleName = Annotated[Line, Field(description="Name of an example")]
 ModelName = Annotated[Line, Field(description="Name, hub id or folder of a model")]
 FileName = Annotated[Line, Field(description="What the file is called, for its ending and for messages")]
-FitInto = Annotated[
-    FitMode, Field(description="fit: all of it, with bars; fill: no bars, cut; stretch: neither bars nor cut")
-]
-Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left is kept) to 1 (the right)")]
-Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
 Upload = Annotated[str, Field(description="Content of a file, in base64")]
 EditOp = Annotated[Mapping[str, Any], Field(description='{"do": the name of an edit, and its arguments}')]
 Base = Annotated[int | None, Field(description="Revision that the editor saw, to be told of others' changes since")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.errors import TooLongError
@@ -39,12 +38,14 @@ class KeptPairs:
                 yield found[past]
             else:
                 yield ()
-        self._store.add(self._version, prompt, threshold, found)
+        if filter.digest:
+            self._store.add(filter.digest, prompt, threshold, found)
 
     def _known(self, past_prompts: Sequence[str], prompt: str, threshold: float | None) -> Found:
-        if len(past_prompts) < WORTH_READING:
+        version = self._filter().digest
+        if len(past_prompts) < WORTH_READING or not version:
             return {}
-        return self._store.read(self._version, prompt, threshold, past_prompts)
+        return self._store.read(version, prompt, threshold, past_prompts)
 
     def words(self, past: str, prompt: str, targets: Targets) -> tuple[Words, Words]:
         return self._filter().words(past, prompt, targets)
@@ -56,9 +57,3 @@ class KeptPairs:
         except TooLongError:
             return False
         return True
-
-    @cached_property
-    def _version(self) -> str:
-        from pipeline.text_filter import minilm_digest
-
-        return minilm_digest()

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -59,15 +59,24 @@ def fake_filter(past_prompts: Sequence[str], prompt: str, **settings: Any) -> An
     return SimpleNamespace(scenes=scenes, current=current, prompt=prompt, threshold=settings.get("threshold") or 0.5)
 
 
-def fake_kept(past: str, prompt: str, threshold: float | None = None) -> tuple[tuple[KeptWord, ...], ...]:
-    """As `TextFilter.kept`, of what `fake_filter` keeps."""
+def fake_words(past: str, prompt: str, targets: Any = ()) -> tuple[tuple[KeptWord, ...], ...]:
+    """As `TextFilter.words`, of what `fake_filter` keeps."""
     return tuple(
         tuple(KeptWord(i, w.start, w.end, w.mention or 0, w.matched) for i, w in enumerate(words_of(a, b)) if w.kept)
         for a, b in ((past, prompt), (prompt, past))
     )
 
 
-fake_filter.kept = fake_kept  # type: ignore[attr-defined]
+def fake_targets(past_prompts: Sequence[str], prompt: str, threshold: float | None = None) -> Iterator[tuple[()]]:
+    """As `TextFilter.targets`; `fake_words` needs none."""
+    return iter([()] * len(past_prompts))
+
+
+def fake_check(text: str) -> None: ...
+
+
+for name, value in {"words": fake_words, "targets": fake_targets, "check": fake_check, "digest": ""}.items():
+    setattr(fake_filter, name, value)
 
 
 class FakeMaker:

@@ -30,6 +30,9 @@ CLIPS = {  # options of ffmpeg by file name
     "alpha.webm": ["-c:v", "libvpx", "-pix_fmt", "yuva420p", "-auto-alt-ref", "0"], "av1.mkv": ["-c:v", "libsvtav1"],
     "mpeg4.avi": ["-c:v", "mpeg4", "-c:a", "pcm_s16le"], "jpeg.avi": ["-c:v", "mjpeg"], "a.gif": ["-c:v", "gif"],
     "prores.mov": ["-c:v", "prores_ks", "-c:a", "pcm_s16le"], "mpeg2.mkv": ["-c:v", "mpeg2video", "-r", "25"],
+    "ffv1.mkv": ["-c:v", "ffv1", "-level", "3"],
+    "dnxhr.mov": ["-c:v", "dnxhd", "-profile:v", "dnxhr_sq", "-s", "256x144"],
+    "hap.mov": ["-c:v", "hap"], "dv.avi": ["-c:v", "dvvideo", "-s", "720x576", "-r", "25", "-pix_fmt", "yuv420p"],
     "parts.mp4": ["-c:v", "libx264", "-movflags", "+frag_keyframe+empty_moov"],
 }  # fmt: skip
 

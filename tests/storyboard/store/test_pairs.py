@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import text_filter
 from pipeline.text_filter import TextFilter
 from storyboard.document import edits, plan
 from storyboard.document.filter_cache import FilterCache
@@ -46,16 +47,15 @@ def test_another_filter_prompt_or_threshold_reads_nothing_of_it(tmp_path: Path, 
     store.close()
 
 
-def test_the_digest_of_a_filter_is_that_of_its_code_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline import text_filter
-
-    text_filter.minilm_digest.cache_clear()
-    before = text_filter.minilm_digest()
-    assert len(before) == 64 and text_filter.minilm_digest() == before
-    monkeypatch.setattr(text_filter, "MINILM_SHA256", "0" * 64)
-    text_filter.minilm_digest.cache_clear()
-    assert text_filter.minilm_digest() != before
-    text_filter.minilm_digest.cache_clear()
+def test_the_digest_of_a_filter_is_that_of_its_weights_code_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = TextFilter.from_backbone().reader.encoder
+    before = TextFilter(encoder, "weights").digest
+    assert len(before) == 64 and TextFilter(encoder, "weights").digest == before
+    assert TextFilter(encoder, "others").digest != before and TextFilter(encoder).digest == ""
+    monkeypatch.setattr(text_filter, "DECIDING_PACKAGES", ("numpy",))
+    text_filter._digest.cache_clear()
+    assert TextFilter(encoder, "weights").digest != before
+    text_filter._digest.cache_clear()
 
 
 def test_the_oldest_prompts_go_when_there_is_no_room(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_after_a_restart_a_plan_asks_the_filter_about_no_pair(tmp_path: Path) ->
     asked = list[str]()
 
     class Counted:
-        check, words = staticmethod(real.check), real.words
+        check, words, digest = staticmethod(real.check), real.words, real.digest
 
         def targets(self, past: Any, prompt: str, threshold: Any) -> Iterator[Any]:
             asked.extend(past)
