@@ -43,6 +43,7 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m tests.soak.media_fuzz --count 2000
 	$(BIN)/python -m tests.soak.imports --times 20
 	$(BIN)/python -m tests.soak.crowd --clients 100 --seconds 60
+	$(BIN)/python -m tests.soak.busy --people 150 --seconds 180
 	$(BIN)/python -m tests.soak.newcomers --invented 5 --newcomers 20
 	$(BIN)/python -m tests.soak.followers --followers 500 --seconds 30
 	$(BIN)/python -m tests.soak.crowd --clients 250 --seconds 1800

@@ -124,15 +124,16 @@ def _started(command: Sequence[str], memory_bytes: int) -> Iterator[tuple[Child,
     with pipe as child:
         assert child.stderr is not None, "it is a pipe"
         listener = threading.Thread(target=_gather, args=(child.stderr, messages))
-        listener.start()
         try:
+            listener.start()
             yield child, messages, threading.Event()
             child.wait()
         except BaseException:
             child.kill()
             raise
         finally:
-            listener.join()
+            if listener.ident is not None:
+                listener.join()
 
 
 @contextmanager

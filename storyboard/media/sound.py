@@ -127,7 +127,11 @@ def _write(target: Path, samples: bytes | str) -> None:
     program = (imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *FORMAT, "-i", source)
     exact = ("-fflags", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1")  # the same file each time
     options = ("-c:a", "aac", "-b:a", "160k", *exact, "-movflags", "+faststart", "-f", "mp4", f"file:{target}")
-    result = subprocess.run((*program, *options), input=given or b"", capture_output=True, check=False)
+    patience, command = ffmpeg.PATIENCE_SECONDS, (*program, *options)
+    try:
+        result = subprocess.run(command, input=given or b"", capture_output=True, check=False, timeout=patience)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"{target.name} could not be written in {patience} s") from None
     if result.returncode or not target.is_file():
         raise OSError(f"{target.name} could not be written")
 

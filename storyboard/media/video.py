@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Generator, Iterable
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -32,10 +34,39 @@ __all__ = [
 ]  # fmt: skip
 
 MOST_BYTES = 384 << 20  # of the frames that come out
+STUCK_SECONDS = 120.0  # for one frame, or the end of a file
 MOST_DAMAGED = 0.1  # share of the frames that may have been mended by the decoder
 RATE = 48_000  # samples a second of a film's sound
 RAW_SOUND = ("-f", "f32le", "-ar", str(RATE), "-ac", "2")  # how it comes: left and right, -1 to 1
 BT709 = "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+
+
+class Watch:
+    """Ends a program that takes no frame, or does not end after the last one, for so many seconds: a disk that hangs
+    would hold the caller's thread for good. However long the frames themselves are on their way."""
+
+    def __init__(self, program: subprocess.Popen[bytes]) -> None:
+        self._program, self._since, self._over = program, 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+
+    def each(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for frame in frames:
+            self._since = time.monotonic()
+            yield frame
+            self._since = 0.0
+        self._since = time.monotonic()
+
+    def _look(self) -> None:
+        while not self._over.wait(min(1.0, STUCK_SECONDS / 4)):
+            if self._since and time.monotonic() - self._since > STUCK_SECONDS:
+                self._program.kill()
 
 
 @dataclass(frozen=True)
@@ -115,8 +146,9 @@ def _encode(
     )  # fmt: skip
     with tempfile.TemporaryFile() as messages:  # a pipe that nobody empties would stop ffmpeg
         pipe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=messages)
-        with pipe as program:
-            _feed(program, frames, first.shape)
+        with pipe as program, Watch(program) as watch:
+            _feed(program, watch.each(frames), first.shape)
+            program.wait()
         messages.seek(0)
         if program.returncode or not path.is_file():
             why = _why(messages.read().decode(errors="replace"))

@@ -182,9 +182,10 @@ class ModelPicker:
         except Exception as problem:  # the boundary of the thread: whatever it was, the former model goes on
             log.exception("a model could not be loaded")
             error = f"{_title(wanted.model)} could not be loaded ({type(problem).__name__})"
+        finally:
+            with self._lock:
+                self._coming, self._error = "", error
         event("model", model=wanted.model, error=error)
-        with self._lock:
-            self._coming, self._error = "", error
 
 
 def _title(name: str) -> str:

@@ -216,6 +216,10 @@ class Queue:
                 "working": healthy and not self._closed,
             }
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def close(self, patience: float = CLOSING_SECONDS) -> list[Job]:
         """Stops after the present step, or leaves it behind after so many seconds. Gives the jobs that were cut short,
         which belong to the line of the next start."""
@@ -241,7 +245,7 @@ class Queue:
             self._cancelled.discard(job.id)
             self._update(job, state=state, preview="", error=error)
             if state != "done":
-                self._tidy_up()
+                self._tidy()
             if state != "cut short":
                 self._end(replace(job, state=state, error=error))
 
@@ -254,7 +258,7 @@ class Queue:
         except OSError as error:
             log.exception("a render failed")
             return "failed", f"The render could not be written: {error.strerror or error}"
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: a worker that is gone would leave all others waiting
             if _lacks_memory(error):
                 return "failed", "There was not enough memory: try fewer frames or a smaller picture."
             log.exception("a render failed")
@@ -265,8 +269,14 @@ class Queue:
         event(f"job {job.state}", story=job.story, scene=job.scene, job=job.id, kind=job.kind, error=job.error)
         try:
             self._ended(job)
-        except ThroughlineError:  # a full disk: the job is started again after a restart, and the line goes on
+        except Exception:  # a full disk: the job is started again after a restart, and the line goes on
             log.exception("the end of a render could not be noted")
+
+    def _tidy(self) -> None:
+        try:
+            self._tidy_up()
+        except Exception:  # a device that is broken: the next job says so, and the line goes on
+            log.exception("what a render held could not be given back")
 
     def _next(self) -> Job | None:
         with self._changed:
@@ -344,7 +354,7 @@ class Queue:
         self._end(failed)
 
 
-def _lacks_memory(error: Exception) -> bool:
+def _lacks_memory(error: BaseException) -> bool:
     """What Python, CUDA and torch on a processor raise when there is no room."""
     words = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, MemoryError) or (

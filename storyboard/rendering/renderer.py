@@ -77,6 +77,7 @@ class Renderer:
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
         self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
+        self._tried = False  # to load it, at the start
         self.filter_cache = self._new_cache()
         self.meter = self._new_meter()
         self._loading, self._choosing = threading.Lock(), threading.Lock()
@@ -119,15 +120,19 @@ class Renderer:
         """Loads the models in the background, first the filter; at last the scales of the meter."""
 
         def load() -> None:
-            _ = self.filter, self.maker
+            try:
+                _ = self.filter
+            finally:
+                self._tried = True
+            _ = self.maker
             self.meter.warm_up()
 
         threading.Thread(target=load, name="loader", daemon=True).start()
 
     @property
     def ready(self) -> bool:
-        """Whether the filter is loaded, so that `standings` can answer soon."""
-        return self._filter is not None
+        """Whether the filter is loaded, so that `standings` can answer soon, or say why it can't be loaded."""
+        return self._filter is not None or self._tried
 
     @property
     def filter(self) -> TextFilter:

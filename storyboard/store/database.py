@@ -93,12 +93,13 @@ class Database:
         """
         assert self._making != threading.get_ident(), "a change within another"
         change = _Change(make, then)
-        with self._arriving:
-            self._line.append(change)
-            leads, self._led = not self._led, True
         try:
-            if not leads:
-                change.turn.wait()
+            with self._arriving:
+                if not self._led:
+                    change.turn.set()  # before all else: whoever is interrupted from here on hands it over
+                self._line.append(change)
+                self._led = True
+            change.turn.wait()
             if not change.done:
                 self._lead()
         except BaseException:  # a signal, in the main thread

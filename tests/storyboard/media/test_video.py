@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from pipeline.errors import ThroughlineError
+from storyboard.media import video
 from storyboard.media.video import check_clip, read_clip, stream_clip, write_video
 from tests.storyboard.conftest import gradient
 
@@ -141,3 +142,13 @@ def test_a_damaged_clip_is_refused_frame_after_frame_too(tmp_path: Path) -> None
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(ThroughlineError, match=r"clip 'a.mp4' is damaged"):
         list(stream_clip(tmp_path / "a.mp4", 48, 72, 8))
+
+
+def test_a_program_that_takes_nothing_more_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(video, "STUCK_SECONDS", 0.3)
+    stuck = tmp_path / "stuck"
+    stuck.write_text("#!/bin/sh\nexec sleep 600\n")
+    stuck.chmod(0o755)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(stuck))
+    with pytest.raises(OSError, match="could not be written"):
+        write_video(tmp_path / "film.mp4", np.zeros((40, 96, 144, 3), np.uint8), 8)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipeline.errors import ThroughlineError
+from storyboard.operations import following
 from storyboard.rendering import queue
 from storyboard.rendering.limits import LIMITS, QueueLimits
 from storyboard.rendering.queue import Job, Made, Queue
@@ -316,3 +317,43 @@ def test_clearing_forgets_how_jobs_ended(bench: Bench) -> None:
     bench.queue.cancel("me", "story", ["b"])
     bench.queue.clear("me", "story", ["a", "b"])
     assert bench.states() == {"a": "running"}
+
+
+@pytest.mark.parametrize("where", ["render", "end", "tidy"])
+def test_whatever_happens_in_a_job_the_next_is_made(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that is gone would leave all others waiting for ever."""
+
+    def work(job: Job) -> Generator[Made, None, None]:
+        yield Made(1, 2)
+        if job.scene == "first" and where == "render":
+            raise SystemExit(3)  # a library that wants to end the program
+        if job.scene == "first":
+            raise ThroughlineError("no")
+
+    def fail(*_: object) -> None:
+        if not over.is_set():
+            raise RuntimeError("the device is lost")
+
+    over = threading.Event()
+    ended, tidied = (fail if where == "end" else lambda job: None), (fail if where == "tidy" else lambda: None)
+    line = Queue(work, ended, tidy_up=tidied)
+    first, second = line.submit([Job("me", "story", "first"), Job("me", "story", "second")])
+    for _ in range(int(SECONDS / 0.01)):
+        if line.job("me", second.id).state == "done":
+            break
+        threading.Event().wait(0.01)
+    over.set()
+    assert line.job("me", first.id).state == "failed" and line.job("me", second.id).state == "done"
+    assert line.state()["working"]
+    line.close()
+
+
+def test_who_follows_a_queue_that_is_closed_is_told_so(bench: Bench) -> None:
+    bench.submit("a", "b")
+    bench.wait(lambda: bench.began == ["a"])
+    news = following.steps(bench.queue, "me", "story")
+    assert next(news)["jobs"] and next(news) == {}
+    bench.queue.close(patience=0.01)
+    with pytest.raises(ThroughlineError, match="being stopped"):
+        for _ in range(10):
+            next(news)

@@ -4,10 +4,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.errors import ThroughlineError
+from storyboard.store import database as database_module
 from storyboard.store.database import Database
 
 TABLE = (("CREATE TABLE words (word TEXT PRIMARY KEY)",),)
@@ -126,3 +128,26 @@ def test_who_is_interrupted_while_waiting_holds_nobody_up(database: Database, mo
     after.start()
     after.join(20)
     assert database.rows("SELECT word FROM words") == [("b",)]
+
+
+def test_an_interrupt_before_its_turn_leaves_no_other_waiting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal may come in any line: here, when the main thread was just about to commit for all."""
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise KeyboardInterrupt
+
+    class Change(database_module._Change):  # type: ignore[misc]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.turn = Interrupted()
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(database_module, "_Change", Change)
+        database.write(lambda db: None)
+    other = threading.Thread(target=database.write, args=(lambda db: None,), daemon=True)
+    other.start()
+    other.join(30)
+    assert not other.is_alive()
