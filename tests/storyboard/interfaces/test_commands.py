@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
@@ -99,6 +101,24 @@ def test_help_of_every_command_loads_no_model_and_no_page() -> None:
 
 
 # --- a story from beginning to end -----------------------------------------------------------------------------------
+
+
+def test_a_clip_of_ones_own_is_fitted_as_asked(run: Run, home: Path, tmp_path: Path) -> None:
+    story, (first, _) = new(run, TEN[0], TEN[3])
+    picture = np.zeros((100, 300, 3), np.uint8)
+    picture[:, :100], picture[:, 200:] = 250, 120  # white, black, grey
+    Image.fromarray(picture).save(tmp_path / "wide.png")
+    seen = []
+    for options in (["--fit", "fill", "--across", "0"], ["--fit", "fill", "--across", "1"], ["--fit", "fit"]):
+        scene = run("import-clip", story, first, str(tmp_path / "wide.png"), *options)["story"]["scenes"][0]
+        take = scene["takes"][-1]
+        assert (take["source"], take["note"]) == ("imported", "wide.png")
+        digest = re.search("[0-9a-f]{64}", take["keyframe"])
+        assert digest
+        with Image.open(next(home.rglob(f"*{digest[0][4:]}*"))) as keyframe:
+            grey = np.asarray(keyframe.convert("L"))
+            seen.append(tuple(int(grey[y, grey.shape[1] // 8]) for y in (2, len(grey) // 2)))
+    assert [tuple(round(value / 60) for value in pair) for pair in seen] == [(4, 4), (0, 0), (0, 4)]
 
 
 def test_a_story_is_written_rendered_and_exported(run: Run, home: Path) -> None:
