@@ -212,7 +212,8 @@ class Desk:
 def _listening_to() -> str:
     """The address of the browser whose event is being handled; "" outside of events."""
     request = LocalContext.request.get(None)
-    return sender(request.scope) if request is not None else ""
+    asked = getattr(request, "request", None)  # what Gradio wraps: through it a scope is no scope any more
+    return sender(asked.scope) if asked is not None else ""
 
 
 def news(reply: Mapping[str, Any]) -> dict[str, Any]:

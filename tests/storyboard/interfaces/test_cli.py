@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
@@ -246,8 +248,12 @@ def test_a_weight_file_that_is_none_is_named(kind: str, run: Run, tmp_path: Path
 
 
 def test_nowhere_to_write_is_one_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+    elsewhere = tempfile.mkdtemp
+
+    def refuse(*given: Any, **options: Any) -> str:
+        if str(options.get("dir", "")).startswith(str(tmp_path)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+        return elsewhere(*given, **options)
 
     monkeypatch.setattr(film_folder.tempfile, "mkdtemp", refuse)  # the tests may run as root, which may write anywhere
     code, error = run()

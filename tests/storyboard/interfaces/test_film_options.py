@@ -35,7 +35,7 @@ def test_a_film_with_everything(run: Run, tmp_path: Path) -> None:  # noqa: F811
     assert run(*cards, "--music", song, "--music-level", "-6", "--voices", "-", voice)[0] == 0
     film = tmp_path / "out/film.mp4"
     found = read_header(film)
-    assert found.sound and (found.width, found.frames) == (576, 24 - 2 + 5 - 2 + 5 + 24)
+    assert found.sound and (found.width, found.frames) == (576, 24 + 5 - 2 + 5 + 24)
     frames = frames_of(film)
     assert frames.shape[1] > 384, "captions lie under the pictures"
     assert np.median(frames[0]) < 20 and frames[0].max() > 200 and np.median(frames[27, :384]) > 20

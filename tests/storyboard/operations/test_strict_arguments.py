@@ -26,7 +26,7 @@ OF_A_SCENE = [
     ({"steps": 0}, "steps is 0", "greater than or equal to 1"),
     ({"num_frames": "17"}, "num_frames is '17'", WHOLE),
     ({"num_frames": 3}, "num_frames is 3", "expected 4 k \\+ 1"),
-    ({"num_frames": 85}, "num_frames is 85", "less than or equal to 81"),
+    ({"num_frames": 165}, "num_frames is 165", "less than or equal to 161"),
     ({"seed": "7"}, "seed is '7'", WHOLE),
     ({"seed": False}, "seed is False", WHOLE),
     ({"threshold": "0.5"}, "threshold is '0.5'", NUMBER),

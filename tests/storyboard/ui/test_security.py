@@ -210,7 +210,7 @@ def test_an_exception_is_one_line_too(caplog: pytest.LogCaptureFixture, capsys: 
 # --- two users -------------------------------------------------------------------------------------------------------
 
 WORDS = {"title": "x", "prompts": ["x"], "prompt": "x", "index": 0, "changes": "{}", "past": "SCENE", "word": "Mia",
-         "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5}  # fmt: skip
+         "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5, "clip": "", "sound": "", "name": ""}  # fmt: skip
 OF_A_STORY = sorted(name for name, verb in VERBS.items() if "story" in inspect.signature(verb).parameters)
 
 
