@@ -89,6 +89,7 @@ def serve(choice: Choice, port: int | None) -> None:
         choice=offered,
         encoder=choice.encoder(),
         period=choice.period,
+        continues=choice.continues,
     )
     try:
         threading.Thread(target=studio.maintenance.run, name="maintenance", daemon=True).start()

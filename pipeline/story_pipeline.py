@@ -222,7 +222,7 @@ class StoryPipeline(DiffusionPipeline):
 
         decision: what the filter has decided about `history` already; without it the filter is asked, by the settings'
         threshold, pins and mutes. beginning: frames to go on from, uint8 (1 or 5, H, W, 3), of which the last is the
-        clip's first; a model whose `limits.pictures` says so needs one, and may be given an ending, the last frame,
+        clip's first; a model whose `Limits.pictures` says so needs one, and may be given an ending, the last frame,
         (1, H, W, 3). settings: the fields of `Settings`. The same seed, machine and settings give the same clip, bit
         for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
         decision about something else, before the first step.

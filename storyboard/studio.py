@@ -60,6 +60,7 @@ class Studio(FilmOperations):
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
     words that the model was trained on. encoder: counts the tokens of a prompt as it does; None for the embedded one.
     period: gives how many frames a latent of it stands for, 4 for the embedded one; asked when a length is edited.
+    continues: whether its clips can begin with the end of others; asked when a seam is.
     resume: whether to start renders that a crash or a restart cut short; of several studios over one folder, in several
     processes, one should. choice: the model, if others may be chosen.
     """
@@ -68,12 +69,13 @@ class Studio(FilmOperations):
         self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
         vocabulary: frozenset[str] = frozenset(), resume: bool = True, choice: Choice | None = None,
         encoder: CountsTokens | None = None, *, period: Callable[[], int] = lambda: PERIOD,
+        continues: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self.folder, self._vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples = SampleStories(samples, self.media)
         renderer = self.renderer = Renderer(
-            self.library, self.media, load, model, resume, encoder=encoder, period=period
+            self.library, self.media, load, model, resume, encoder=encoder, period=period, continues=continues
         )
         self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
         self.model_picker = ModelPicker(self.renderer, choice, folder, self._learn) if choice else None
@@ -183,6 +185,7 @@ class Studio(FilmOperations):
             changed = wanted.apply(replace(board, story=now), given)  # also checks what it is given
             lengths.check_edit(self.renderer.encoder, now, changed)
             lengths.check_frames(self.renderer.period, now, changed)
+            lengths.check_seams(self.renderer.continues, now, changed)
             return changed
 
         others = self.library.edited(owner, story, base) if base is not None else set()

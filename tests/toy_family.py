@@ -115,6 +115,9 @@ class ToyFamily:
     def histories(self, folder: Path) -> tuple[str, ...]:
         return ToyBackbone.histories
 
+    def continues(self, folder: Path) -> bool:
+        return False
+
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         return {"dtype": torch.float32}
 

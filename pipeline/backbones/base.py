@@ -64,7 +64,7 @@ class Conditions:
     text: Tensor  # (L, t)
     history: Tensor | None = None  # (H, d)
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
-    strengths: Tensor | None = None  # (L), how much each token counts, for models whose `limits.strengths` says so
+    strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
 
 
 class Network(Protocol):
@@ -90,7 +90,7 @@ class Backbone(Protocol):
     latents: LatentSpace
     native: Native
     limits: Limits
-    known_timestep: Timestep  # of the frames that a clip begins with, for models whose `limits.piece` is not 0
+    known_timestep: Timestep  # of the frames that a clip begins with, for models whose `Limits.piece` is not 0
     autocast: bool  # bfloat16 on processors that have instructions for it
 
     @property
@@ -120,7 +120,7 @@ class Backbone(Protocol):
 
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
         """What a model is told of the pictures, uint8 (H, W, 3), that a clip starts from and ends with, float32
-        (1, f, C', h, w); only for models whose `limits.pictures` says so."""
+        (1, f, C', h, w); only for models whose `Limits.pictures` says so."""
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The steps from noise to latents. It may have a state: one a clip."""
@@ -147,6 +147,9 @@ class Family(Protocol):
 
     def histories(self, folder: Path) -> tuple[str, ...]:
         """As `Backbone.histories`, by the configuration files alone."""
+
+    def continues(self, folder: Path) -> bool:
+        """Whether clips of the model can begin with the end of others, by the configuration files alone."""
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The options with which `StoryPipeline.from_pretrained` loads the folder. Raises ThroughlineError for a folder

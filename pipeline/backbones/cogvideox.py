@@ -94,6 +94,9 @@ class CogVideoXFamily:
     def histories(self, folder: Path) -> tuple[str, ...]:
         return histories_of(folder)
 
+    def continues(self, folder: Path) -> bool:
+        return False
+
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """A stock checkpoint's transformer becomes one that may look at references."""
         index, half = check_folder(folder), variant(folder / "transformer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -63,6 +64,9 @@ class PicturebookFamily:
 
     def histories(self, folder: Path) -> tuple[str, ...]:
         return histories_of(folder)
+
+    def continues(self, folder: Path) -> bool:
+        return bool(json.loads((folder / "transformer" / "config.json").read_text("utf-8")).get("frame_timesteps"))
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The precision is the transformer's alone, which does nearly all of the work: the text filter, which shares

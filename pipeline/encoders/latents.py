@@ -5,6 +5,7 @@ Letters: F frames (4 k + 1), H, W pixels, f latent frames, C latent channels, h,
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -59,7 +60,7 @@ class LinearLatents:
         return self.decode(latents, sharpen=False)
 
 
-class HeavyLatents:
+class HeavyLatents(ABC):
     """Of an autoencoder whose decoder takes seconds: a preview is a linear map of each latent to a colour, fitted once
     to what the decoder makes of patches of noise."""
 
@@ -71,9 +72,9 @@ class HeavyLatents:
         self.vae, self.where = vae, where
         self._colours: Tensor | None = None  # (C + 1, 3)
 
+    @abstractmethod
     def decoded(self, latents: Tensor) -> Tensor:
         """Latents (1, C, f, h, w) to a video (1, 3, F, H, W) in -1..1."""
-        raise NotImplementedError
 
     def decode(self, latents: Tensor) -> np.ndarray:
         return to_frames(self.decoded(latents.transpose(1, 2)))

@@ -1,5 +1,5 @@
 """Whether the words of a scene fit into what a model's text encoder takes, the one rule for everything that is typed or
-imported; and how many frames a clip may have.
+imported; how many frames a clip may have, and whether it may go on from another.
 
 Imports neither torch nor gradio: what counts is given (`pipeline.backbones.counting.TokenCounter`).
 """
@@ -48,3 +48,12 @@ def check_frames(period: Callable[[], int], before: Story, after: Story) -> None
         if frames not in known and (frames - 1) % period():
             expected = f"{period()} k + 1, such as {period() * 4 + 1}"
             raise ThroughlineError(f"num_frames is {frames}: expected {expected}")
+
+
+def check_seams(continues: Callable[[], bool], before: Story, after: Story) -> None:
+    """Raises ThroughlineError for a seam that an edit brings and that the model can't make. continues: whether it goes
+    on from frames; asked where there is something to check."""
+    known = {scene.id for scene in before.scenes if scene.seam.kind == "continue"}
+    asked = any(scene.seam.kind == "continue" and scene.id not in known for scene in after.scenes)
+    if asked and not continues():
+        raise ThroughlineError("kind is 'continue': expected another seam, this model does not go on from frames")

@@ -1,6 +1,7 @@
 """The pictures of a film, composed by moviepy: cuts, cross-fades, dips to black, cards, captions, speed and stills.
 
-moviepy is given two parts of a film at a time, the one that is shown and, while they cross, the one before. Takes are
+moviepy is given two parts of a film at a time, the one that is shown and, while they cross, the one before (and the one
+before that, where two cross-fades fill a part). Takes are
 read as they are shown, frame after frame, so that memory does not grow with the film's length, nor with a take's.
 
 moviepy's fades begin with nothing at their first frame. Where parts meet, the second one therefore begins a frame
@@ -43,7 +44,8 @@ def film_frames(
             stage = _stage(cut, place, playing, ground, strips)
             for frame in range(first, last):
                 yield stage.get_frame(frame / cut.frames_per_second)
-            playing = _closed(playing[:-1]) + playing[-1:]
+            over = sum(part.end <= last for part in playing[:-1])  # short ones may go on under the next but one
+            playing = _closed(playing[:over]) + playing[over:]
     finally:
         _closed(playing)
 
@@ -52,6 +54,7 @@ def film_frames(
 class _Playing:
     clip: Any  # moviepy's, at its place in the film
     reader: _Reader | None  # of a take
+    end: int  # the film's frame in which it is over
 
 
 def _closed(playing: list[_Playing], keep: bool = False) -> list[_Playing]:
@@ -106,7 +109,7 @@ def _part(cut: Cut, place: int, begins: int, frames_of: FramesOf, size: Size) ->
         clip = clip.with_effects([vfx.FadeOut(out / rate)])
     if dips or (early and not into.shared):
         clip = clip.image_transform(np.rint)  # moviepy would cut off what is not a whole number
-    return _Playing(clip.with_start(begins / rate), reader)
+    return _Playing(clip.with_start(begins / rate), reader, cut.part_starts[place] + length)
 
 
 def _moving(shot: FilmScene, reader: _Reader) -> Any:

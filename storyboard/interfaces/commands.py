@@ -89,7 +89,15 @@ def _print_all(studio: Studio, answer: Any) -> None:
 def _studio(choice: Choice) -> Studio:
     from ..studio import Studio, home
 
-    return Studio(choice.load, home(), choice.digest(), resume=False, encoder=choice.encoder(), period=choice.period)
+    return Studio(
+        choice.load,
+        home(),
+        choice.digest(),
+        resume=False,
+        encoder=choice.encoder(),
+        period=choice.period,
+        continues=choice.continues,
+    )
 
 
 def own_secret(folder: Path) -> str:

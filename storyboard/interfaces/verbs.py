@@ -24,7 +24,6 @@ from ..operations.arguments import (
     ArchiveFile,
     Clip,
     ClipFile,
-    ClipName,
     Down,
     FileName,
     FitInto,
@@ -96,7 +95,6 @@ def import_clip_file(
     story: StoryId,
     scene: SceneId,
     clip: ClipFile,
-    name: ClipName = "",
     fit: FitInto = "fit",
     across: Across = 0.5,
     down: Down = 0.5,
@@ -106,7 +104,7 @@ def import_clip_file(
         data = base64.b64encode(Path(clip).read_bytes()).decode()
     except OSError as error:
         raise ThroughlineError(f"clip {clip!r} can't be read: {error.strerror}") from None
-    return studio.import_clip(owner, story, scene, data, name or Path(clip).name, fit=fit, across=across, down=down)
+    return studio.import_clip(owner, story, scene, data, Path(clip).name, fit=fit, across=across, down=down)
 
 
 @for_programs(shell=import_clip_file)
@@ -116,13 +114,12 @@ def import_clip(
     story: StoryId,
     scene: SceneId,
     clip: Clip,
-    name: ClipName = "",
     fit: FitInto = "fit",
     across: Across = 0.5,
     down: Down = 0.5,
 ) -> Json:
     """A clip or a picture of your own as a scene, in base64. A shell gives the path of the file instead."""
-    return studio.import_clip(owner, story, scene, clip, name or "clip.mp4", fit=fit, across=across, down=down)
+    return studio.import_clip(owner, story, scene, clip, "clip.mp4", fit=fit, across=across, down=down)
 
 
 # --- edits in words for programs -------------------------------------------------------------------------------------

@@ -49,7 +49,6 @@ Across = Annotated[Share, Field(description="Where fill cuts, from 0 (the left i
 Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is kept) to 1 (the bottom)")]
 Clip = Annotated[str, Field(description="Content of a clip or a picture, in base64")]
 ClipFile = Annotated[str, Field(description="Path of a clip or a picture")]
-ClipName = Annotated[Line, Field(description="What it is called, for messages; clip.mp4, or the file's name, for none")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------
 

@@ -61,6 +61,11 @@ class Choice:
         folder = self.find()
         return family_of(folder).native(folder).period
 
+    def continues(self) -> bool:
+        """Whether its clips can begin with the end of others. Raises ThroughlineError."""
+        folder = self.find()
+        return family_of(folder).continues(folder)
+
     def load(self) -> StoryPipeline:
         """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""
         from pipeline import loading

@@ -69,11 +69,14 @@ class Renderer:
         resume: bool = True,
         limits: QueueLimits = LIMITS,
         encoder: CountsTokens | None = None,
+        *,
         period: Callable[[], int] = lambda: PERIOD,
+        continues: Callable[[], bool] = lambda: False,
     ) -> None:
         self.library, self.media, self.model, self._load = library, media, model, load
         self.encoder = encoder or TokenCounter.of(checkpoints.find())
         self.period = period  # frames that a latent of the model's clips stands for
+        self.continues = continues  # whether its clips can begin with the end of others
         self._maker: TakeMaker | None = None
         self._filter: TextFilter | None = None
         self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
@@ -166,7 +169,12 @@ class Renderer:
         return self._maker is not None
 
     def switch(
-        self, load: Callable[[], StoryPipeline], model: str, encoder: CountsTokens, period: int = PERIOD
+        self,
+        load: Callable[[], StoryPipeline],
+        model: str,
+        encoder: CountsTokens,
+        period: int = PERIOD,
+        continues: Callable[[], bool] = lambda: False,
     ) -> None:
         """Loads another model and goes on with that; a render that is under way ends with the one it began with.
 
@@ -180,7 +188,7 @@ class Renderer:
             maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
             with self._choosing:
                 self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
-                self.period = lambda: period
+                self.period, self.continues = lambda: period, continues
                 self._filter = self._filter and self._filter.within(encoder)
                 self.filter_cache = self._new_cache()  # what is too long to be remembered is another question now
                 self._standings.clear()

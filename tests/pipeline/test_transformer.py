@@ -180,7 +180,7 @@ def test_the_detail_stage_draws_single_latents_from_their_neighbours() -> None:
     given = inputs("2b", batch=1)
     given["hidden_states"].requires_grad_()
     tokens = torch.randn(1, FRAMES * (SIDE // 2) ** 2, HEADS * HEAD)
-    drawn = model.detail(given["hidden_states"], tokens, torch.randn(1, 8))
+    drawn = model.detail(given["hidden_states"], tokens, torch.randn(1, 1, 8))
     assert drawn.shape == given["hidden_states"].shape
     drawn[0, 0, :, 0, 0].sum().backward()
     reached = given["hidden_states"].grad[0].abs().amax(1) > 0  # (f, h, w)
@@ -191,7 +191,7 @@ def test_the_detail_stage_draws_single_latents_from_their_neighbours() -> None:
 def test_tokens_reach_the_detail_stage_at_their_own_place() -> None:
     model = detailed()
     torch.nn.init.normal_(model.detail.out.weight)
-    side, latents, time = SIDE // 2, torch.zeros(1, FRAMES, 4, SIDE, SIDE), torch.zeros(1, 8)
+    side, latents, time = SIDE // 2, torch.zeros(1, FRAMES, 4, SIDE, SIDE), torch.zeros(1, 1, 8)
     for block in model.detail.blocks:
         torch.nn.init.zeros_(block.mix.weight)  # without convolutions each latent depends on its own token alone
     tokens = torch.zeros(1, FRAMES * side**2, HEADS * HEAD)

@@ -31,6 +31,11 @@ class WanFamily:
     def histories(self, folder: Path) -> tuple[str, ...]:
         return HISTORIES
 
+    def continues(self, folder: Path) -> bool:
+        config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
+        expands = bool(read_index(folder / "model_index.json").get("expand_timesteps"))
+        return expands or config["in_channels"] > config["out_channels"]
+
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The autoencoder stays in float32, as its authors advise."""
         index = check_folder(folder)

@@ -20,6 +20,9 @@ FORMATS = {  # what to call what the server can write
     "mp4": "Film, MP4", "finished.mp4": "Finished film, MP4 drawn larger", "gif": "Film, GIF",
     "sheet.png": "Contact sheet, PNG", "sheet.pdf": "Contact sheet, PDF", "clips.zip": "Single clips, ZIP",
     "story.zip": "Story archive, imports again", "srt": "Subtitles, SRT", "vtt": "Subtitles, WebVTT",
+    "otio.zip": "Cut for editors, OTIO", "fcp7.zip": "Cut for editors, Premiere and FCP 7",
+    "fcpxml.zip": "Cut for editors, Final Cut", "edl.zip": "Cut for editors, EDL", "shots.csv": "Shot list, CSV",
+    "board.pdf": "Storyboard, PDF", "ekonte.pdf": "E-konte, PDF", "page.html": "Page to share, HTML",
 }  # fmt: skip
 NO_FILM = "No film yet. Render at least one scene. The film is all chosen takes in their order."
 CUT = "cut"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from storyboard.document.story import Board, Seam
@@ -15,6 +15,7 @@ from tests.storyboard.film.cuts import board_of, clip, cut, filmed, shot
 
 KINDS = st.sampled_from(["cut", "cross-fade", "dip to black"])
 SEAMS = st.builds(Seam, kind=KINDS, seconds=st.floats(0.01, 5))
+FADE = Seam(kind="cross-fade", seconds=1.0)
 SHOTS = st.lists(st.tuples(st.integers(1, 20), SEAMS), min_size=1, max_size=6)
 
 
@@ -43,6 +44,8 @@ def expected(lengths: list[int], seams: list[Seam], clips: list[np.ndarray]) -> 
 
 @settings(max_examples=25, deadline=None)
 @given(SHOTS, st.integers(0, 2**32 - 1))
+@example([(2, Seam()), (2, FADE), (2, FADE)], 0)  # a part that is all seams
+@example([(8, Seam()), (8, FADE), (8, FADE), (8, Seam(kind="dip to black"))], 0)
 def test_every_frame_is_what_arithmetic_says(shots: list[tuple[int, Seam]], seed: int) -> None:
     rng = np.random.default_rng(seed)
     lengths, seams = [length for length, _ in shots], [seam for _, seam in shots]

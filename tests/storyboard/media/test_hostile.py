@@ -88,7 +88,7 @@ def very_fast(path: Path, secret: Path) -> None:
 
 
 def odd_codec(path: Path, secret: Path) -> None:
-    ffmpeg(*color("64x64"), "-c:v", "ffv1", "-f", "matroska", path)
+    ffmpeg(*color("64x64"), "-c:v", "utvideo", "-f", "matroska", path)
 
 
 def truncated(path: Path, secret: Path) -> None:

@@ -210,7 +210,8 @@ def test_an_exception_is_one_line_too(caplog: pytest.LogCaptureFixture, capsys: 
 # --- two users -------------------------------------------------------------------------------------------------------
 
 WORDS = {"title": "x", "prompts": ["x"], "prompt": "x", "index": 0, "changes": "{}", "past": "SCENE", "name": "",
-         "word": "Mia", "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5, "clip": "", "sound": ""}  # fmt: skip
+         "word": "Mia", "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5, "clip": "",
+         "sound": "", "fit": "fit", "across": 0.5, "down": 0.5}  # fmt: skip
 OF_A_STORY = sorted(name for name, verb in VERBS.items() if "story" in inspect.signature(verb).parameters)
 
 
