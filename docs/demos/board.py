@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import gradio as gr
 from starlette.routing import Route
@@ -17,8 +18,14 @@ choice, folder = Choice(), TemporaryDirectory()
 studio = Studio(choice.load, Path(folder.name), choice.digest())
 desk = Desk(studio)
 
+
+def call(message: Any) -> Any:
+    """What the board asks."""
+    return desk.answer(message)
+
+
 with gr.Blocks() as demo, gr.Column(elem_classes="tl"):
-    board, chosen = Board(desk.answer, desk.served), gr.Textbox(label="Chosen scene")
+    board, chosen = Board(call, desk.served), gr.Textbox(label="Chosen scene")
     board.look(lambda place: place.scene, board, chosen, trigger_mode="always_last")
 
 if __name__ == "__main__":

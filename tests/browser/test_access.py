@@ -47,6 +47,8 @@ def bring(page: Page, screen: str) -> None:
         if screen == "remembers":
             panel.locator("[role=button].word", has_text=re.compile("^Mia$")).click()
             expect(panel.locator(".heat")).to_be_visible()
+        if screen == "whatif":
+            expect(panel.locator(".chips .gallery-item").first).not_to_be_empty()
 
 
 def details(page: Page, number: int) -> None:

@@ -32,7 +32,7 @@ def save(dialog: Locator, format: str) -> Download:
     """What a button of the film gives."""
     dialog.get_by_role("button", name="Pause the film").click()  # playing costs what writing needs
     with dialog.page.expect_download(timeout=60_000) as coming:
-        dialog.get_by_role("button", name=FORMATS[format]).click()
+        dialog.get_by_role("button", name=FORMATS[format], exact=True).click()
     return coming.value
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from storyboard.media.video import write_video
-from tests.browser.visitor import Visitor, tab, until
+from tests.browser.visitor import Visitor, tab, table, until
 from tests.storyboard.conftest import gradient
 
 FIRST = 240_000  # milliseconds: before anything is measured the model is loaded and its scales are made
@@ -41,9 +41,11 @@ def meter(guest: Visitor, sample: dict[str, Any]) -> Iterator[Locator]:
 
 
 def rows(meter: Locator, name: str) -> list[list[str]]:
-    """The lines of a table."""
-    lines = meter.locator(f".{name} tbody tr:visible")
-    return lines.evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))")  # type: ignore[no-any-return]
+    return table(meter.locator(f".{name}"))
+
+
+def cell(meter: Locator, name: str, row: int, column: int) -> Locator:
+    return meter.locator(f".{name} .virtual-row").nth(row).locator("[role=gridcell]").nth(column)
 
 
 def test_the_scene_and_the_story(guest: Visitor, meter: Locator, sample: dict[str, Any]) -> None:
@@ -53,20 +55,19 @@ def test_the_scene_and_the_story(guest: Visitor, meter: Locator, sample: dict[st
     assert [row[0] for row in own[-2:]] == ["Shows its prompt", "Moves"]
     numbers = [str(number) for number, _ in enumerate(sample["scenes"], 1)]
     story = until(lambda: rows(meter, "story-meter"))
-    assert [cell.strip() for cell in meter.locator(".story-meter thead th:visible").all_inner_texts()][
-        -len(numbers) :
-    ] == numbers
+    heads = meter.locator(".story-meter thead th .header").all_inner_texts()
+    assert [head.strip() for head in heads] == ["What", *numbers]
     assert story[0][0] == "Mia" and [row[0] for row in story[-2:]] == ["Prompt", "Motion"]
     assert story[0][1] == "●" and story[0][3].isdigit()
     expect(meter.locator(".drift")).to_be_visible()
 
 
 def test_numbers_lead_to_their_scenes(guest: Visitor, meter: Locator) -> None:
-    meter.locator(".story-meter tbody tr:visible").first.locator("td").nth(5).click()
+    cell(meter, "story-meter", 0, 5).click()
     expect(guest.page.locator(".side h2")).to_have_text("Scene 5")
     meter = tab(guest.page, "meter")
     until(lambda: "as in scene" in rows(meter, "mentions")[0][2])
-    meter.locator(".mentions tbody tr:visible").first.locator("td").nth(2).click()
+    cell(meter, "mentions", 0, 2).click()
     expect(guest.page.locator(".side h2")).not_to_have_text("Scene 5")
 
 
@@ -80,7 +81,9 @@ def test_a_still_is_warned_of_until_it_is_undone(
     warning.click()
     expect(guest.page.locator(".side h2")).to_have_text("Scene 4")
     expect(meter.locator(".sum .words-line")).to_have_text(re.compile("^0% held"))
-    assert rows(meter, "mentions")[-1][0] == "Moves"
+    own = rows(meter, "mentions")
+    assert own[-1][0] == "Moves"
+    expect(cell(meter, "mentions", len(own) - 1, 1)).to_have_attribute("style", re.compile("background"))
     first = sample["scenes"][3]["takes"][0]["id"]
     guest.edit(sample["id"], "choose_take", scene=fourth, take=first)
     expect(warning).to_have_count(0)

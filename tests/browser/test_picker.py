@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import EMBEDDED
-from tests.browser.visitor import Visitor, until
+from tests.browser.visitor import Visitor, table, until
 
 
 @pytest.fixture
@@ -25,8 +25,7 @@ def picker(guest: Visitor, page: Page) -> Iterator[Locator]:
 
 def rows(picker: Locator) -> list[list[str]]:
     """Of the list of models: title, state, what it needs."""
-    lines = picker.locator(".model-list tbody tr:visible").all()
-    return [line.locator("td").all_inner_texts() for line in lines]
+    return table(picker.locator(".model-list"))
 
 
 def test_each_model_says_what_it_needs_and_whether_it_can_run_here(picker: Locator) -> None:

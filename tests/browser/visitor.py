@@ -171,6 +171,13 @@ def expect_prompts(page: Page, *wanted: str) -> None:
         expect(box).to_have_value(text)
 
 
+def table(where: Locator) -> list[list[str]]:
+    """The lines of a table, without its head."""
+    cells = "rows => rows.map(row => [...row.querySelectorAll('[role=gridcell]')].map(cell => cell.innerText.trim()))"
+    found: list[list[str]] = where.locator(".virtual-row").evaluate_all(cells)
+    return found
+
+
 def tab(page: Page, name: str, scene: int = 0) -> Locator:
     """Turns the panel to a tab, of a scene if one is named. Gives what it shows."""
     if scene:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -26,7 +26,7 @@ class Board(gr.HTML):
 
     def __init__(
         self,
-        call: Callable[[Any], Awaitable[Any]],
+        call: Callable[..., Any],
         served: Mapping[str, Any],
         news: Mapping[str, Any] | None = None,  # not kept: Gradio makes a board anew with what it was told last
         **options: Any,

@@ -19,12 +19,14 @@ NOTHING = (
 )
 NOT_MEASURED = "This scene is not measured: it needs a prompt and a take."
 SEEN_BEFORE = "Nothing in it was seen before."
+NO_MORE = "A scene is worth no more than the weakest of its figures."
 LEGEND = (
     "How much of its looks each mention has kept since it was first seen, in percent. ● seen for the first time, "
     "× not to be seen."
 )
 LINES = {"contrast": "Contrast", "saturation": "Saturation", "sharpness": "Sharpness"}
 OF_SCENE = ["What", "There", "As first seen", "As last seen"]
+WIDE, NARROW = "104px", "46px"  # columns
 PATIENCE = 0.05  # seconds that painting waits for measurements
 POOR, LITTLE_PROMPT, STILL = 0.35, 0.5, 0.34  # below this it is marked
 WEAK = "color: var(--body-text-color); background: color-mix(in srgb, var(--primary-500) 26%, transparent)"
@@ -40,7 +42,7 @@ class Meter(Panel):
         with gr.Column(elem_classes=["group", "first", "of-scene"]) as self.own:
             gr.Markdown("### This scene")
             self.sum = Words(elem_classes="sum")
-            self.mentions = _table(OF_SCENE, "mentions")
+            self.mentions = _table(OF_SCENE, "What it shows", "mentions")
         with gr.Column(elem_classes=["group", "of-story"]) as self.whole:
             gr.Markdown("### The whole story")
             self.warnings = gr.Dataset(
@@ -48,7 +50,7 @@ class Meter(Panel):
                 layout="gallery", samples_per_page=100, elem_classes=["chips", "warnings"],
             )  # fmt: skip
             self.fine = Words("Nothing stands out.", elem_classes="quietly")
-            self.grid = _table(["What"], "story-meter")
+            self.grid = _table(["What"], "Scene by scene", "story-meter")
             gr.Markdown(LEGEND, elem_classes="quietly")
             self.lines = gr.LinePlot(
                 x="scene", y="percent", color="of", title="Each scene against the usual of this story", height=200,
@@ -83,12 +85,12 @@ class Meter(Panel):
         return {**NO_REPORT, **(reply["meter"] if reply["ok"] else {"failed": reply["error"]})}
 
     def _of_scene(self, scene: Mapping[str, Any]) -> Updates:
-        known = isinstance(scene["held"], float | int)
-        told = f"{_percent(scene['held'])} held. A scene is worth no more than the weakest of its figures."
+        held = scene["held"]
+        told = SEEN_BEFORE if held is None else f"{_percent(held)} held. {NO_MORE}"
         rows, weak = _scene_rows(scene)
         return {
-            self.sum: {"value": told if known else SEEN_BEFORE},
-            self.mentions: {"value": _styled(OF_SCENE, rows, weak)},
+            self.sum: {"value": told},
+            self.mentions: {"value": _styled(OF_SCENE, rows, weak), "column_widths": ["31%", "21%", "24%", "24%"]},
         }
 
     def _of_story(self, report: Mapping[str, Any]) -> Updates:
@@ -97,9 +99,10 @@ class Meter(Panel):
         return {
             self.warnings: {"samples": [[words] for _, words in told], "visible": bool(told)},
             self.fine: {"visible": not told and not report["pending"]},
-            self.grid: {"value": _styled(["What", *(str(scene["number"]) for scene in scenes)], rows, weak)},
+            self.grid: {"value": _styled(["What", *(str(scene["number"]) for scene in scenes)], rows, weak),
+                        "column_widths": [WIDE, *(NARROW for _ in scenes)]},
             self.lines: {"value": _drift(scenes)},
-        }
+        }  # fmt: skip
 
     # --- what it does
 
@@ -130,9 +133,9 @@ class Meter(Panel):
 NO_REPORT: dict[str, Any] = {"scenes": [], "threads": [], "warnings": [], "notes": [], "pending": 0, "failed": ""}
 
 
-def _table(headers: list[str], name: str) -> gr.Dataframe:
+def _table(headers: list[str], label: str, name: str) -> gr.Dataframe:
     return gr.Dataframe(
-        headers=headers, datatype="str", interactive=False, wrap=True, show_label=False, label=name, buttons=[],
+        headers=headers, datatype="str", interactive=False, wrap=True, show_label=False, label=label, buttons=[],
         elem_classes=["meter-table", name],
     )  # fmt: skip
 

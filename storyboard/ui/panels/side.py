@@ -31,15 +31,15 @@ class Side(Panel):
                 self.state = Words(spoken=False, elem_classes="stands")
                 self.reasons = Words(spoken=False, elem_classes="reasons")
             with gr.Tabs(selected="scene", elem_classes="tabs-box") as self.tabs:
-                with gr.Tab("Scene", id="scene") as scene:
+                with gr.Tab("Scene", id="scene", elem_id="tab-scene") as scene:
                     self.scene = Scene(desk)
-                with gr.Tab("Remembers", id="remembers") as remembers:
+                with gr.Tab("Remembers", id="remembers", elem_id="tab-remembers") as remembers:
                     self.remembers = Memory(desk)
-                with gr.Tab("Takes", id="takes") as takes:
+                with gr.Tab("Takes", id="takes", elem_id="tab-takes") as takes:
                     self.takes = Takes(desk)
-                with gr.Tab("What if", id="whatif") as whatif:
+                with gr.Tab("What if", id="whatif", elem_id="tab-whatif") as whatif:
                     self.whatif = WhatIf(desk)
-                with gr.Tab("Meter", id="meter") as meter:
+                with gr.Tab("Meter", id="meter", elem_id="tab-meter") as meter:
                     self.meter = Meter(desk)
         self._panels: tuple[Panel, ...] = (self.scene, self.remembers, self.takes, self.whatif, self.meter)
         self._tabs = [scene, remembers, takes, whatif, meter]

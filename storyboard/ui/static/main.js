@@ -80,6 +80,7 @@ function sideOf(root, store) {
   side.setAttribute('role', 'complementary');
   side.setAttribute('aria-label', 'The chosen scene');
   side.prepend(close);
+  nameTabs(side);
   side.addEventListener('keydown', event => {
     if (event.key === 'Escape') store.closeSheet();
     if (event.target.getAttribute('role') === 'tab') turnTab(event);
@@ -94,6 +95,18 @@ function sideOf(root, store) {
     if (sheet) close.focus({preventScroll: true});
     else if (side.contains(document.activeElement)) card?.focus();
   });
+}
+
+// What a tab shows is drawn when it is turned to first, and has no name of its own.
+function nameTabs(side) {
+  const name = () => {
+    for (const tab of side.querySelectorAll('[role=tab][aria-controls]')) {
+      const panel = document.getElementById(tab.getAttribute('aria-controls'));
+      if (panel) setAttr(panel, 'aria-label', tab.textContent.trim());
+    }
+  };
+  new MutationObserver(name).observe(side.querySelector('.tabs'), {childList: true});
+  name();
 }
 
 // Arrow keys go from tab to tab, as in every other list of tabs.

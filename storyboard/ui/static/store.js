@@ -343,10 +343,10 @@ export class Store {
     if (!this.acknowledged || this.polling) return;
     this.polling = true;
     this.pollAgain = false;
-    const {id, rev} = this.acknowledged;
+    const {id, rev} = this.acknowledged, {seen} = this;
     try {
-      const reply = await this.ask('poll', {story: id, rev, seen: this.seen});
-      if (id === this.acknowledged.id) this.receive(reply);
+      const reply = await this.ask('poll', {story: id, rev, seen});
+      if (id === this.acknowledged.id && seen === this.seen) this.receive(reply); // else it was opened anew meanwhile
     } catch (error) { if (error.lost) this.lost(error); }
     this.polling = false;
     const pause = this.pollAgain ? 0 : document.hidden ? HIDDEN_POLL : this.busy ? BUSY_POLL : IDLE_POLL;
