@@ -104,6 +104,7 @@ class Window:
     picked: str = ""  # the trial that is looked at
     compared: str = ""  # the take beside the chosen one
     seam: str = ""  # the scene whose seam is looked at
+    shot: str = ""  # the scene whose shot is looked at
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update
     writes: Counter[int] = field(default_factory=Counter)  # by component: edits of it under way
     _groups: dict[str, tuple[str, float]] = field(default_factory=dict)

@@ -27,7 +27,7 @@ from .components.scripts import HEAD, STATIC, STYLES, scripts
 from .connections import be_impatient
 from .desk import QUIET, VERBS, Desk, Window, answer
 from .logins import Logins
-from .panels.film import Film
+from .panels.film.dialog import Film
 from .panels.header import Header
 from .panels.keys import Keys
 from .panels.models import Models

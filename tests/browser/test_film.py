@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Download, Locator, Page, expect
 
-from storyboard.ui.panels.film import FORMATS
+from storyboard.ui.panels.film.dialog import FORMATS
 from tests.browser.visitor import CAST, Visitor, card, expect_prompts, saved, until
 
 

@@ -1,11 +1,14 @@
 """The Scene tab: every control makes its edit, and the edit outlasts a reload."""
 
 import base64
+import io
 import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
@@ -239,10 +242,31 @@ def test_an_imported_clip_becomes_history(guest: Visitor, page: Page) -> None:
 def test_what_is_no_clip_is_refused_with_what_to_do(page: Page) -> None:
     panel = tab(page, "scene", 1)
     for name, kind, told in (
-        ("notes.txt", "text/plain", "notes.txt is not a video: choose an MP4, WebM, MOV or GIF file."),
+        (
+            "notes.txt",
+            "text/plain",
+            "notes.txt is no video or picture: choose an MP4, WebM, MOV or GIF file, or a picture.",
+        ),
         ("broken.mp4", "video/mp4", "broken.mp4"),
     ):
         file = {"name": name, "mimeType": kind, "buffer": b"nothing of the kind"}
         panel.locator("input[type=file]").set_input_files(files=[file])
         expect(page.locator(".toast[data-kind=error]", has_text=told)).to_be_visible()
     expect(captions(tab(page, "takes"))).to_have_count(1)
+
+
+def test_a_picture_is_cut_where_one_says(guest: Visitor, page: Page) -> None:
+    panel = tab(page, "scene", 1)
+    panel.get_by_role("radio", name="Fill").check()
+    across = panel.get_by_role("slider", name="range slider for Cut across")
+    across.fill("100")
+    content = io.BytesIO()
+    halves = np.zeros((96, 288, 3), np.uint8)  # twice as wide as the frame: black on the left, white on the right
+    halves[:, 144:] = 255
+    Image.fromarray(halves).save(content, "PNG")
+    file = {"name": "halves.png", "mimeType": "image/png", "buffer": content.getvalue()}
+    panel.locator("input[type=file]").set_input_files(files=[file])
+    expect(page.locator(".toast", has_text="halves.png is this scene now")).to_be_visible()
+    take = guest.story(guest.opened[-1])["scenes"][0]["takes"][-1]
+    kept = np.asarray(Image.open(io.BytesIO(base64.b64decode(guest.download(take["keyframe"])))).convert("L"))
+    assert kept.mean() > 250, "the right half alone is kept"

@@ -142,3 +142,29 @@ def test_neither_of_two_windows_loses_an_edit_silently(visitor: Visitor) -> None
     one.get_by_role("button", name=re.compile("^Undo")).first.click()
     expect(mine).to_have_value("Theirs.")
     expect(theirs).to_have_value("Theirs.")
+
+
+SCRIPT = """INT. KITCHEN - DAY
+
+MIA pours the tea.
+
+WIPE TO:
+
+EXT. BEACH - NIGHT
+
+MIA runs into the sea.
+"""
+
+
+def test_what_of_a_script_is_in_no_scene_is_listed(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    dialog = shelf(page)
+    file = {"name": "tea.fountain", "mimeType": "text/plain", "buffer": SCRIPT.encode()}
+    dialog.locator("input[type=file]").set_input_files(files=[file])
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".slot")).to_have_count(2)
+    expect(page.locator(".toast", has_text="of tea.fountain in no scene")).to_be_visible()
+    dialog = shelf(page)
+    dialog.get_by_role("button", name="Of tea.fountain in no scene").click()
+    expect(dialog.get_by_label("Lines that were not used")).to_have_value(re.compile("WIPE TO:"))
+    page.keyboard.press("Escape")

@@ -12,7 +12,7 @@ import pandas as pd  # type: ignore[import-untyped]  # what Gradio plots
 
 from ..components.words import Words
 from ..desk import QUIET, Desk, Place, View, news
-from .panel import Page, Panel, Updates
+from .panel import Page, Panel, Updates, chips
 
 NOTHING = (
     "Nothing to measure yet. Render some scenes: then this tells whether people, things and places look as they did."
@@ -97,7 +97,7 @@ class Meter(Panel):
         scenes, told = report["scenes"], _warned(report)
         rows, weak = _story_rows(report)
         return {
-            self.warnings: {"samples": [[words] for _, words in told], "visible": bool(told)},
+            self.warnings: chips([words for _, words in told]) | {"visible": bool(told)},
             self.fine: {"visible": not told and not report["pending"]},
             self.grid: {"value": _styled(["What", *(str(scene["number"]) for scene in scenes)], rows, weak),
                         "column_widths": [WIDE, *(NARROW for _ in scenes)]},

@@ -15,6 +15,7 @@ from gradio.events import Dependency
 from ..components.board import Board
 from ..desk import QUIET, Desk, Place, View, Window, news
 
+Edit = Mapping[str, Any]  # {"do": the name of an edit, and its arguments}
 Updates = dict[Any, Any]  # what components are to show; of `Panel.paint`, as arguments of `gr.update`
 
 
@@ -53,6 +54,12 @@ class Page:
         return told or {self.here: gr.skip()}
 
 
+def chips(words: Sequence[str]) -> dict[str, Any]:
+    """Of a `gr.Dataset` in a row: what each of its samples says, all of it. The sample of a text box ends after 60
+    letters."""
+    return {"samples": [[word] for word in words], "sample_labels": list(words)}
+
+
 class Panel(ABC):
     """Components of one part of the page. `__init__` lays them out where it is called.
 
@@ -85,7 +92,23 @@ class Panel(ABC):
         changed: Callable[[Any], Mapping[str, Any] | None],
         *also: Component,
     ) -> None:
-        """Makes what people do to a control an edit of the scene: `changed` of its value; None for no edit.
+        """Makes what people do to a control an edit of the scene: `changed` of its value; None for no edit."""
+
+        def edit(place: Place, window: Window, value: Any) -> Edit | None:
+            changes = changed(value)
+            return {"do": "edit_scene", "scene": place.scene, "changes": changes} if changes else None
+
+        self.edits(page, component, events, edit, *also)
+
+    def edits(
+        self,
+        page: Page,
+        component: Component,
+        events: Sequence[Callable[..., Dependency]],
+        edit: Callable[[Place, Window, Any], Edit | None],
+        *also: Component,
+    ) -> None:
+        """Makes what people do to a control an edit: `edit` of where they are and of its value; None for no edit.
 
         The control shows what is saved again if the edit is refused. also: what else follows the value, painted after.
         """
@@ -93,20 +116,27 @@ class Panel(ABC):
         def listen(here: str, value: Any, window: Window) -> Updates:
             if window.shown.get(component._id, {}).get("value") == value:
                 return {page.board: gr.skip()}
-            return self._edited(page, Place.read(here), changed(value), window, component, also)
+            place = Place.read(here)
+            return self._edited(page, place, edit(place, window, value), window, component, also)
 
         inputs, outputs = [page.here, component, page.window], [page.board, component, *also]
         gr.on(list(events), listen, inputs, outputs, **QUIET)  # one after another, whichever event it was
 
     def _edited(
-        self, page: Page, place: Place, changes: Any, window: Window, component: Component, also: Sequence[Component]
+        self,
+        page: Page,
+        place: Place,
+        op: Edit | None,
+        window: Window,
+        component: Component,
+        also: Sequence[Component],
     ) -> Updates:
         with window.writing(component._id):
-            reply = (
-                self.desk.edit_scene(place, changes, window.group(f"{place.scene}:{component._id}")) if changes else {}
-            )
-            view = self.desk.look(place) if not reply.get("story") else View(place, reply["story"], None, {}, None)
-            painted = self.paint(view) if view and view.scene else {}
+            group = window.group(f"{op.get('scene', '')}:{component._id}") if op else ""
+            reply = self.desk.ask("edit", place, op=op, group=group) if op else {}
+            story = reply.get("story")
+            view = View(place, story, None, {}, None, window=window) if story else self.desk.look(place, window)
+            painted = self.paint(view) if view else {}
             known = {c: painted[c] for c in (component, *also) if c in painted}
             window.shown |= {c._id: update for c, update in known.items()}
         if reply.get("ok") and component in known:  # it shows that already, or something newer

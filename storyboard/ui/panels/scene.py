@@ -61,7 +61,17 @@ class Scene(Panel):
             self.negative = gr.Textbox(label="Negative prompt", placeholder="What it should not show", lines=2)
             self.room = Words(elem_classes="room-box")
             self.lock = gr.Checkbox(label="Lock this scene", info="It keeps its take whatever changes before it.")
-            self.clip = Upload("Import a clip of your own", "video/*,image/gif", most["megabytes"])
+            self.fit = gr.Radio(FITS, value="fit", label="A clip of your own, into the frame", info=FITTED)
+            with gr.Row(visible=False) as self.crop:
+                self.across = gr.Slider(
+                    0, 100, 50, step=1, label="Cut across", info="% from the left", min_width=120, buttons=[]
+                )
+                self.down = gr.Slider(
+                    0, 100, 50, step=1, label="Cut down", info="% from the top", min_width=120, buttons=[]
+                )
+            self.clip = Upload(
+                "Import a clip of your own", "video/*,image/*", most["megabytes"], elem_classes="clip-upload"
+            )
             gr.Markdown(
                 f"It becomes this scene, and later scenes remember it. At most {most['megabytes']} MB.",
                 elem_classes="quietly",
@@ -136,7 +146,8 @@ class Scene(Panel):
         self.changes(page, self.lock, [self.lock.input], lambda value: {"locked": value})
         self.changes(page, self.seed, [self.seed.blur, self.seed.submit], _seeded)
         self.dice.click(self._draw, [page.here, page.window], [page.board, self.seed], **QUIET)
-        self.clip.picked(self._bring, page.here, page.board, **SLOW)
+        self.fit.input(lambda mode: gr.update(visible=mode == "fill"), self.fit, self.crop, **QUIET)
+        self.clip.picked(self._bring, [page.here, self.fit, self.across, self.down], page.board, **SLOW)
         self._wire_words(page)
         for button, again in ((self.render, False), (self.another, True)):
             button.click(self._render(again), page.here, page.board, js=SAVED_FIRST, **QUIET)
@@ -149,11 +160,12 @@ class Scene(Panel):
         seed, place = random.randrange(10**6), Place.read(here)
         return gr.update(news=news(self.desk.edit_scene(place, {"seed": seed, "new_seed": False}))), seed
 
-    def _bring(self, here: str, event: gr.EventData) -> Any:
-        place, name, kind = Place.read(here), str(event.name), str(event.kind)
-        if not kind.startswith("video/") and kind != "image/gif":
-            return gr.update(news=news({"error": f"{name} is not a video: choose an MP4, WebM, MOV or GIF file."}))
-        reply = self.desk.ask("import_clip", place, scene=place.scene, data=event.data, name=name)
+    def _bring(self, here: str, fit: str, across: float, down: float, event: gr.EventData) -> Any:
+        place, name = Place.read(here), str(event.name)
+        if not str(event.kind).startswith(("video/", "image/")):
+            return gr.update(news=news({"error": f"{name} is no video or picture: {KNOWN}"}))
+        cut = {"fit": fit, "across": across / 100, "down": down / 100}
+        reply = self.desk.ask("import_clip", place, scene=place.scene, data=event.data, name=name, **cut)
         said = {"note": f"{name} is this scene now; later scenes remember it."} if reply["ok"] else {}
         return gr.update(news=news(reply | said))
 
@@ -192,6 +204,9 @@ class Scene(Panel):
         return gr.update(news=news(self.desk.ask("cancel", place, scenes=[place.scene])))
 
 
+FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
+FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
+KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
 REMEMBERS = "How closely it follows what it remembers (w2)"
 FORGETS = "At 0 it remembers nothing, whatever the words say (w2)"
 NOBODY = "0" * 32  # an owner for what is nobody's

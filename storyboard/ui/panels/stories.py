@@ -28,6 +28,8 @@ class Stories(Overlay):
     def fill(self) -> None:
         with gr.Row(elem_classes="acts"):
             self.importing = Upload("Import an archive or a script", IMPORTED, self.desk.served["most"]["megabytes"])
+        with gr.Accordion("In no scene", visible=False) as self.unused:
+            self.lines = gr.Textbox(label="Lines that were not used", show_label=False, lines=3, max_lines=12)
         with gr.Accordion("New story", open=False, elem_classes="new-story") as self.making:
             self.title = gr.Textbox(label="Title", placeholder="Untitled", max_length=self.desk.served["most"]["title"])
             self.prompts = gr.Textbox(label="Scenes", lines=5, placeholder=LINES)
@@ -101,12 +103,17 @@ class Stories(Overlay):
             )
 
         def bring(place: Place, window: Window, event: gr.EventData) -> Updates:
-            return go(self._ask("import_story", place, data=event.data, name=event.name), window)
+            reply = self._ask("import_story", place, data=event.data, name=event.name)
+            unused = reply.get("unused") or []
+            note = f"{counted(len(unused), 'line')} of {event.name} in no scene: Stories lists them." if unused else ""
+            rest = {self.unused: gr.update(visible=bool(unused), label=f"Of {event.name} in no scene"),
+                    self.lines: gr.update(value="\n".join(unused))}  # fmt: skip
+            return go({**reply, "note": note or reply.get("note")}, window) | rest
 
         opened = [page.board, self.box]
         self.own.select(open_own, [page.board, page.window], opened, **QUIET)
         self.samples.select(open_sample, [page.board, page.window], opened, **SLOW)
-        self.importing.picked(bring, [page.board, page.window], opened, **SLOW)
+        self.importing.picked(bring, [page.board, page.window], [*opened, self.unused, self.lines], **SLOW)
         self._wire_new(page, go)
         self._wire_shelf(page)
 

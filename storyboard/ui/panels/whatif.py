@@ -11,7 +11,7 @@ from ..components.pair import Pair, Side
 from ..components.words import Words
 from ..desk import QUIET, SAVED_FIRST, Desk, Place, View, Window, news
 from ..wording import sentence
-from .panel import Page, Panel, Updates
+from .panel import Page, Panel, Updates, chips
 from .sheet import Sheet
 
 NO_TAKE = "Render the scene first. Then it can be rendered again without what it remembers, and shown beside it."
@@ -61,8 +61,8 @@ class WhatIf(Panel):
             self.nothing: {"value": "" if able else NO_TAKE if not take else IMPORTED},
             self.asking: {"visible": able},
             self.history: {"interactive": bool(kept)},
-            self.words: {"samples": [[f"Without “{word['text']}” of scene {word['number']}"] for word in kept],
-                         "visible": bool(kept)},
+            self.words: chips([f"Without “{word['text']}” of scene {word['number']}" for word in kept])
+            | {"visible": bool(kept)},
             self.note: {"value": "" if kept else NOTHING_KEPT},
             self.earlier: {"choices": [(_label(trial, view), trial["id"]) for trial in trials],
                            "value": picked["id"] if picked else None, "visible": len(trials) > 1},

@@ -153,7 +153,7 @@ function makeDifference(a, b) {
   const node = el('figure', {class: 'half'}, el('div', {class: 'frame'}, canvas), caption);
   const context = canvas.getContext('2d');
   const [first, second] = [0, 1].map(() => document.createElement('canvas').getContext('2d', {willReadFrequently: true}));
-  const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`, live: () => draw(true), send: () => {}});
+  const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`, live: () => draw(true)});
   let drawn = '';
   gain.set(GAIN);
 

@@ -3,7 +3,6 @@
 import {page} from './store.js';
 
 const MAKERS = {
-  film: () => import('./film.js').then(script => script.makeFilm),
   viewer: () => import('./viewer.js').then(script => script.makeViewer),
   thread: () => import('./thread.js').then(script => script.makeThread),
 };

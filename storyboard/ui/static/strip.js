@@ -4,7 +4,6 @@ import {calm, el, isTyping, makeMenu, openMenu, randomHex, setHidden, textButton
 import {indexOf, sceneOf} from './edits.js';
 import {Card, stateOf} from './card.js';
 import {columnsOf, makeReorder} from './reorder.js';
-import {makeLogo} from './topbar.js';
 
 export function makeStrip(store) {
   return new Strip(store).node;
@@ -249,8 +248,11 @@ function focusWithin(list) {
   };
 }
 
+// As in the head of the page, if it has one.
+const logo = () => [...document.querySelectorAll('.brand .logo')].map(svg => svg.cloneNode(true));
+
 function makeEmpty() {
-  return el('div', {class: 'empty', hidden: true}, makeLogo(), el('h2', {text: 'An empty board'}),
+  return el('div', {class: 'empty', hidden: true}, ...logo(), el('h2', {text: 'An empty board'}),
     el('p', {text: 'Write one scene after another. What one showed comes back when a later one names it again.'}),
     el('div', {class: 'empty-acts'},
       textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),

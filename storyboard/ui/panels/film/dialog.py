@@ -1,20 +1,21 @@
-"""The film: all chosen takes in order, with the seams between them, captions, and what can be saved of it."""
+"""The film: all chosen takes in order, as they play, what of that can be changed, and what can be saved of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import gradio as gr
 
-from ..components.media import Clip, Download
-from ..components.part import Part
-from ..components.words import Words
-from ..desk import QUIET, SAVED_FIRST, SLOW, Place, View, Window, news
-from ..wording import counted
-from .overlay import Overlay
-from .panel import Page, Updates
+from ...components.media import Clip, Download
+from ...components.player import Player, Reel, Shown
+from ...components.words import Words
+from ...desk import QUIET, SAVED_FIRST, SLOW, Place, View, Window, news
+from ...wording import counted
+from ..overlay import Overlay
+from ..panel import Edit, Page, Panel, Updates
+from .cutting import Seams, Shots, in_film
+from .sound import Cards, Sound
 
 FORMATS = {  # what to call what the server can write
     "mp4": "Film, MP4", "finished.mp4": "Finished film, MP4 drawn larger", "gif": "Film, GIF",
@@ -25,8 +26,7 @@ FORMATS = {  # what to call what the server can write
     "board.pdf": "Storyboard, PDF", "ekonte.pdf": "E-konte, PDF", "page.html": "Page to share, HTML",
 }  # fmt: skip
 NO_FILM = "No film yet. Render at least one scene. The film is all chosen takes in their order."
-CUT = "cut"
-AT_ONCE = (CUT, "continue")  # seams that take no time
+WHERE = [("Burnt in", "burnt in"), ("Beside", "beside")]
 
 
 class Film(Overlay):
@@ -36,15 +36,13 @@ class Film(Overlay):
         self.nothing = Words(elem_classes="nothing-box")
         with gr.Row(elem_classes="film-body") as self.body:
             with gr.Column(scale=3, min_width=280, elem_classes="film-stage"):
-                Part("film")
-            with gr.Column(scale=1, min_width=280, elem_classes="film-options"):
-                self.captions = gr.Checkbox(label="Captions", info="The prompts, under the picture.")
+                self.player = Player()
                 self.missing = Words(elem_classes="missing")
-                with gr.Column() as self.seams:
-                    kinds = [(kind.capitalize(), kind) for kind in self.desk.served["seams"]]
-                    self.seam = gr.Dropdown([], label="Seam")
-                    self.kind = gr.Radio(kinds, label="Kind of seam", show_label=False)
-                    self.lasts = gr.Slider(0.1, 2, step=0.1, label="Lasts", info="seconds", buttons=[])
+            with gr.Column(scale=1, min_width=280, elem_classes="film-options"):
+                self.captions = gr.Checkbox(label="Captions", info="The prompts, or lines of their own.")
+                self.where = gr.Radio(WHERE, label="Where captions are", show_label=False)
+                self.seams = Seams(self.desk)
+                self.shots, self.cards, self.sound = Shots(self.desk), Cards(self.desk), Sound(self.desk)
                 gr.Markdown("### Export")
                 with gr.Row(elem_classes="formats"):
                     self._exports = {
@@ -58,51 +56,49 @@ class Film(Overlay):
     # --- what it shows
 
     def paint_open(self, view: View) -> Updates:
-        scenes = view.story["scenes"]
-        shown = [i for i, scene in enumerate(scenes) if any(take["id"] == scene["chosen"] for take in scene["takes"])]
+        scenes, shown = view.story["scenes"], in_film(view)
         left = len(scenes) - len(shown)
         told = f"{counted(left, 'scene')} without a take {'is' if left == 1 else 'are'} left out." if left else ""
-        seamed = [(f"Seam between scenes {a + 1} and {b + 1}", scenes[b]["id"]) for a, b in pairwise(shown)]
-        seam = next((scenes[i] for i in shown[1:] if scenes[i]["id"] == view.window.seam), None)
-        seam = seam or (scenes[shown[1]] if len(shown) > 1 else None)
-        return {
+        painted: Updates = {
             self.nothing: {"value": "" if shown else NO_FILM},
             self.body: {"visible": bool(shown)},
+            self.player: {"value": self._reel(view) if shown else None},
             self.captions: {"value": view.story["captions"]},
+            self.where: {"value": view.story["film"]["captions"], "visible": bool(view.story["captions"])},
             self.missing: {"value": " ".join(filter(None, (told, _stale(view))))},
-            self.seams: {"visible": bool(seamed)},
-            self.seam: {"choices": seamed, "value": seam["id"] if seam else None},
-            self.kind: {"value": seam["seam"]["kind"] if seam else CUT},
-            self.lasts: {"value": seam["seam"]["seconds"] if seam else 0.5,
-                         "interactive": bool(seam) and seam["seam"]["kind"] not in AT_ONCE if seam else False},
-        }  # fmt: skip
+        }
+        for panel in self._panels:
+            painted |= panel.paint(view)
+        return painted
+
+    @property
+    def _panels(self) -> tuple[Panel, ...]:
+        return self.seams, self.shots, self.cards, self.sound
+
+    def _reel(self, view: View) -> Reel | None:
+        reply = self.desk.ask("timeline", view.place)
+        if not reply["ok"]:
+            return None
+        timeline = {name: value for name, value in reply.items() if name != "ok"}
+        shown = {
+            scene["id"]: Shown(number, scene["prompt"], scene["keyframe"])
+            for number, scene in enumerate(view.story["scenes"], 1)
+        }
+        return Reel(timeline, shown, view.story["width"] / view.story["height"], view.window.seam)
 
     # --- what it does
 
     def wire(self, page: Page) -> None:
-        def caption(place: Place, on: bool) -> Any:
-            op = {"do": "edit_story", "changes": {"captions": on}}
-            return gr.update(news=news(self.desk.ask("edit", place, op=op)))
+        def caption(place: Place, window: Window, on: bool) -> Edit:
+            return {"do": "edit_story", "changes": {"captions": on}}
 
-        def look_at(place: Place, window: Window, drafts: Any, scene: str) -> Updates:
-            window.seam = scene
-            return page.repaint(place, window, drafts)
+        def put(place: Place, window: Window, where: str) -> Edit:
+            return {"do": "edit_film", "changes": {"captions": where}}
 
-        def join(name: str) -> Any:
-            def joined(place: Place, window: Window, scene: str | None, value: Any) -> Any:
-                group = window.group(f"seam:{scene}:{name}") if name == "seconds" else ""
-                changed = self.desk.edit_scene(
-                    Place(place.owner, place.story, scene or ""), {"seam": {name: value}}, group
-                )
-                return gr.update(news=news(changed))
-
-            return joined
-
-        self.captions.input(caption, [page.board, self.captions], page.board, **QUIET)
-        self.seam.input(look_at, [*page.looking, self.seam], page.shown, **QUIET)
-        self.kind.input(join("kind"), [page.board, page.window, self.seam, self.kind], page.board, **QUIET)
-        inputs = [page.board, page.window, self.seam, self.lasts]
-        gr.on([self.lasts.input, self.lasts.release], join("seconds"), inputs, page.board, **QUIET)
+        self.edits(page, self.captions, [self.captions.input], caption, self.where)
+        self.edits(page, self.where, [self.where.input], put)
+        for panel in self._panels:
+            panel.wire(page)
         for name, button in self._exports.items():
             button.click(None, js=WRITING, outputs=self.told, **QUIET)
             outputs = [self.saved, self.written, self.told, page.board]
