@@ -47,7 +47,7 @@ class Seams(Panel):
         scene = looked or (scenes[shown[1]] if len(shown) > 1 else None)
         seam = scene["seam"] if scene else {"kind": CUT, "seconds": 0.5}
         goes_on = self.desk.studio.renderer.continues()
-        kinds = [kind for kind in self.desk.served["seams"] if goes_on or kind in (seam["kind"],) or kind != CONTINUE]
+        kinds = [kind for kind in self.desk.served["seams"] if goes_on or kind != CONTINUE or kind == seam["kind"]]
         return {
             self.box: {"visible": bool(seamed)},
             self.seam: {"choices": seamed, "value": scene["id"] if scene else None},
