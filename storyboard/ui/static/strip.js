@@ -4,14 +4,13 @@ import {calm, el, isTyping, makeMenu, openMenu, randomHex, setHidden, textButton
 import {indexOf, sceneOf} from './edits.js';
 import {Card, stateOf} from './card.js';
 import {columnsOf, makeReorder} from './reorder.js';
-import {makeLogo} from './topbar.js';
 
-export function makeStrip(store, show) {
-  return new Strip(store, show).node;
+export function makeStrip(store) {
+  return new Strip(store).node;
 }
 
 class Strip {
-  constructor(store, show) {
+  constructor(store) {
     this.store = store;
     this.cards = new Map();                             // scene id -> Card, kept for as long as the scene is there
     this.said = {};                                     // the jobs' states that were announced
@@ -19,7 +18,7 @@ class Strip {
     this.list = el('ol', {class: 'cards', 'aria-label': 'Scenes', hidden: true});
     this.last = el('li', {class: 'slot-add'},
       textButton('Add a scene', {class: 'button add-last', 'data-act': 'add'}, 'add'));
-    this.empty = makeEmpty(show);
+    this.empty = makeEmpty();
     this.list.append(this.last);
     this.loading = el('p', {class: 'loading', text: 'Opening the story…'});
     this.node = el('section', {class: 'strip', 'aria-label': 'Storyboard'},
@@ -52,7 +51,7 @@ class Strip {
       scene, standing: standing?.scenes[scene.id], job: jobs[scene.id], index, total: story.scenes.length,
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
       unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
-      draft: this.store.draft(scene.id, 'prompt'),
+      draft: this.store.draft(scene.id, 'prompt'), still: calm(),
     }));
     this.roving(selected);
     this.attend();
@@ -249,10 +248,13 @@ function focusWithin(list) {
   };
 }
 
-function makeEmpty(show) {
-  return el('div', {class: 'empty', hidden: true}, makeLogo(), el('h2', {text: 'An empty board'}),
+// As in the head of the page, if it has one.
+const logo = () => [...document.querySelectorAll('.brand .logo')].map(svg => svg.cloneNode(true));
+
+function makeEmpty() {
+  return el('div', {class: 'empty', hidden: true}, ...logo(), el('h2', {text: 'An empty board'}),
     el('p', {text: 'Write one scene after another. What one showed comes back when a later one names it again.'}),
     el('div', {class: 'empty-acts'},
       textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
-      textButton('Look at a sample', {class: 'button', on: {click: () => show('shelf')}}, 'book')));
+      textButton('Look at a sample', {class: 'button', on: {click: () => document.querySelector('.topbar .stories').click()}}, 'book')));
 }
