@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.encoders.image import small_vision_model
 from pipeline.errors import ThroughlineError
@@ -13,6 +14,7 @@ from pipeline.grounding.film import FilmLocator
 from pipeline.grounding.tubes import SeenClip, Tube, TubeLocator
 from storyboard.finding import finder
 from storyboard.interfaces import verbs  # noqa: F401  defines them
+from storyboard.media.previews import with_boxes
 from storyboard.operations.registry import VERBS
 from tests.storyboard.studios import ME, Desk, Watched, open_studio
 
@@ -59,6 +61,16 @@ def test_hits_say_where_and_when(desk: Desk, locator: Locator) -> None:
     assert (hits[0]["first"], hits[0]["last"]) == (1, 2)
     assert (hits[0]["start"], hits[0]["end"]) == (1 / rate, 3 / rate)
     assert hits[0]["boxes"] == ((0.0, 0.2, 0.5, 0.6),) * 2, "inside the picture"
+    digest = hits[0]["preview"].split("/")[-1].partition(".")[0]
+    with Image.open(desk.studio.media.path(digest, "webp")) as shown:
+        assert shown.n_frames == 2 and shown.size == (144, 96)  # type: ignore[attr-defined]
+
+
+def test_a_box_is_drawn_around_what_was_found() -> None:
+    frames = np.zeros((2, 20, 30, 3), np.uint8)
+    marked = with_boxes(frames, [(0.2, 0.25, 0.6, 0.75), (0.0, 0.0, 1.0, 1.0)])
+    assert marked.shape == (2, 40, 60, 3)
+    assert marked[0, 10, 12].any() and not marked[0, 20, 24].any() and not marked[0, 2, 2].any()
 
 
 def test_the_likeliest_comes_first_and_a_name_is_asked_where_it_is(desk: Desk, locator: Locator) -> None:
