@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -54,6 +55,9 @@ class Decision(Protocol):
     def current(self) -> Sequence[KeptWord]: ...
 
 
+_ALL_FIELDS = set(RememberedScene.model_fields)
+
+
 class Part:
     """What is kept of a past prompt, for all scenes that keep as much of it. It holds on to the last value that was
     made of it, so that an edit makes none again but its own."""
@@ -68,7 +72,13 @@ class Part:
         """scene: with the prompt that this is a part of."""
         made = self._memory
         if made is None or made.scene != scene.id or made.keyframe != keyframe:
-            made = RememberedScene(scene=scene.id, prompt=scene.prompt, kept=self.spans, keyframe=keyframe)
+            made = RememberedScene.model_construct(  # of values that were checked: it copies none of them
+                _ALL_FIELDS,
+                scene=scene.id,
+                prompt=scene.prompt,
+                kept=self.spans,
+                keyframe=keyframe,
+            )
             self._memory = made
         return made
 
@@ -248,4 +258,10 @@ def spans_of(words: Sequence[KeptWord]) -> tuple[tuple[int, int], ...]:
         if word.kept:
             start, _ = spans.get(word.mention, (word.start, word.end))
             spans[word.mention] = (start, word.end)
-    return tuple(spans.values())
+    return tuple(map(_same, spans.values()))
+
+
+@lru_cache(maxsize=1 << 14)
+def _same(span: tuple[int, int]) -> tuple[int, int]:
+    """Equal ones are one object: a long story has millions."""
+    return span

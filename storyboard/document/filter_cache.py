@@ -21,8 +21,8 @@ from pipeline.errors import ThroughlineError
 
 from .conditioning import Decision, Filter, Kept, KeptWord, Part, WordPlace, spans_of
 
-MOST_BYTES = 96 << 20  # of all that is known; a story of 500 scenes of 30 words takes 45 MB
-PAIR_BYTES, PART_BYTES, ROW_BYTES = 300, 1300, 900  # by tracemalloc, with what a plan makes of a part
+MOST_BYTES = 128 << 20  # of all that is known; a story of 500 scenes of 30 words, nearly all of it kept, takes 108 MB
+PAIR_BYTES, PART_BYTES, ROW_BYTES = 300, 550, 900  # by tracemalloc, with what a plan makes of a part
 MOST_OVERRIDDEN = 50_000  # pairs with a pin or a mute
 TURN_SECONDS, PAUSE_SECONDS = 0.002, 0.0001  # after so much work other threads have their turn
 
