@@ -75,6 +75,7 @@ def logins() -> list[tuple[str, str]]:
 def serve(choice: Choice, port: int | None) -> None:
     """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
     from storyboard.interfaces.health import health
+    from storyboard.ui.memory import settle
     from storyboard.ui.page import build, options
 
     folder = choice.find()
@@ -97,6 +98,7 @@ def serve(choice: Choice, port: int | None) -> None:
         told = {"prevent_thread_lock": True, "mcp_server": mcp, "auth": logins() or None, **options(studio)}
         build(studio).launch(server_port=port, **told)
         studio.renderer.warm_up()  # not before: the page is up sooner
+        settle()
         logs.event("serving", port=port, notice=studio.library.notice, **health(studio))
         wait_for_signal()
     finally:
