@@ -140,6 +140,16 @@ def test_a_scene_is_set_and_rendered_by_keyboard_alone(guest: Visitor) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
 
 
+def test_it_is_not_far_from_a_card_to_the_panel(page: Page) -> None:
+    for number in (1, 4):
+        card(page, number).focus()
+        stops = 0
+        while not page.evaluate("document.activeElement.closest('.side') !== null"):
+            page.keyboard.press("Tab")
+            stops += 1
+            assert stops <= 12
+
+
 FOCUS = """() => {
   const seen = node => {
     const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(node);

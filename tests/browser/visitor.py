@@ -41,7 +41,7 @@ class Server:
         body = {"session_hash": "test", "component_id": number, "fn_name": "call", "data": message}
         request = Request(f"{self.url}gradio_api/component_server", json.dumps(body).encode())
         request.add_header("Content-Type", "application/json")
-        with urlopen(request, timeout=60) as reply:
+        with urlopen(request, timeout=SECONDS) as reply:
             return dict(json.load(reply))
 
 

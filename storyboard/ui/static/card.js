@@ -50,6 +50,13 @@ export class Card {
     this.notes.paint(state, view);
     paintTools(this.tools, state, view);
     this.label(state, view);
+    this.rove(view.selected);
+  }
+
+  // Tab goes through the controls of the chosen card alone; arrow keys choose another one.
+  rove(selected) {
+    const index = selected ? 0 : -1;
+    for (const node of this.article.querySelectorAll('button, textarea')) if (node.tabIndex !== index) node.tabIndex = index;
   }
 
   label(state, {scene, index, total}) {

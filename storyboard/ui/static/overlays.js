@@ -36,7 +36,8 @@ export function watchOverlays(root) {
     attributes: true,
     attributeFilter: ['class', 'style'],
   });
-  root.addEventListener('keydown', event => {
+  document.addEventListener('keydown', event => {
+    // not of the root: what had the focus may be gone, with its toast
     if (event.key !== 'Escape' || !open || event.defaultPrevented) return;
     event.preventDefault();
     close();

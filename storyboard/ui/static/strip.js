@@ -3,7 +3,9 @@
 import {calm, el, isTyping, makeMenu, openMenu, randomHex, setHidden, textButton} from './dom.js';
 import {indexOf, sceneOf} from './edits.js';
 import {Card, stateOf} from './card.js';
+import {ask} from './parts.js';
 import {columnsOf, makeReorder} from './reorder.js';
+import {base64} from './upload.js';
 
 export function makeStrip(store) {
   return new Strip(store).node;
@@ -26,6 +28,8 @@ class Strip {
     this.node.addEventListener('click', event => this.click(event));
     this.node.addEventListener('keydown', event => this.key(event));
     this.node.addEventListener('focusin', event => this.focused(event));
+    this.node.addEventListener('dragover', event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
+    this.node.addEventListener('drop', event => this.drop(event));
     store.on(() => this.paint());
   }
 
@@ -192,6 +196,18 @@ class Strip {
     const button = event.target.closest('[data-act]'), slot = event.target.closest('.slot');
     if (button) this.act(button.dataset.act, slot?.dataset.id, button);
     else if (slot && !isTyping(event.target)) this.store.select(slot.dataset.id, {open: false});
+  }
+
+  // A clip or a picture becomes a scene before the card that it is dropped on, or the last one.
+  async drop(event) {
+    const [file] = event.dataTransfer?.files || [], slot = event.target.closest('.slot');
+    if (!file) return;
+    event.preventDefault();
+    const id = randomHex(8), index = slot ? indexOf(this.store.state.story, slot.dataset.id) : null;
+    this.store.edit({do: 'add_scene', index, fields: {id}});
+    this.store.select(id, {open: false});
+    const brought = await ask(this.store, 'import_clip', {scene: id, data: await base64(file), name: file.name});
+    if (!brought) this.store.undo();                     // it was said why
   }
 
   focused(event) {
