@@ -16,6 +16,7 @@ from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError
 from pipeline.language import vocabulary
 from storyboard import logs
+from storyboard.process import settle
 from storyboard.rendering.hosting import stoppable, wait_for_signal
 from storyboard.rendering.model_choice import Choice, add_options
 from storyboard.rendering.model_picker import allowed, remembered
@@ -75,7 +76,6 @@ def logins() -> list[tuple[str, str]]:
 def serve(choice: Choice, port: int | None) -> None:
     """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
     from storyboard.interfaces.health import health
-    from storyboard.ui.memory import settle
     from storyboard.ui.page import build, options
 
     folder = choice.find()

@@ -19,6 +19,7 @@ from tests.paths import ROOT
 # The rooms of the storyboard, and the other rooms that each may import from.
 STORYBOARD: dict[str, set[str]] = {
     "logs": set(),
+    "process": set(),
     "document": set(),
     "media": set(),
     "store": {"document", "media"},
@@ -36,7 +37,7 @@ STORYBOARD: dict[str, set[str]] = {
     | {"interchange", "operations", "studio"},
     "ui": {"logs", "operations", "interfaces", "studio"},
     "samples": {"studio"},
-    "speed": {"studio"},
+    "speed": {"studio", "process"},
     "__main__": {"interfaces"},
 }
 # The rooms of the pipeline: each may import from those of the lines above its own.

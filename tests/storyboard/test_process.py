@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storyboard.ui import memory
+from storyboard import process
 
 BLOCKS, BLOCK_BYTES = 4000, 30_000  # 120 MB, in blocks that the C library keeps in its heap
 
@@ -21,5 +21,5 @@ def test_what_is_free_between_what_stays_goes_back_to_the_system() -> None:
     stays = blocks[::20]
     del blocks
     before = resident_bytes()
-    memory.give_back()
+    process.give_back()
     assert before - resident_bytes() > BLOCKS * BLOCK_BYTES * 0.7 and len(stays) == BLOCKS / 20
