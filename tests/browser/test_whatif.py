@@ -63,7 +63,9 @@ def test_a_scene_without_a_take_or_a_past_says_so(guest: Visitor, page: Page) ->
 
 def pick(panel: Locator, axis: str, *values: str) -> None:
     """Leaves exactly these values of a weight chosen."""
-    for box in panel.get_by_role("group", name=axis).locator("label").all():
+    group = panel.get_by_role("group", name=axis)
+    expect(group).to_be_visible()
+    for box in group.locator("label").all():
         box.locator("input").set_checked(box.inner_text().strip() in values)
 
 

@@ -51,8 +51,8 @@ class Sheet(Panel):
         active = done < len(cells)
         told = f"Failed: {failed}" if failed else f"{done} of {len(cells)} rendered" if active else ""
         return {
-            self.text: {"choices": _choices({*TEXT, guidance["text"]})},
-            self.history: {"choices": _choices({*HISTORY, guidance["history"]})},
+            **self._offered(view, self.text, TEXT, guidance["text"]),
+            **self._offered(view, self.history, HISTORY, guidance["history"]),
             self.start: {"interactive": not active and bool(view.scene["prompt"].strip())},
             self.stop: {"visible": active},
             self.line: {"value": told},
@@ -62,6 +62,12 @@ class Sheet(Panel):
             },
             self.legend: {"value": LEGEND if cells else ""},
         }  # fmt: skip
+
+    def _offered(self, view: View, axis: gr.CheckboxGroup, usual: Sequence[float], own: float) -> Updates:
+        """The weights to choose from, the scene's own among them. Nothing while they are the usual ones: other choices
+        would take away what somebody has ticked meanwhile."""
+        known = axis._id in view.window.shown
+        return {axis: {"choices": _choices({*usual, own})}} if known or own not in usual else {}
 
     def _cells(self, place: Place) -> list[Mapping[str, Any]]:
         """Of the scene's last sheet, a row for every w2."""

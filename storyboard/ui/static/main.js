@@ -24,6 +24,7 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   root.querySelector('.saved-place')?.replaceChildren(makeSaved(store));
   root.append(makePlanbar(store), toasts, spoken);
   addKeys(root, store, covered);
+  nameParts(root);
   tell(store, {props, trigger, watch, look});
   addPause(root, store);
   window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()}; // for `js=`
@@ -80,7 +81,6 @@ function sideOf(root, store) {
   side.setAttribute('role', 'complementary');
   side.setAttribute('aria-label', 'The chosen scene');
   side.prepend(close);
-  nameTabs(side);
   side.addEventListener('keydown', event => {
     if (event.key === 'Escape') store.closeSheet();
     if (event.target.getAttribute('role') === 'tab') turnTab(event);
@@ -97,15 +97,25 @@ function sideOf(root, store) {
   });
 }
 
-// What a tab shows is drawn when it is turned to first, and has no name of its own.
-function nameTabs(side) {
+// Gradio gives neither what a tab shows nor a group of choices a name of its own.
+function nameParts(root) {
+  let due = false;
   const name = () => {
-    for (const tab of side.querySelectorAll('[role=tab][aria-controls]')) {
+    due = false;
+    for (const tab of root.querySelectorAll('[role=tab][aria-controls]')) {
       const panel = document.getElementById(tab.getAttribute('aria-controls'));
       if (panel) setAttr(panel, 'aria-label', tab.textContent.trim());
     }
+    for (const group of root.querySelectorAll('fieldset:not([aria-label])')) {
+      const words = group.querySelector('[data-testid=block-info]')?.textContent.trim();
+      if (words) setAttr(group, 'aria-label', words);
+    }
   };
-  new MutationObserver(name).observe(side.querySelector('.tabs'), {childList: true});
+  const soon = () => {
+    if (!due) requestAnimationFrame(name);
+    due = true;
+  };
+  new MutationObserver(soon).observe(root, {childList: true, subtree: true});
   name();
 }
 
