@@ -51,6 +51,7 @@ PIPELINE: tuple[set[str], ...] = (
     {"denoising"},
     {"stages"},
     {"story_pipeline"},
+    {"editing"},
     {"loading"},
     {"continuity"},
     {"training"},
