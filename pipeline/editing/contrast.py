@@ -9,7 +9,6 @@ Letters: f latent frames, h, w latents a side, C channels.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..backbones.base import Backbone, Conditions
@@ -19,7 +18,8 @@ NOISE = 0.874  # share of the noise schedule at which they are compared: looks a
 
 
 def contrast(backbone: Backbone, clean: Tensor, old: Conditions, new: Conditions, seed: int) -> Tensor:
-    """How much the clean clip would change in every latent, float32 (f, h, w). clean: (1, f, C, h, w)."""
+    """How much the clean clip would change in every latent, mean with its neighbours in time, float32 (f, h, w). clean:
+    (1, f, C, h, w)."""
     t = round(NOISE * backbone.noising.total)
     level, generator = backbone.noising.level(t), torch.Generator().manual_seed(seed)
     noise = torch.randn(NOISES, *clean.shape[1:], generator=generator).to(clean)
@@ -27,7 +27,7 @@ def contrast(backbone: Backbone, clean: Tensor, old: Conditions, new: Conditions
     found = [backbone.network([told] * NOISES)(z, t) for told in (old, new)]
     before, after = (level.clean(z, v.to(z)) for v in found)
     size = (after - before).mean(0).square().sum(1).sqrt()
-    return F.avg_pool3d(size[None, None], (3, 1, 1), 1, (1, 0, 0), count_include_pad=False)[0, 0]
+    return (torch.cat([size[:1], size[:-1]]) + size + torch.cat([size[1:], size[-1:]])) / 3
 
 
 def touched(difference: Tensor, inside: Tensor, share: float) -> Tensor:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 WAYS = ("noise", "invert", "flow")
 MOST_STRENGTH = 2.0
-EDGE = 3  # pixels over which an edit fades into the clip
+EDGE = 3  # an edit fades into the clip over twice as many pixels
 LEAST_CHANGE = 1e-4  # of a latent, from which words change it
 
 
@@ -58,17 +58,24 @@ class Change:
 
 @dataclass(frozen=True)
 class EditSettings:
-    """How a clip is edited. The last four are there to be left out, to see what each is good for."""
+    """How a clip is edited. `for_model` says what suits a model: the defaults suit the embedded one, which was never
+    trained with words encoded alone, and which modulated attention takes out of what it knows (docs/editing.md)."""
 
     way: str = "noise"  # one of WAYS
     start: float = 0.957  # share of the noise schedule to which the clip is noised
     steps: int = 24  # of the whole schedule, of which those below `start` are made
     text: float = 3.0  # how strongly it follows the new words
     seed: int = 0
-    modulation: bool = True  # of the attention, by regions
+    modulation: bool = False  # of the attention, by regions
     blending: bool = True  # of what lies outside with what was there
-    local: bool = True  # words of a region encoded alone
+    local: bool = False  # words of a region encoded alone
     contrast: float = 0.2  # of the largest difference that the words make, from which a latent changes; 0: all do
+
+    @classmethod
+    def for_model(cls, name: str, seed: int = 0) -> EditSettings:
+        """name: of a family, as `Backbone.name` says it."""
+        large = name != "picturebook"
+        return cls(modulation=large, local=large, seed=seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +161,7 @@ class _Work:
         self.cut = self.backbone.padding_frames(latents.shape[1])
         self.clean = torch.cat([latents[:, :1].expand(-1, self.cut, -1, -1, -1), latents], dim=1)
         old, new, empty = self._told(history)
-        inside = self._inside(old, new)
+        inside = self._inside()
         mask = inside.float()[None, :, None]
         region = self._region(inside)
         if region.is_empty:
@@ -215,13 +222,14 @@ class _Work:
 
     # --- where -----------------------------------------------------------------------------------------------------
 
-    def _inside(self, old: Conditions, new: Conditions) -> Tensor:
+    def _inside(self) -> Tensor:
         """The latents that may change, bool (f, h, w)."""
         _, f, _, h, w = self.clean.shape
         everywhere = torch.ones(f, h, w, dtype=torch.bool)
         if not self.settings.blending:
             return everywhere
-        difference = contrast(self.backbone, self.clean, old, new, self.settings.seed).cpu()
+        told = [Conditions(self.backbone.text.encode(text).hidden) for text in (self.prompt, self.rewritten.text)]
+        difference = contrast(self.backbone, self.clean, told[0], told[1], self.settings.seed).cpu()
         differs = difference > LEAST_CHANGE
         found = torch.zeros_like(everywhere)
         for change in self.changes:
@@ -243,9 +251,8 @@ class _Work:
         unit, period = self.pipeline.latents.unit, self.pipeline.latents.period
         cells = inside[self.cut :].float().repeat_interleave(unit, 1).repeat_interleave(unit, 2)
         times = [0] + [1 + i // period for i in range(len(self.frames) - 1)]
-        active = [c.region for c in self.changes if c.words and c.strength > 0]
-        own = active[0].joined(active[1:])
-        return Region(cells[times].numpy() * own.mask)
+        own = np.maximum.reduce([change.region.mask for change in self.changes if change.words])
+        return Region(cells[times].numpy() * own)
 
     # --- how -------------------------------------------------------------------------------------------------------
 

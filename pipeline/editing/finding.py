@@ -18,6 +18,7 @@ from ..backbones.base import Backbone, Conditions
 from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError
 from ..picturebook.localiser import Localiser
+from ..picturebook.renderer import HEIGHT, WIDTH
 from .figures import figures
 from .region import Region
 from .wording import Span, tokens_of
@@ -37,9 +38,9 @@ def word_region(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, span: 
     rows = tokens_of(pipeline.text.encode(prompt), span)
     if not rows:
         raise ThroughlineError(f"word is {prompt[slice(*span)]!r}: expected one that the model reads")
-    if pipeline.backbone.name != "picturebook" or pipeline.extractor is None:
+    if not _is_picturebook(pipeline):
         return looked_at(pipeline.backbone, pipeline.latents.encode(frames), frames.shape[:3], prompt, rows)
-    found = figures(Localiser.load(), frames)
+    found = people(pipeline, frames)
     if not found:
         return Region.everything(frames.shape[:3])
     attention = _seen(pipeline, frames[len(frames) // 2], prompt, rows)
@@ -49,6 +50,18 @@ def word_region(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, span: 
     if max(looks) < FIGURE * float((attention * place).sum() / max(place.sum(), 1)):
         return the_rest(frames.shape[:3], found)
     return found[int(np.argmax(looks))]
+
+
+def people(pipeline: StoryPipeline, frames: np.ndarray) -> tuple[Region, ...]:
+    """The figures in a clip, where there is something that knows them: of the picture book's models."""
+    size = (HEIGHT, WIDTH)
+    if not _is_picturebook(pipeline) or frames.shape[1:3] != size:
+        return ()
+    return figures(Localiser.load(), frames)
+
+
+def _is_picturebook(pipeline: StoryPipeline) -> bool:
+    return pipeline.backbone.name == "picturebook" and pipeline.extractor is not None
 
 
 def the_rest(shape: tuple[int, int, int], found: tuple[Region, ...]) -> Region:

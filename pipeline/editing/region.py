@@ -40,15 +40,18 @@ class Region:
         return cls(mask)
 
     @classmethod
-    def brush(cls, shape: tuple[int, int, int], strokes: np.ndarray) -> Region:
-        """What was painted: (H', W') or (F, H', W') of any size, above 0 where the brush was. Raises ThroughlineError
-        for an empty one."""
-        painted = torch.as_tensor(np.atleast_3d(strokes > 0).astype(np.float32))
-        painted = painted.movedim(-1, 0) if strokes.ndim == 2 else painted
-        if not bool(painted.any()):
+    def brush(cls, shape: tuple[int, int, int], points: Sequence[tuple[float, float, float]]) -> Region:
+        """What a brush went over, in all frames. points: across and down as shares of the picture, and the radius as a
+        share of its height. Raises ThroughlineError for a brush that painted nothing."""
+        if not points:
             raise ThroughlineError("the brush painted nothing: expected at least one point")
-        sized = F.interpolate(painted[:, None], shape[1:], mode="nearest")[:, 0]
-        return cls(np.array(sized.expand(shape).contiguous()))
+        _, height, width = shape
+        rows, columns = np.mgrid[:height, :width]
+        painted = np.zeros((height, width), bool)
+        for x, y, radius in points:
+            reach = max(radius * height, 0.71)  # at least the pixel itself
+            painted |= np.hypot(columns + 0.5 - x * width, rows + 0.5 - y * height) <= reach
+        return cls(np.broadcast_to(painted.astype(np.float32), shape).copy())
 
     @classmethod
     def everything(cls, shape: tuple[int, int, int]) -> Region:
@@ -105,7 +108,7 @@ class Region:
 
 
 def soft(region: Region, pixels: int) -> np.ndarray:
-    """The mask, float32 (F, H, W), that falls to 0 over so many pixels outside the region."""
+    """The mask, float32 (F, H, W), that falls to 0 outside the region, over twice so many pixels."""
     if pixels <= 0:
         return region.mask
     wide = torch.from_numpy(region.grown(pixels).mask)[:, None]

@@ -21,8 +21,8 @@ from ...editing.region import Region
 from ...picturebook import renderer, world
 from ...picturebook.facts import ACTOR_FACTS, patch_coverage
 from ...picturebook.localiser import Localiser
-from ...picturebook.reader import ClipReader
-from ...picturebook.world import PLACE_SLOTS, Actor, WorldScene
+from ...picturebook.reader import SURE, ClipReader
+from ...picturebook.world import Actor, WorldScene
 from ...story_pipeline import StoryPipeline
 from ...training.models.image_encoder import FactHeads
 from ..statistics import Tally, total
@@ -35,10 +35,12 @@ MARGIN = 6  # pixels around a figure that are not outside it
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A clip as it is judged: its figures from left to right, what each looks like by fact, and the place."""
+    """A clip as it is judged: its figures from left to right, what each looks like by fact, the facts of each that the
+    judge is sure of, and the place."""
 
     figures: tuple[Region, ...]
     actors: tuple[dict[str, str], ...]
+    sure: tuple[frozenset[str], ...]
     place: dict[str, str]
 
 
@@ -60,15 +62,20 @@ class Judge:
         """clip: uint8 (F, H, W, 3)."""
         found = figures(self.localiser, clip)
         patches = features_of(self.pipeline.image_encoder, clip[KEYFRAME][None])[0]
-        actors = []
+        looks = []
         for figure in found:
             own = torch.from_numpy(patch_coverage(figure.mask[KEYFRAME][None] > 0)[0]) > OWNED
-            actors.append(self._look(patches[own].mean(0)) if bool(own.any()) else {})
-        return Seen(found, tuple(actors), self.reader.read([clip])[0].place)
+            looks.append(self._look(patches[own].mean(0)) if bool(own.any()) else ({}, frozenset[str]()))
+        actors, sure = tuple(look for look, _ in looks), tuple(sure for _, sure in looks)
+        return Seen(found, actors, sure, self.reader.read([clip])[0].place)
 
-    def _look(self, features: torch.Tensor) -> dict[str, str]:
-        logits = zip(ACTOR_FACTS.items(), self.heads(features), strict=True)
-        return {fact: values[int(row.argmax())] for (fact, values), row in logits}
+    def _look(self, features: torch.Tensor) -> tuple[dict[str, str], frozenset[str]]:
+        look, sure = dict[str, str](), set[str]()
+        for (fact, values), row in zip(ACTOR_FACTS.items(), self.heads(features), strict=True):
+            look[fact] = values[int(row.argmax())]
+            if float(row.softmax(-1).max()) >= SURE:
+                sure.add(fact)
+        return look, frozenset(sure)
 
     def accuracy(self, scenes: Sequence[WorldScene]) -> list[Tally]:
         """Of each rendered scene, the facts of its actors that are read rightly."""
@@ -94,17 +101,16 @@ def _right(actor: Actor, action: str, look: dict[str, str]) -> Tally:
 
 def kept(before: Seen, after: Seen, asked: Sequence[frozenset[str]]) -> Tally:
     """The facts of all figures that are read as before, but for those that were to change, by figure; of a figure that
-    is not there any more, none."""
+    is not there any more, none. Only facts of which the judge was sure count: others are read now as one value and now
+    as another, whatever is done to a clip."""
     tally = Tally()
     for index, own in enumerate(before.actors):
         now = after.actors[index] if len(after.actors) == len(before.actors) else {}
-        facts = [fact for fact in ACTOR_FACTS if fact not in asked[index] and own.get(fact)]
+        facts = [
+            fact for fact in ACTOR_FACTS if fact not in asked[index] and own.get(fact) and fact in before.sure[index]
+        ]
         tally += total(Tally(now.get(fact) == own[fact], 1) for fact in facts)
     return tally
-
-
-def place_kept(before: Seen, after: Seen) -> Tally:
-    return total(Tally(before.place[slot] == after.place[slot], 1) for slot in ("kind", *PLACE_SLOTS))
 
 
 def outside_psnr(before: np.ndarray, after: np.ndarray, inside: Region) -> float:

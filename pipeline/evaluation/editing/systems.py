@@ -15,19 +15,19 @@ from ...story_pipeline import StoryPipeline
 from .cases import Case
 
 OURS = EditSettings()
+GRAIN = replace(OURS, modulation=True, local=True)  # as in VideoGrain
 ABLATIONS = {
-    "without modulation": replace(OURS, modulation=False),
+    "modulation and local prompts": GRAIN,
+    "without modulation": replace(GRAIN, modulation=False),
+    "without local prompts": replace(GRAIN, local=False),
     "without blending": replace(OURS, blending=False),
-    "without local prompts": replace(OURS, local=False),
     "without contrast": replace(OURS, contrast=0.0),
 }
 WAYS = {
-    "inverted to 666": replace(OURS, way="invert", start=0.666),
+    "inverted to 666": replace(OURS, way="invert", start=0.667),
     "FlowEdit": replace(OURS, way="flow"),
 }
-SDEDIT = tuple(
-    replace(OURS, start=start, modulation=False, blending=False, local=False, contrast=0.0) for start in (0.791, 0.916)
-)
+SDEDIT = tuple(replace(OURS, start=start, blending=False, contrast=0.0) for start in (0.791, 0.916))
 
 System = Callable[[StoryPipeline, np.ndarray, str, Case, int], np.ndarray]
 
