@@ -53,6 +53,7 @@ PIPELINE: tuple[set[str], ...] = (
     {"denoising"},
     {"stages"},
     {"story_pipeline"},
+    {"editing"},
     {"loading"},
     {"continuity"},
     {"training"},

@@ -159,8 +159,9 @@ class _Walk:
         take = self.board.chosen(scene)
         if take is None or take.conditioning is None:
             return replace(standing, state="new", reasons=("not rendered yet",))
-        if take.conditioning.digest() != now.digest():
-            return replace(standing, state="stale", reasons=why_stale(self.board.story, take.conditioning, now))
+        made_from = take.conditioning.unedited
+        if made_from.digest() != now.digest():
+            return replace(standing, state="stale", reasons=why_stale(self.board.story, made_from, now))
         if standing.waits_for:
             numbers = ", ".join(str(self.numbers[other]) for other in standing.waits_for)
             return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))

@@ -1,0 +1,1 @@
+"""python -m pipeline.evaluation.editing: whether region edits change what they are asked to, and nothing else."""
