@@ -27,8 +27,8 @@ from ...picturebook.captions import Caption, caption
 from ...picturebook.world import WorldScene
 from ...story_pipeline import StoryPipeline
 from ..common.command import Parser, new_file, run, whole
-from ..reporting.report import cell, to_json, write_all
 from ..common.statistics import Estimate, Tally, estimate
+from ..reporting.report import cell, to_json, write_all
 from ..story.witnesses import has_line
 from .cases import LEVELS, Case, cases
 from .judging import Judge, Seen, kept, outside_psnr, same_path, two_actors
