@@ -18,7 +18,8 @@ from typing import Protocol
 
 from pipeline.errors import ThroughlineError
 
-from .conditioning import Decision, Filter, Kept, KeptWord, WordPlace
+from .conditioning import Filter, Kept
+from .decisions import Decision, Dropped, KeptWord, WordPlace
 
 MOST_PAIRS = 150_000  # a story of 500 scenes; 1.9 kB each, with what a plan makes of it, where nearly all is kept
 MOST_OVERRIDDEN = 50_000  # pairs with a pin or a mute
@@ -47,6 +48,15 @@ class KeptWords:
 
     scenes: Sequence[Kept]
     current: Words
+
+    def without(self, dropped: Dropped) -> KeptWords:
+        less: dict[int, set[int]] = {}
+        for scene, mention in dropped:
+            less.setdefault(scene, set()).add(mention)
+        scenes = list(self.scenes)
+        for index, mentions in less.items():
+            scenes[index] = scenes[index].without(frozenset(mentions))
+        return KeptWords(scenes, self.current)
 
 
 class _Turn:
