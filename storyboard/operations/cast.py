@@ -189,8 +189,8 @@ def _region(picture: np.ndarray, asked: str) -> np.ndarray:
 
 def _figures(picture: np.ndarray) -> np.ndarray:
     """Where the localiser sees somebody of the picture book, bool (H, W)."""
-    found, size = Image.fromarray((_localiser().masks([picture])[0] > 0).astype(np.uint8), "L"), picture.shape[1::-1]
-    return np.asarray(found.resize(size, Image.Resampling.NEAREST)) > 0
+    labels, size = Image.fromarray(_localiser().masks([picture])[0]), picture.shape[1::-1]
+    return np.asarray(labels.resize(size, Image.Resampling.NEAREST)) > 0
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import ThroughlineError
+from pipeline.picturebook import renderer
+from pipeline.training.models.localiser import lone_scene
 from storyboard.document import edits
 from storyboard.document.plan import Standing
 from storyboard.document.story import Take
 from storyboard.interfaces import verbs  # noqa: F401  defines the verbs
 from storyboard.media.images import read_picture
+from storyboard.operations.cast import _region
 from storyboard.operations.cutouts import GROUND, figure_at
 from storyboard.operations.registry import VERBS
 from storyboard.store.clips import keep_frames
@@ -97,6 +101,17 @@ def test_the_figure_at_a_place_is_cut_out_alone() -> None:
     assert figure_at(found, 0.9, 0.9).sum() == 64 and figure_at(found, 0, 0).sum() == 36
     with pytest.raises(ThroughlineError, match="no figure was found"):
         figure_at(np.zeros((4, 4), bool), 0.5, 0.5)
+
+
+def test_a_figure_of_the_picture_book_is_found_where_it_is() -> None:
+    rendered = renderer.render(lone_scene(random.Random(3)), frames=(8,))
+    assert rendered.masks is not None
+    truth = rendered.masks[0] > 0
+    rows, columns = np.nonzero(truth)
+    found = _region(rendered.frames[0], f"{columns.mean() / 144:.3f},{rows.mean() / 96:.3f}")
+    assert (found & truth).sum() / (found | truth).sum() > 0.6
+    with pytest.raises(ThroughlineError, match="expected whole, left,top,right,bottom or across,down"):
+        _region(rendered.frames[0], "0.5,0.5,0.5")
 
 
 def test_a_photograph_fills_the_frame_and_lies_damaged_files_are_refused(desk: Desk) -> None:
@@ -182,3 +197,30 @@ def test_a_script_proposes_its_cast(studio: Studio, tmp_path: Path) -> None:
 def test_programs_have_the_cast() -> None:
     commands = {verb.command for verb in VERBS.values() if (verb.command or "").startswith("cast ")}
     assert {"cast list", "cast keep", "cast picture", "cast rename", "cast merge", "cast share"} <= commands
+
+
+def test_a_render_looks_at_the_picture_and_others_stay_bit_for_bit(pipeline: Any, tmp_path: Path) -> None:
+    studio = open_studio(pipeline, tmp_path / "rendering")
+    try:
+        desk = with_takes(studio, "Mia is running.", "A dog is barking.", "Mia is skiing.")
+        desk.ask("cast_keep", desk.ids[0], "Mia")
+        desk.render(1, 2)
+        (memory,) = desk.shown[2].conditioning.memories  # type: ignore[union-attr]
+        assert memory.keyframe == desk.board.story.cast[0].pictures[0].file and memory.words == ("Mia",)
+        assert {found["scene"] for found in desk.ask("maps", desk.ids[2])["maps"]} == {desk.board.story.cast[0].id}
+        desk.ask("cast_keep", desk.ids[0], "Mia", region="0,0,0.5,1")
+        first = {"do": "cast_first_picture", "entry": desk.board.story.cast[0].id}
+        desk.ask("edit", {**first, "picture": desk.board.story.cast[0].pictures[1].id})
+        assert desk.planned() == [0, 2] or desk.planned() == [2]
+        reasons = desk.standings()[2].reasons
+        assert reasons == ("the cast picture of *Mia* changed",)
+        before = desk.shown[1]
+        desk.render(2)
+        other = desk.shown[2]
+        desk.render(1, again=True)
+        again = desk.shown[1]
+        assert again and before and other and again.conditioning == before.conditioning
+        desk.ask("undo")
+        assert desk.states[2] == "fresh" and desk.shown[2] != other
+    finally:
+        studio.close()
