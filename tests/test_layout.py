@@ -23,13 +23,14 @@ STORYBOARD: dict[str, set[str]] = {
     "media": set(),
     "store": {"document", "media"},
     "continuity": {"document", "store"},
+    "finding": {"document", "store"},
     "film": {"document", "media", "store"},
     "rendering": {"logs", "document", "media", "store", "continuity"},
     "export": {"document", "media", "store", "film", "rendering"},
     "screenplays": {"document"},
     "interchange": {"document", "media", "store", "film", "rendering", "export", "screenplays"},
-    "operations": {"document", "media", "store", "continuity", "film", "rendering", "export", "interchange"},
-    "studio": {"document", "media", "store", "continuity", "film", "rendering", "export", "screenplays"}
+    "operations": {"document", "media", "store", "continuity", "finding", "film", "rendering", "export", "interchange"},
+    "studio": {"document", "media", "store", "continuity", "finding", "film", "rendering", "export", "screenplays"}
     | {"interchange", "operations"},
     "interfaces": {"logs", "document", "media", "store", "continuity", "film", "rendering", "export"}
     | {"interchange", "operations", "studio"},
@@ -46,7 +47,7 @@ PIPELINE: tuple[set[str], ...] = (
     {"transformer", "text_filter"},
     {"backbones"},
     {"history", "picturebook"},
-    {"reference"},
+    {"reference", "grounding"},
     {"generation"},
     {"denoising"},
     {"stages"},

@@ -23,9 +23,9 @@ from ... import loading
 from ...picturebook.reader import ClipReader, Reading
 from ...picturebook.world import Actor
 from ...story_pipeline import StoryPipeline
-from ..command import Parser, new_file, run, whole
+from ..common.command import Parser, new_file, run, whole
+from ..common.statistics import LEVEL, NOTHING, RESAMPLES, Estimate, Tally, estimate, total
 from ..reporting.report import to_json, write_all
-from ..statistics import LEVEL, NOTHING, RESAMPLES, Estimate, Tally, estimate, total
 from ..story.benchmark import HeldOut
 from ..story.measures import agreement, unsaid_slots
 from ..story.systems import LONG

@@ -12,6 +12,12 @@ from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.evaluation.story.measures import unsaid_slots
 from pipeline.picturebook.reader import Reading
 from pipeline.story_pipeline import StoryPipeline
+from tests.tiny import tiny_pipeline
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> StoryPipeline:
+    return tiny_pipeline()
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,6 @@ def test_a_hero_is_the_same_in_both_stories_and_the_kept_scene_is_in_neither() -
 def test_films_are_made_scene_after_scene(pipeline: StoryPipeline, anchor: Anchor) -> None:
     scenes = Casting.of(HeldOut("long", 1, 1)).story[:2]
     tracks = [track_of(scenes, anchor), track_of(scenes[:1], None)]
-    pipeline.native  # noqa: B018  what the films are made with
     film(pipeline, tracks)
     assert [len(track.clips) for track in tracks] == [2, 1] and tracks[0].clips[0].shape == (17, 96, 144, 3)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from ..errors import ThroughlineError
+from ...errors import ThroughlineError
 
 
 class Parser(argparse.ArgumentParser):
