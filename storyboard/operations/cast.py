@@ -27,6 +27,7 @@ from ..store.clips import keep_picture, read_frames
 from ..store.room import check_disk
 from ..store.schema import Head
 from . import arguments as args
+from . import cast_edits as registered  # noqa: F401  so that a studio has them
 from . import inputs
 from .arguments import Json, Owner, SceneId, StoryId
 from .cast_views import cast_view
