@@ -265,7 +265,8 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
 @for_programs()
 def find(studio: Studio, owner: Owner, story: StoryId, words: Sought) -> Json:
     """Where in the film something is, the likeliest first: scene, frames and seconds, boxes as shares of the picture,
-    score. No hits mean that it is not there. Knows the world of the picture book."""
+    score, and of the first ones a preview with the box. No hits mean that it is not there. Knows the world of the
+    picture book."""
     return studio.find(owner, story, words)
 
 
