@@ -10,9 +10,10 @@ prompts.
 """
 
 import hashlib
+import json
 import platform
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -136,19 +137,19 @@ class FilterResult:
         chosen = tuple(replace(self.scenes[index], index=place) for place, index in enumerate(scenes))
         return replace(self, scenes=chosen, current=_current_words(analyse(self.prompt), chosen))
 
+    def without(self, dropped: Mapping[tuple[int, int], str]) -> "FilterResult":
+        """The same without some mentions, (scene, mention), and why; others that are kept mean what they mean."""
+        scenes = list(self.scenes)
+        for (i, mention), why in dropped.items():
+            old = scenes[i]
+            words = [replace(w, kept=False, reason=why, matched=None) if w.mention == mention else w for w in old.words]
+            targets = tuple(None if m == mention else target for m, target in enumerate(old.targets))
+            scenes[i] = replace(old, words=tuple(words), targets=targets)
+        return replace(self, scenes=tuple(scenes))
+
     def to_dict(self) -> dict:
         """Plain values for JSON, scores rounded to 4 places: equal results give equal dictionaries."""
-        return _rounded(asdict(self))
-
-
-def _rounded(value):
-    if isinstance(value, float):
-        return round(value, 4) + 0.0
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
-    return value
+        return json.loads(json.dumps(asdict(self)), parse_float=lambda text: round(float(text), 4) + 0.0)
 
 
 def kept_tokens(words: Iterable[Word], encoding: TextEncoding) -> tuple[int, ...]:

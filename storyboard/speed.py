@@ -82,6 +82,32 @@ def editing(studio: Studio, scenes: int = 100) -> dict[str, float]:
     return {f"{name}_ms": median(all_) for name, all_ in times.items()} | {"first_plan_ms": first}
 
 
+def casting(studio: Studio, scenes: int = 100) -> dict[str, float]:
+    """Medians in milliseconds of edits of the cast to the acknowledged save, in a story of so many scenes, and of the
+    processor time of each; each is undone, to the very story that was there before."""
+    prompts = [f"{WHO[i % 8]} {DOES[i * 5 % 7]} {WHERE[(i * 7 + i // 6) % 6]}." for i in range(scenes)]
+    story_id = studio.new_story(OWNER, "Cast", prompts)["story"]["id"]
+    for name in ("Mia", "Tom", "Nora"):
+        studio.edit(OWNER, story_id, {"do": "cast_add", "name": name})
+    ids = [entry["id"] for entry in studio.cast(OWNER, story_id)["cast"]["entries"]]
+    ops: dict[str, Any] = {
+        "rename": {"do": "cast_rename", "entry": ids[0], "name": "Professor Quill"},
+        "merge": {"do": "cast_merge", "entry": ids[0], "into": ids[1]},
+        "delete": {"do": "cast_remove", "entry": ids[0]},
+    }
+    found = dict[str, float]()
+    for name, op in ops.items():
+        wall, cpu = list[float](), list[float]()
+        for _ in range(RUNS):
+            before, began = studio.library.head(OWNER, story_id).board.story, time.process_time()
+            wall.append(milliseconds(lambda op=op: studio.edit(OWNER, story_id, op)))  # type: ignore[misc]
+            cpu.append((time.process_time() - began) * 1000)
+            studio.undo(OWNER, story_id)
+            assert studio.library.head(OWNER, story_id).board.story == before, f"undo of {name} is not exact"
+        found |= {f"cast_{name}_ms": median(wall), f"cast_{name}_cpu_ms": median(cpu)}
+    return found
+
+
 def planning(studio: Studio, scenes: int = 500) -> dict[str, float]:
     """Planning a story of so many scenes of 30 words: seconds of processor time, medians in milliseconds after an edit
     of one, and of the first plan of another owner's ten scenes meanwhile."""
@@ -172,15 +198,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m storyboard.speed", description=__doc__)
     parser.add_argument("--model", default="picturebook", help="(%(default)s)")
     parser.add_argument("--renders", type=int, default=50, help="for the growth of memory (%(default)s)")
+    parser.add_argument("--part", choices=("all", "cast"), default="all", help="what is measured (%(default)s)")
     options = parser.parse_args(arguments)
-    figures: dict[str, Any] = start(options.model)
+    figures: dict[str, Any] = start(options.model) if options.part == "all" else {}
     with tempfile.TemporaryDirectory(prefix="throughline-speed-") as home:
         folder = checkpoints.find(options.model)
         load, digest, encoder = lambda: loading.load(options.model), checkpoints.digest(folder), TokenCounter.of(folder)
         with closing(Studio(load, Path(home), digest, encoder=encoder)) as studio:
             _ = studio.renderer.filter
             settle()  # as the app does
-            figures |= planning(studio) | editing(studio) | cascade(studio) | growth(studio, options.renders)
+            figures |= casting(studio)
+            if options.part == "all":
+                figures |= planning(studio) | editing(studio) | cascade(studio) | growth(studio, options.renders)
     for name, value in figures.items():
         print(f"{name:24} {value:.2f}" if isinstance(value, float) else f"{name:24} {value}")
     return 0

@@ -30,6 +30,8 @@ from .media.fit import Fit
 from .operations import arguments as args
 from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
+from .operations.cast import CastOperations, shelf_id
+from .operations.cast_views import proposed_view
 from .operations.edits import take_of
 from .operations.finding import FindOperations
 from .operations.inputs import checked_owner
@@ -45,6 +47,7 @@ from .store.blobs import BlobStore
 from .store.clips import imported_take, keep_picture, read_frames
 from .store.library import Library
 from .store.maintenance import Maintenance
+from .store.schema import Head
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -56,7 +59,7 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
-class Studio(RegionEditOperations, FindOperations):
+class Studio(CastOperations, RegionEditOperations, FindOperations):
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
@@ -128,7 +131,8 @@ class Studio(RegionEditOperations, FindOperations):
     @for_page(often=True)
     def stories(self, owner: Owner) -> Json:
         """The owner's stories, the last changed first."""
-        return {"stories": [views.entry_view(entry) for entry in self.library.stories(checked_owner(owner))]}
+        found, cast = self.library.stories(checked_owner(owner)), shelf_id(owner)
+        return {"stories": [views.entry_view(entry) for entry in found if entry.id != cast]}
 
     @for_page()
     def new_story(self, owner: Owner, title: args.NewTitle = "Untitled", prompts: args.FirstPrompts = ()) -> Json:
@@ -193,6 +197,7 @@ class Studio(RegionEditOperations, FindOperations):
         others = self.library.edited(owner, story, base) if base is not None else set()
         clash = bool(wanted.writes(given) & others)
         head = self.library.edit(owner, story, change, wanted.label(given), "" if clash else group)  # a step of its own
+        self._spread(owner, board.story, head.board.story)
         note = "Someone else changed this too, in another window: undo brings their version back."
         return self._shown(head, note=note if clash else "")
 
@@ -205,12 +210,18 @@ class Studio(RegionEditOperations, FindOperations):
     @for_page()
     def undo(self, owner: Owner, story: StoryId) -> Json:
         """Takes the last edit back. Takes made since stay."""
-        return self._shown(self.library.undo(checked_owner(owner), story, self._settle))
+        return self._gone_back(self.library.undo, owner, story)
 
     @for_page()
     def redo(self, owner: Owner, story: StoryId) -> Json:
         """Does again what undo took back."""
-        return self._shown(self.library.redo(checked_owner(owner), story, self._settle))
+        return self._gone_back(self.library.redo, owner, story)
+
+    def _gone_back(self, step: Callable[..., Head], owner: str, story: str) -> Json:
+        before = self._head(owner, story).board.story
+        head = step(owner, story, self._settle)
+        self._spread(owner, before, head.board.story)
+        return self._shown(head)
 
     def _settle(self, board: Board) -> Board:
         return plan.settle(board, self.renderer.filter_cache, self.renderer.model)
@@ -382,6 +393,7 @@ class Studio(RegionEditOperations, FindOperations):
         """A story archive or a script as a new story. Not for callers from outside: it reads files of this machine."""
         if path.suffix.lower() in reading.SUFFIXES:
             made, told = reading.script_story(path, self.renderer.encoder)
+            told["proposed"] = proposed_view(made)
             return self._shown(self.library.create(checked_owner(owner), made), **told)
         head, note = archive_import.bring(self.library, self.media, owner, path, self.renderer.model)
         return self._shown(head, note=note)

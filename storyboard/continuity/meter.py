@@ -34,7 +34,8 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
     from pipeline.story_pipeline import StoryPipeline
     from pipeline.text_filter import FilterResult
 
-    from ..document.conditioning import Decision, Filter
+    from ..document.conditioning import Filter
+    from ..document.decisions import Decision
     from .report import ContinuityReport
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,8 @@ from pipeline.errors import TooLongError
 from pipeline.language.matching import mention_text
 from pipeline.language.mentions import analyse
 
-from ..document.conditioning import Decision, Filter, past_of, remembers
+from ..document.conditioning import Filter, past_of, remembers
+from ..document.decisions import Decision
 from ..document.story import Scene, Story
 
 # When a warning is given; docs/continuity.md has how often that is a false alarm.
@@ -142,8 +143,9 @@ class Links:
 
 
 def links_of(story: Story, filter: Filter[Decision]) -> Links:
-    """Scenes whose prompts are too long speak of nothing. Raises ThroughlineError as the filter does."""
-    links = Links()
+    """Scenes whose prompts are too long speak of nothing; what the cast outranks is linked too. Raises ThroughlineError
+    as the filter does."""
+    links, story = Links(), story.model_copy(update={"cast": ()})
     for scene in story.scenes:
         if scene.prompt.strip():
             named = {mention.text: (scene.id, mention.index) for mention in reversed(mentions_of(scene.prompt))}

@@ -5,55 +5,16 @@ Imports neither torch nor gradio: the filter is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from .cast.anchoring import Anchor, anchors, outranked, strays
+from .decisions import Decision, KeptWord, Remembered, WordPlace
+from .occurrences import occurrences
 from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef
-
-
-class WordPlace(NamedTuple):
-    """Characters `start` to `end` of the prompt of past scene `scene`, counted from 0 among the past scenes."""
-
-    scene: int
-    start: int
-    end: int
-
-
-class KeptWord(Protocol):
-    """As much of a `pipeline.text_filter.Word` as decides what a scene is made from."""
-
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def kept(self) -> bool: ...
-    @property
-    def matched(self) -> str | None: ...
-    @property
-    def mention(self) -> int | None: ...
-
-
-class Remembered(Protocol):
-    """Of a past scene: a `FilteredScene`."""
-
-    @property
-    def words(self) -> Sequence[KeptWord]: ...
-    @property
-    def kept(self) -> bool: ...
-
-
-class Decision(Protocol):
-    """Of the filter about a scene's whole past, scene by scene: a `FilterResult`."""
-
-    @property
-    def scenes(self) -> Sequence[Remembered]: ...
-    @property
-    def current(self) -> Sequence[KeptWord]: ...
-
 
 _ALL_FIELDS = set(RememberedScene.model_fields)
 
@@ -68,7 +29,7 @@ class Part:
         self.spans = spans
         self._memory: RememberedScene | None = None
 
-    def memory(self, scene: Scene, keyframe: str | None) -> RememberedScene:
+    def memory(self, scene: Scene | Anchor, keyframe: str | None) -> RememberedScene:
         """scene: with the prompt that this is a part of."""
         made = self._memory
         if made is None or made.scene != scene.id or made.keyframe != keyframe:
@@ -93,6 +54,10 @@ class Kept:
         self.words, self.current, self.kept = words, current, bool(words)
         self.part = part or Part(spans_of(words))
 
+    def without(self, mentions: Collection[int]) -> Kept:
+        """Some mentions fewer; the words of the present prompt stay."""
+        return Kept(tuple(word for word in self.words if word.mention not in mentions), self.current)
+
 
 D = TypeVar("D", bound=Decision, covariant=True)
 
@@ -116,9 +81,16 @@ class Filter(Protocol[D]):
 class Past:
     """The scenes before one that have words, in order, and the pictures by which they are remembered."""
 
-    scenes: list[Scene] = field(default_factory=list)
+    scenes: list[Scene | Anchor] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     keyframes: list[str | None] = field(default_factory=list)
+
+    def and_cast(self, found: Sequence[Anchor]) -> Past:
+        """With entries of the cast at the end."""
+        if not found:
+            return self
+        prompts, keyframes = [anchor.prompt for anchor in found], [anchor.keyframe for anchor in found]
+        return Past([*self.scenes, *found], [*self.prompts, *prompts], [*self.keyframes, *keyframes])
 
     def add(self, board: Board, scene: Scene) -> None:
         """The next scene of the story."""
@@ -129,16 +101,17 @@ class Past:
 
     @classmethod
     def of(cls, board: Board, scene_id: str) -> Past:
-        """That of one scene."""
+        """That of one scene, with the cast."""
         past = cls()
         for scene in board.story.scenes[: board.story.index(scene_id)]:
             past.add(board, scene)
-        return past
+        return past.and_cast(anchors(board.story, board.story.scene(scene_id)))
 
 
-def past_of(story: Story, scene_id: str) -> list[Scene]:
-    """The scenes before one that have words, in order."""
-    return [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
+def past_of(story: Story, scene_id: str) -> list[Scene | Anchor]:
+    """The scenes before one that have words, in order, and then its cast."""
+    scenes = [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
+    return [*scenes, *anchors(story, story.scene(scene_id))]
 
 
 def remembers(story: Story, scene_id: str, filter: Filter[D], threshold: float | None = None) -> D:
@@ -148,29 +121,37 @@ def remembers(story: Story, scene_id: str, filter: Filter[D], threshold: float |
     return decide(changed, past_of(story, scene_id), filter)
 
 
-def decide(scene: Scene, past: Sequence[Scene], filter: Filter[D], prompts: Sequence[str] | None = None) -> D:
-    """What the filter says about a scene. prompts: those of the past scenes, if they are at hand."""
+def decide(scene: Scene, past: Sequence[Scene | Anchor], filter: Filter[D], prompts: Sequence[str] | None = None) -> D:
+    """What the filter says about a scene. prompts: those of the past scenes, if they are at hand. Entries of the cast
+    that it keeps outrank earlier scenes, see `anchoring`."""
     pins, mutes, muted_scenes = list[WordPlace](), list[WordPlace](), list[int]()
     if scene.pins or scene.mutes or scene.muted_scenes:
         index = {other.id: place for place, other in enumerate(past)}
         pins, mutes = (list(_places(words, past, index)) for words in (scene.pins, scene.mutes))
         muted_scenes = [index[other] for other in scene.muted_scenes if other in index]
-    return filter(
-        [other.prompt for other in past] if prompts is None else prompts,
-        scene.prompt,
-        threshold=scene.threshold,
-        pins=pins,
-        mutes=mutes,
-        muted_scenes=muted_scenes,
-    )
+    asked = [other.prompt for other in past] if prompts is None else prompts
+
+    def ask(muted: Sequence[WordPlace]) -> D:
+        own = {"threshold": scene.threshold, "pins": pins, "mutes": muted, "muted_scenes": muted_scenes}
+        return filter(asked, scene.prompt, **own)  # type: ignore[arg-type]
+
+    found = [other for other in past if isinstance(other, Anchor)]
+    decision = ask(mutes)
+    if not found:
+        return decision
+    others = [WordPlace(*place) for place in strays(found, decision, len(past) - len(found))]
+    if others:
+        decision = ask([*mutes, *others])
+    dropped = outranked(past, found, decision, pins)
+    return decision.without(dropped) if dropped else decision
 
 
-def places(words: Sequence[WordRef], past: Sequence[Scene]) -> Iterator[WordPlace]:
+def places(words: Sequence[WordRef], past: Sequence[Scene | Anchor]) -> Iterator[WordPlace]:
     """Where the words are now; those that are nowhere any more are left out."""
     return _places(words, past, {scene.id: place for place, scene in enumerate(past)})
 
 
-def _places(words: Sequence[WordRef], past: Sequence[Scene], index: Mapping[str, int]) -> Iterator[WordPlace]:
+def _places(words: Sequence[WordRef], past: Sequence[Scene | Anchor], index: Mapping[str, int]) -> Iterator[WordPlace]:
     for word in words:
         if word.scene in index:
             place = find_word(past[index[word.scene]].prompt, word)
@@ -180,31 +161,15 @@ def _places(words: Sequence[WordRef], past: Sequence[Scene], index: Mapping[str,
 
 def find_word(prompt: str, word: WordRef) -> tuple[int, int] | None:
     """Characters of a prompt where a word stands, or None. The *cat* of a caterpillar is none."""
-    start = next(islice(_occurrences(prompt, word.text), word.occurrence, None), None)
+    start = next(islice(occurrences(prompt, word.text), word.occurrence, None), None)
     return None if start is None else (start, start + len(word.text))
 
 
-def word_ref(scene: Scene, start: int, end: int) -> WordRef:
+def word_ref(scene: Scene | Anchor, start: int, end: int) -> WordRef:
     """The reference to characters `start` to `end` of a scene's prompt: to whole words."""
     text = scene.prompt[start:end]
-    before = [place for place in _occurrences(scene.prompt, text) if place < start]
+    before = [place for place in occurrences(scene.prompt, text) if place < start]
     return WordRef(scene=scene.id, text=text, occurrence=len(before))
-
-
-def _occurrences(prompt: str, text: str) -> Iterator[int]:
-    start = prompt.find(text)
-    while start >= 0:
-        if not (_within_word(prompt, start) or _within_word(prompt, start + len(text))):
-            yield start
-        start = prompt.find(text, start + 1)
-
-
-def _within_word(prompt: str, place: int) -> bool:
-    """Whether two digits meet there, or two letters that have a case: scripts without put no spaces between words."""
-    if not 0 < place < len(prompt):
-        return False
-    before, after = prompt[place - 1], prompt[place]
-    return (before.isdigit() and after.isdigit()) or all(c.lower() != c.upper() for c in (before, after))
 
 
 def beginning_of(board: Board, scene: Scene) -> Beginning | None:
@@ -245,7 +210,7 @@ def conditioned(
     )
 
 
-def _memory(past: Scene, found: Remembered, keyframe: str | None) -> RememberedScene:
+def _memory(past: Scene | Anchor, found: Remembered, keyframe: str | None) -> RememberedScene:
     if isinstance(found, Kept):
         return found.part.memory(past, keyframe)
     return RememberedScene(scene=past.id, prompt=past.prompt, kept=spans_of(found.words), keyframe=keyframe)

@@ -179,6 +179,8 @@ def _override(story: Story, scene_id: str, word: WordRef, into: Literal["pins", 
 
 
 def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
+    if story.has_entry(word.scene):  # its pictures are before every scene
+        return
     if story.index(word.scene) >= story.index(scene_id):
         raise ThroughlineError(f"{word.text!r} is not in a scene before this one: only earlier scenes are remembered")
 
@@ -186,7 +188,8 @@ def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
 def mute_scene(story: Story, scene_id: str, muted: str, on: bool = True) -> Story:
     """A scene remembers nothing of another one, or does so again."""
     scene = story.scene(scene_id)
-    story.index(muted)
+    if not story.has_entry(muted):
+        story.index(muted)
     others = _including(scene.muted_scenes, muted) if on else _without(scene.muted_scenes, muted)
     return _replaced(story, scene.model_copy(update={"muted_scenes": others}))
 

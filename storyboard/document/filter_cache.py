@@ -19,7 +19,8 @@ from weakref import WeakValueDictionary
 
 from pipeline.errors import ThroughlineError
 
-from .conditioning import Decision, Filter, Kept, KeptWord, Part, WordPlace, spans_of
+from .conditioning import Filter, Kept, Part, spans_of
+from .decisions import Decision, Dropped, KeptWord, WordPlace
 
 MOST_BYTES = 128 << 20  # of all that is known; a story of 500 scenes of 30 words, nearly all of it kept, takes 108 MB
 PAIR_BYTES, PART_BYTES, ROW_BYTES = 300, 550, 900  # by tracemalloc, with what a plan makes of a part
@@ -49,6 +50,15 @@ class KeptWords:
 
     scenes: Sequence[Kept]
     current: Words
+
+    def without(self, dropped: Dropped) -> KeptWords:
+        less: dict[int, set[int]] = {}
+        for scene, mention in dropped:
+            less.setdefault(scene, set()).add(mention)
+        scenes = list(self.scenes)
+        for index, mentions in less.items():
+            scenes[index] = scenes[index].without(frozenset(mentions))
+        return KeptWords(scenes, self.current)
 
 
 class _Turn:

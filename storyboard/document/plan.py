@@ -15,8 +15,10 @@ from typing import Literal
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .conditioning import Decision, Filter, Past, beginning_of, conditioned, decide
-from .story import Board, Conditioning, Scene, Story
+from .cast.anchoring import Anchor, anchors
+from .conditioning import Filter, Past, beginning_of, conditioned, decide
+from .decisions import Decision
+from .story import Board, Conditioning, RememberedScene, Scene, Story
 
 State = Literal["blank", "new", "fresh", "stale", "waiting"]
 
@@ -32,6 +34,7 @@ class Standing:
     needs: tuple[str, ...] = ()  # ids of the scenes of which it keeps something, in order
     waits_for: tuple[str, ...] = ()  # those of them that are not fresh
     conditioning: Conditioning | None = None  # None while blank, and for a clip of the user's own
+    cast: tuple[Anchor, ...] = ()  # the entries that it remembers, each by one of its pictures
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Assessed:
         """How many scenes from the first on are made from what they were made from then."""
         then, now = self.board.story, board.story
         if (self.model, then.width, then.height) != (model, now.width, now.height):
+            return 0
+        if (then.cast, then.cast_choices) != (now.cast, now.cast_choices):
             return 0
         pairs = enumerate(zip(then.scenes, now.scenes, strict=False))
         least = min(len(then.scenes), len(now.scenes))
@@ -144,15 +149,19 @@ class _Walk:
             return Standing("fresh")
         if not scene.prompt.strip():
             return Standing("blank")
+        cast = anchors(self.board.story, scene)
+        past = self.past.and_cast(cast)
         try:
-            decision = decide(scene, self.past.scenes, self.filter, self.past.prompts)
+            decision = decide(scene, past.scenes, self.filter, past.prompts)
         except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
             return Standing("blank", (self._unread() or str(error),))
         beginning = beginning_of(self.board, scene)
-        now = conditioned(self.board.story, scene, self.past, decision, self.model, beginning)
-        needs = _needs(now)
+        now = conditioned(self.board.story, scene, past, decision, self.model, beginning)
+        remembered = {memory.scene for memory in now.memories}
+        shown = tuple(anchor for anchor in cast if anchor.id in remembered)
+        needs = _needs(now, {anchor.id for anchor in shown})
         waits_for = tuple(filter(self.changing.__contains__, needs))
-        return self._compared(scene, now, Standing("fresh", (), needs, waits_for, now))
+        return self._compared(scene, now, Standing("fresh", (), needs, waits_for, now, shown))
 
     def _compared(self, scene: Scene, now: Conditioning, standing: Standing) -> Standing:
         """standing: that of a scene whose take is what its words make."""
@@ -177,9 +186,9 @@ class _Walk:
         return None
 
 
-def _needs(now: Conditioning) -> tuple[str, ...]:
+def _needs(now: Conditioning, cast: Collection[str]) -> tuple[str, ...]:
     """The scenes that one is made from, in order: the one that it continues is the last of all that are before it."""
-    remembered = [memory.scene for memory in now.memories]
+    remembered = [memory.scene for memory in now.memories if memory.scene not in cast]
     continued = [now.beginning.scene] if now.beginning else []
     return tuple(dict.fromkeys(remembered + continued))
 
@@ -244,7 +253,7 @@ def _changed_memories(story: Story, old: Conditioning, new: Conditioning) -> Ite
             yield f"now also remembers {_marked(fresh)} of {_named(story, scene)}"
         kept = [word for word in memory.words if was is not None and word in was.words]
         if was and kept and (was.keyframe != memory.keyframe or was.prompt != memory.prompt):
-            yield f"{_marked(kept)} of {_named(story, scene)} changed"
+            yield _changed_memory(story, was, memory, kept)
     for scene, memory in before.items():
         left = now[scene].words if scene in now else ()
         gone = [word for word in memory.words if word not in left]
@@ -255,11 +264,25 @@ def _changed_memories(story: Story, old: Conditioning, new: Conditioning) -> Ite
         yield "what it remembers comes in another order"
 
 
+def _changed_memory(story: Story, was: RememberedScene, memory: RememberedScene, kept: Sequence[str]) -> str:
+    if not story.has_entry(memory.scene):
+        return f"{_marked(kept)} of {_named(story, memory.scene)} changed"
+    name = story.entry(memory.scene).name
+    return (
+        f"the cast picture of *{name}* changed"
+        if was.keyframe != memory.keyframe
+        else f"what the cast says of *{name}* changed"
+    )
+
+
 def _marked(words: Sequence[str]) -> str:
     return ", ".join(f"*{word}*" for word in words)
 
 
 def _named(story: Story, scene_id: str) -> str:
+    """A scene or, by the id of an entry, the cast."""
+    if story.has_entry(scene_id):
+        return "the cast"
     found = [number for number, scene in enumerate(story.scenes, 1) if scene.id == scene_id]
     return f"scene {found[0]}" if found else "a scene that was deleted"
 

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
+from .cast.entries import Cast, CastEntry, Choices, first_twice
 from .film import FilmSettings, Seam, Shot, Sound
 from .region_edit import RegionEdit
 from .script import Script
@@ -114,11 +115,13 @@ class Scene(Value):
     seam: Seam = Seam()
     shot: Shot = Shot()
     script: Script = Script()
+    cast_choices: Choices = ()
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As scenes were written before films could be edited and scripts imported, unless this one was."""
+        """As scenes were written before films could be edited, scripts imported and casts kept, unless this one was."""
         content = left_out(plain(self), "shot", self.shot == Shot())
+        content = left_out(content, "cast_choices", not self.cast_choices)
         return left_out(content, "script", self.script == Script())
 
 
@@ -131,10 +134,14 @@ class Story(Value):
     captions: Flag = False  # whether the film has captions: prompts, or lines of a scene's own
     film: FilmSettings = FilmSettings()
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
+    cast: Cast = ()
+    cast_choices: Choices = ()  # of all scenes that say nothing else
 
     @model_serializer(mode="wrap")
-    def _without_usual_film(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return left_out(plain(self), "film", self.film == FilmSettings())
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = left_out(plain(self), "film", self.film == FilmSettings())
+        content = left_out(content, "cast", not self.cast)
+        return left_out(content, "cast_choices", not self.cast_choices)
 
     @model_validator(mode="after")
     def _one_scene_an_id(self) -> Self:
@@ -142,6 +149,14 @@ class Story(Value):
         if len(set(ids)) < len(ids):
             twice = next(scene_id for scene_id in ids if ids.count(scene_id) > 1)
             raise PydanticCustomError("ids", "scene '{twice}' is there twice, expected an id each", {"twice": twice})
+        return self
+
+    @model_validator(mode="after")
+    def _one_entry_a_name(self) -> Self:
+        twice = first_twice(self.cast)
+        if twice is not None:
+            told = "two entries of the cast are called '{twice}', expected a name each"
+            raise PydanticCustomError("names", told, {"twice": twice})
         return self
 
     @property
@@ -153,6 +168,16 @@ class Story(Value):
     def scene(self, scene_id: str) -> Scene:
         """Raises ThroughlineError if there is none of that id."""
         return self.scenes[self.index(scene_id)]
+
+    def entry(self, entry_id: str) -> CastEntry:
+        """Raises ThroughlineError if the cast has none of that id."""
+        found = next((entry for entry in self.cast if entry.id == entry_id), None)
+        if found is None:
+            raise ThroughlineError(f"cast entry {entry_id!r} does not exist in story {self.id!r}")
+        return found
+
+    def has_entry(self, entry_id: str) -> bool:
+        return any(entry.id == entry_id for entry in self.cast)
 
     def index(self, scene_id: str) -> int:
         """The place of a scene, from 0. Raises ThroughlineError if there is none of that id."""

@@ -20,7 +20,7 @@ from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..operations.registry import Operation, verbs_in_order
+from ..operations.registry import GROUPS, Operation, verbs_in_order
 from ..rendering.model_choice import Choice, add_options
 from . import verbs  # noqa: F401  defines them
 
@@ -34,17 +34,26 @@ def offered() -> dict[str, Operation]:
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
-    """One command a verb."""
+    """One command a verb; those of a group under its name."""
+    groups = dict[str, Any]()
     for name, verb in offered().items():
-        told = verb.shell.summary.replace("%", "%%")
-        command = commands.add_parser(name, help=told, description=f"{told[:1].upper()}{told[1:]}.", allow_abbrev=False)
-        command.add_argument("--owner", help="whose stories (default: THROUGHLINE_OWNER, or this user's own)")
-        add_options(command)
-        for parameter in verb.shell.parameters:
-            _add_argument(command, parameter, verb.shell.fields[parameter.name].description or "")
-        if verb.table:
-            command.add_argument("--json", action="store_true", help="all figures as JSON, instead of a table")
-        command.set_defaults(run=partial(run, verb), interrupted="what was done before is kept")
+        group, _, own = name.rpartition(" ")
+        if group and group not in groups:
+            parser = commands.add_parser(group, help=GROUPS[group], description=f"{GROUPS[group]}.".capitalize())
+            groups[group] = parser.add_subparsers(dest=group, required=True, metavar="COMMAND")
+        _add_command(groups.get(group, commands), own, verb)
+
+
+def _add_command(commands: argparse._SubParsersAction[Any], name: str, verb: Operation) -> None:
+    told = verb.shell.summary.replace("%", "%%")
+    command = commands.add_parser(name, help=told, description=f"{told[:1].upper()}{told[1:]}.", allow_abbrev=False)
+    command.add_argument("--owner", help="whose stories (default: THROUGHLINE_OWNER, or this user's own)")
+    add_options(command)
+    for parameter in verb.shell.parameters:
+        _add_argument(command, parameter, verb.shell.fields[parameter.name].description or "")
+    if verb.table:
+        command.add_argument("--json", action="store_true", help="all figures as JSON, instead of a table")
+    command.set_defaults(run=partial(run, verb), interrupted="what was done before is kept")
 
 
 def _add_argument(command: argparse.ArgumentParser, parameter: Parameter, description: str) -> None:

@@ -48,6 +48,7 @@ from ..operations.arguments import (
 )
 from ..operations.registry import for_programs
 from ..operations.waiting import waiting
+from . import cast_verbs  # noqa: F401  defines more of them
 
 if TYPE_CHECKING:  # it loads what --help need not wait for
     from ..studio import Studio
@@ -156,7 +157,9 @@ def mute_word(studio: Studio, owner: Owner, story: StoryId, scene: SceneId, past
 
 
 def _override(studio: Studio, owner: str, story: str, do: str, scene: str, past: str, word: str) -> Json:
-    prompts = {found["id"]: found["prompt"] for found in studio.get_story(owner, story)["story"]["scenes"]}
+    now = studio.get_story(owner, story)["story"]
+    prompts = {found["id"]: found["prompt"] for found in now["scenes"]}
+    prompts |= {entry["id"]: "\n".join([entry["name"], *entry["others"]]) for entry in now["cast"]}
     ref = {"scene": past, "text": word, "occurrence": 0}
     if word not in prompts.get(past, ""):
         raise ThroughlineError(f"word {reprlib.repr(word)} is not in scene {reprlib.repr(past)}")

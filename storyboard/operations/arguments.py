@@ -16,6 +16,7 @@ Line = Annotated[str, Field(max_length=400)]
 Weight = Annotated[float, Field(ge=0, le=30)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Pause = Annotated[float, Field(ge=0, le=60)]  # seconds
+Typed = Annotated[str, Field(max_length=4000)]
 Json = dict[str, Any]  # programs give it as text
 PAGE_ONLY = "an argument that programs do not have"
 
@@ -38,6 +39,20 @@ Sought = Annotated[str, Field(description="What to look for in the film, such as
 WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")]
 Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
 NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]
+EntryId = Annotated[Key, Field(description="Id of an entry of the cast")]
+EntryNewId = Annotated[Key | None, Field(description="Id of the new entry; one is made up for none"), PAGE_ONLY]
+PictureId = Annotated[Key, Field(description="Id of a picture of the entry")]
+CastName = Annotated[Line, Field(description="What prompts call it")]
+CastStory = Annotated[Key, Field(description="Id of a story; '' for your own cast, which all stories may use")]
+EntryOrName = Annotated[Line, Field(description="Id of an entry of the cast, or a name for a new one")]
+REGIONS = "whole: the frame as it is; left,top,right,bottom: a box; across,down: the figure there, cut out"
+KeepRegion = Annotated[Line, Field(description=f"{REGIONS} (shares of the frame, 0 to 1)")]
+KeepFrame = Annotated[int, Field(description="A frame of the take, from 0; -1 for its keyframe")]
+KeepWord = Annotated[Line, Field(description="What the scene's prompt calls it; '' for the entry's name")]
+PictureSays = Annotated[Typed, Field(description="What the picture shows, as a prompt would say it")]
+PictureState = Annotated[str, Field(max_length=200, description="The costume state that it shows; '' for as usual")]
+PictureData = Annotated[str, Field(description="Content of a picture, in base64")]
+PictureFile = Annotated[str, Field(description="Path of a picture")]
 Format = Annotated[Line, Field(description=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")]
 Archive = Annotated[str, Field(description=f"Content of {STORIES}, in base64")]
 ArchiveFile = Annotated[str, Field(description=f"Path of {STORIES}")]
@@ -62,7 +77,6 @@ EditSeed = Annotated[int, Field(ge=0, lt=2**53, description="Another one gives a
 
 NewTitle = Annotated[str, Field(description="Name of the story")]
 FirstPrompts = Annotated[Sequence[str], Field(description="One prompt a scene, in order")]
-Typed = Annotated[str, Field(max_length=4000)]
 Texts = Annotated[Sequence[Typed], Field(max_length=500, description="Prompts, as they are typed")]
 SampleName = Annotated[Line, Field(description="Name of an example")]
 ModelName = Annotated[Line, Field(description="Name, hub id or folder of a model")]

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 
 from pipeline.errors import ThroughlineError
 
+from ..document.cast.anchoring import anchors
 from ..document.conditioning import word_ref
 from ..document.story import Board, Value, WordRef, new_id, parse
 from ..media.temporary import temporary_folder
@@ -57,11 +58,13 @@ class Without(Value):
     history: bool = False
     word: PromptSpan | None = None
 
-    def ref(self, board: Board) -> WordRef | None:
-        """The word; None for all of the history."""
+    def ref(self, board: Board, scene: str) -> WordRef | None:
+        """The word, of an earlier scene or of an entry of the cast; None for all of the history."""
         if self.word is None:
             return None
-        past, start, end = board.story.scene(self.word.scene), self.word.start, self.word.end
+        cast = {anchor.id: anchor for anchor in anchors(board.story, board.story.scene(scene))}
+        past = cast.get(self.word.scene) or board.story.scene(self.word.scene)
+        start, end = self.word.start, self.word.end
         if not past.prompt[start:end].strip() or end > len(past.prompt):
             place = f"characters {start} to {end} of scene {past.id!r}"
             raise ThroughlineError(f"{place} are no word: its prompt has {len(past.prompt)}")
@@ -73,7 +76,7 @@ def comparison(board: Board, scene: str, without: Mapping[str, Any]) -> Trial:
     take = board.chosen(board.story.scene(scene))
     if take is None:
         raise ThroughlineError("there is no take to compare with: render the scene first")
-    word = parse(Without, dict(without)).ref(board)
+    word = parse(Without, dict(without)).ref(board, scene)
     return Trial(without=word, against=take.id) if word else Trial(history=False, against=take.id)
 
 

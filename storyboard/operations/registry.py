@@ -23,6 +23,7 @@ from ..document.story import Board, Story, Value, parse
 from .arguments import PAGE_ONLY, Owner, StoryId
 
 OURS = ("self", "studio", "board")
+GROUPS = {"cast": "people, things and places that stay as they are"}  # of commands, and what their help says
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -163,7 +164,7 @@ def edit(
     def register(function: E) -> E:
         made = EDITS[function.__name__] = Edit(function, label, writes, programs)
         if programs:
-            VERBS[made.name] = Operation(_verb(made), command=made.name.replace("_", "-"))
+            VERBS[made.name] = Operation(_verb(made), command=command_name(made.name))
         return function
 
     return register
@@ -178,11 +179,17 @@ def for_programs(
     """Makes a function of the studio and an owner an endpoint, a tool and a command; `command` None: no command."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        name = function.__name__.replace("_", "-") if command == "" else command
+        name = command_name(function.__name__) if command == "" else command
         VERBS[function.__name__] = made = Operation(function, command=name, shell=shell, table=table, steps=steps)
         return _calling(made, function)
 
     return register
+
+
+def command_name(name: str) -> str:
+    """What a shell calls an operation; those of a group are commands of one: `cast rename`."""
+    group, _, rest = name.partition("_")
+    return f"{group} {rest.replace('_', '-')}" if group in GROUPS else name.replace("_", "-")
 
 
 def for_page(slow: bool = False, often: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from pipeline.encoders.limit import CountsTokens, text_length
 
-from ..document.conditioning import WordPlace, past_of, places, word_ref
+from ..document.cast.anchoring import Anchor
+from ..document.conditioning import past_of, places, word_ref
+from ..document.decisions import WordPlace
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Scene, Story, Take
 from ..export.film import export_name
@@ -18,6 +20,7 @@ from ..film.cut import Cut, FilmCard, FilmScene
 from ..rendering.queue import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
+from .cast_views import anchor_view, cast_of_story, choices_view
 
 View = dict[str, Any]
 
@@ -32,7 +35,7 @@ def story_view(head: Head, known: Mapping[str, Standing] | None) -> View:
     board = head.board
     scenes = [_scene_view(board, scene, known.get(scene.id) if known else None) for scene in board.story.scenes]
     undo = {name: getattr(head, name) for name in ("rev", "can_undo", "can_redo", "undo_label", "redo_label")}
-    story = board.story.model_dump(mode="json", exclude={"scenes"})
+    story = board.story.model_dump(mode="json", exclude={"scenes"}) | cast_of_story(board.story)
     return {**story, "film": board.story.film.model_dump(mode="json"), **undo, "scenes": scenes}
 
 
@@ -41,7 +44,8 @@ def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     takes = [_take_view(scene, take, now) for take in board.takes_of(scene.id)]
     keyframe = board.keyframe(scene)
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
-    whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json")}
+    whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json"),
+             "cast_choices": choices_view(scene.cast_choices)}  # fmt: skip
     return {**own, **whole, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
 
 
@@ -72,6 +76,7 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: 
         scene: {
             "state": standing.state, "reasons": standing.reasons, "needs": standing.needs,
             "waits_for": standing.waits_for, "memories": _memories(standing),
+            "cast": [anchor_view(anchor) for anchor in standing.cast],
         }
         for scene, standing in found.items()
     }  # fmt: skip
@@ -103,8 +108,8 @@ def unfamiliar_words(head: Head, vocabulary: frozenset[str]) -> dict[str, list[s
 
 
 def _memories(standing: Standing) -> list[View]:
-    memories = standing.conditioning.memories if standing.conditioning else ()
-    return [{"scene": memory.scene, "words": memory.words} for memory in memories]
+    memories, cast = standing.conditioning.memories if standing.conditioning else (), {a.id for a in standing.cast}
+    return [{"scene": memory.scene, "words": memory.words} for memory in memories if memory.scene not in cast]
 
 
 def plan_view(todo: Plan) -> View:
@@ -180,13 +185,26 @@ def remembers_view(board: Board, scene_id: str, result: Any) -> View:
     scene, past = story.scene(scene_id), past_of(story, scene_id)
     pins, mutes = (list(places(words, past)) for words in (scene.pins, scene.mutes))
     told = [_past_view(board, past[found.index], found, pins, mutes, scene.muted_scenes) for found in result.scenes]
-    pieces = _pieces(scene.prompt, result.current, lambda word: {"kept": word.kept, "reason": word.reason})
-    return {"threshold": result.threshold, "prompt_pieces": pieces, "past": told}
+    pieces = _pieces(
+        scene.prompt, result.current, lambda word: {"kept": word.kept, "reason": _reason(word, past, result)}
+    )
+    shown = len(past) - sum(isinstance(other, Anchor) for other in past)
+    return {"threshold": result.threshold, "prompt_pieces": pieces, "past": told[:shown], "cast": told[shown:]}
+
+
+def _reason(word: Any, past: Sequence[Scene | Anchor], result: Any) -> str:
+    """Why a word of the prompt is marked, with the entries of the cast by name."""
+    found = [past[scene.index] for scene in result.scenes if word.kept and word.mention in scene.targets]
+    cast = [other.entry.name for other in found if isinstance(other, Anchor)]
+    numbers = [str(place) for place, other in enumerate(past, 1) if other in found and not isinstance(other, Anchor)]
+    scenes = [f"scene {', '.join(numbers)}"] if numbers else []
+    told = " and ".join([*scenes, f"{', '.join(cast)} of the cast"])
+    return f"remembered from {told}" if cast else str(word.reason)
 
 
 def _past_view(
     board: Board,
-    past: Scene,
+    past: Scene | Anchor,
     found: Any,
     pins: Sequence[WordPlace],
     mutes: Sequence[WordPlace],
@@ -204,12 +222,13 @@ def _past_view(
             **overridden,
         }  # fmt: skip
 
+    told = {"scene": past.id, "prompt": past.prompt, "kept": found.kept, "muted": past.id in muted}
+    pieces = _pieces(past.prompt, found.words, about)
+    if isinstance(past, Anchor):
+        return {**told, **anchor_view(past), "pieces": pieces}
     keyframe = board.keyframe(past)
-    return {
-        "scene": past.id, "number": board.story.index(past.id) + 1, "prompt": past.prompt, "kept": found.kept,
-        "muted": past.id in muted, "keyframe": media_url(keyframe, "png") if keyframe else None,
-        "pieces": _pieces(past.prompt, found.words, about),
-    }  # fmt: skip
+    picture = media_url(keyframe, "png") if keyframe else None
+    return {**told, "number": board.story.index(past.id) + 1, "keyframe": picture, "pieces": pieces}
 
 
 def _pieces(prompt: str, words: Sequence[Any], about: Any) -> list[View]:

@@ -23,5 +23,6 @@ def test_edits_are_timed_and_leave_the_story_as_it_was(pipeline, tmp_path: Path)
     try:
         times = speed.editing(studio, scenes=4)
         assert set(times) == {"edit_ms", "move_ms", "undo_ms", "open_ms", "first_plan_ms"} and min(times.values()) > 0
+        assert min(speed.casting(studio, scenes=9).values()) > 0  # and every undo was exact
     finally:
         studio.close()

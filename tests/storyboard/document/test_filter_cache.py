@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
 from storyboard.document import edits, filter_cache, plan
-from storyboard.document.conditioning import WordPlace, word_ref
+from storyboard.document.conditioning import word_ref
+from storyboard.document.decisions import WordPlace
 from storyboard.document.filter_cache import FilterCache
 from storyboard.document.story import Board
 from tests.soak.fakes import fake_filter

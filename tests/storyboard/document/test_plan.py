@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits, plan
-from storyboard.document.conditioning import WordPlace, conditioning_of, find_word, remembers, word_ref
+from storyboard.document.conditioning import conditioning_of, find_word, remembers, word_ref
+from storyboard.document.decisions import WordPlace
 from storyboard.document.plan import Plan, PlanStep
 from storyboard.document.story import Board, Conditioning, Scene, Story, WordRef
 from tests.storyboard.document.test_story import take

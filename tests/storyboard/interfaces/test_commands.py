@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,11 @@ def test_commands_are_the_verbs() -> None:
     assert names == set(VERBS) - {"cancel"}, "interrupting a render cancels it"
     top = argparse.ArgumentParser()
     commands.add_commands(added := top.add_subparsers())
-    assert set(added.choices) == set(commands.offered())
+    choices = dict(leaves(added))
+    assert set(choices) == set(commands.offered())
     for name, verb in commands.offered().items():
         shell = verb.shell  # which may have arguments of its own
-        own = {action.dest: action for action in added.choices[name]._actions}
+        own = {action.dest: action for action in choices[name]._actions}
         assert [found for found in own if found in shell.fields] == [p.name for p in shell.parameters], name
         options = {found: a.default for found, a in own.items() if a.option_strings and found in shell.fields}
         assert {p.name: p.default for p in shell.parameters if p.default is not p.empty} == options
@@ -84,11 +85,20 @@ def test_commands_are_the_verbs() -> None:
         assert verb.__doc__ and verb.summary and not verb.summary.endswith(".")
 
 
+def leaves(added: Any) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """The commands by name, those of a group with its name before theirs."""
+    for name, parser in added.choices.items():
+        groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        yield from (((f"{name} {own}", leaf) for group in groups for own, leaf in leaves(group)) if groups
+                    else [(name, parser)])  # fmt: skip
+
+
 def test_help_tells_all_commands_without_loading_anything(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--help"])
     text = capsys.readouterr().out
-    assert all(re.search(rf"^ +{name}\b", text, re.MULTILINE) for name in commands.offered())
+    names = {name.partition(" ")[0] for name in commands.offered()}  # of a group its own
+    assert all(re.search(rf"^ +{name}\b", text, re.MULTILINE) for name in names)
     loaded = "print({'torch', 'gradio', 'pydantic'} & {*sys.modules})"
     program = f"import sys, storyboard.interfaces.cli as c; c.parser(); {loaded}"
     assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True).strip() == "set()"

@@ -1,0 +1,91 @@
+"""The cast: people, things and places with pictures, which stay as they are from scene to scene and story to story.
+
+An entry is part of a story's value, so that edits of it are steps of undo like any other. `anchoring` says what scenes
+make of it, `cast_edits` what can be done with it.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..values import Digest, Id, Number, Text, Value
+
+MOST_ENTRIES, MOST_PICTURES, MOST_STATES, MOST_NAMES = 200, 20, 20, 20
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+Kind = Literal["", "person", "animal", "thing", "place"]
+
+
+class CastPicture(Value):
+    """A picture of an entry."""
+
+    told_as = "picture"
+
+    id: Id
+    file: Digest  # a PNG
+    caption: Text = ""  # what it shows, as a prompt would say it; "" for the entry's name and words
+    state: str = Field(default="", max_length=200)  # the costume state that it shows; "" for as usual
+    view: str = Field(default="", max_length=200)  # "from behind": looked at where a prompt says so
+    source: str = Field(default="", max_length=200)  # where it is from, in words
+    width: int = Field(ge=1, le=10_000)  # pixels
+    height: int = Field(ge=1, le=10_000)
+
+
+class CastState(Value):
+    """How somebody looks from the scene on in which it is named, as "Mia, wet"; another state ends it."""
+
+    told_as = "state"
+
+    name: Name
+    words: Text = ""  # what is different: "in a yellow raincoat"
+
+
+class CastEntry(Value):
+    """Somebody or something, by name."""
+
+    told_as = "cast entry"
+
+    id: Id
+    name: Name
+    others: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)] = ()  # other names
+    kind: Kind = ""
+    words: Text = ""  # what it looks like
+    notes: Text = ""
+    colour: str = Field(default="", pattern=r"^(#[0-9a-f]{6})?$")  # by which pages know it
+    pictures: Annotated[tuple[CastPicture, ...], Field(max_length=MOST_PICTURES)] = ()
+    states: Annotated[tuple[CastState, ...], Field(max_length=MOST_STATES)] = ()
+    strength: Number = Field(default=1.0, ge=0, le=2)  # of what was taught about it
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.others)
+
+
+class CastChoice(Value):
+    """What a story or a scene makes of an entry."""
+
+    told_as = "cast choice"
+
+    entry: Id
+    look: Literal["", "cast", "last seen"] = ""  # "": as the story says, or the cast picture
+    state: str | None = Field(default=None, max_length=200)  # from this scene on; "" for as usual; None: as named
+    picture: Id | None = None  # the one to look at; None for the one that fits best
+
+
+Cast = Annotated[tuple[CastEntry, ...], Field(max_length=MOST_ENTRIES)]
+Choices = Annotated[tuple[CastChoice, ...], Field(max_length=MOST_ENTRIES)]
+
+
+def first_twice(entries: Iterable[CastEntry]) -> str | None:
+    """A name or an id that two entries have, if there is one."""
+    seen = set[str]()
+    for entry in entries:
+        own = {entry.id, *(name.casefold() for name in entry.names)}
+        if own & seen:
+            return next((name for name in entry.names if name.casefold() in seen), entry.id)
+        seen |= own
+    return None

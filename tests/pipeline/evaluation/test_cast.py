@@ -1,0 +1,81 @@
+"""The cast benchmark, on the tiny model: what an anchor outranks, what is filmed, and what the figures count."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.cast.__main__ import Filmed, figures, main, parser, slope
+from pipeline.evaluation.cast.films import Anchor, Casting, anchored, film, track_of
+from pipeline.evaluation.story.benchmark import HeldOut
+from pipeline.evaluation.story.measures import unsaid_slots
+from pipeline.picturebook.reader import Reading
+from pipeline.story_pipeline import StoryPipeline
+from tests.tiny import tiny_pipeline
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> StoryPipeline:
+    return tiny_pipeline()
+
+
+@pytest.fixture(scope="module")
+def anchor(pipeline: StoryPipeline) -> Anchor:
+    frames = np.full((1, 96, 144, 3), 90, np.uint8)
+    return Anchor(pipeline.encode_scene("Actor 1 is waving on the farm.", frames), (0, 7))
+
+
+def test_an_anchor_outranks_earlier_scenes_and_gives_nothing_else(pipeline: StoryPipeline, anchor: Anchor) -> None:
+    past = ["Actor 1 is running on the beach.", "Actor 2 is waving on the snow."]
+    result = anchored(pipeline.filter, past, anchor, "Actor 1 is waving on the beach near a farm.")
+    kept = {scene.index: [mention.text for mention in scene.kept_mentions] for scene in result.scenes}
+    assert kept[2] == ["Actor 1"] and "Actor 1" not in kept[0] and "beach" in " ".join(kept[0])
+
+
+def test_a_hero_is_the_same_in_both_stories_and_the_kept_scene_is_in_neither() -> None:
+    casting = Casting.of(HeldOut("long", 0, 1))
+    assert all(scene.cast == (casting.hero,) for scene in (*casting.story, *casting.second, casting.kept))
+    assert len(casting.story) == len(casting.places) >= 2 and casting.kept not in (*casting.story, *casting.second)
+
+
+def test_films_are_made_scene_after_scene(pipeline: StoryPipeline, anchor: Anchor) -> None:
+    scenes = Casting.of(HeldOut("long", 1, 1)).story[:2]
+    tracks = [track_of(scenes, anchor), track_of(scenes[:1], None)]
+    film(pipeline, tracks)
+    assert [len(track.clips) for track in tracks] == [2, 1] and tracks[0].clips[0].shape == (17, 96, 144, 3)
+
+
+def reading(**looks: str) -> Reading:
+    return Reading(1.0, 1, looks, {})
+
+
+def test_the_figures_count_the_last_against_the_first_and_both_stories() -> None:
+    casting = Casting.of(HeldOut("long", 0, 1))
+    slots = unsaid_slots(casting.hero)
+    same, other = reading(**dict.fromkeys(slots, "red")), reading(**dict.fromkeys(slots, "blue"))
+    count = len(casting.places)
+    found = figures([Filmed(casting, [same] * count, [same] * (count - 1) + [other], [same, other])])
+    assert found["actor_with"].mean == 1 and found["actor_without"].mean == 0 and found["two_stories"].mean == 0.5
+    assert found["pairs_with"].mean == 1 and found["actor_with"].n == 1
+
+
+def test_the_slope_is_that_of_a_line() -> None:
+    falling = [[(1, 1.0), (3, 0.8), (5, 0.6)], [(2, 0.9), (4, 0.7)]]
+    found = slope(falling)
+    assert found.mean == pytest.approx(-0.1) and found.low == pytest.approx(-0.1) == found.high
+    assert slope([[(1, 1.0)]]).mean is None
+
+
+def test_the_command_writes_its_figures(
+    pipeline: StoryPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.evaluation.cast.__main__.loading.load", lambda name: pipeline)
+    short = Casting.of(HeldOut("long", 0, 1))
+    cut = Casting(short.hero, short.places[:2], short.story[:2], short.second[:1], short.kept)
+    monkeypatch.setattr(Casting, "of", classmethod(lambda cls, held_out: cut))
+    main(parser().parse_args(["--stories", "1", "--seed", "3", "--json", str(tmp_path / "cast.json")]))
+    found = json.loads((tmp_path / "cast.json").read_text())
+    assert set(found["actor_with"]) == {"mean", "low", "high", "n"}
+    assert {"actor_with", "actor_without", "slope", "two_stories"} <= set(found)
+    assert "| two_stories |" in capsys.readouterr().out
