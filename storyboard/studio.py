@@ -31,9 +31,9 @@ from .operations import arguments as args
 from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.edits import take_of
-from .operations.film import FilmOperations
 from .operations.finding import FindOperations
 from .operations.inputs import checked_owner
+from .operations.region_edits import RegionEditOperations
 from .operations.registry import for_page, read_edit
 from .operations.waiting import waiting
 from .rendering.model_choice import Choice
@@ -56,7 +56,7 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
-class Studio(FilmOperations, FindOperations):
+class Studio(RegionEditOperations, FindOperations):
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the

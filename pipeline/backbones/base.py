@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..blocks.attention import KeysValues, Witness
 from ..blocks.block_cache import BlockCache
+from ..blocks.modulation import Modulation
 from ..encoders.latents import LatentSpace, Where
 from ..encoders.text import TextEncoder
 from ..guidance import Anchor
@@ -65,6 +66,7 @@ class Conditions:
     history: Tensor | None = None  # (H, d)
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
     strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
+    modulation: Modulation | None = None  # by regions, at full strength: it fades with the noise
 
 
 class Network(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..blocks.attention import AttentionContext, KeysValues, Rotary, Witness
 from ..blocks.block_cache import BlockCache
+from ..blocks.modulation import Modulation, batched
 from ..encoders.latents import LatentSpace, Where
 from ..guidance import Anchor, Preconditioning
 from ..sampling import Scheduler, Timestep, VariancePreserving
@@ -89,7 +90,9 @@ class TransformerBackbone:
         history, history_mask = _padded_history(pasts)
         text_mask = None if self.reads_padding else mask
         context = AttentionContext(None, text_mask, history_mask, references, witness)
-        return _Told(self, text, history, context, caches)
+        past = 0 if history is None else history.shape[1]
+        modulation = batched([row.modulation for row in rows], text.shape[1], past)
+        return _Told(self, text, history, context, caches, modulation and modulation.to(place))
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,16 @@ class _Told:
     history: Tensor | None  # (B, H, d)
     context: AttentionContext
     caches: Sequence[BlockCache] | None
+    modulation: Modulation | None = None
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, place = self.backbone, self.backbone.where()
         z, positions = z.to(place), own.positions(z.shape)
         shared = timestep if isinstance(timestep, Tensor) else torch.tensor([int(timestep)])
         times = shared.to(place).expand(len(z), *shared.shape[1:])
+        context = self.context
+        if self.modulation is not None:
+            context = replace(context, modulation=self.modulation.at(float(shared.max()) / own.noising.total))
 
         def predict(x: Tensor) -> Tensor:
             with fast_on_cpu(place, own.autocast):
@@ -116,7 +123,7 @@ class _Told:
                     times,
                     image_rotary_emb=positions,
                     history=self.history,
-                    context=self.context,
+                    context=context,
                     caches=self.caches,
                 ).sample
 

@@ -17,6 +17,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from .modulation import Modulation, attend_modulated
 from .times import Times, norm_zero
 
 Rotary: TypeAlias = tuple[Tensor, Tensor] | None
@@ -53,12 +54,13 @@ class AttentionContext:
     references: Sequence[KeysValues] | None = None  # one a block: patches that video may look at, beside itself
     witness: Witness | None = None
     text_strengths: Tensor | None = None  # (B, L), ln of how much a token counts, where video looks at text alone
+    modulation: Modulation | None = None  # of what video looks at, by regions
 
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing but positions, as in the stock model."""
-        modulation = (self.text_mask, self.history_mask, self.references, self.witness, self.text_strengths)
-        return all(value is None for value in modulation)
+        steering = (self.text_mask, self.history_mask, self.references, self.witness, self.text_strengths)
+        return all(value is None for value in (*steering, self.modulation))
 
     def rows(self, rows: Sequence[int]) -> AttentionContext:
         """The same for some rows of the batch; references and positions are shared by all rows."""
@@ -66,7 +68,8 @@ class AttentionContext:
         text, history, strengths = (
             None if m is None else m[chosen] for m in (self.text_mask, self.history_mask, self.text_strengths)
         )
-        return replace(self, text_mask=text, history_mask=history, text_strengths=strengths)
+        modulation = self.modulation and self.modulation.rows(chosen)
+        return replace(self, text_mask=text, history_mask=history, text_strengths=strengths, modulation=modulation)
 
     def joint_mask(self, length: int, total: int) -> Tensor | None:
         """Keys of text and video, bool (B, 1, 1, L + N). length: L; total: L + N."""
@@ -184,37 +187,53 @@ def _joint_attention(
     keys = context.joint_mask(length, joint.shape[1])
     if context.witness is not None:
         context.witness(q, k, v)
-    if context.references is None:
+    references = None if context.references is None else context.references[index]
+    if references is None and context.modulation is None:
         attended = attend(q, k, v, keys)
     else:
-        attended = _attend_with(context.references[index], (q, k, v), keys, length)
+        attended = _attend_apart((q, k, v), keys, length, references, context.modulation)
     if past is None or stream is None:
         return _merge(attention, attended), None
     past_q, past_k, past_v = _heads(attention, past)
-    attended = attended + stream.gate.to(attended.dtype) * _remembered(q, past_k, past_v, context.history_mask)
+    attended = attended + stream.gate.to(attended.dtype) * _remembered(q, past_k, past_v, length, context)
     mask = context.own_mask(joint[:, :length], past)
     own = attend(past_q, torch.cat([k[:, :, :length], past_k], 2), torch.cat([v[:, :, :length], past_v], 2), mask)
     return _merge(attention, attended), _merge(attention, own)
 
 
-def _remembered(q: Tensor, past_k: Tensor, past_v: Tensor, mask: Tensor | None) -> Tensor:
-    """What text and video see of history; nothing in rows that have none."""
+def _remembered(q: Tensor, past_k: Tensor, past_v: Tensor, length: int, context: AttentionContext) -> Tensor:
+    """What text and video see of history; nothing in rows that have none. Text sees none of it where regions say which
+    video token may see what."""
+    mask = None if context.history_mask is None else context.history_mask[:, None, None]
+    confined = None if context.modulation is None else context.modulation.history
+    if confined is not None:
+        seen = F.pad(confined[:, None], (0, 0, length, 0), value=False)
+        mask = seen if mask is None else seen & mask
     if mask is None:
         return attend(q, past_k, past_v)
-    return attend(q, past_k, past_v, mask[:, None, None]) * mask.any(1)[:, None, None, None]
+    return attend(q, past_k, past_v, mask) * mask.any(-1, keepdim=True)
 
 
-def _attend_with(reference: KeysValues, qkv: tuple[Tensor, Tensor, Tensor], keys: Tensor | None, length: int) -> Tensor:
-    """Queries of text see text and video; queries of video also see the patches of `reference`."""
+def _attend_apart(
+    qkv: tuple[Tensor, Tensor, Tensor],
+    keys: Tensor | None,
+    length: int,
+    reference: KeysValues | None,
+    modulation: Modulation | None,
+) -> Tensor:
+    """Queries of text see text and video. Queries of video also see the patches of `reference`, and are modulated."""
     q, k, v = qkv
     text = attend(q[:, :, :length], k, v, keys)
-    k, v = (
-        torch.cat([own, other.expand(len(own), -1, -1, -1)], dim=2)
-        for own, other in zip((k, v), reference, strict=True)
-    )
-    if keys is not None:
-        keys = F.pad(keys, (0, reference[0].shape[2]), value=True)
-    return torch.cat([text, attend(q[:, :, length:], k, v, keys)], dim=2)
+    if reference is not None:
+        k, v = (
+            torch.cat([own, other.expand(len(own), -1, -1, -1)], dim=2)
+            for own, other in zip((k, v), reference, strict=True)
+        )
+        keys = None if keys is None else F.pad(keys, (0, reference[0].shape[2]), value=True)
+    if modulation is None:
+        return torch.cat([text, attend(q[:, :, length:], k, v, keys)], dim=2)
+    video = attend_modulated(q[:, :, length:], k, v, (modulation.text, modulation.video), keys)
+    return torch.cat([text, video], dim=2)
 
 
 def _heads(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

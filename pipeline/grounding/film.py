@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +16,26 @@ from ..encoders.text import TextEncoder
 from .tubes import MOST_FRAMES, SeenClip, Tube, TubeLocator, load_locator
 
 LEAST_SCORE = 0.5  # below it the answer is "not there"
+LOCATOR = "THROUGHLINE_LOCATOR"  # own, or the folder of a detector
+
+
+class FilmSearch(Protocol):
+    """What looks for words in clips."""
+
+    def see(self, frames: np.ndarray) -> Sequence[Seen]:
+        """A clip, uint8 (T, H, W, 3), in parts, before anything is asked."""
+        ...
+
+    def find(self, clip: Any, words: str) -> Tube | None:
+        """The tube of what words say in what `see` gave; None if it is not there."""
+        ...
+
+
+class Seen(Protocol):
+    """A part of a clip."""
+
+    @property
+    def nbytes(self) -> int: ...
 
 
 class FilmLocator:
@@ -43,3 +66,14 @@ class FilmLocator:
                 best = Tube(tube.first + start, tube.last + start, tube.boxes, tube.score)
             start += window.frames
         return best if best is not None and best.score >= LEAST_SCORE else None
+
+
+def load(name: str | None = None) -> FilmSearch:
+    """The tube locator that ships, or the detector in a folder; None for what THROUGHLINE_LOCATOR says, "own" without
+    it. Raises ThroughlineError for a folder that holds no detector, WeightsError for weights that are missing."""
+    name = name or os.environ.get(LOCATOR) or "own"
+    if name == "own":
+        return FilmLocator.shipped()
+    from .detectors import DetectorFilm
+
+    return DetectorFilm.load(Path(name).expanduser())

@@ -45,6 +45,28 @@ def sine(positions: Tensor, dim: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
+def sine_grid(dim: int) -> Tensor:
+    """Positions of the cells, (P, dim): rows in the first half, columns in the second."""
+    rows, columns = (sine(torch.arange(n), dim // 2) for n in (ROWS, COLUMNS))
+    grid = torch.cat([rows[:, None].expand(-1, COLUMNS, -1), columns[None].expand(ROWS, -1, -1)], dim=-1)
+    return grid.flatten(0, 1)
+
+
+def box_of(weights: Tensor) -> Tensor:
+    """The box that weights over cells (..., P) in 0..1 fill: centre and width of an even box with their mean and
+    spread, (..., 4), as shares of the picture. Surer cells count by the square of how sure they are."""
+    w = weights.square().unflatten(-1, (ROWS, COLUMNS))
+    total = w.sum((-2, -1)).clamp(min=1e-6)
+    centres, sizes = [], []
+    for n, along in ((COLUMNS, w.sum(-2)), (ROWS, w.sum(-1))):
+        at = (torch.arange(n, device=w.device) + 0.5) / n
+        centre = (along * at).sum(-1) / total
+        spread = (along * (at - centre[..., None]).square()).sum(-1) / total
+        centres.append(centre)
+        sizes.append((12 * spread + n**-2).sqrt())
+    return torch.stack([*centres, *sizes], dim=-1)
+
+
 class JointEncoder(nn.Module):
     """The slow branch: the cells of one frame and the words attend to one another. A frame is a sequence."""
 

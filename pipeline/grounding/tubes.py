@@ -20,11 +20,12 @@ from transformers import CLIPVisionModelWithProjection
 from ..backbones.checkpoints import assets_folder
 from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError, WeightsError
-from .layers import COLUMNS, ROWS, DecoderLayer, FrameStem, JointEncoder, perceptron, sine
+from .layers import COLUMNS, ROWS, DecoderLayer, FrameStem, JointEncoder, box_of, perceptron, sine, sine_grid
 
 HEIGHT, WIDTH = 8 * ROWS, 8 * COLUMNS  # pixels that are looked at
 SLOW = 4  # every so many frames are looked at closely, as in the paper
 MOST_FRAMES = 200  # at once, as in the paper
+REACH = 0.25  # share of the picture by which a box can differ from what the cells fill
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,8 @@ class Located:
     """What the network says of B questions, by decoder layer; the last one counts.
 
     boxes: (layers, B, T, 4), centre x, centre y, width, height in 0..1. ends: (layers, B, T, 2), logits of start and
-    end. inside: (layers, B, T), logits of whether a frame shows what is asked. cells: (B, T, P), logits of whether a
-    cell does.
+    end. inside: (layers, B, T), logits of whether a frame shows what is asked. cells: (layers, B, T, P), logits of
+    whether a cell does.
     """
 
     boxes: Tensor
@@ -88,15 +89,18 @@ class TubeLocator(ModelMixin, ConfigMixin):
         super().__init__()
         self.stem = FrameStem(dim, channels)
         self.image_in, self.text_in = nn.Linear(image_dim, dim), nn.Linear(text_dim, dim)
-        self.places = nn.Parameter(0.02 * torch.randn(ROWS * COLUMNS, dim))
+        self.register_buffer("places", sine_grid(dim), persistent=False)
         self.encoder = JointEncoder(dim, heads, encoder_layers)
         self.fuse = nn.Linear(dim, dim)
         nn.init.zeros_(self.fuse.weight)
         nn.init.zeros_(self.fuse.bias)
         self.query = nn.Parameter(0.02 * torch.randn(dim))
         self.decoder = nn.ModuleList(DecoderLayer(dim, heads) for _ in range(decoder_layers))
-        self.norm, self.cells = nn.LayerNorm(dim), nn.Linear(dim, 1)
+        self.norm, self.asked, self.shown = nn.LayerNorm(dim), nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.doubt = nn.Parameter(torch.full((1,), -2.0))  # most cells show something else
         self.box, self.ends, self.inside = perceptron(dim, 4, 3), perceptron(dim, 2, 2), perceptron(dim, 1, 2)
+        nn.init.zeros_(self.box[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.box[-1].bias)  # type: ignore[arg-type]
 
     def forward(self, fast: Tensor, patches: Tensor, text: Tensor, padding: Tensor, every: int = SLOW) -> Located:
         """fast: (B, T, P, d), of `stem`. patches: (B, K, P', v), φ of every `every`-th frame. text: (B, L, t), padding
@@ -104,16 +108,19 @@ class TubeLocator(ModelMixin, ConfigMixin):
         b, t = fast.shape[:2]
         memory, hidden = self._memory(fast, patches, text, padding, every)
         moments = sine(torch.arange(t, device=fast.device), fast.shape[-1]).to(fast.dtype)
-        x, boxes, ends, inside, weights = self.query.expand(b, t, -1), [], [], [], []
+        shown = self.shown(memory[:, : ROWS * COLUMNS]).unflatten(0, (b, t))
+        x, parts = self.query.expand(b, t, -1), []
         for layer in self.decoder:
             x, looked = layer(x, memory, hidden, moments)
-            y = self.norm(x)
-            boxes.append(self.box(y).float().sigmoid())
-            ends.append(self.ends(y).float())
-            inside.append(self.inside(y).float()[..., 0])
-            weights.append(looked.float())
-        cells = self.cells(memory[:, : ROWS * COLUMNS]).float()[..., 0].unflatten(0, (b, t))
-        return Located(torch.stack(boxes), torch.stack(ends), torch.stack(inside), cells, torch.stack(weights))
+            parts.append((*self._say(self.norm(x), shown), looked.float()))
+        return Located(*(torch.stack(part) for part in zip(*parts, strict=True)))  # type: ignore[call-arg]
+
+    def _say(self, x: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Boxes, ends, inside and cells of queries (B, T, d) and cells (B, T, P, d). A box is what the cells fill, put
+        right by what the query saw."""
+        cells = (shown @ self.asked(x)[..., None])[..., 0].float() * x.shape[-1] ** -0.5 + self.doubt
+        boxes = (box_of(cells.sigmoid()) + REACH * self.box(x).float().tanh()).clamp(1e-3, 1)
+        return boxes, self.ends(x).float(), self.inside(x).float()[..., 0], cells
 
     def _memory(
         self, fast: Tensor, patches: Tensor, text: Tensor, padding: Tensor, every: int
@@ -127,7 +134,7 @@ class TubeLocator(ModelMixin, ConfigMixin):
         words, hidden = self.text_in(text).repeat_interleave(k, 0), padding.repeat_interleave(k, 0)
         cells, words = self.encoder(grid + looked + self.places, words, hidden)
         slow, words = (x.unflatten(0, (b, k)).repeat_interleave(every, 1)[:, :t] for x in (cells, words))
-        memory = slow + fast + self.fuse(slow + fast)
+        memory = slow + fast + self.fuse(slow + fast) + self.places
         memory = torch.cat([memory, words], dim=2).flatten(0, 1)
         hidden = torch.cat([padding.new_zeros(b, ROWS * COLUMNS), padding], 1).repeat_interleave(t, 0)
         return memory, hidden

@@ -59,6 +59,7 @@ class Plan:
 # --- how scenes stand ------------------------------------------------------------------------------------------------
 
 
+SCENE_BYTES, MEMORY_BYTES = 8000, 8  # of how a scene stands, with what it was made of; of a memory that others share
 Check = Callable[[Scene], None]  # raises ThroughlineError for a scene that the model can't take
 
 
@@ -69,6 +70,11 @@ class Assessed:
     board: Board
     model: str
     standings: Mapping[str, Standing]
+
+    def bytes(self) -> int:
+        """About how much memory it takes."""
+        memories = sum(len(now.conditioning.memories) for now in self.standings.values() if now.conditioning)
+        return len(self.standings) * SCENE_BYTES + memories * MEMORY_BYTES
 
     def same_until(self, board: Board, model: str) -> int:
         """How many scenes from the first on are made from what they were made from then."""
@@ -153,8 +159,9 @@ class _Walk:
         take = self.board.chosen(scene)
         if take is None or take.conditioning is None:
             return replace(standing, state="new", reasons=("not rendered yet",))
-        if take.conditioning.digest() != now.digest():
-            return replace(standing, state="stale", reasons=why_stale(self.board.story, take.conditioning, now))
+        made_from = take.conditioning.unedited
+        if made_from.digest() != now.digest():
+            return replace(standing, state="stale", reasons=why_stale(self.board.story, made_from, now))
         if standing.waits_for:
             numbers = ", ".join(str(self.numbers[other]) for other in standing.waits_for)
             return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))

@@ -21,6 +21,7 @@ from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
 from .film import FilmSettings, Seam, Shot, Sound
+from .region_edit import RegionEdit
 from .script import Script
 from .values import (
     MOST_CHARACTERS,
@@ -196,21 +197,39 @@ class Conditioning(Value):
     rows: Many[tuple[int, int]]  # words of the prompt that something remembered matches
     memories: Many[RememberedScene]  # of contributing scenes alone, in order
     beginning: Beginning | None = None
+    edits: Many[RegionEdit] = ()  # what was changed of the clip since it was made, in order
 
     @model_serializer(mode="wrap")
-    def _without_no_beginning(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As it was written, and its digest made, before clips could begin with another's end, unless this one does."""
-        return left_out(plain(self), "beginning", self.beginning is None)
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was written, and its digest made, before clips could begin with another's end or be edited, unless this
+        one does or was."""
+        return left_out(left_out(plain(self), "beginning", self.beginning is None), "edits", not self.edits)
+
+    @property
+    def unedited(self) -> Conditioning:
+        """What the clip was made from before anything of it was edited."""
+        return self.model_copy(update={"edits": ()}) if self.edits else self
 
     def digest(self) -> str:
         """SHA-256 over canonical JSON. Which scene a memory or a beginning comes from does not count, only what it is;
         nor does the history weight of a scene that remembers nothing."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        """Every view of a story asks for that of every take."""
         content = self.model_dump(mode="json")
         for memory in (*content["memories"], *([content["beginning"]] if self.beginning else [])):
             del memory["scene"]
         if not self.memories:
             del content["guidance"]["history"]
         return hashlib.sha256(canonical(content)).hexdigest()
+
+    def __copy__(self) -> Self:
+        """`model_copy` makes it another value, of another digest."""
+        made = super().__copy__()
+        made.__dict__.pop("_digest", None)
+        return made
 
 
 class Take(Value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,7 @@ from ..store.clips import read_frames
 from .names import asked_of
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
-    from pipeline.grounding.film import FilmLocator
-    from pipeline.grounding.tubes import SeenClip
+    from pipeline.grounding.film import FilmSearch, Seen
 
 MOST_BYTES = 300 << 20  # of clips that were looked at
 MOST_WORDS = 200  # characters of what is asked
@@ -49,8 +49,8 @@ class Finder:
 
     def __init__(self, media: BlobStore) -> None:
         self._media, self._lock = media, threading.Lock()
-        self._seen: OrderedDict[str, tuple[SeenClip, ...]] = OrderedDict()
-        self._film: FilmLocator | None = None
+        self._seen: OrderedDict[str, Sequence[Seen]] = OrderedDict()
+        self._film: FilmSearch | None = None
 
     def find(self, board: Board, words: str) -> list[Hit]:
         """Where the chosen takes show what `words` say, the likeliest first. Raises ThroughlineError for no words or
@@ -78,14 +78,14 @@ class Finder:
         start, end = tube.first / rate, (tube.last + 1) / rate
         return Hit(scene.id, number, tube.first, tube.last, start, end, round(tube.score, 3), boxes)
 
-    def _locator(self) -> FilmLocator:
+    def _locator(self) -> FilmSearch:
         if self._film is None:
-            from pipeline.grounding.film import FilmLocator
+            from pipeline.grounding import film
 
-            self._film = FilmLocator.shipped()
+            self._film = film.load()
         return self._film
 
-    def _clip(self, film: FilmLocator, take: Take) -> tuple[SeenClip, ...]:
+    def _clip(self, film: FilmSearch, take: Take) -> Sequence[Seen]:
         known = self._seen.get(take.clip)
         if known is None:
             known = self._seen[take.clip] = film.see(read_frames(self._media, take))

@@ -7,6 +7,7 @@ Every function takes the studio and the owner first. Edits that programs have as
 from __future__ import annotations
 
 import base64
+import json
 import reprlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..operations.arguments import (
     Clip,
     ClipFile,
     Down,
+    EditSeed,
     FileName,
     FitInto,
     Format,
@@ -33,12 +35,14 @@ from ..operations.arguments import (
     PastId,
     Prompt,
     Prompts,
+    Regions,
     SceneId,
     Scenes,
     Sought,
     SoundData,
     SoundFile,
     StoryId,
+    TakeId,
     Title,
     Word,
 )
@@ -224,6 +228,11 @@ def plan(studio: Studio, owner: Owner, story: StoryId) -> Json:
 def render_steps(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iterator[Json]:
     """As `render`, but it never waits: {} where nothing is new."""
     yield {"plan": studio.render(owner, story, scenes or None)["plan"]}
+    yield from _followed(studio, owner, story)
+
+
+def _followed(studio: Studio, owner: str, story: str) -> Iterator[Json]:
+    """How the jobs of a story go, and at the end how the story stands. Raises ThroughlineError if a scene failed."""
     jobs: Json = {}
     for news in studio.follow_steps(owner, story):
         now = news.get("jobs", jobs)
@@ -246,6 +255,29 @@ def render(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iter
     yield from waiting(render_steps(studio, owner, story, scenes))
 
 
+def edit_steps(
+    studio: Studio, owner: Owner, story: StoryId, scene: SceneId, take: TakeId, regions: Regions, seed: EditSeed = 0
+) -> Iterator[Json]:
+    """As `edit_take`, but it never waits: {} where nothing is new."""
+    try:
+        asked = json.loads(regions)
+    except ValueError as error:
+        raise ThroughlineError(f"regions are {reprlib.repr(regions)}: expected JSON ({error})") from None
+    if not isinstance(asked, list) or not all(isinstance(region, dict) for region in asked):
+        raise ThroughlineError(f"regions are {reprlib.repr(regions)}: expected a list of JSON objects")
+    yield studio.edit_take(owner, story, scene, take, asked, seed)
+    yield from _followed(studio, owner, story)
+
+
+@for_programs(steps=edit_steps)
+def edit_take(
+    studio: Studio, owner: Owner, story: StoryId, scene: SceneId, take: TakeId, regions: Regions, seed: EditSeed = 0
+) -> Iterator[Json]:
+    """Changes regions of a take by new words for each, and tells how it goes until it is over. The rest of the clip
+    stays as it is. Raises ThroughlineError at the end if it failed."""
+    yield from waiting(edit_steps(studio, owner, story, scene, take, regions, seed))
+
+
 @for_programs(command=None)  # interrupting a render cancels it
 def cancel(studio: Studio, owner: Owner, story: StoryId) -> Json:
     """Cancels what of a story is in line or being rendered."""
@@ -262,7 +294,8 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
 @for_programs()
 def find(studio: Studio, owner: Owner, story: StoryId, words: Sought) -> Json:
     """Where in the film something is, the likeliest first: scene, frames and seconds, boxes as shares of the picture,
-    score. No hits mean that it is not there. Knows the world of the picture book."""
+    score, and of the first ones a preview with the box. No hits mean that it is not there. Knows the world of the
+    picture book."""
     return studio.find(owner, story, words)
 
 

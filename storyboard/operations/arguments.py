@@ -51,6 +51,13 @@ Down = Annotated[Share, Field(description="Where fill cuts, from 0 (the top is k
 Clip = Annotated[str, Field(description="Content of a clip or a picture, in base64")]
 ClipFile = Annotated[str, Field(description="Path of a clip or a picture")]
 
+REGIONS = (
+    'JSON list of regions: each has a "word" of the prompt, a "box" (left, top, right, bottom as shares), a "brush" '
+    'or "rest": true, and the "words" of what is to be seen there; for some "strength" and "upper" too'
+)
+Regions = Annotated[str, Field(description=REGIONS)]
+EditSeed = Annotated[int, Field(ge=0, lt=2**53, description="Another one gives another outcome")]
+
 # --- of the page alone -----------------------------------------------------------------------------------------------
 
 NewTitle = Annotated[str, Field(description="Name of the story")]
@@ -64,6 +71,7 @@ Upload = Annotated[str, Field(description="Content of a file, in base64")]
 EditOp = Annotated[Mapping[str, Any], Field(description='{"do": the name of an edit, and its arguments}')]
 Base = Annotated[int | None, Field(description="Revision that the editor saw, to be told of others' changes since")]
 Group = Annotated[Line, Field(description="Edits of one group that follow one another are one step of undo")]
+RegionList = Annotated[Sequence[Json], Field(description=REGIONS)]
 FrameIndex = Annotated[int, Field(description="A frame of the take, from 0")]
 SomeScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all that are stale")]
 CancelScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all")]

@@ -62,7 +62,7 @@ def _take_view(scene: Scene, take: Take, now: str) -> View:
         "preview": media_url(take.preview, "webp"),
         "keyframe": media_url(own.keyframe if own else take.keyframe, "png"),
         "keyframe_index": own.index if own else take.keyframe_index,
-        "fresh": take.source == "imported" or bool(take.conditioning and take.conditioning.digest() == now),
+        "fresh": take.source == "imported" or bool(take.conditioning and take.conditioning.unedited.digest() == now),
     }
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
-import sys
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
@@ -25,11 +22,13 @@ from ..continuity.meter import Meter
 from ..document import edits, lengths, plan
 from ..document.filter_cache import FilterCache
 from ..document.plan import Assessed, Plan, Standing
+from ..document.region_edit import RegionEdit
 from ..document.story import Board, Conditioning, Scene, Story, Take, WordRef, cache_key
 from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
 from ..store.library import Library
+from ..store.memory import Memory
 from ..store.pairs import PairStore
 from ..store.room import check_disk
 from ..store.schema import Head
@@ -37,16 +36,16 @@ from .callers import caller_address
 from .kept_pairs import KeptPairs
 from .limits import LIMITS, QueueLimits
 from .queue import CLOSING_SECONDS, Job, Made, Queue
-from .resources import check_memory
+from .resources import check_memory, give_back_memory
 from .story_locks import StoryLocks
-from .takes import Decided, TakeMaker, Trial
+from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
     from pipeline.text_filter import TextFilter
 
 MOST_ASSESSED = 8  # stories at once, for pages that wait
-MOST_STANDINGS = 1000  # stories
+MOST_STANDING_BYTES = 32 << 20  # of how the scenes of stories stand; those of the one in use stay
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
 MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
 MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
@@ -84,19 +83,19 @@ class Renderer:
         self.filter_cache = self._new_cache()
         self.meter = self._new_meter()
         self._loading, self._choosing = threading.Lock(), threading.Lock()
-        self._standings: OrderedDict[str, tuple[int, Assessed]] = OrderedDict()  # by story, of a revision
+        self._standings: Memory[str, tuple[int, Assessed]] = Memory(MOST_STANDING_BYTES)  # by story, of a revision
         self._assessing = StoryLocks()
         self._soon = ThreadPoolExecutor(MOST_ASSESSED, thread_name_prefix="standings")
         self._coming: dict[str, Future[Mapping[str, Standing]]] = {}  # by story
         self._submitting = threading.Lock()
-        self.queue = Queue(self._work, self._ended, limits, free_memory)
+        self.queue = Queue(self._work, self._ended, limits, give_back_memory)
         if resume:
             self._resume()
 
     def _resume(self) -> None:
         """Puts in line what was cut short; a scene that ended the process again and again is not begun once more."""
         for cut in self.library.job_store.adopt():
-            job = Job(cut.owner, cut.story, cut.scene, order=cut.content["why"], saved=cut.id)
+            job = Job(cut.owner, cut.story, cut.scene, order=EditOrder.of(cut.content["why"]), saved=cut.id)
             if cut.attempts < MOST_ATTEMPTS:
                 self.queue.submit([job], checked=False)
             else:
@@ -184,7 +183,7 @@ class Renderer:
         with self._loading:
             if self._maker and self.device.startswith("cuda"):
                 self._maker = None
-                free_memory()
+                give_back_memory()
             maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
             with self._choosing:
                 self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
@@ -220,14 +219,12 @@ class Renderer:
     def _assessed(self, head: Head) -> Mapping[str, Standing]:
         with self._choosing:
             model, encoder, cache = self.model, self.encoder, self.filter_cache
-            _, before = self._standings.get(head.board.story.id, (-1, None))
+            _, before = self._standings.get(head.board.story.id) or (-1, None)
         found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder), before)
         with self._choosing:
             if cache is self.filter_cache:  # else another model was chosen meanwhile
-                self._standings[head.board.story.id] = (head.rev, Assessed(head.board, model, found))
-                self._standings.move_to_end(head.board.story.id)
-                while len(self._standings) > MOST_STANDINGS:
-                    self._standings.popitem(last=False)
+                now = Assessed(head.board, model, found)
+                self._standings.keep(head.board.story.id, (head.rev, now), now.bytes())
         return found
 
     def standings_soon(self, head: Head, patience: float = PATIENCE) -> Mapping[str, Standing] | None:
@@ -254,7 +251,7 @@ class Renderer:
 
     def known(self, head: Head) -> Mapping[str, Standing] | None:
         """How scenes stand if that is worked out already."""
-        rev, known = self._standings.get(head.board.story.id, (-1, None))
+        rev, known = self._standings.get(head.board.story.id) or (-1, None)
         return known.standings if known and rev == head.rev else None
 
     def plan(self, head: Head, scenes: Collection[str] | None = None) -> Plan:
@@ -279,13 +276,23 @@ class Renderer:
             Job(owner, story, step.scene, order=_why(step.scene, scenes, again), address=place) for step in todo.steps
         ]
         with self._submitting:  # so that nobody else puts the same in line meanwhile
-            orders = self.queue.missing(orders)
-            self.queue.check_room(orders)
-            saved = [job_of(owner, story, order.scene, {"why": order.order}) for order in orders]
-            self.library.job_store.add(saved)
-            self.queue.clear(owner, story, {order.scene for order in orders})
-            self.queue.submit([replace(order, saved=job.id) for order, job in zip(orders, saved, strict=True)], False)
+            self._put_in_line(self.queue.missing(orders))
         return todo
+
+    def _put_in_line(self, jobs: Sequence[Job]) -> None:
+        """Jobs of one owner about one story, noted so that a crash does not lose them."""
+        self.queue.check_room(jobs)
+        saved = [job_of(job.owner, job.story, job.scene, {"why": saved_order(job.order)}) for job in jobs]
+        self.library.job_store.add(saved)
+        for job in jobs:
+            self.queue.clear(job.owner, job.story, {job.scene})
+        self.queue.submit([replace(job, saved=noted.id) for job, noted in zip(jobs, saved, strict=True)], False)
+
+    def submit_edit(self, owner: str, story: str, take: Take, edit: RegionEdit) -> None:
+        """Puts an edit of a take in line."""
+        order = EditOrder(take.id, edit)
+        with self._submitting:
+            self._put_in_line([Job(owner, story, take.scene, order=order, address=caller_address())])
 
     def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
         """Puts trials of a scene in line: every cell of a sheet has a place of its own."""
@@ -295,7 +302,22 @@ class Renderer:
     # --- how it is done --------------------------------------------------------------------------------------------
 
     def _work(self, job: Job) -> Generator[Made, None, None]:
-        return self._make_take(job) if job.kind == "scene" else self._make_trial(job)
+        if job.kind == "trial":
+            return self._make_trial(job)
+        return self._make_edit(job) if isinstance(job.order, EditOrder) else self._make_take(job)
+
+    def _make_edit(self, job: Job) -> Generator[Made, None, None]:
+        self.library.job_store.begin(job.saved)
+        board = self.library.head(job.owner, job.story).board
+        take = board.takes.get(job.order.take)
+        if take is None or take.conditioning is None or all(s.id != take.scene for s in board.story.scenes):
+            return
+        scene = board.story.scene(take.scene)
+        maker = self._ready(scene, board.story)
+        maker.check_model(take.conditioning)
+        made = yield from maker.edited(take, job.order.edit)
+        self.library.add_take(job.owner, job.story, made, False, job.saved)
+        self.library.edit(job.owner, job.story, partial(in_its_place, scene, made), "region edit")
 
     def _make_take(self, job: Job) -> Generator[Made, None, None]:
         self.library.job_store.begin(job.saved)
@@ -311,13 +333,13 @@ class Renderer:
             self._choose(job, same)
             return
         maker = self._ready(scene, head.board.story)
-        _check_model(maker, standing.conditioning)
+        maker.check_model(standing.conditioning)
         began = time.perf_counter()
         decided = Decided.of(head.board, scene.id, self.filter, standing.conditioning.model)
         clip = yield from maker.render(head.board, scene, decided, seed)
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, decided, seed, seconds)
-        self.library.add_take(job.owner, job.story, take, lambda now: _is_wanted(scene, now), job.saved)
+        self.library.add_take(job.owner, job.story, take, lambda now: is_wanted(scene, now), job.saved)
         work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
             self.library.job_store.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
@@ -349,7 +371,7 @@ class Renderer:
         if conditioning is None:
             raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
         take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
-        _check_model(maker, conditioning)
+        maker.check_model(conditioning)
         seed = take.seed if take and take.seed is not None else scene.seed
         decided = Decided.of(head.board, scene.id, self.filter, conditioning.model)
         tried = self._without(head.board, scene.id, job.order.without, decided)
@@ -362,24 +384,6 @@ class Renderer:
             return decided
         muted = replace(board, story=edits.mute_word(board.story, scene, word))
         return Decided.of(muted, scene, self.filter, decided.conditioning.model)
-
-
-def free_memory() -> None:
-    """Gives back what a render that did not end held, on the device too."""
-    gc.collect()
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def _check_model(maker: TakeMaker, conditioning: Conditioning) -> None:
-    if maker.encodings.model != conditioning.model:
-        raise ThroughlineError("another model was chosen just now: render the scene again")
-
-
-def _is_wanted(then: Scene, now: Scene) -> bool:
-    """Whether a scene shows a take that comes in: not if it was locked, or another take chosen, since it was begun."""
-    return not now.locked and now.chosen in (then.chosen, None)
 
 
 def _why(scene: str, scenes: Collection[str] | None, again: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,3 +39,11 @@ def _left_to_container() -> int:
         return int(most) - int(used) + int(cache.split()[1])
     except (OSError, ValueError, StopIteration):
         return sys.maxsize
+
+
+def give_back_memory() -> None:
+    """Gives back what a render that did not end held, on the device too."""
+    gc.collect()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -17,8 +17,10 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 from pipeline.stages.continuation import ending
 
-from ..document.conditioning import conditioning_of, remembers
-from ..document.story import Board, Conditioning, RememberedScene, Scene, Take, WordRef, new_id
+from ..document import edits
+from ..document.conditioning import conditioning_of, find_word, remembers
+from ..document.region_edit import RegionEdit, RegionWords
+from ..document.story import Board, Conditioning, RememberedScene, Scene, Story, Take, WordRef, new_id, parse
 from ..media import previews
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
@@ -29,6 +31,8 @@ from .queue import Made
 from .traces import trace_content
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
+    from pipeline.editing.editor import Change, Edited
+    from pipeline.editing.region import Region
     from pipeline.guidance import Guidance
     from pipeline.history import HistoryScene
     from pipeline.story_pipeline import Clip, Step, StoryPipeline
@@ -84,12 +88,44 @@ class Decided:
         return self.decision.only([index for index, _ in self.keyframes])
 
 
+@dataclass(frozen=True)
+class EditOrder:
+    """An edit of a take that is in line. take: its id."""
+
+    take: str
+    edit: RegionEdit
+
+    @classmethod
+    def of(cls, saved: Any) -> Any:
+        """From what `saved_order` gave; other orders as they are."""
+        return cls(saved["take"], parse(RegionEdit, saved["edit"])) if isinstance(saved, dict) else saved
+
+
+def saved_order(order: Any) -> Any:
+    """As JSON holds it."""
+    if isinstance(order, EditOrder):
+        return {"take": order.take, "edit": order.edit.model_dump(mode="json")}
+    return order
+
+
+def is_wanted(then: Scene, now: Scene) -> bool:
+    """Whether a scene shows a take that comes in: not if it was locked, or another take chosen, since it was begun."""
+    return not now.locked and now.chosen in (then.chosen, None)
+
+
+def in_its_place(then: Scene, made: Take, story: Story) -> Story:
+    """With an edited take chosen in its scene, if that is still wanted."""
+    now = next((scene for scene in story.scenes if scene.id == made.scene), None)
+    return edits.choose_take(story, made.scene, made.id) if now and is_wanted(then, now) else story
+
+
 class TakeMaker:
     """Renders scenes with one pipeline. Past scenes are encoded once: all are in files, the last ones in memory."""
 
     def __init__(self, pipeline: StoryPipeline, media: BlobStore, encodings: Encodings) -> None:
         self.pipeline, self.media, self.encodings = pipeline, media, encodings
         self._generate = on_gpu(self._generate_here, _gpu_seconds)
+        self._edit = on_gpu(self._edit_here, _gpu_seconds_of_edit)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
 
     @property
@@ -104,6 +140,11 @@ class TakeMaker:
     @property
     def speed(self) -> Any:
         return getattr(self.pipeline, "speed", "exact")
+
+    def check_model(self, conditioning: Conditioning) -> None:
+        """Raises ThroughlineError if what is to be made is another model's."""
+        if self.encodings.model != conditioning.model:
+            raise ThroughlineError("another model was chosen just now: render the scene again")
 
     def render(
         self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial | None = None
@@ -180,6 +221,42 @@ class TakeMaker:
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
         return {"scores": scores, **files}
 
+    # --- edits -----------------------------------------------------------------------------------------------------
+
+    def edited(self, take: Take, edit: RegionEdit) -> Generator[Made, None, Take]:
+        """Yields the steps of an edit of a take and returns the take that came of it."""
+        from pipeline.editing.editor import Edited
+
+        assert take.conditioning is not None, "it was asked before whether the take was generated"
+        memories = [m for m in take.conditioning.memories if m.keyframe and self.media.holds((m.keyframe, "png"))]
+        past = tuple(self._encode(m.prompt, m.keyframe) for m in memories if m.keyframe)
+        shown, began = -PREVIEW_SECONDS, time.perf_counter()
+        for item in self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past):
+            if isinstance(item, Edited):
+                return self._keep_edited(take, item, edit, time.perf_counter() - began)
+            due = time.monotonic() - shown >= PREVIEW_SECONDS
+            shown = time.monotonic() if due else shown
+            yield Made(item.index, item.total, self._moving(item) if due else "")
+        raise AssertionError("an edit ends with its clip")
+
+    def _edit_here(
+        self, frames: np.ndarray, prompt: str, edit: RegionEdit, past: Sequence[HistoryScene]
+    ) -> Iterator[Step | Edited]:
+        from pipeline.editing.editor import EditSettings
+        from pipeline.editing.editor import edit as run
+
+        changes = changes_of(self.pipeline, frames, prompt, edit.regions)
+        settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed)
+        yield from run(self.pipeline, frames, prompt, changes, settings, past)
+
+    def _keep_edited(self, take: Take, edited: Edited, edit: RegionEdit, seconds: float) -> Take:
+        """Writes the files of an edited take. What it remembered and looked at is what the take before it did."""
+        assert take.conditioning is not None
+        files = keep_frames(self.media, edited.frames, take.frames_per_second)
+        now = take.conditioning.model_copy(update={"edits": (*take.conditioning.edits, edit)})
+        made = {"render_seconds": round(seconds, 3), "created": time.time(), "note": edit.words[:200]}
+        return take.model_copy(update={"id": new_id(), **files, "conditioning": now, **made})
+
     # --- takes -----------------------------------------------------------------------------------------------------
 
     def keep(self, scene: Scene, clip: Clip, decided: Decided, seed: int, seconds: float) -> Take:
@@ -192,6 +269,84 @@ class TakeMaker:
         made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "conditioning": conditioning, "trace": trace}
         made = {"speed": self.speed, "render_seconds": round(seconds, 3), "created": time.time()}
         return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
+
+
+def changes_of(
+    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, regions: Sequence[RegionWords]
+) -> list[Change]:
+    """What an edit changes of a clip, uint8 (F, H, W, 3). Raises ThroughlineError for a word that its prompt does not
+    have."""
+    from pipeline.editing.editor import Change
+
+    found: list[Region | None] = []
+    places: list[tuple[int, int] | None] = []
+    for asked in regions:
+        place = (
+            find_word(prompt, WordRef(scene="a", text=asked.word, occurrence=asked.occurrence)) if asked.word else None
+        )
+        if asked.word and place is None:
+            raise ThroughlineError(f"word {asked.word!r} is not in the prompt of the take, {prompt[:60]!r}")
+        places.append(place)
+        found.append(None if asked.rest else _region(pipeline, frames, prompt, asked, place))
+    rest = _rest(pipeline, frames, [region for region in found if region])
+    return [
+        Change(region or rest, asked.words, place, asked.strength)
+        for region, asked, place in zip(found, regions, places, strict=True)
+    ]
+
+
+def _place(prompt: str, asked: RegionWords) -> tuple[int, int] | None:
+    """Where the word of a region stands in a prompt; None for a region without one."""
+    if not asked.word:
+        return None
+    found = find_word(prompt, WordRef(scene="any", text=asked.word, occurrence=asked.occurrence))
+    if found is None:
+        raise ThroughlineError(f"word {asked.word!r} is not in {prompt[:80]!r}: expected one that the take shows")
+    return found
+
+
+def check_words(conditioning: Conditioning, edit: RegionEdit) -> None:
+    """Raises ThroughlineError for an edit without new words, or of a word that the take does not show."""
+    prompt = prompt_of(conditioning)
+    for region in edit.regions:
+        _place(prompt, region)
+    if not any(region.words.strip() for region in edit.regions):
+        raise ThroughlineError("no region has new words: expected at least one")
+
+
+def prompt_of(conditioning: Conditioning) -> str:
+    """What a take shows in words: its prompt with the words of its edits. Raises ThroughlineError."""
+    from pipeline.editing.wording import rewrite
+
+    prompt = conditioning.prompt
+    for edit in conditioning.edits:
+        changed = [region for region in edit.regions if region.words]
+        prompt = rewrite(prompt, [_place(prompt, r) for r in changed], [r.words for r in changed]).text
+    return prompt
+
+
+def _region(
+    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, asked: RegionWords, place: tuple[int, int] | None
+) -> Region:
+    from pipeline.editing.finding import word_region
+    from pipeline.editing.region import Region
+
+    shape = (len(frames), frames.shape[1], frames.shape[2])
+    if asked.box:
+        found = Region.box(shape, asked.box)
+    elif asked.brush:
+        found = Region.brush(shape, [(point.x, point.y, point.radius) for point in asked.brush])
+    else:
+        assert place is not None, "a region without box and brush has a word"
+        found = word_region(pipeline, frames, prompt, place)
+    return found.upper(asked.upper) if asked.upper < 1 else found
+
+
+def _rest(pipeline: StoryPipeline, frames: np.ndarray, others: Sequence[Region]) -> Region:
+    from pipeline.editing.finding import people
+    from pipeline.editing.region import Region
+
+    return Region.everything((len(frames), *frames.shape[1:3])).without([*people(pipeline, frames), *others])
 
 
 def _settings(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
@@ -209,3 +364,8 @@ def _gpu_seconds(past: Sequence[Any], guidance: Any, decision: Any, beginning: A
     """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
     work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)
     return float(10 + 1.5 * settings["steps"] * work)
+
+
+def _gpu_seconds_of_edit(frames: np.ndarray, prompt: str, edit: RegionEdit, past: Sequence[Any]) -> float:
+    """As `_gpu_seconds`, for 50 steps."""
+    return float(10 + 1.5 * 50 * frames.size / (49 * 480 * 720 * 3))

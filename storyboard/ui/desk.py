@@ -105,6 +105,8 @@ class Window:
     compared: str = ""  # the take beside the chosen one
     seam: str = ""  # the scene whose seam is looked at
     shot: str = ""  # the scene whose shot is looked at
+    found: Mapping[str, Any] | None = None  # the reply to the last search
+    found_in: str = ""  # the story that was searched
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update
     writes: Counter[int] = field(default_factory=Counter)  # by component: edits of it under way
     _groups: dict[str, tuple[str, float]] = field(default_factory=dict)

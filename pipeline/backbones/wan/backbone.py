@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...blocks.attention import AttentionContext, KeysValues, Witness
 from ...blocks.block_cache import BlockCache
+from ...blocks.modulation import Modulation, batched
 from ...encoders.latents import Where, to_signed
 from ...encoders.text import TextEncoder
 from ...guidance import Anchor
@@ -112,7 +113,9 @@ class WanBackbone:
             mask = torch.arange(MAX_TOKENS, device=place) < lengths[:, None]
         strengths = _logarithms([row.strengths for row in rows], place)
         context = AttentionContext(None, mask, None, references, witness, strengths)
-        return _Told(self, text, context, caches, [row.pictures for row in rows])
+        modulation = batched([row.modulation for row in rows], MAX_TOKENS)
+        pictures = [row.pictures for row in rows]
+        return _Told(self, text, context, caches, pictures, modulation and modulation.to(place))
 
 
 def _logarithms(rows: Sequence[Tensor | None], place: torch.device) -> Tensor | None:
@@ -135,6 +138,7 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
     pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
+    modulation: Modulation | None = None
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, times = self.backbone, torch.as_tensor(timestep, dtype=torch.float32)
@@ -147,7 +151,10 @@ class _Told:
             times = times[:, 0]
         if own.extra:
             x = torch.cat([x, self._shown(x)], dim=1)
-        found = model(x, times, self.text, context=self.context, caches=self.caches)
+        context = self.context
+        if self.modulation is not None:
+            context = replace(context, modulation=self.modulation.at(float(times.max()) / own.noising.total))
+        found = model(x, times, self.text, context=context, caches=self.caches)
         return found.sample.transpose(1, 2).float()
 
     def _shown(self, x: Tensor) -> Tensor:

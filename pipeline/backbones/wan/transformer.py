@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...blocks.attention import AttentionContext, KeysValues
 from ...blocks.block_cache import BlockCache, due_rows, reassembled
+from ...blocks.modulation import attend_modulated
 
 
 class Told(NamedTuple):
@@ -136,7 +137,11 @@ def _self_attention(
             torch.cat([own, other.expand(len(own), -1, -1, -1)], dim=2)
             for own, other in zip((k, v), context.references[index], strict=True)
         )
-    return _merge(attention, F.scaled_dot_product_attention(q, keys, values)), (k, v)
+    if context.modulation is None:
+        attended = F.scaled_dot_product_attention(q, keys, values)
+    else:
+        attended = attend_modulated(q, keys, values, (context.modulation.video,))
+    return _merge(attention, attended), (k, v)
 
 
 def _cross_attention(
@@ -153,7 +158,10 @@ def _cross_attention(
         _tell(context, q, (k, v), own)
     strengths = context.text_strengths
     bias = None if strengths is None else strengths[:, None, None].to(q.dtype)
-    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    if context.modulation is None:
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    else:
+        attended = attend_modulated(q, k, v, (context.modulation.text,))
     if pictures is not None:
         k, v = attention.norm_added_k(attention.add_k_proj(pictures)), attention.add_v_proj(pictures)
         k, v = (x.unflatten(2, (attention.heads, -1)).transpose(1, 2) for x in (k, v))

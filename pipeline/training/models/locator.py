@@ -25,11 +25,11 @@ from ...grounding.tubes import SLOW, Located, TubeLocator, to_corners, to_input
 from ..dataset.tubes import AskedClip, Question, asked_clip
 from ..loop import Losses, Recipe, device_of, half_precision
 
-ADAM_NAMES = ("stem", "_in", "places", "kinds", "query", "box", "ends", "inside", "cells", "in_proj")
-RECIPE = Recipe("locator", 2400, 1.5e-3, 6, warmup=100, decay=0.6, average=0.995, adam_names=ADAM_NAMES)
+ADAM_NAMES = ("stem", "_in", "kinds", "query", "doubt", "box", "ends", "inside", "in_proj")
+RECIPE = Recipe("locator", 2400, 1e-3, 6, warmup=100, decay=0.6, average=0.995, adam_names=ADAM_NAMES)
 QUESTIONS = 4  # a clip
 STILLS = 3  # frames of a clip, in half of the batches
-BOX_L1, BOX_IOU, ENDS, GUIDED, CELLS, INSIDE = 5.0, 2.0, 10.0, 1.0, 2.0, 2.0
+BOX_L1, BOX_IOU, ENDS, GUIDED, CELLS, INSIDE = 5.0, 2.0, 10.0, 1.0, 4.0, 2.0
 BLUR = 0.5  # share of the clips that are blurred and noisy
 MOST_NOISE = 0.08  # of pixels in -1..1
 
@@ -141,7 +141,7 @@ def tube_losses(found: Located, batch: Batch) -> Losses:
     ends = torch.stack([_ends_loss(found.ends[i][there], inside[there]) for i in range(layers)])
     frames = torch.stack([F.binary_cross_entropy_with_logits(found.inside[i], inside.float()) for i in range(layers)])
     guided = torch.stack([_guided(found.weights[i][there], inside[there]) for i in range(layers)])
-    cells = _cells_loss(found.cells, batch.cells)
+    cells = torch.stack([_cells_loss(found.cells[i], batch.cells) for i in range(layers)]).mean()
     loss = BOX_L1 * l1.mean() + BOX_IOU * (1 - overlap).mean() + ENDS * ends.mean() + INSIDE * frames.mean()
     loss = loss + GUIDED * guided.mean() + CELLS * cells
     score = found.inside[-1].sigmoid().amax(1)

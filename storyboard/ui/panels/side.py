@@ -10,6 +10,7 @@ import gradio as gr
 from ..components.words import Words
 from ..desk import QUIET, Desk, Place, View, Window
 from ..wording import sentence
+from .find import Find
 from .meter import Meter
 from .panel import Page, Panel, Updates
 from .remembers import Memory
@@ -41,8 +42,12 @@ class Side(Panel):
                     self.whatif = WhatIf(desk)
                 with gr.Tab("Meter", id="meter", elem_id="tab-meter") as meter:
                     self.meter = Meter(desk)
-        self._panels: tuple[Panel, ...] = (self.scene, self.remembers, self.takes, self.whatif, self.meter)
-        self._tabs = [scene, remembers, takes, whatif, meter]
+                with gr.Tab("Find", id="find", elem_id="tab-find") as find:
+                    self.find = Find(desk)
+        self._panels: tuple[Panel, ...] = (
+            self.scene, self.remembers, self.takes, self.whatif, self.meter, self.find
+        )  # fmt: skip
+        self._tabs = [scene, remembers, takes, whatif, meter, find]
 
     def paint(self, view: View) -> Updates:
         if not view.scene:

@@ -14,7 +14,9 @@ import torch
 
 from pipeline import loading
 from pipeline.backbones import registry
+from pipeline.backbones.base import Conditions
 from pipeline.backbones.counting import TokenCounter
+from pipeline.blocks.modulation import Modulation
 from pipeline.errors import ThroughlineError
 from pipeline.generation import SceneRequest
 from pipeline.history import HistoryScene, Memory
@@ -304,3 +306,28 @@ def test_half_precision_makes_a_clip(case: Case, folders) -> None:
     half = loading.load(str(folders[case.name]), "cpu", "bfloat16")
     clip = half(PROMPT, **case.small)
     assert clip.frames.shape == (case.small["num_frames"], case.small["height"], case.small["width"], 3)
+
+
+# --- regions ---------------------------------------------------------------------------------------------------------
+
+
+@every_case
+def test_modulation_by_regions_changes_what_is_predicted_and_none_of_it_nothing(
+    case: Case, pipeline: StoryPipeline
+) -> None:
+    if case.families:
+        pytest.skip("a family of the tests alone, which has no attention")
+    backbone, settings = pipeline.backbone, replace(pipeline.native, **case.small)
+    shape = pipeline._latent_shape(settings)
+    shape = (1, shape[1] + backbone.padding_frames(shape[1]), *shape[2:])
+    z = backbone.noise(shape, torch.Generator().manual_seed(SEED))
+    text, t = backbone.text.encode(PROMPT).hidden, pipeline.backbone.sampler(4, 0.0).timesteps[1]
+    frames = shape[1] // (getattr(pipeline.transformer.config, "patch_size_t", None) or 1)
+    tokens = frames * (shape[3] // backbone.patch) * (shape[4] // backbone.patch)
+    half = (torch.arange(tokens) < tokens // 2).float()[:, None]
+    raised = Modulation(half.expand(-1, len(text)).clone(), half @ half.T - (1 - half) @ half.T)
+    plain, nothing, some = (
+        backbone.network([Conditions(text, modulation=own)])(z, t) for own in (None, raised.at(0.0), raised)
+    )
+    torch.testing.assert_close(nothing, plain, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(some, plain, rtol=1e-4, atol=1e-4)

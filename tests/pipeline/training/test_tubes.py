@@ -70,7 +70,7 @@ def test_the_losses_are_least_for_the_truth() -> None:
         ends[0, 0, first, 0] = ends[0, 0, last, 1] = 6.0
         weights = torch.zeros(1, 2, 4, ROWS * COLUMNS + 3)
         logits = torch.where(there, 5.0, -5.0)[None]
-        return Located(torch.full((1, 2, 4, 4), box), ends, logits, cells - 6.0, weights)
+        return Located(torch.full((1, 2, 4, 4), box), ends, logits, cells[None] - 6.0, weights)
 
     right = tube_losses(answer(1, 2, inside, 0.5), batch)
     for wrong in (answer(0, 2, inside, 0.5), answer(1, 2, ~inside, 0.5), answer(1, 2, inside, 0.3)):

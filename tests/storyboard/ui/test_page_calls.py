@@ -23,7 +23,8 @@ from storyboard.ui.components.board import Board
 from storyboard.ui.desk import Place
 from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
 
-VALUES: dict[str, Any] = {  # right for each argument, but for ids, which `right` puts in
+VALUES: dict[str, Any] = {
+    "words": "the robot waving",  # right for each argument, but for ids, which `right` puts in
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",

@@ -1,0 +1,302 @@
+"""Edits of a clip that is there: several regions at once, each with words of its own (docs/editing.md).
+
+A region's new words are compared with its old ones first: the edit is kept to where they would change anything
+(`contrast`). There the clip is noised, most of the way, and made anew from the new words with attention modulated by
+regions; everywhere else it is put back at every step, and at the end pixel by pixel.
+
+Letters: F frames, H, W pixels, f latent frames, C channels, h, w latents a side, N video tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..backbones.base import Backbone, Conditions
+from ..blocks.modulation import Modulation
+from ..encoders.latents import check_finite
+from ..errors import ThroughlineError
+from ..generation import Step
+from ..history import HistoryScene
+from ..sampling import Timestep, VariancePreserving
+from ..text_filter import kept_tokens
+from .contrast import contrast, touched
+from .flow import Pair, Predict, flow_edit, inverted, noised
+from .layout import ANYONE, NOBODY, Layout
+from .region import Region, soft
+from .wording import Rewritten, Span, encoded, rewrite, tokens_of
+
+if TYPE_CHECKING:
+    from ..story_pipeline import StoryPipeline
+
+WAYS = ("noise", "invert", "flow")
+MOST_STRENGTH = 2.0
+EDGE = 3  # an edit fades into the clip over twice as many pixels
+LEAST_CHANGE = 1e-4  # of a latent, from which words change it
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A region and what it becomes. place: the characters of the clip's prompt that `words` take the place of; None for
+    words that are added to it. Without words a region stays as it is: it is told apart from the others. strength: from
+    0, nothing, over 1 to MOST_STRENGTH. whole: changes all of the region, not only where the words would; None for what
+    suits the words: all of it, unless they repeat the old ones and only add to them."""
+
+    region: Region
+    words: str
+    place: Span | None = None
+    strength: float = 1.0
+    whole: bool | None = None
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """How a clip is edited. `for_model` says what suits a model: the defaults suit the embedded one, which was never
+    trained with words encoded alone, and which modulated attention takes out of what it knows (docs/editing.md)."""
+
+    way: str = "noise"  # one of WAYS
+    start: float = 0.957  # share of the noise schedule to which the clip is noised
+    steps: int = 24  # of the whole schedule, of which those below `start` are made
+    text: float = 3.0  # how strongly it follows the new words
+    seed: int = 0
+    modulation: bool = False  # of the attention, by regions
+    blending: bool = True  # of what lies outside with what was there
+    local: bool = False  # words of a region encoded alone
+    contrast: float = 0.2  # of the largest difference that the words make, from which a latent changes; 0: all do
+
+    @classmethod
+    def for_model(cls, name: str, seed: int = 0) -> EditSettings:
+        """name: of a family, as `Backbone.name` says it."""
+        large = name != "picturebook"
+        return cls(modulation=large, local=large, seed=seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """frames: uint8 (F, H, W, 3). prompt: with the new words. region: where anything changed."""
+
+    frames: np.ndarray
+    prompt: str
+    region: Region
+
+
+def edit(
+    pipeline: StoryPipeline,
+    frames: np.ndarray,
+    prompt: str,
+    changes: Sequence[Change],
+    settings: EditSettings | None = None,
+    history: Sequence[HistoryScene] = (),
+) -> Iterator[Step | Edited]:
+    """Yields a Step after every denoising step and at last what came of it. Closing the generator cancels.
+
+    frames: the clip, uint8 (F, H, W, 3); prompt: what it shows; history: what was remembered when it was made. Words
+    that say what was there give the very same frames. Raises ThroughlineError for what can't be done, before the first
+    step. Does not cover: models that start from a picture.
+    """
+    settings = settings or EditSettings()
+    _check(pipeline, frames, changes, settings)
+    rewritten = rewrite(prompt, [change.place for change in changes], [_words(prompt, c) for c in changes])
+    pipeline.check(rewritten.text, replace(pipeline.native, height=frames.shape[1], width=frames.shape[2]))
+    return _Work(pipeline, frames, prompt, tuple(changes), rewritten, settings).run(history)
+
+
+def _words(prompt: str, change: Change) -> str:
+    """What stands at the place of a region: its old words, if it has no new ones."""
+    return prompt[slice(*change.place)] if change.place and not change.words else change.words
+
+
+def _check(pipeline: StoryPipeline, frames: np.ndarray, changes: Sequence[Change], settings: EditSettings) -> None:
+    if pipeline.backbone.limits.pictures:
+        raise ThroughlineError("the model makes clips that start from a picture: expected one that makes them of words")
+    if settings.way not in WAYS or not 0 < settings.start < 1:
+        raise ThroughlineError(
+            f"way is {settings.way!r} from {settings.start}: expected {', '.join(WAYS)}, from 0 to 1"
+        )
+    if settings.way == "invert" and not isinstance(pipeline.backbone.noising, VariancePreserving):
+        raise ThroughlineError("way is 'invert': expected noise or flow, this model's steps can't be taken back")
+    if not any(change.words.strip() for change in changes):
+        raise ThroughlineError("no region has new words: expected at least one")
+    for change in changes:
+        if change.region.is_empty:
+            raise ThroughlineError(f"the region of {change.words[:40]!r} is empty: expected one that covers something")
+        if change.region.mask.shape != frames.shape[:3]:
+            shapes = f"{change.region.mask.shape}, the clip {frames.shape[:3]}"
+            raise ThroughlineError(f"the region has frames, height and width {shapes}: expected the same")
+        if not 0 <= change.strength <= MOST_STRENGTH:
+            raise ThroughlineError(f"strength is {change.strength}: expected a number from 0 to {MOST_STRENGTH:g}")
+    places = sorted(change.place for change in changes if change.place)
+    for (_, end), (start, _) in pairwise(places):
+        if start < end:
+            raise ThroughlineError(f"two regions have words at character {start}: expected words of their own each")
+
+
+@dataclass(eq=False)
+class _Work:
+    """One edit."""
+
+    pipeline: StoryPipeline
+    frames: np.ndarray
+    prompt: str
+    changes: tuple[Change, ...]
+    rewritten: Rewritten
+    settings: EditSettings
+    clean: Tensor = field(init=False)  # latents of the clip, (1, f, C, h, w)
+    cut: int = field(init=False)  # latent frames before those of the clip
+
+    @property
+    def backbone(self) -> Backbone:
+        return self.pipeline.backbone
+
+    @torch.no_grad()
+    def run(self, history: Sequence[HistoryScene]) -> Iterator[Step | Edited]:
+        latents = self.pipeline.latents.encode(self.frames)
+        self.cut = self.backbone.padding_frames(latents.shape[1])
+        self.clean = torch.cat([latents[:, :1].expand(-1, self.cut, -1, -1, -1), latents], dim=1)
+        old, new, empty = self._told(history)
+        inside = self._inside()
+        mask = inside.float()[None, :, None]
+        region = self._region(inside)
+        if region.is_empty:
+            yield Edited(self.frames.copy(), self.rewritten.text, region)
+            return
+        timesteps, steps = self._timesteps(), self._steps(old, new, empty, mask)
+        for number, z in enumerate(steps, 1):
+            check_finite(z, f"the model, at step {number}", "--dtype bfloat16 or float32")
+            yield Step(number, len(timesteps), partial(self._shown, z[:, self.cut :], region, True))
+        yield Edited(self._shown(z[:, self.cut :], region), self.rewritten.text, region)
+
+    # --- what the model is told ------------------------------------------------------------------------------------
+
+    def _told(self, history: Sequence[HistoryScene]) -> tuple[Conditions, Conditions, Conditions]:
+        """Of the clip as it is, as it is to be, and of no words."""
+        text = self.backbone.text
+        past, own = self._remembered(history, self.prompt), self._remembered(history, self.rewritten.text)
+        hidden = encoded(text, self.rewritten, self.settings.local)
+        new = Conditions(hidden, own[0])
+        if self.settings.modulation or own[0] is not None:
+            new = replace(new, modulation=self._modulation(own[1], len(hidden)))
+        old = Conditions(text.encode(self.prompt).hidden, past[0])
+        return old, new, Conditions(text.encode("").hidden, own[0])
+
+    def _remembered(self, history: Sequence[HistoryScene], prompt: str) -> tuple[Tensor | None, tuple[int, ...]]:
+        """History tokens (H, d), and the tokens of the prompt that they belong to."""
+        if not history or self.pipeline.history != "trained":
+            return None, ()
+        result = self.pipeline.filter([scene.prompt for scene in history], prompt)
+        tokens = self.pipeline.remember(history, result).tokens
+        return (
+            (None, ())
+            if tokens is None
+            else (tokens[0], kept_tokens(result.current, self.backbone.text.encode(prompt)))
+        )
+
+    def _modulation(self, past: Sequence[int], length: int) -> Modulation:
+        patch, (_, f, _, h, w) = self.backbone.patch, self.clean.shape
+        grid = self._token_frames(f), h // patch, w // patch
+        shares = [change.region.cells(self.pipeline.latents.period, grid) for change in self.changes]
+        whole = self.backbone.text.encode(self.rewritten.text)
+        words = [tokens_of(whole, span) if span else [] for span in self.rewritten.spans]
+        strengths = [change.strength if self.settings.modulation else 0.0 for change in self.changes]
+        owners = [self._owner(row, words) for row in past] if past else None
+        return Layout.of(shares).modulation(words, length, strengths, owners)
+
+    def _owner(self, row: int, words: Sequence[Sequence[int]]) -> int:
+        """Which region may look at what a token of the prompt remembers: none, if new words say what is there."""
+        for index, (rows, change) in enumerate(zip(words, self.changes, strict=True)):
+            if row in rows:
+                return NOBODY if change.words else index
+        return ANYONE
+
+    def _token_frames(self, latent_frames: int) -> int:
+        transformer = getattr(self.backbone, "transformer", None)
+        size = getattr(transformer.config, "patch_size_t", None) if transformer is not None else None
+        return latent_frames // (size or 1)
+
+    # --- where -----------------------------------------------------------------------------------------------------
+
+    def _inside(self) -> Tensor:
+        """The latents that may change, bool (f, h, w)."""
+        _, f, _, h, w = self.clean.shape
+        everywhere = torch.ones(f, h, w, dtype=torch.bool)
+        if not self.settings.blending:
+            return everywhere
+        told = [Conditions(self.backbone.text.encode(text).hidden) for text in (self.prompt, self.rewritten.text)]
+        difference = contrast(self.backbone, self.clean, told[0], told[1], self.settings.seed).cpu()
+        differs = difference > LEAST_CHANGE
+        found = torch.zeros_like(everywhere)
+        for change in self.changes:
+            if change.words and change.strength > 0:
+                inside = (change.region.cells(self.pipeline.latents.period, (f, h, w)) > 0) & differs
+                share = 0.0 if self._is_whole(change) else self.settings.contrast
+                found |= touched(difference, inside, share) if bool(inside.any()) else inside
+        return found
+
+    def _is_whole(self, change: Change) -> bool:
+        if change.whole is not None or change.place is None:
+            return bool(change.whole)
+        return self.prompt[slice(*change.place)].lower() not in change.words.lower()
+
+    def _region(self, inside: Tensor) -> Region:
+        """What of the regions lies in latents that may change, at the clip's own pixels."""
+        if not self.settings.blending:
+            return Region.everything(self.frames.shape[:3])
+        unit, period = self.pipeline.latents.unit, self.pipeline.latents.period
+        cells = inside[self.cut :].float().repeat_interleave(unit, 1).repeat_interleave(unit, 2)
+        times = [0] + [1 + i // period for i in range(len(self.frames) - 1)]
+        own = np.maximum.reduce([change.region.mask for change in self.changes if change.words])
+        return Region(cells[times].numpy() * own)
+
+    # --- how -------------------------------------------------------------------------------------------------------
+
+    def _timesteps(self) -> list[Timestep]:
+        most = self.settings.start * self.backbone.noising.total
+        found = [t for t in self.backbone.sampler(self.settings.steps, 0.0).timesteps if t <= most]
+        if not found:
+            raise ThroughlineError(f"start is {self.settings.start}: expected one above the last of so few steps")
+        return found
+
+    def _steps(self, old: Conditions, new: Conditions, empty: Conditions, mask: Tensor) -> Iterator[Tensor]:
+        """What the clean latents are taken for after every step."""
+        backbone, w = self.backbone, self.settings.text
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        targets, three = backbone.network([new, empty]), backbone.network([old, new, empty])
+
+        def guided(full: Tensor, negative: Tensor) -> Tensor:
+            return negative + w * (full - negative)
+
+        def target(z: Tensor, t: Timestep) -> Tensor:
+            return guided(*targets(torch.cat([z, z]), t).split(1))
+
+        def pair(source: Tensor, z: Tensor, t: Timestep) -> tuple[Tensor, Tensor]:
+            v, *both = three(torch.cat([source, z, z]), t).split(1)
+            return v, guided(*both)
+
+        return self._way(target, pair, backbone.network([old]), mask, generator)
+
+    def _way(
+        self, target: Predict, pair: Pair, source: Predict, mask: Tensor, generator: torch.Generator
+    ) -> Iterator[Tensor]:
+        noising, timesteps = self.backbone.noising, self._timesteps()
+        if self.settings.way == "flow":
+            return flow_edit(pair, self.clean, noising, timesteps, mask, generator)
+        if self.settings.way == "invert":
+            assert isinstance(noising, VariancePreserving), "checked before"
+            return inverted(source, target, self.clean, noising, timesteps, mask)
+        return noised(target, self.clean, noising, timesteps, mask, generator)
+
+    def _shown(self, z: Tensor, region: Region, quick: bool = False) -> np.ndarray:
+        """Latents as frames, with the clip's own pixels outside the region."""
+        latents = self.pipeline.latents
+        made = (latents.preview if quick else latents.decode)(z)
+        if not self.settings.blending:
+            return made
+        mask = soft(region, EDGE)[..., None]
+        return (mask * made + (1 - mask) * self.frames).round().astype(np.uint8)

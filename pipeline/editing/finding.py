@@ -1,0 +1,108 @@
+"""A word's region: the figure that it speaks of, or what of the picture the model looks at when it reads it.
+
+What finds words in time may take the place of this: it need only give a `Region`.
+
+Letters: F frames, H, W pixels, f latent frames, h, w cells a side, P patches, N video tokens, L text tokens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..backbones.base import Backbone, Conditions
+from ..encoders.image import patch_features, to_pixels
+from ..errors import ThroughlineError
+from ..picturebook.localiser import Localiser
+from ..picturebook.renderer import HEIGHT, WIDTH
+from .figures import figures
+from .region import Region
+from .wording import Span, tokens_of
+
+if TYPE_CHECKING:
+    from ..story_pipeline import StoryPipeline
+
+LOOK_AT = 0.2  # share of the noise schedule at which a model is asked what it looks at
+SURE = 0.5  # of what is looked at most, from which it counts
+FIGURE = 1.5  # times as much as the place, from which a word speaks of a figure
+
+
+@torch.no_grad()
+def word_region(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, span: Span) -> Region:
+    """Of characters of the prompt of a clip, frames uint8 (F, H, W, 3). Raises ThroughlineError for a word that has no
+    tokens."""
+    rows = tokens_of(pipeline.text.encode(prompt), span)
+    if not rows:
+        raise ThroughlineError(f"word is {prompt[slice(*span)]!r}: expected one that the model reads")
+    if not _is_picturebook(pipeline):
+        return looked_at(pipeline.backbone, pipeline.latents.encode(frames), frames.shape[:3], prompt, rows)
+    found = people(pipeline, frames)
+    if not found:
+        return Region.everything(frames.shape[:3])
+    attention = _seen(pipeline, frames[len(frames) // 2], prompt, rows)
+    keyframe = [figure.mask[len(frames) // 2] for figure in found]
+    place = 1 - np.maximum.reduce(keyframe)
+    looks = [float((attention * mask).sum() / max(mask.sum(), 1)) for mask in keyframe]
+    if max(looks) < FIGURE * float((attention * place).sum() / max(place.sum(), 1)):
+        return the_rest(frames.shape[:3], found)
+    return found[int(np.argmax(looks))]
+
+
+def people(pipeline: StoryPipeline, frames: np.ndarray) -> tuple[Region, ...]:
+    """The figures in a clip, where there is something that knows them: of the picture book's models."""
+    size = (HEIGHT, WIDTH)
+    if not _is_picturebook(pipeline) or frames.shape[1:3] != size:
+        return ()
+    return figures(Localiser.load(), frames)
+
+
+def _is_picturebook(pipeline: StoryPipeline) -> bool:
+    return pipeline.backbone.name == "picturebook" and pipeline.extractor is not None
+
+
+def the_rest(shape: tuple[int, int, int], found: tuple[Region, ...]) -> Region:
+    """What no figure covers."""
+    return Region.everything(shape).without(found)
+
+
+def _seen(pipeline: StoryPipeline, picture: np.ndarray, prompt: str, rows: list[int]) -> np.ndarray:
+    """How much tokens look at every pixel of a picture, by the feature extractor, float32 (H, W)."""
+    model, extractor = pipeline.image_encoder, pipeline.extractor
+    patches = patch_features(model, to_pixels(picture[None], model.config.image_size).to(model.device, model.dtype))
+    tokens = pipeline.text.encode(prompt).hidden[rows].to(extractor.device, extractor.dtype)
+    _, maps = extractor.look(tokens, patches[0].to(extractor.dtype))
+    side = round(maps.shape[-1] ** 0.5)
+    grid = maps.mean(0).reshape(1, 1, side, side).float().cpu()
+    return F.interpolate(grid, picture.shape[:2], mode="bilinear")[0, 0].numpy()
+
+
+class _Looks:
+    """Witness: how much video tokens attend to each token of the text, summed over heads and blocks, (N, L)."""
+
+    def __init__(self, length: int) -> None:
+        self.length, self.found = length, torch.zeros(())
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> None:
+        scores = q[0, :, self.length :].float() @ k[0, :, : self.length].float().transpose(-1, -2)
+        share = (scores * q.shape[-1] ** -0.5).softmax(-1).mean(0)
+        self.found = self.found + (share / share.mean(0, keepdim=True)).log().cpu()
+
+
+@torch.no_grad()
+def looked_at(backbone: Backbone, clean: Tensor, shape: tuple[int, int, int], prompt: str, rows: list[int]) -> Region:
+    """What the generator itself looks at for tokens of a prompt. clean: the clip's latents, (1, f, C, h, w); shape: of
+    its frames, (F, H, W)."""
+    text, t = backbone.text.encode(prompt).hidden, round(LOOK_AT * backbone.noising.total)
+    clean = F.pad(clean, (0, 0) * 3 + (backbone.padding_frames(clean.shape[1]), 0), mode="constant")
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).to(clean)
+    witness = _Looks(len(text))
+    backbone.network([Conditions(text)], witness=witness)(backbone.noising.level(t).noised(clean, noise), t)
+    grid = tuple(side // backbone.patch for side in clean.shape[3:])
+    cells = witness.found[:, rows].mean(1).exp().unflatten(0, (-1, *grid))
+    times = torch.linspace(0, len(cells) - 1, shape[0]).round().long()
+    seen = F.interpolate(cells[times][:, None], shape[1:], mode="bilinear")[:, 0]
+    return Region((seen >= SURE * seen.amax()).float().numpy())
