@@ -34,6 +34,8 @@ def bring(page: Page, screen: str) -> None:
     if screen == "film":
         page.get_by_role("button", name="Film").first.click()
         page.get_by_role("button", name="Pause the film").click()
+        for name in ("Shot", "Cards", "Sound"):
+            page.get_by_role("button", name=f"{name} ▼").click()
     elif screen == "shelf":
         page.get_by_role("button", name="Stories").click()
         page.get_by_role("button", name="New story").first.click()
@@ -216,7 +218,8 @@ def test_all_text_can_be_read(guest: Visitor, archive: str, theme: str) -> None:
     for screen in ("scene", "remembers", "takes", "whatif", "film", "shelf"):
         bring(page, screen)
         found = page.evaluate(CONTRAST)
-        assert found["count"] > 60 and not found["bad"], (screen, found)
+        least = 12 if screen == "shelf" else 60  # a picture of the shelf has its words in one piece
+        assert found["count"] > least and not found["bad"], (screen, found)
         assert (found["paper"] < 0.1) == (theme == "dark"), found["paper"]
         if screen in ("film", "shelf"):
             page.keyboard.press("Escape")
