@@ -16,6 +16,7 @@ from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError
 from pipeline.language import vocabulary
 from storyboard import logs
+from storyboard.process import settle
 from storyboard.rendering.hosting import stoppable, wait_for_signal
 from storyboard.rendering.model_choice import Choice, add_options
 from storyboard.rendering.model_picker import allowed, remembered
@@ -97,6 +98,7 @@ def serve(choice: Choice, port: int | None) -> None:
         told = {"prevent_thread_lock": True, "mcp_server": mcp, "auth": logins() or None, **options(studio)}
         build(studio).launch(server_port=port, **told)
         studio.renderer.warm_up()  # not before: the page is up sooner
+        settle()
         logs.event("serving", port=port, notice=studio.library.notice, **health(studio))
         wait_for_signal()
     finally:

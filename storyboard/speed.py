@@ -27,6 +27,7 @@ from pipeline import loading
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
 
+from .process import settle
 from .studio import Studio
 
 OWNER = "owner-of-the-speed-measurements"
@@ -178,6 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
         load, digest, encoder = lambda: loading.load(options.model), checkpoints.digest(folder), TokenCounter.of(folder)
         with closing(Studio(load, Path(home), digest, encoder=encoder)) as studio:
             _ = studio.renderer.filter
+            settle()  # as the app does
             figures |= planning(studio) | editing(studio) | cascade(studio) | growth(studio, options.renders)
     for name, value in figures.items():
         print(f"{name:24} {value:.2f}" if isinstance(value, float) else f"{name:24} {value}")

@@ -25,11 +25,13 @@ from .document.plan import Standing
 from .document.story import Board, Story
 from .export import archive, archive_import
 from .export.samples import SampleStories
+from .finding.finder import Finder
 from .media.fit import Fit
 from .operations import arguments as args
 from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.edits import take_of
+from .operations.finding import FindOperations
 from .operations.inputs import checked_owner
 from .operations.region_edits import RegionEditOperations
 from .operations.registry import for_page, read_edit
@@ -54,7 +56,7 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
-class Studio(RegionEditOperations):
+class Studio(RegionEditOperations, FindOperations):
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
@@ -73,7 +75,7 @@ class Studio(RegionEditOperations):
     ) -> None:  # fmt: skip
         self.folder, self._vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
-        self._samples = SampleStories(samples, self.media)
+        self._samples, self.finder = SampleStories(samples, self.media), Finder(self.media)
         renderer = self.renderer = Renderer(
             self.library, self.media, load, model, resume, encoder=encoder, period=period, continues=continues
         )

@@ -19,12 +19,12 @@ from ..guidance import Guidance
 from ..picturebook.localiser import localiser_folder
 from ..picturebook.reader import reader_folder
 from ..training.models.image_encoder import FactHeads
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
+from .common.statistics import NOTHING
 from .probe import load_image_encoder
 from .reporting import report
 from .reporting.contact_sheet import Block, chosen, contact_sheet, title_of
 from .reporting.summary import probe_summary, ranking, summary
-from .statistics import NOTHING
 from .story import workers
 from .story.accuracy import localiser_accuracy, reader_accuracy
 from .story.benchmark import HeldOut, StoryScore

@@ -26,8 +26,8 @@ from ..training.loop import Recipe, train
 from ..training.models import extractor as extractors
 from ..training.models.generator import ADAM_NAMES, Choices, GeneratorTrainer, make_losses
 from ..training.stages import Workshop, load_vision, trained_parts
-from .command import Parser, new_file, run, whole
-from .statistics import Estimate, estimate
+from .common.command import Parser, new_file, run, whole
+from .common.statistics import Estimate, estimate
 from .story.benchmark import HeldOut, Judge, score_stories
 from .story.filming import Filming
 from .story.systems import ABBA, Options

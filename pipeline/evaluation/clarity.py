@@ -15,9 +15,9 @@ from ..picturebook import renderer
 from ..picturebook.localiser import Localiser
 from ..picturebook.reader import ClipReader
 from ..story_pipeline import StoryPipeline
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
+from .common.statistics import Estimate, Tally, estimate
 from .reporting.report import cell, to_json, write_all
-from .statistics import Estimate, Tally, estimate
 from .story.benchmark import HeldOut
 from .story.detail import rebuilt
 from .story.filming import Filming

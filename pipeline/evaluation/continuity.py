@@ -32,7 +32,7 @@ from ..continuity.measurement import (
 from ..continuity.photometry import Light, light_of, out_of_line
 from ..encoders import vision_models
 from ..picturebook import renderer, world
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
 
 STORIES, LIGHT_STORIES = 150, 40

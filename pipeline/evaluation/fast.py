@@ -22,7 +22,7 @@ from ..history import HistoryScene
 from ..picturebook import world
 from ..picturebook.captions import story_captions
 from ..story_pipeline import StoryPipeline
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
 from .gpu import counting
 from .reporting.report import to_json, write_all
 

@@ -26,7 +26,7 @@ from ..errors import ThroughlineError
 from ..language.matching import DEFAULT_THRESHOLD
 from ..language.mentions import analyse
 from ..text_filter import FilteredScene, TextFilter
-from .command import Parser, new_file, run
+from .common.command import Parser, new_file, run
 from .reporting.report import to_json, write_all
 
 THRESHOLDS = tuple(round(float(t), 3) for t in np.arange(0.3, 0.8001, 0.025))

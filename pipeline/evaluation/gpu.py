@@ -39,7 +39,7 @@ from ..blocks.block_cache import EXACT, SPEEDS, BlockCache, Caches, Speed
 from ..guidance import Guidance, branches, guide
 from ..sampling import StockSampler
 from ..transformer import StoryTransformer3DModel
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
 
 PETAFLOP, PEAK = 18.0, 790.0  # of three branches of 50 steps; TFLOP/s of an H200

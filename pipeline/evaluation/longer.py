@@ -24,9 +24,9 @@ from ..picturebook.reader import ClipReader, Reading
 from ..picturebook.world import PLACE_SLOTS, WorldScene
 from ..stages.continuation import ending
 from ..story_pipeline import StoryPipeline
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
+from .common.statistics import Estimate, Tally, estimate, ratio
 from .reporting.report import to_json, write_all
-from .statistics import Estimate, Tally, estimate, ratio
 from .story.benchmark import HeldOut
 from .story.measures import agreement, unsaid_slots
 from .story.systems import ABBA

@@ -18,7 +18,7 @@ from ..backbones.checkpoints import NAMES, find
 from ..errors import ThroughlineError
 from ..picturebook.facts import ACTOR_FACTS, PLACE_FACTS
 from ..training.models.image_encoder import FactHeads
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
 from .story.witnesses import TRAINING_STORIES, Examples, examples, fit, held_out_scenes
 

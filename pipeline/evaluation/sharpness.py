@@ -23,9 +23,9 @@ from ..picturebook.reader import ClipReader
 from ..picturebook.world import WorldStory
 from ..stages.upscaling import finish
 from ..story_pipeline import StoryPipeline
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
+from .common.statistics import Estimate, Tally, estimate
 from .reporting.report import sharpness_table, to_json, write_all
-from .statistics import Estimate, Tally, estimate
 from .story.benchmark import HeldOut
 from .story.detail import SHARPNESS, Instruments, sharpness_tallies
 from .story.filming import BATCH, Filming

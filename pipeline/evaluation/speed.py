@@ -24,7 +24,7 @@ from ..picturebook import renderer, world
 from ..story_pipeline import StoryPipeline
 from ..training.frames import to_video
 from ..training.models.vae import psnr
-from .command import Parser, new_file, run, whole
+from .common.command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
 
 GERUNDS = ("running", "jogging", "walking", "strolling", "jumping", "hopping", "waving", "dancing", "skiing", "cycling")

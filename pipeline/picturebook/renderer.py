@@ -13,7 +13,7 @@ from ..errors import ThroughlineError
 from .brush import Brush
 from .figures import PACE, TRAVEL, figure
 from .places import paint_place
-from .world import WorldScene
+from .world import Actor, Place, WorldScene
 
 HEIGHT, WIDTH, NUM_FRAMES, FRAMES_PER_SECOND = 96, 144, 17, 8
 OVERSAMPLING = 3
@@ -40,6 +40,18 @@ class RenderedClip:
         return out
 
 
+@dataclass(frozen=True)
+class Part:
+    """What an actor does in some frames of a clip. Several parts may be the same actor's."""
+
+    actor: Actor
+    action: str
+    x: float  # where it stands in the middle of the clip, share of the width
+    phase: float  # of its motion at frame 0, radians
+    index: int = 0  # of the actor in the clip: masks are labelled by it, and later ones stand nearer
+    frames: range | None = None  # in which it is there; None for all
+
+
 def render(
     scene: WorldScene,
     *,
@@ -52,20 +64,43 @@ def render(
 
     frames: which of the num_frames; None for all. Raises ThroughlineError as `size_at` does.
     """
-    height, width = (side * OVERSAMPLING for side in size_at(scale))
-    stage = paint_place(scene.place, width, height)
+    shown = range(num_frames) if frames is None else frames
+    return perform(scene.place, parts_of(scene), shown, num_frames, masks=masks, scale=scale)
+
+
+def parts_of(scene: WorldScene) -> tuple[Part, ...]:
+    """Where everybody stands and how far their motion is, from the scene's seed."""
     rng = random.Random(scene.seed)
-    starts = [_start(rng, i, scene, scale) for i in range(len(scene.cast))]
-    pictures, labels = [], []
-    for t in range(num_frames) if frames is None else frames:
+    starts = [_start(rng, i, scene) for i in range(len(scene.cast))]
+    return tuple(
+        Part(actor, action, x, phase, i)
+        for i, (actor, action, (x, phase)) in enumerate(zip(scene.cast, scene.actions, starts, strict=True))
+    )
+
+
+def perform(
+    place: Place,
+    parts: Sequence[Part],
+    frames: Sequence[int],
+    num_frames: int = NUM_FRAMES,
+    *,
+    masks: bool = True,
+    scale: float = 1,
+) -> RenderedClip:
+    """Draws some of the `num_frames` frames in which `parts` happen in `place`; the nearest are painted last."""
+    height, width = (side * OVERSAMPLING for side in size_at(scale))
+    stage, pictures, labels = paint_place(place, width, height), [], []
+    for t in frames:
         image = stage.copy()
         mask = Image.new("L", (width, height)) if masks else None
         brush = Brush(image, mask)
-        for i, (actor, action) in enumerate(zip(scene.cast, scene.actions, strict=True)):
-            x, phase = starts[i]
-            x += TRAVEL.get(action, 0.0) * UNIT * height * (t - num_frames / 2)
-            feet = (x, (GROUND + 0.03 * i) * height)
-            figure(brush, actor, action, feet, UNIT * height, phase + PACE[action] * t, 1 + 2 * i)
+        for part in parts:
+            if part.frames is None or t in part.frames:
+                x = part.x * WIDTH * OVERSAMPLING * scale
+                x += TRAVEL.get(part.action, 0.0) * UNIT * height * (t - num_frames / 2)
+                feet = (x, (GROUND + 0.03 * part.index) * height)
+                phase = part.phase + PACE[part.action] * t
+                figure(brush, part.actor, part.action, feet, UNIT * height, phase, 1 + 2 * part.index)
         pictures.append(np.asarray(image.reduce(OVERSAMPLING)))
         if mask is not None:
             centre = OVERSAMPLING // 2
@@ -81,8 +116,8 @@ def size_at(scale: float) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def _start(rng: random.Random, index: int, scene: WorldScene, scale: float) -> tuple[float, float]:
-    """Where an actor stands in the middle of the clip (pixels at the drawing size) and its phase at the start."""
+def _start(rng: random.Random, index: int, scene: WorldScene) -> tuple[float, float]:
+    """Where an actor stands in the middle of the clip (share of the width) and its phase at the start."""
     centre = 0.5 if len(scene.cast) == 1 else (0.3, 0.7)[index]
     spread = 0.08 if len(scene.cast) == 1 else 0.04
-    return (centre + rng.uniform(-spread, spread)) * WIDTH * OVERSAMPLING * scale, rng.uniform(0, 6.283)
+    return centre + rng.uniform(-spread, spread), rng.uniform(0, 6.283)

@@ -18,8 +18,10 @@ from transformers import CLIPVisionModelWithProjection
 
 from ..autoencoder import AutoencoderLinearVideo
 from ..decoupler import Decoupler
+from ..encoders.text import TextEncoder
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
+from ..grounding.tubes import TubeLocator
 from ..language import vocabulary
 from ..loading import find_device
 from ..picturebook import world
@@ -30,7 +32,7 @@ from ..transformer import StoryTransformer3DModel
 from .dataset import shards
 from .frames import to_video
 from .loop import Losses, Recipe, train
-from .models import extractor, generator, image_encoder, localiser, reader, sharpener, upscaler, vae
+from .models import extractor, generator, image_encoder, localiser, locator, reader, sharpener, upscaler, vae
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
 COMPONENTS = {  # of the model folder: library and class, as in model_index.json
@@ -210,6 +212,15 @@ def train_upscaler(workshop: Workshop) -> None:
     model, recipe = Upscaler().to(workshop.device), workshop.recipe(upscaler.RECIPE)
     run(workshop, upscaler.RECIPE, model, upscaler.make_losses(model, drafts, recipe.batch_size))
     model.cpu().half().save_pretrained(workshop.assets.parent / "upscaler")
+
+
+def train_locator(workshop: Workshop) -> None:
+    """Finds words in clips, with the shipped encoders; straight beside the model folder."""
+    torch.manual_seed(0)
+    model, recipe = TubeLocator().to(workshop.device), workshop.recipe(locator.RECIPE)
+    vision = load_vision(workshop)
+    run(workshop, locator.RECIPE, model, locator.make_losses(model, vision, TextEncoder.minilm(), recipe.batch_size))
+    model.cpu().half().save_pretrained(workshop.assets.parent / "locator")
 
 
 def export(workshop: Workshop) -> None:

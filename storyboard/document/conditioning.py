@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -54,24 +55,43 @@ class Decision(Protocol):
     def current(self) -> Sequence[KeptWord]: ...
 
 
-class Kept:
-    """A `Remembered` of kept words alone, and the words of the present prompt that they match. It holds on to the last
-    value that was made of it, so that an edit makes none again but its own."""
+_ALL_FIELDS = set(RememberedScene.model_fields)
 
-    __slots__ = ("_memory", "_spans", "current", "kept", "words")
 
-    def __init__(self, words: Sequence[KeptWord], current: Sequence[KeptWord]) -> None:
-        self.words, self.current, self.kept = words, current, bool(words)
-        self._spans = _spans(words)
+class Part:
+    """What is kept of a past prompt, for all scenes that keep as much of it. It holds on to the last value that was
+    made of it, so that an edit makes none again but its own."""
+
+    __slots__ = ("__weakref__", "_memory", "spans")
+
+    def __init__(self, spans: tuple[tuple[int, int], ...]) -> None:
+        self.spans = spans
         self._memory: RememberedScene | None = None
 
     def memory(self, scene: Scene, keyframe: str | None) -> RememberedScene:
-        """scene: with the prompt that this was asked about."""
+        """scene: with the prompt that this is a part of."""
         made = self._memory
         if made is None or made.scene != scene.id or made.keyframe != keyframe:
-            made = RememberedScene(scene=scene.id, prompt=scene.prompt, kept=self._spans, keyframe=keyframe)
+            made = RememberedScene.model_construct(  # of values that were checked: it copies none of them
+                _ALL_FIELDS,
+                scene=scene.id,
+                prompt=scene.prompt,
+                kept=self.spans,
+                keyframe=keyframe,
+            )
             self._memory = made
         return made
+
+
+class Kept:
+    """A `Remembered` of kept words alone, and the words of the present prompt that they match."""
+
+    __slots__ = ("current", "kept", "part", "words")
+
+    def __init__(self, words: Sequence[KeptWord], current: Sequence[KeptWord], part: Part | None = None) -> None:
+        """part: that of these words, if it is there already."""
+        self.words, self.current, self.kept = words, current, bool(words)
+        self.part = part or Part(spans_of(words))
 
 
 D = TypeVar("D", bound=Decision, covariant=True)
@@ -219,7 +239,7 @@ def conditioned(
         width=story.width,
         height=story.height,
         num_frames=scene.num_frames,
-        rows=_spans(decision.current) if memories else (),
+        rows=spans_of(decision.current) if memories else (),
         memories=memories,
         beginning=beginning,
     )
@@ -227,15 +247,21 @@ def conditioned(
 
 def _memory(past: Scene, found: Remembered, keyframe: str | None) -> RememberedScene:
     if isinstance(found, Kept):
-        return found.memory(past, keyframe)
-    return RememberedScene(scene=past.id, prompt=past.prompt, kept=_spans(found.words), keyframe=keyframe)
+        return found.part.memory(past, keyframe)
+    return RememberedScene(scene=past.id, prompt=past.prompt, kept=spans_of(found.words), keyframe=keyframe)
 
 
-def _spans(words: Sequence[KeptWord]) -> tuple[tuple[int, int], ...]:
+def spans_of(words: Sequence[KeptWord]) -> tuple[tuple[int, int], ...]:
     """Kept words of one mention as one span each."""
     spans: dict[int | None, tuple[int, int]] = {}
     for word in words:
         if word.kept:
             start, _ = spans.get(word.mention, (word.start, word.end))
             spans[word.mention] = (start, word.end)
-    return tuple(spans.values())
+    return tuple(map(_same, spans.values()))
+
+
+@lru_cache(maxsize=1 << 14)
+def _same(span: tuple[int, int]) -> tuple[int, int]:
+    """Equal ones are one object: a long story has millions."""
+    return span

@@ -15,12 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from pipeline.errors import ThroughlineError
 
-from .conditioning import Decision, Filter, Kept, KeptWord, WordPlace
+from .conditioning import Decision, Filter, Kept, KeptWord, Part, WordPlace, spans_of
 
-MOST_PAIRS = 150_000  # a story of 500 scenes; 1.9 kB each, with what a plan makes of it, where nearly all is kept
+MOST_BYTES = 128 << 20  # of all that is known; a story of 500 scenes of 30 words, nearly all of it kept, takes 108 MB
+PAIR_BYTES, PART_BYTES, ROW_BYTES = 300, 550, 900  # by tracemalloc, with what a plan makes of a part
 MOST_OVERRIDDEN = 50_000  # pairs with a pin or a mute
 TURN_SECONDS, PAUSE_SECONDS = 0.002, 0.0001  # after so much work other threads have their turn
 
@@ -69,6 +71,9 @@ class _Turn:
             self._began = time.perf_counter()
 
 
+NOTHING = Kept((), ())
+
+
 @dataclass
 class _Row:
     """What is kept for one prompt of each past one, if nothing is pinned or muted."""
@@ -86,6 +91,7 @@ class FilterCache:
     def __init__(self, filter: Filter[Decision], pairs: Pairs | None = None) -> None:
         self._filter, self._pairs = filter, pairs
         self._overridden = lru_cache(maxsize=MOST_OVERRIDDEN)(lambda *pair: Kept(*self._ask(*pair)))
+        self._parts: WeakValueDictionary[tuple[str, tuple[tuple[int, int], ...]], Part] = WeakValueDictionary()
         self._rows: OrderedDict[tuple[str, float | None], _Row] = OrderedDict()  # by prompt and threshold
         self._counted = 0  # pairs in all rows
         self._busy: set[_Turn] = set()
@@ -140,16 +146,31 @@ class FilterCache:
             if self._rows.get((prompt, threshold)) is row:
                 self._counted += len(row.kept) - row.counted
                 row.counted = len(row.kept)
-            while self._counted > MOST_PAIRS and len(self._rows) > 1:
+            while self.bytes > MOST_BYTES and len(self._rows) > 1:
                 self._counted -= self._rows.popitem(last=False)[1].counted
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory all of it takes."""
+        return len(self._rows) * ROW_BYTES + self._counted * PAIR_BYTES + len(self._parts) * PART_BYTES
 
     def _asked(self, past_prompts: Sequence[str], prompt: str, threshold: float | None) -> Iterator[Kept]:
         if self._pairs is None:
-            yield from (Kept(*self._ask(past, prompt, threshold)) for past in past_prompts)
+            yield from (self._kept(past, *self._ask(past, prompt, threshold)) for past in past_prompts)
             return
         found = self._pairs.targets(past_prompts, prompt, threshold)
         for past, targets in zip(past_prompts, found, strict=True):
-            yield Kept(*self._pairs.words(past, prompt, targets))
+            yield self._kept(past, *self._pairs.words(past, prompt, targets))
+
+    def _kept(self, past: str, words: Words, current: Words) -> Kept:
+        """Most pairs share what they hold with others."""
+        if not words:
+            return NOTHING
+        key = past, spans_of(words)
+        part = self._parts.get(key)
+        if part is None:
+            part = self._parts[key] = Part(key[1])
+        return Kept(words, current, part)
 
     def _ask(
         self,

@@ -59,6 +59,7 @@ class Plan:
 # --- how scenes stand ------------------------------------------------------------------------------------------------
 
 
+SCENE_BYTES, MEMORY_BYTES = 8000, 8  # of how a scene stands, with what it was made of; of a memory that others share
 Check = Callable[[Scene], None]  # raises ThroughlineError for a scene that the model can't take
 
 
@@ -69,6 +70,11 @@ class Assessed:
     board: Board
     model: str
     standings: Mapping[str, Standing]
+
+    def bytes(self) -> int:
+        """About how much memory it takes."""
+        memories = sum(len(now.conditioning.memories) for now in self.standings.values() if now.conditioning)
+        return len(self.standings) * SCENE_BYTES + memories * MEMORY_BYTES
 
     def same_until(self, board: Board, model: str) -> int:
         """How many scenes from the first on are made from what they were made from then."""

@@ -213,12 +213,23 @@ class Conditioning(Value):
     def digest(self) -> str:
         """SHA-256 over canonical JSON. Which scene a memory or a beginning comes from does not count, only what it is;
         nor does the history weight of a scene that remembers nothing."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        """Every view of a story asks for that of every take."""
         content = self.model_dump(mode="json")
         for memory in (*content["memories"], *([content["beginning"]] if self.beginning else [])):
             del memory["scene"]
         if not self.memories:
             del content["guidance"]["history"]
         return hashlib.sha256(canonical(content)).hexdigest()
+
+    def __copy__(self) -> Self:
+        """`model_copy` makes it another value, of another digest."""
+        made = super().__copy__()
+        made.__dict__.pop("_digest", None)
+        return made
 
 
 class Take(Value):

@@ -9,8 +9,9 @@ import asyncio
 import inspect
 import logging
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import gradio as gr
@@ -28,6 +29,8 @@ from .pools import Pools, kind_of
 log = logging.getLogger(__name__)
 
 MOST_FOLLOWERS = 1000
+MOST_OF_AN_ADDRESS = 600  # followers; so others always find a place
+MOST_UNREAD = 16  # parts that wait for a follower who reads slowly, or not at all: then the last news is told alone
 CALLS_AT_ONCE = MOST_FOLLOWERS + 200  # of all endpoints
 LOOK_SECONDS = 0.1  # of one follower
 LOOKS_PER_SECOND = 100.0  # of all followers
@@ -36,17 +39,26 @@ LOOKS_PER_SECOND = 100.0  # of all followers
 class Followers:
     """Those who follow a render just now. The more they are, the less often each is told. For one event loop."""
 
-    def __init__(self, most: int = MOST_FOLLOWERS) -> None:
-        self.count, self.most = 0, most
+    def __init__(self, most: int = MOST_FOLLOWERS, of_an_address: int = MOST_OF_AN_ADDRESS) -> None:
+        self.count, self.most, self.of_an_address = 0, most, of_an_address
+        self._at = Counter[str]()  # by address
 
-    def __enter__(self) -> Followers:
+    @contextmanager
+    def joined(self, address: str) -> Iterator[None]:
+        """address: "" where the host gives none."""
         if self.count >= self.most:
             raise ThroughlineError(f"{self.count} renders are being followed: try again later, or ask for the plan")
+        if address and self._at[address] >= self.of_an_address:
+            raise ThroughlineError(f"{self._at[address]} renders are being followed from your network: try again later")
         self.count += 1
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.count -= 1
+        self._at[address] += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+            self._at[address] -= 1
+            if not self._at[address]:
+                del self._at[address]
 
     def pause(self) -> float:
         """Seconds until one is to look again; never the same for two, or all would look at once."""
@@ -89,6 +101,7 @@ def _stream(
 
     async def stream(*arguments: Any) -> AsyncIterator[Any]:
         given, address = _asked(arguments)
+        news: Any = None
 
         async def next_part(kind: str, parts: Iterator[Any]) -> Any:
             with calling_from(address):
@@ -96,16 +109,28 @@ def _stream(
 
         with _told():
             throttle(given[0], address)
-            with followers, closing(verb.steps(studio, *given)) as parts:
+            with followers.joined(address), closing(verb.steps(studio, *given)) as parts:
                 part = await next_part("plans", parts)
                 while part is not None:
-                    if part:
-                        yield part
+                    news = part or news
+                    if news and _unread(arguments[-1]) < MOST_UNREAD:
+                        yield news
+                        news = None
                     else:
                         await asyncio.sleep(followers.pause())
                     part = await next_part("news", parts)
+                if news:
+                    yield news
 
     return stream
+
+
+def _unread(request: object) -> int:
+    """Parts of an answer that its caller has not read yet, of which Gradio would keep any number."""
+    if not isinstance(request, gr.Request) or request.request is None:
+        return 0
+    waiting = request.request.app.get_blocks()._queue.pending_messages_per_session
+    return waiting[request.session_hash].qsize() if request.session_hash in waiting else 0
 
 
 def _asked(arguments: Sequence[Any]) -> tuple[Sequence[Any], str]:

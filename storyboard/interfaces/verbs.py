@@ -38,6 +38,7 @@ from ..operations.arguments import (
     Regions,
     SceneId,
     Scenes,
+    Sought,
     SoundData,
     SoundFile,
     StoryId,
@@ -288,6 +289,14 @@ def meter(studio: Studio, owner: Owner, story: StoryId) -> Json:
     """The continuity meter: how alike every recurring mention looks to the first and the last time it was seen.
     Beside that, whether the scenes show their prompts and move, and what to look at again."""
     return studio.meter(owner, story, None)
+
+
+@for_programs()
+def find(studio: Studio, owner: Owner, story: StoryId, words: Sought) -> Json:
+    """Where in the film something is, the likeliest first: scene, frames and seconds, boxes as shares of the picture,
+    score, and of the first ones a preview with the box. No hits mean that it is not there. Knows the world of the
+    picture book."""
+    return studio.find(owner, story, words)
 
 
 @for_programs()

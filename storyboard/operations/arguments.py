@@ -34,6 +34,7 @@ Prompt = Annotated[str, Field(description="What the scene shows, in a sentence")
 Scenes = Annotated[list[str], Field(description="Ids of scenes; an empty list for all that are stale")]
 Place = Annotated[int, Field(description="A place among the scenes, from 0")]
 Word = Annotated[str, Field(description="A word or several, as written in the earlier scene's prompt")]
+Sought = Annotated[str, Field(description="What to look for in the film, such as: the robot waving")]
 WordOfScene = Annotated[WordRef, Field(description="A word of an earlier scene")]
 Changes = Annotated[Json, Field(description="JSON object of the settings to change")]
 NewId = Annotated[Key | None, Field(description="Id of the copy; one is made up for none"), PAGE_ONLY]

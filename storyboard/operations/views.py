@@ -143,12 +143,15 @@ def export_view(digest: str, suffix: str, title: str, format: str) -> View:
 
 
 def timeline_view(cut: Cut, story: Story) -> View:
-    """The film in seconds. captions: where they are, "none" for a film without any; each part has its own."""
+    """The film in seconds. captions: where they are, "none" for a film without any; each part has its own. passage:
+    what of a part's seam the part before loses (`out`), itself loses (`into`), and both show at once (`shared`)."""
     rate, where = cut.frames_per_second, story.film.captions if story.captions else "none"
     parts = [
-        {**_part_view(part), "start": start / rate, "seconds": length / rate, "seam": part.seam.model_dump(mode="json")}
-        for part, start, length in zip(cut.parts, cut.part_starts, cut.part_lengths, strict=True)
-    ]
+        {**_part_view(part), "start": start / rate, "seconds": length / rate,
+         "seam": part.seam.model_dump(mode="json"),
+         "passage": {name: frames / rate for name, frames in passage._asdict().items()}}
+        for part, start, length, passage in zip(cut.parts, cut.part_starts, cut.part_lengths, cut.passages, strict=True)
+    ]  # fmt: skip
     sounds = [
         {"kind": cue.kind, "url": media_url(cue.file, "m4a"), "start": cue.start, "seconds": cue.seconds,
          "skip": cue.part.skip, "speed": cue.part.speed, "level": cue.level, "fade_in": cue.fade_in,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -29,6 +28,7 @@ from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
 from ..store.library import Library
+from ..store.memory import Memory
 from ..store.pairs import PairStore
 from ..store.room import check_disk
 from ..store.schema import Head
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pipeline.text_filter import TextFilter
 
 MOST_ASSESSED = 8  # stories at once, for pages that wait
-MOST_STANDINGS = 1000  # stories
+MOST_STANDING_BYTES = 32 << 20  # of how the scenes of stories stand; those of the one in use stay
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
 MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
 MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
@@ -83,7 +83,7 @@ class Renderer:
         self.filter_cache = self._new_cache()
         self.meter = self._new_meter()
         self._loading, self._choosing = threading.Lock(), threading.Lock()
-        self._standings: OrderedDict[str, tuple[int, Assessed]] = OrderedDict()  # by story, of a revision
+        self._standings: Memory[str, tuple[int, Assessed]] = Memory(MOST_STANDING_BYTES)  # by story, of a revision
         self._assessing = StoryLocks()
         self._soon = ThreadPoolExecutor(MOST_ASSESSED, thread_name_prefix="standings")
         self._coming: dict[str, Future[Mapping[str, Standing]]] = {}  # by story
@@ -219,14 +219,12 @@ class Renderer:
     def _assessed(self, head: Head) -> Mapping[str, Standing]:
         with self._choosing:
             model, encoder, cache = self.model, self.encoder, self.filter_cache
-            _, before = self._standings.get(head.board.story.id, (-1, None))
+            _, before = self._standings.get(head.board.story.id) or (-1, None)
         found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder), before)
         with self._choosing:
             if cache is self.filter_cache:  # else another model was chosen meanwhile
-                self._standings[head.board.story.id] = (head.rev, Assessed(head.board, model, found))
-                self._standings.move_to_end(head.board.story.id)
-                while len(self._standings) > MOST_STANDINGS:
-                    self._standings.popitem(last=False)
+                now = Assessed(head.board, model, found)
+                self._standings.keep(head.board.story.id, (head.rev, now), now.bytes())
         return found
 
     def standings_soon(self, head: Head, patience: float = PATIENCE) -> Mapping[str, Standing] | None:
@@ -253,7 +251,7 @@ class Renderer:
 
     def known(self, head: Head) -> Mapping[str, Standing] | None:
         """How scenes stand if that is worked out already."""
-        rev, known = self._standings.get(head.board.story.id, (-1, None))
+        rev, known = self._standings.get(head.board.story.id) or (-1, None)
         return known.standings if known and rev == head.rev else None
 
     def plan(self, head: Head, scenes: Collection[str] | None = None) -> Plan:

@@ -1,16 +1,10 @@
-"""The page: one component that starts the application in `static/`, and the one function it calls."""
+"""The page: its layout, and what the server around it serves."""
 
 from __future__ import annotations
 
 import importlib
-import json
-import logging
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,62 +12,42 @@ from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from pipeline.errors import ThroughlineError
 
 from ..interfaces import http
-from ..interfaces.admission import Throttle, calling_from, sender
+from ..interfaces.admission import sender
 from ..interfaces.health import health
 from ..interfaces.pools import Pools, kind_of
-from ..interfaces.served import served
-from ..logs import event
 from ..operations.registry import PAGE
 from ..studio import Studio
+from .components.board import Board
+from .components.scripts import HEAD, STATIC, STYLES, scripts
 from .connections import be_impatient
+from .desk import QUIET, VERBS, Desk, Window, answer
 from .logins import Logins
+from .panels.film.dialog import Film
+from .panels.header import Header
+from .panels.keys import Keys
+from .panels.models import Models
+from .panels.panel import Page
+from .panels.side import Side
+from .panels.stories import Stories
 from .security import Guard, may_see
 from .theme import make_theme
 
-log = logging.getLogger(__name__)
+__all__ = ["HEAD", "STATIC", "STYLES", "VERBS", "answer", "build", "options", "serve_health", "serve_media"]
 
-STATIC = Path(__file__).parent / "static"
 WAITING_EVENTS = 64
-VERBS = PAGE.keys()  # what it may call
 MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
                "zip": "application/zip", "pdf": "application/pdf", "m4a": "audio/mp4",
                "srt": "application/x-subrip", "vtt": "text/vtt", "csv": "text/csv; charset=utf-8",
                "html": "text/html; charset=utf-8"}  # fmt: skip
-START = """
-const at = (name) => new URL('throughline/' + name, document.baseURI).href;
-const root = element.querySelector('.throughline');
-import(at('main.js')).then((app) => { root.replaceChildren(); app.mount(root, server, SERVED); });
-"""  # SERVED: what `storyboard.interfaces.served` gives
+DRAFTS = "throughline-fields"  # in a browser's storage, which is no secret to whoever uses that browser
 
 
-class Application(gr.HTML):
-    """The place where the application lives. What it shows comes from `call` alone."""
-
-    def __init__(self, call: Callable[..., Any], **options: Any) -> None:
-        super().__init__(
-            value=None,
-            html_template='<div class="throughline"><p class="loading">Opening the storyboard…</p></div>',
-            js_on_load=START.replace("SERVED", json.dumps(served(PAGE))),
-            apply_default_css=False,
-            server_functions=[call],
-            elem_id="application",
-            **options,
-        )
-
-    def preprocess(self, payload: object) -> None:
-        """Nothing that a browser says about it is read."""
-
-    def postprocess(self, value: object) -> None:
-        """Nothing is shown through its value."""
-
-
-class Page(gr.Blocks):
+class Served(gr.Blocks):
     """Served by a server that waits for nobody for ever."""
 
     def launch(self, *, prevent_thread_lock: bool = False, **options: Any) -> Any:  # type: ignore[override]
@@ -93,14 +67,42 @@ def _import_ahead() -> None:
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over `studio`."""
-    page: gr.Blocks = Page(title="Throughline", analytics_enabled=False, fill_width=True)
+    desk = Desk(studio)
+    blocks: gr.Blocks = Served(title="Throughline", analytics_enabled=False, fill_width=True)
+    with blocks:
+        http.offer(studio, desk.throttle)  # first: what programs call has its own name
+        with gr.Column(elem_classes="tl"):
+            header = Header(desk)
+            with gr.Row(elem_classes="desk"):
+                board = Board(_calls(desk), desk.served, elem_id="application", elem_classes="board")
+                side = Side(desk)
+            film, stories, models, keys = Film(desk), Stories(desk), Models(desk), Keys(desk)
+        here = gr.Textbox(visible=False)
+        drafts = gr.BrowserState({}, storage_key=DRAFTS, secret=DRAFTS)
+        panels = [header, side, film, stories, models, keys]
+        page = Page(desk, board, here, gr.State(Window()), drafts, panels)
+        for panel in panels:
+            panel.wire(page)
+        for overlay, button in (
+            (film, header.film),
+            (stories, header.stories),
+            (models, header.model),
+            (keys, header.keys),
+        ):
+            overlay.opens(page, button)
+        board.look(
+            page.repaint, page.looking, page.shown, **QUIET
+        )  # all follow the board: they show what is chosen there
+    blocks.queue(max_size=WAITING_EVENTS)
+    return blocks
 
-    throttle, pools = Throttle(), Pools()
+
+def _calls(desk: Desk) -> Any:
+    """What the board calls, which holds a thread of its pool while it works."""
+    pools = Pools()
 
     def respond(message: Any, address: str) -> Response:
-        admit = partial(throttle, address=address)
-        with calling_from(address):
-            return JSONResponse(answer(studio, message, admit))  # written here, not in the thread that all wait for
+        return JSONResponse(desk.answer(message, address))  # written here, not in the thread that all wait for
 
     async def call(message: Any, request: gr.Request | None = None) -> Response:
         verb = message.get("verb") if isinstance(message, dict) else None
@@ -108,43 +110,7 @@ def build(studio: Studio) -> gr.Blocks:
         kind = kind_of(str(verb), PAGE[str(verb)].slow) if known else "quick"
         return await pools.run(kind, respond, message, sender(request.scope) if request else "")
 
-    with page:
-        Application(call)
-        http.offer(studio, throttle)
-    page.queue(max_size=WAITING_EVENTS)
-    return page
-
-
-def answer(studio: Studio, message: Any, throttle: Callable[[object], None] = lambda owner: None) -> dict[str, Any]:
-    """The reply to {"verb": one of VERBS, "owner": ..., and its arguments}. Errors are one line for the user."""
-    verb = message.get("verb") if isinstance(message, dict) else None
-    known, began = isinstance(verb, str) and verb in VERBS, time.perf_counter()
-    reply = _reply(studio, message, throttle) if known else _refused("the page asked for something unknown: reload it")
-    if known and not (reply["ok"] and PAGE[str(verb)].often):  # those are told to the log only if they fail
-        took = round((time.perf_counter() - began) * 1000, 1)
-        event("call", verb=verb, story=_id_of(message), ok=reply["ok"], milliseconds=took, error=reply.get("error"))
-    return reply
-
-
-def _reply(studio: Studio, message: dict[str, Any], throttle: Callable[[object], None]) -> dict[str, Any]:
-    try:
-        throttle(message.get("owner"))
-        arguments = {name: value for name, value in message.items() if name != "verb"}
-        return {"ok": True, **getattr(studio, message["verb"])(**arguments)}
-    except ThroughlineError as error:
-        return _refused(" ".join(str(error).split()))
-    except Exception as error:  # the boundary to the browser, which is told no more than it needs
-        log.exception("a request failed")
-        return _refused(f"Something went wrong ({type(error).__name__}): try again")
-
-
-def _refused(error: str) -> dict[str, Any]:
-    return {"ok": False, "error": error}
-
-
-def _id_of(message: dict[str, Any]) -> str | None:
-    story = message.get("story")
-    return story[:64] if isinstance(story, str) else None
+    return call
 
 
 def options(studio: Studio) -> dict[str, Any]:
@@ -155,11 +121,11 @@ def options(studio: Studio) -> dict[str, Any]:
         return await pools.run("health", serve_health, studio)
 
     return {
-        "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
+        "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb", "head": HEAD,
         "footer_links": ["api"], "enable_monitoring": False, "max_threads": http.CALLS_AT_ONCE,
         "app_kwargs": {"exception_handlers": {RequestValidationError: _tell_shape},
                        "middleware": [Middleware(Guard), Middleware(Logins)],
-                       "routes": [Mount("/throughline", StaticFiles(directory=STATIC)),
+                       "routes": [scripts(),
                                   Route("/media/{name}", lambda request: serve_media(studio, request)),
                                   Route("/healthz", tell_health)]},
         "blocked_paths": [str(studio.folder)],

@@ -37,6 +37,7 @@ def make_theme() -> gr.themes.Base:
         block_label_text_color="*neutral_600",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_400",
+        block_title_text_color="*body_text_color",
         block_title_text_weight="600",
         body_text_color="*neutral_800",
         body_text_color_dark="*neutral_200",

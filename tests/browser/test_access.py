@@ -36,7 +36,7 @@ def bring(page: Page, screen: str) -> None:
         page.get_by_role("button", name="Pause the film").click()
     elif screen == "shelf":
         page.get_by_role("button", name="Stories").click()
-        page.get_by_role("button", name="New story").click()
+        page.get_by_role("button", name="New story").first.click()
     elif screen == "help":
         page.get_by_role("button", name="Keys").click()
     elif screen == "menu":
@@ -47,13 +47,15 @@ def bring(page: Page, screen: str) -> None:
         if screen == "remembers":
             panel.locator("[role=button].word", has_text=re.compile("^Mia$")).click()
             expect(panel.locator(".heat")).to_be_visible()
+        if screen == "whatif":
+            expect(panel.locator(".chips .gallery-item").first).not_to_be_empty()
 
 
 def details(page: Page, number: int) -> None:
     """Brings the panel up for a scene, wide or narrow."""
     if page.locator(".side").get_attribute("data-open") != "true":
         card(page, number).locator(".shot").click()
-    expect(page.locator(".panel h2")).to_have_text(f"Scene {number}")
+    expect(page.locator(".side h2")).to_have_text(f"Scene {number}")
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -123,12 +125,12 @@ def test_a_scene_is_set_and_rendered_by_keyboard_alone(guest: Visitor) -> None:
     story = guest.new_story(CAST[0], **FEW)
     page = guest.open(story)
     card(page, 1).focus()
-    tab_to(page, ".panel [role=tab][aria-selected=true]")
+    tab_to(page, ".side [role=tab][aria-selected=true]")
     press(page, "Home", "ArrowRight")
-    expect(page.locator(".panel [data-tab=remembers]")).to_be_focused()
-    expect(page.locator(".panel [data-tab=remembers]")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".side [data-tab-id=remembers]")).to_be_focused()
+    expect(page.locator(".side [data-tab-id=remembers]")).to_have_attribute("aria-selected", "true")
     press(page, "Home")
-    tab_to(page, ".panel .making .primary")
+    tab_to(page, ".side .acts .primary")
     press(page, "Enter")
     expect(card(page, 1)).to_have_attribute("data-state", "fresh")
     expect(page.locator(".spoken")).to_have_text("Scene 1 is rendered")
@@ -136,6 +138,16 @@ def test_a_scene_is_set_and_rendered_by_keyboard_alone(guest: Visitor) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     press(page, "Escape")
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+def test_it_is_not_far_from_a_card_to_the_panel(page: Page) -> None:
+    for number in (1, 4):
+        card(page, number).focus()
+        stops = 0
+        while not page.evaluate("document.activeElement.closest('.side') !== null"):
+            page.keyboard.press("Tab")
+            stops += 1
+            assert stops <= 12
 
 
 FOCUS = """() => {
@@ -242,7 +254,7 @@ UNCOVERED = """node => {
 def test_a_tab_of_the_sheet_begins_with_the_heading_of_the_scene(finger: Visitor, archive: str) -> None:
     page = finger.open(finger.rendered(archive))
     details(page, 3)
-    heading, side = page.locator(".panel h2"), page.locator(".side")
+    heading, side = page.locator(".side h2"), page.locator(".side")
     for name in ("scene", "remembers", "whatif", "scene", "scene"):
         tab(page, name)
         until(lambda: heading.evaluate(UNCOVERED))

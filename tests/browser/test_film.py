@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Download, Locator, Page, expect
 
+from storyboard.ui.panels.film.dialog import FORMATS
 from tests.browser.visitor import CAST, Visitor, card, expect_prompts, saved, until
 
 
@@ -31,8 +32,20 @@ def save(dialog: Locator, format: str) -> Download:
     """What a button of the film gives."""
     dialog.get_by_role("button", name="Pause the film").click()  # playing costs what writing needs
     with dialog.page.expect_download(timeout=60_000) as coming:
-        dialog.locator(f"[data-format='{format}']").click()
+        dialog.get_by_role("button", name=FORMATS[format], exact=True).click()
     return coming.value
+
+
+def seam(dialog: Locator, first: int) -> None:
+    """Looks at the seam after a scene."""
+    dialog.get_by_label("Seam", exact=True).click()
+    dialog.page.get_by_role("option", name=f"Seam between scenes {first} and {first + 1}").click()
+    expect(dialog.get_by_label("Seam", exact=True)).to_have_value(f"Seam between scenes {first} and {first + 1}")
+
+
+def join(dialog: Locator, first: int, kind: str) -> None:
+    seam(dialog, first)
+    dialog.get_by_role("radio", name=kind).check()
 
 
 def place(dialog: Locator) -> float:
@@ -73,23 +86,25 @@ def test_seams_change_the_film_and_last(guest: Visitor, page: Page) -> None:
     dialog.get_by_role("button", name="Pause the film").click()
     bar = dialog.get_by_role("slider", name="Place in the film")
     whole = float(bar.get_attribute("max") or 0)
-    dialog.get_by_role("combobox", name="Seam between scenes 1 and 2").select_option("Cross-fade")
+    join(dialog, 1, "Cross-fade")
     until(lambda: float(bar.get_attribute("max") or 0) < whole - 0.3)
-    dialog.get_by_role("combobox", name="Seam between scenes 2 and 3").select_option("Dip to black")
+    join(dialog, 2, "Dip to black")
     bar.fill("0.9")  # in the middle of the cross-fade: two clips show
     expect(dialog.locator("video:not([hidden])")).to_have_count(2)
     start = 2 * 9 / 8 - 0.5
-    bar.fill(f"{start:.2f}")
-    expect(dialog.locator(".black")).to_have_css("opacity", re.compile(r"^(1|0\.9)"))
-    lasts = dialog.locator(".seams li").first.get_by_role("slider", name="Lasts")
+    bar.fill(f"{start - 0.05:.2f}")  # the frame before the next scene is black, as in the export
+    expect(dialog.locator(".black")).to_have_css("opacity", "1")
+    seam(dialog, 1)
+    lasts = dialog.get_by_role("slider", name="range slider for Lasts")
+    expect(lasts).to_have_value("0.5")
     lasts.fill("0.2")
-    lasts.blur()
     until(lambda: guest.story(guest.opened[-1])["scenes"][1]["seam"] == {"kind": "cross-fade", "seconds": 0.2})
     saved(page)
     page.reload()
     dialog = film(page)
-    expect(dialog.get_by_role("combobox", name="Seam between scenes 1 and 2")).to_have_value("cross-fade")
-    expect(dialog.get_by_role("combobox", name="Seam between scenes 2 and 3")).to_have_value("dip to black")
+    expect(dialog.get_by_role("radio", name="Cross-fade")).to_be_checked()
+    seam(dialog, 2)
+    expect(dialog.get_by_role("radio", name="Dip to black")).to_be_checked()
     close(dialog)
 
 
@@ -97,7 +112,7 @@ def test_captions_are_the_prompts(page: Page) -> None:
     dialog = film(page)
     dialog.get_by_role("button", name="Pause the film").click()
     expect(dialog.locator(".caption")).to_be_hidden()
-    dialog.get_by_text("Captions", exact=True).click()
+    dialog.get_by_role("checkbox", name="Captions").check()
     dialog.get_by_role("slider", name="Place in the film").fill("0.2")
     expect(dialog.locator(".caption")).to_have_text(CAST[0])
     dialog.locator(".marks").get_by_role("button", name=re.compile("^Scene 2:")).click()
@@ -105,14 +120,14 @@ def test_captions_are_the_prompts(page: Page) -> None:
     close(dialog)
     page.get_by_role("button", name="Undo: story settings").click()
     dialog = film(page)
-    expect(dialog.get_by_role("switch", name="Captions")).not_to_be_checked()
+    expect(dialog.get_by_role("checkbox", name="Captions")).not_to_be_checked()
     close(dialog)
 
 
 def test_scenes_without_a_take_are_left_out(guest: Visitor, page: Page) -> None:
     card(page, 1).get_by_role("button", name="Duplicate scene 1").click()
     dialog = film(page)
-    expect(dialog.locator(".missing")).to_have_text("1 scene without a take is left out.")
+    expect(dialog.locator(".missing .words-line")).to_contain_text("1 scene without a take is left out.")
     expect(dialog.locator(".marks b")).to_have_text(["1", "3", "4", "5", "6"])
     close(dialog)
     dialog = film(guest.open(guest.new_story("A")))

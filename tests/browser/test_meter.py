@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from storyboard.media.video import write_video
-from tests.browser.visitor import Visitor, tab, until
+from tests.browser.visitor import Visitor, tab, table, until
 from tests.storyboard.conftest import gradient
 
 FIRST = 240_000  # milliseconds: before anything is measured the model is loaded and its scales are made
@@ -35,37 +35,40 @@ def meter(guest: Visitor, sample: dict[str, Any]) -> Iterator[Locator]:
     """The tab on scene 3, when all is measured."""
     page = guest.open(guest.story(sample["id"]))
     panel = tab(page, "meter", 3)
-    expect(panel.locator(".story-meter")).to_be_visible(timeout=FIRST)
-    expect(panel.get_by_role("status")).to_be_hidden(timeout=FIRST)
+    expect(panel.locator(".of-story")).to_be_visible(timeout=FIRST)
+    expect(panel.get_by_text("to go …")).to_have_count(0, timeout=FIRST)
     yield panel
 
 
+def rows(meter: Locator, name: str) -> list[list[str]]:
+    return table(meter.locator(f".{name}"))
+
+
+def cell(meter: Locator, name: str, row: int, column: int) -> Locator:
+    return meter.locator(f".{name} .virtual-row").nth(row).locator("[role=gridcell]").nth(column)
+
+
 def test_the_scene_and_the_story(guest: Visitor, meter: Locator, sample: dict[str, Any]) -> None:
-    scene = meter.get_by_role("region", name="Continuity of this scene")
-    expect(scene.locator(".sum")).to_have_text(re.compile(r"^\d+% held"))
-    mia = scene.locator(".mentions li").first
-    expect(mia.locator(".who b")).to_have_text("Mia")
-    expect(mia.locator(".gauge").first).to_have_text(re.compile(r"As in scene 1\d+%"))
-    expect(scene.locator(".figures .gauge .name")).to_have_text(["Shows its prompt", "Moves"])
-    story = meter.get_by_role("region", name="Continuity of the story")
+    expect(meter.locator(".sum .words-line")).to_have_text(re.compile(r"^\d+% held"))
+    own = until(lambda: rows(meter, "mentions"))
+    assert own[0][0] == "Mia" and re.fullmatch(r"\d+% as in scene 1", own[0][2]), own
+    assert [row[0] for row in own[-2:]] == ["Shows its prompt", "Moves"]
     numbers = [str(number) for number, _ in enumerate(sample["scenes"], 1)]
-    expect(story.locator("thead button")).to_have_text(numbers)
-    expect(story.locator("tbody th[scope=row]").first).to_have_text("Mia")
-    names = story.locator("tbody th[scope=row]").all_inner_texts()
-    assert names[-5:] == ["Prompt", "Motion", "Contrast", "Saturation", "Sharpness"]
-    cells = story.locator("tbody tr").first.locator("td")
-    assert cells.nth(0).inner_text() == "●" and cells.nth(2).inner_text().isdigit()
-    line = story.get_by_role("img", name=re.compile(r"^Contrast over the usual: scene 1 \d+%, scene 2 \d+%"))
-    expect(line.locator("circle")).to_have_count(len(numbers))
+    story = until(lambda: rows(meter, "story-meter"))
+    heads = meter.locator(".story-meter thead th .header").all_inner_texts()
+    assert [head.strip() for head in heads] == ["What", *numbers]
+    assert story[0][0] == "Mia" and [row[0] for row in story[-2:]] == ["Prompt", "Motion"]
+    assert story[0][1] == "●" and story[0][3].isdigit()
+    expect(meter.locator(".drift")).to_be_visible()
 
 
 def test_numbers_lead_to_their_scenes(guest: Visitor, meter: Locator) -> None:
-    meter.locator("thead button", has_text="5").click()
-    expect(guest.page.locator(".panel h2")).to_have_text("Scene 5")
+    cell(meter, "story-meter", 0, 5).click()
+    expect(guest.page.locator(".side h2")).to_have_text("Scene 5")
     meter = tab(guest.page, "meter")
-    expect(meter.locator("thead [aria-current=true]")).to_have_text("5")
-    meter.locator(".mentions .to-scene").first.click()
-    expect(guest.page.locator(".panel h2")).not_to_have_text("Scene 5")
+    until(lambda: "as in scene" in rows(meter, "mentions")[0][2])
+    cell(meter, "mentions", 0, 2).click()
+    expect(guest.page.locator(".side h2")).not_to_have_text("Scene 5")
 
 
 def test_a_still_is_warned_of_until_it_is_undone(
@@ -73,12 +76,14 @@ def test_a_still_is_warned_of_until_it_is_undone(
 ) -> None:
     fourth = sample["scenes"][3]["id"]
     guest.call("import_clip", story=sample["id"], scene=fourth, data=still)
-    warning = meter.locator(".warning", has_text="Scene 4")
+    warning = meter.locator(".warnings button", has_text="Scene 4")
     expect(warning).to_contain_text("nothing moves", timeout=FIRST)
     warning.click()
-    expect(guest.page.locator(".panel h2")).to_have_text("Scene 4")
-    expect(meter.locator(".figures .gauge[data-poor]").last).to_contain_text("Moves")
-    expect(meter.locator(".sum")).to_have_text(re.compile("^0% held"))
+    expect(guest.page.locator(".side h2")).to_have_text("Scene 4")
+    expect(meter.locator(".sum .words-line")).to_have_text(re.compile("^0% held"))
+    own = rows(meter, "mentions")
+    assert own[-1][0] == "Moves"
+    expect(cell(meter, "mentions", len(own) - 1, 1)).to_have_attribute("style", re.compile("background"))
     first = sample["scenes"][3]["takes"][0]["id"]
     guest.edit(sample["id"], "choose_take", scene=fourth, take=first)
     expect(warning).to_have_count(0)
@@ -88,15 +93,15 @@ def test_nothing_to_measure_yet(guest: Visitor) -> None:
     page = guest.open(guest.new_story("Mia is dancing.", title="Empty"))
     panel = tab(page, "meter", 1)
     expect(panel).to_contain_text("Nothing to measure yet")
-    expect(panel.locator(".story-meter")).to_be_hidden()
+    expect(panel.locator(".of-story")).to_be_hidden()
 
 
 def test_it_fits_a_phone(finger: Visitor) -> None:
     story = finger.call("open_sample", name="two-actors-change-places")["story"]
     page: Page = finger.open(story)
     page.locator(".slot").nth(3).locator(".details").click()
-    page.locator(".panel [role=tab][data-tab=meter]").click()
-    expect(page.locator(".story-meter")).to_be_visible(timeout=FIRST)
+    page.locator(".side [role=tab][data-tab-id=meter]").click()
+    expect(page.locator(".of-story")).to_be_visible(timeout=FIRST)
     wide = "node => node.scrollWidth <= node.clientWidth"
     until(lambda: page.locator(".side").evaluate(wide))
     assert page.evaluate("document.documentElement.scrollWidth") == 390

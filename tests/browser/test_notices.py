@@ -45,8 +45,8 @@ def test_a_repair_is_told_until_it_is_dismissed(browser: Browser, tmp_path: Path
             visitor.page.reload()
             expect(visitor.page.get_by_role("textbox", name="Title of the story")).to_have_value("Film")
             expect(notice).to_be_hidden()
+            assert visitor.problems == []
+            visitor.leave()
         finally:
             app.terminate()
             app.wait(30)
-    assert visitor.problems == []
-    visitor.leave()

@@ -1,11 +1,14 @@
 """The Scene tab: every control makes its edit, and the edit outlasts a reload."""
 
 import base64
+import io
 import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
@@ -14,7 +17,7 @@ Find = Callable[[Locator], Locator]
 
 
 def slider(name: str) -> Find:
-    return lambda panel: panel.get_by_role("slider", name=name, exact=True)
+    return lambda panel: panel.get_by_role("slider", name=f"range slider for {name}", exact=True)
 
 
 def press(find: Find, key: str, times: int = 1) -> Callable[[Locator], None]:
@@ -52,7 +55,7 @@ def radio(name: str) -> Find:
 
 
 def lock(panel: Locator) -> Locator:
-    return panel.get_by_role("switch", name="Lock this scene")
+    return panel.get_by_role("checkbox", name="Lock this scene")
 
 
 def value(find: Find, wanted: str) -> Callable[[Locator], None]:
@@ -168,35 +171,39 @@ def test_the_viewer_plays(page: Page) -> None:
     until(lambda: video.evaluate("video => video.paused"))
 
 
+def captions(shelf: Locator) -> Locator:
+    """What stands under each take."""
+    return shelf.locator(".takes-shelf .caption-label")
+
+
 def test_regenerating_gives_another_take_of_another_seed(page: Page) -> None:
     panel = tab(page, "scene", 2)
     panel.get_by_role("button", name="Another take").click()
     shelf = tab(page, "takes")
-    expect(shelf.locator(".take")).to_have_count(2)
-    expect(shelf.locator(".take").first.locator("b")).to_have_text("Take 2")
-    expect(shelf.locator(".take[data-chosen=true] b")).to_have_text("Take 2")
-    seeds = [re.search(r"seed\s(\d+)", text) for text in shelf.locator(".facts").all_text_contents()]
+    expect(captions(shelf)).to_have_count(2)
+    expect(captions(shelf)).to_have_text([re.compile("Take 1"), re.compile("Take 2.*chosen")])
+    seeds = [re.search(r"seed\s(\d+)", text) for text in captions(shelf).all_text_contents()]
     assert seeds[0] and seeds[1] and seeds[0][1] != seeds[1][1]
 
 
 def test_takes_are_chosen_compared_and_deleted(page: Page) -> None:
     tab(page, "scene", 1).get_by_role("button", name="Another take").click()
     shelf = tab(page, "takes")
-    expect(shelf.locator(".take")).to_have_count(2)
+    expect(captions(shelf)).to_have_count(2)
     expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
-    shelf.get_by_role("button", name="Take 1: choose it").click()
-    expect(shelf.locator(".take[data-chosen=true] b")).to_have_text("Take 1")
+    shelf.locator(".takes-shelf button.thumbnail-item").first.click()
+    expect(captions(shelf).first).to_have_text(re.compile("Take 1.*chosen"))
     expect(card(page, 3).locator(".badge").first).to_have_text("Fresh")
-    for number in (1, 2):
-        shelf.get_by_role("button", name=f"Compare take {number}").click()
-    halves = shelf.locator(".compare .half")
+    shelf.get_by_label("Compare the chosen take with").click()
+    page.get_by_role("option", name="Take 2").click()
+    halves = shelf.locator(".pair .half")
     expect(halves.locator("figcaption")).to_have_text([re.compile("Take 1"), re.compile("Take 2")])
-    in_step(shelf.locator(".compare"))
+    in_step(shelf.locator(".pair"))
     shelf.get_by_role("button", name="Delete take 2").click()
-    expect(shelf.locator(".take")).to_have_count(1)
-    expect(shelf.locator(".compare")).to_be_hidden()
+    expect(captions(shelf)).to_have_count(1)
+    expect(shelf.locator(".pair")).to_be_hidden()
     page.locator(".toast").get_by_role("button", name="Undo").click()
-    expect(shelf.locator(".take")).to_have_count(2)
+    expect(captions(shelf)).to_have_count(2)
 
 
 def in_step(pair: Locator) -> None:
@@ -226,7 +233,7 @@ def test_an_imported_clip_becomes_history(guest: Visitor, page: Page) -> None:
     file = {"name": "mine.mp4", "mimeType": "video/mp4", "buffer": clip}
     panel.locator("input[type=file]").set_input_files(files=[file])
     expect(page.locator(".toast", has_text="mine.mp4 is this scene now")).to_be_visible()
-    expect(tab(page, "takes").locator(".take[data-chosen=true] .facts")).to_contain_text("your clip")
+    expect(captions(tab(page, "takes")).last).to_have_text(re.compile("your clip.*chosen"))
     expect(card(page, 1).locator(".badge").first).to_have_text("Fresh")
     expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
     expect(card(page, 3).locator(".memory")).to_contain_text("Mia")
@@ -235,10 +242,31 @@ def test_an_imported_clip_becomes_history(guest: Visitor, page: Page) -> None:
 def test_what_is_no_clip_is_refused_with_what_to_do(page: Page) -> None:
     panel = tab(page, "scene", 1)
     for name, kind, told in (
-        ("notes.txt", "text/plain", "notes.txt is not a video: choose an MP4, WebM, MOV or GIF file."),
+        (
+            "notes.txt",
+            "text/plain",
+            "notes.txt is no video or picture: choose an MP4, WebM, MOV or GIF file, or a picture.",
+        ),
         ("broken.mp4", "video/mp4", "broken.mp4"),
     ):
         file = {"name": name, "mimeType": kind, "buffer": b"nothing of the kind"}
         panel.locator("input[type=file]").set_input_files(files=[file])
         expect(page.locator(".toast[data-kind=error]", has_text=told)).to_be_visible()
-    expect(tab(page, "takes").locator(".take")).to_have_count(1)
+    expect(captions(tab(page, "takes"))).to_have_count(1)
+
+
+def test_a_picture_is_cut_where_one_says(guest: Visitor, page: Page) -> None:
+    panel = tab(page, "scene", 1)
+    panel.get_by_role("radio", name="Fill").check()
+    across = panel.get_by_role("slider", name="range slider for Cut across")
+    across.fill("100")
+    content = io.BytesIO()
+    halves = np.zeros((96, 288, 3), np.uint8)  # twice as wide as the frame: black on the left, white on the right
+    halves[:, 144:] = 255
+    Image.fromarray(halves).save(content, "PNG")
+    file = {"name": "halves.png", "mimeType": "image/png", "buffer": content.getvalue()}
+    panel.locator("input[type=file]").set_input_files(files=[file])
+    expect(page.locator(".toast", has_text="halves.png is this scene now")).to_be_visible()
+    take = guest.story(guest.opened[-1])["scenes"][0]["takes"][-1]
+    kept = np.asarray(Image.open(io.BytesIO(base64.b64decode(guest.download(take["keyframe"])))).convert("L"))
+    assert kept.mean() > 250, "the right half alone is kept"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import EMBEDDED
-from tests.browser.visitor import Visitor, until
+from tests.browser.visitor import Visitor, table, until
 
 
 @pytest.fixture
@@ -17,27 +17,35 @@ def picker(guest: Visitor, page: Page) -> Iterator[Locator]:
     story = guest.opened[-1]
     before = guest.call("poll", story=story)["model"]["name"]
     page.get_by_role("button", name="Model:").click()
-    yield page.locator("dialog.models")
+    yield page.get_by_role("dialog", name="Model")
     if guest.call("poll", story=story)["model"]["name"] != before:
         guest.call("choose_model", story=story, name=before)
     until(lambda: (found := guest.call("poll", story=story)["model"])["name"] == before and not found["coming"])
 
 
+def rows(picker: Locator) -> list[list[str]]:
+    """Of the list of models: title, state, what it needs."""
+    return table(picker.locator(".model-list"))
+
+
 def test_each_model_says_what_it_needs_and_whether_it_can_run_here(picker: Locator) -> None:
-    models = picker.locator("li.model")
-    expect(picker.locator("li.model[data-current=true]")).to_have_count(1)
-    assert models.count() > 1
-    for model in models.all():
-        assert model.locator("h3").inner_text() and model.locator(".model-facts li").count()
-        usable, refused = (model.get_by_role("button").count(), model.locator(".model-why").count())
-        assert usable + refused + (model.get_attribute("data-current") == "true") == 1, model.inner_text()
+    models = until(lambda: rows(picker))
+    assert len(models) > 1 and sum(state.strip() == "In use" for _, state, _ in models) == 1
+    for title, state, needs in models:
+        assert title.strip() and needs.strip(), models
+        assert ("can't run here" in needs) == (state.strip() == "Not for this machine"), models
 
 
 def test_what_is_no_model_is_refused_in_a_line_and_the_former_stays(picker: Locator) -> None:
-    picker.get_by_label("Another one").fill("/nowhere/at-all")
-    picker.get_by_role("button", name="Use this model of your own").click()
-    expect(picker.get_by_role("status")).to_contain_text("/nowhere/at-all")
-    expect(picker.locator("li.model[data-current=true] h3")).to_contain_text("In use")
+    use(picker, "/nowhere/at-all")
+    expect(picker.locator(".model-status [role=status]")).to_contain_text("/nowhere/at-all")
+    assert "In use" in [state.strip() for _, state, _ in rows(picker)]
+
+
+def use(picker: Locator, name: str) -> None:
+    picker.get_by_label("Another one").fill(name)
+    picker.get_by_label("Another one").press("Enter")
+    picker.get_by_role("button", name="Use this model").click()
 
 
 def test_another_folder_is_loaded_and_its_scenes_are_stale(picker: Locator, page: Page, tmp_path: Path) -> None:
@@ -45,8 +53,7 @@ def test_another_folder_is_loaded_and_its_scenes_are_stale(picker: Locator, page
     config = other / "scheduler" / "scheduler_config.json"
     config.write_text(config.read_text() + "\n")  # another model, by its files
     expect(page.locator("article[data-state=fresh]")).to_have_count(5)
-    picker.get_by_label("Another one").fill(str(other))
-    picker.get_by_role("button", name="Use this model of your own").click()
+    use(picker, str(other))
     expect(page.get_by_role("button", name="Model: my-model")).to_be_visible()
-    expect(picker.get_by_role("status")).to_be_hidden()
+    expect(picker.locator(".model-status [role=status]")).to_be_hidden()
     expect(page.locator("article[data-state=fresh]")).to_have_count(0)

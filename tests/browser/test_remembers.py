@@ -30,7 +30,9 @@ def test_every_past_prompt_is_there_with_its_marks(page: Page) -> None:
         kind(memory, scene, text, "kept")
     for scene, text in ((1, "playground"), (3, "snow")):
         kind(memory, scene, text, "dropped")
-    expect(memory.locator(".summary")).to_have_text(re.compile(r"Remembers \d+ words of 4 of 4 earlier scenes"))
+    expect(memory.locator(".summary .words-line")).to_have_text(
+        re.compile(r"Remembers \d+ words of 4 of 4 earlier scenes")
+    )
     strength_of = "words => words.map(word => word.style.getPropertyValue('--score'))"
     strengths = memory.locator(".past .word.kept").evaluate_all(strength_of)
     assert all(0 <= float(strength) <= 1 for strength in strengths)
@@ -42,7 +44,7 @@ def test_why_by_hover_and_by_keyboard(page: Page) -> None:
     expect(tip(page)).to_have_text(re.compile("^Kept: .*“Mia”"))
     word(memory, 1, "playground").hover()
     expect(tip(page)).to_have_text(re.compile("^Dropped: "))
-    memory.locator("p.own").hover()
+    memory.locator(".summary .words-line").hover()
     expect(tip(page)).to_be_hidden()
     first = word(memory, 1, "Mia")
     first.press("Tab")  # the focus is a keyboard's from now on
@@ -82,7 +84,7 @@ def test_a_word_is_muted_by_click_and_by_key(page: Page) -> None:
     word(memory, 1, "Mia").click()
     memory.locator(".inspector").get_by_role("radio", name="Mute").check()
     kind(memory, 1, "Mia", "muted")
-    expect(memory.locator(".summary")).to_have_text("Remembers nothing of the 2 earlier scenes")
+    expect(memory.locator(".summary .words-line")).to_have_text("Remembers nothing of the 2 earlier scenes")
     page.get_by_role("button", name="Undo: mute").click()
     kind(memory, 1, "Mia", "kept")
     word(memory, 1, "Mia").focus()
@@ -98,7 +100,7 @@ def test_a_whole_scene_is_forgotten(page: Page) -> None:
     memory = tab(page, "remembers", 3)
     memory.get_by_text("Forget").first.click()
     expect(memory.locator(".past[data-muted=true]")).to_have_count(1)
-    expect(memory.locator(".summary")).to_have_text("Remembers nothing of the 2 earlier scenes")
+    expect(memory.locator(".summary .words-line")).to_have_text("Remembers nothing of the 2 earlier scenes")
     expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
     saved(page)
     page.reload()
@@ -125,7 +127,7 @@ def test_the_threshold_marks_while_it_moves(guest: Visitor, page: Page) -> None:
     story = guest.opened[-1]
     memory = tab(page, "remembers", 5)
     kind(memory, 1, "Mia", "kept")
-    slider = memory.get_by_role("slider", name="Similarity needed to be kept")
+    slider = memory.get_by_role("slider", name="range slider for Similarity needed to be kept")
     times: list[Any] = [page.evaluate(MOVE, [slider.element_handle(), value]) for value in (0, 1, 0, 1, 0, 1, 0)]
     assert all(times), times
     assert sorted(times)[len(times) // 2] < 100, times
@@ -135,7 +137,7 @@ def test_the_threshold_marks_while_it_moves(guest: Visitor, page: Page) -> None:
     saved(page)
     page.reload()
     memory = tab(page, "remembers", 5)
-    expect(memory.get_by_role("slider", name="Similarity needed to be kept")).to_have_value("0")
+    expect(memory.get_by_role("slider", name="range slider for Similarity needed to be kept")).to_have_value("0")
     memory.get_by_role("button", name="Default").click()
     kind(memory, 1, "playground", "dropped")
 
@@ -182,7 +184,7 @@ def test_the_diagram_says_who_feeds_whom(page: Page) -> None:
     expect(diagram.locator(".feeds")).to_have_text("Remembers Mia in a red coat of scene 1. Remembered by scene 5.")
     expect(diagram.locator(".arc[data-side=in] title")).to_have_text("Scene 3 remembers Mia in a red coat of scene 1")
     diagram.get_by_role("button", name="Scene 4").click()
-    expect(page.locator(".panel h2")).to_have_text("Scene 4")
+    expect(page.locator(".side h2")).to_have_text("Scene 4")
     expect(diagram.locator(".feeds")).to_contain_text("robot of scene 2")
     expect(card(page, 2)).to_have_attribute("data-feeds", "true")
 
@@ -190,5 +192,7 @@ def test_the_diagram_says_who_feeds_whom(page: Page) -> None:
 def test_scenes_with_nothing_to_remember_say_so(guest: Visitor) -> None:
     page = guest.open(guest.new_story(CAST[0], ""))
     memory = tab(page, "remembers", 1)
-    expect(memory.locator(".nothing .title")).to_have_text("Nothing to remember yet")
-    expect(tab(page, "remembers", 2).locator(".nothing .title")).to_have_text("This scene has no prompt yet")
+    expect(memory.locator(".nothing-box .words-line")).to_contain_text("Nothing to remember yet")
+    expect(tab(page, "remembers", 2).locator(".nothing-box .words-line")).to_contain_text(
+        "This scene has no prompt yet"
+    )

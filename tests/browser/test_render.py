@@ -38,7 +38,7 @@ def test_the_plan_in_a_sentence_and_what_it_takes(guest: Visitor) -> None:
 def test_the_estimate_is_learned_from_renders(page: Page) -> None:
     card(page, 2).get_by_role("button", name="Duplicate scene 2").click()
     expect(page.locator(".plan-line")).to_have_text(re.compile(r"^Render 3 scenes: 3, .+, about (a second|\d+ s)\.$"))
-    expect(page.locator(".settings .making [role=status]")).to_have_text(re.compile(r"^About (a second|\d+ s)$"))
+    expect(page.locator(".side .acts [role=status]")).to_have_text(re.compile(r"^About (a second|\d+ s)$"))
 
 
 def test_rendering_one_renders_what_it_needs(guest: Visitor) -> None:
@@ -134,7 +134,8 @@ STREAM = """() => {
   const frame = () => {
     if (!window.watching) return;
     if (document.querySelector('.card[data-state=running] .shot img[src^="data:"]')) {
-      const parts = document.querySelectorAll('.slot, .shot, .prompt, .tools, .planbar, .topbar, .tabs, .screen');
+      const all = '.slot, .shot, .prompt, .tools, .planbar, .topbar, .tab-wrapper, .screen';
+      const parts = document.querySelectorAll(all);
       seen.add(JSON.stringify([...parts].map(part => {
         const {x, y, width, height} = part.getBoundingClientRect();
         return [part.className, x, y, width, height].map(value => value.toFixed?.(1) ?? value);

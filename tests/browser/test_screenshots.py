@@ -34,11 +34,11 @@ def test_screenshots(guest: Visitor, archive: str, screenshots: Path, width: int
         bring(page, panel)
         if panel == "takes" and width > 390:
             shelf = tab(page, "takes", 1)
-            for button in shelf.get_by_role("button", name="Compare").all():
-                button.click()
+            shelf.get_by_label("Compare the chosen take with").click()
+            page.get_by_role("option").first.click()
         if panel == "whatif":
             tab(page, "whatif", 3 if width > 390 else 0).get_by_role("button", name="Without any history").click()
-            expect(page.locator(".result .pair")).to_be_visible()
+            expect(page.locator(".side .pair")).to_be_visible()
         until(lambda: page.evaluate(STILL))
         page.screenshot(path=screenshots / f"{panel}-{width}-{theme}.png")
         if panel in ("film", "shelf"):

@@ -1,5 +1,6 @@
 """The strip: cards and what they say, writing in place, adding, duplicating, deleting."""
 
+import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,6 +169,27 @@ def test_duplicate(page: Page) -> None:
     expect_prompts(page, *CAST[:2], *CAST[1:])
     badge(page, 3, "Not rendered")
     expect(card(page, 3)).to_be_focused()
+
+
+DROP = """([selector, content]) => {
+  const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], 'mine.mp4', {type: 'video/mp4'}));
+  const drop = new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true});
+  document.querySelector(selector).dispatchEvent(drop);
+}"""
+
+
+def test_what_is_dropped_on_the_board_becomes_a_scene(guest: Visitor, page: Page) -> None:
+    story = guest.story(guest.opened[-1])
+    clip = guest.download(story["scenes"][1]["takes"][0]["clip"])
+    page.evaluate(DROP, [f".slot[data-id='{story['scenes'][1]['id']}'] .shot", clip])
+    expect_prompts(page, CAST[0], "", *CAST[1:])
+    until(lambda: guest.story(story["id"])["scenes"][1]["takes"])
+    assert guest.story(story["id"])["scenes"][1]["takes"][0]["source"] == "imported"
+    page.evaluate(DROP, [".slot-add", base64.b64encode(b"no clip").decode()])
+    expect(page.locator(".toast[data-kind=error]")).to_contain_text("mine.mp4")
+    expect(page.locator(".slot")).to_have_count(6)
 
 
 def test_delete_and_undo(page: Page) -> None:

@@ -61,10 +61,10 @@ def test_hostile_text_never_runs(guest: Visitor, archive: str) -> None:
     expect(memory.locator(".past p.words").first).to_have_text(f"Mia {HOSTILE} robot")
     memory.locator(".word").first.hover()
     page.get_by_role("button", name="Film").first.click()
-    expect(page.locator("dialog.film .caption")).to_have_text(f"Mia {HOSTILE} robot")
+    expect(page.locator(".overlay.film .caption")).to_have_text(f"Mia {HOSTILE} robot")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Stories").click()
-    expect(page.locator(".shelf-item b").first).to_have_text(HOSTILE)
+    expect(page.locator(".shelf-list.stories .caption-label").first).to_contain_text(HOSTILE)
     page.keyboard.press("Escape")
     card(page, 1).get_by_role("button", name="Render: scene 1").click()
     expect(card(page, 1)).to_have_attribute("data-state", re.compile("fresh|failed"))
@@ -121,15 +121,15 @@ def test_a_negative_prompt_that_is_too_long_stays_as_a_draft(guest: Visitor) -> 
     tab(page, "scene", 1).get_by_label("Negative prompt").fill(LONG)
     page.locator("h1").click()
     reason = re.compile("^Not saved: negative prompt has 102 tokens")
-    expect(page.locator(".panel .room")).to_have_text(reason)
+    expect(page.locator(".side .room-box .words-line")).to_have_text(reason)
     page.reload()
     box = tab(page, "scene", 1).get_by_label("Negative prompt")
     expect(box).to_have_value(LONG)
-    expect(page.locator(".panel .room")).to_have_text(reason)
+    expect(page.locator(".side .room-box .words-line")).to_have_text(reason)
     box.fill("rain")
     page.locator("h1").click()
     saved(page)
-    expect(page.locator(".panel .room")).to_be_hidden()
+    expect(page.locator(".side .room-box .words-line")).to_be_hidden()
 
 
 def test_a_new_story_with_a_long_scene_stays_in_its_form(guest: Visitor) -> None:
@@ -138,7 +138,7 @@ def test_a_new_story_with_a_long_scene_stays_in_its_form(guest: Visitor) -> None
     page.get_by_role("button", name="Stories").click()
     page.get_by_role("button", name="New story").click()
     page.get_by_role("textbox", name="Scenes").fill(script)
-    room = page.locator(".shelf-form .room")
+    room = page.locator(".overlay .room-box .words-line")
     expect(room).to_have_text(re.compile("^Scene 2: 102 tokens, at most 64 are possible: about 38 words too many"))
     page.get_by_role("button", name="Start").click()
     expect(room).to_have_text(re.compile("^Not saved: scene 2: prompt has 102 tokens"))
@@ -158,7 +158,7 @@ def test_a_scene_that_came_too_long_says_so_and_the_others_are_planned(guest: Vi
     expect(page.locator(".plan-line")).to_contain_text("Scene 2 can't be rendered: prompt has 102 tokens")
     expect(card(page, 1)).to_have_attribute("data-state", "fresh")
     tab(page, "scene", 2)
-    expect(page.locator(".panel-head .state")).to_have_text("can’t be rendered")
+    expect(page.locator(".panel-head .stands .words-line")).to_have_text("can’t be rendered")
 
 
 def with_prompt(archive: str, number: int, prompt: str) -> str:
@@ -194,7 +194,7 @@ def test_what_failed_says_why_in_the_panel(guest: Visitor) -> None:
     panel = tab(page, "scene", 1)
     panel.get_by_role("button", name="Render this scene").click()
     told = re.compile("^Failed: height is 100: expected a multiple of")
-    expect(panel.locator(".making [role=status]")).to_have_text(told)
+    expect(panel.locator(".acts [role=status]")).to_have_text(told)
 
 
 # --- a server that does not answer ---

@@ -41,7 +41,7 @@ class Server:
         body = {"session_hash": "test", "component_id": number, "fn_name": "call", "data": message}
         request = Request(f"{self.url}gradio_api/component_server", json.dumps(body).encode())
         request.add_header("Content-Type", "application/json")
-        with urlopen(request, timeout=60) as reply:
+        with urlopen(request, timeout=SECONDS) as reply:
             return dict(json.load(reply))
 
 
@@ -120,12 +120,14 @@ class Visitor:
         if query or self.page.url == "about:blank":  # the page opens the story that was changed last
             self.page.goto(self.server.url + query)
             ready(self.page)
-        self.page.evaluate("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
+        if self.page.locator(".overlay").count():
+            self.page.keyboard.press("Escape")
+            expect(self.page.locator(".overlay")).to_have_count(0)
         self.page.get_by_role("button", name="Stories").click()
-        item = self.page.locator(f".shelf-item[data-id='{story['id']}']")
-        item.locator(".shelf-open").click()
-        expect(self.page.locator("dialog.shelf")).to_be_hidden()
-        expect(self.page.locator(".topbar .title")).to_have_value(story["title"])
+        place = [entry["id"] for entry in self.call("stories")["stories"]].index(story["id"])
+        self.page.locator(".shelf-list.stories button.thumbnail-item").nth(place).click()
+        expect(self.page.locator(".overlay")).to_have_count(0)
+        expect(self.page.get_by_label("Title of the story")).to_have_value(story["title"])
         expect(self.page.locator(".slot")).to_have_count(len(story["scenes"]))
         ready(self.page)
         return self.page
@@ -169,12 +171,19 @@ def expect_prompts(page: Page, *wanted: str) -> None:
         expect(box).to_have_value(text)
 
 
+def table(where: Locator) -> list[list[str]]:
+    """The lines of a table, without its head."""
+    cells = "rows => rows.map(row => [...row.querySelectorAll('[role=gridcell]')].map(cell => cell.innerText.trim()))"
+    found: list[list[str]] = where.locator(".virtual-row").evaluate_all(cells)
+    return found
+
+
 def tab(page: Page, name: str, scene: int = 0) -> Locator:
     """Turns the panel to a tab, of a scene if one is named. Gives what it shows."""
     if scene:
         card(page, scene).locator(".number").click()
-        expect(page.locator(".panel h2")).to_have_text(f"Scene {scene}")
-    button = page.locator(f".panel [role=tab][data-tab={name}]")
+        expect(page.locator(".side h2")).to_have_text(f"Scene {scene}")
+    button = page.locator(f".side [role=tab][data-tab-id={name}]")
     button.click()
     expect(button).to_have_attribute("aria-selected", "true")
-    return page.locator(".panel [role=tabpanel]:not([hidden])")
+    return page.locator(".side [role=tabpanel]:visible")

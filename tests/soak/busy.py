@@ -135,12 +135,17 @@ async def watch(server: psutil.Process, seen: Seen) -> None:
 
 
 def serve(folder: Path, port: int) -> None:
-    """The page over fake renders whose clips can be read."""
+    """The page over fake renders whose clips can be read, in a process that has settled as the app's does."""
+    from storyboard import process
     from storyboard.ui import page
     from tests.soak.fakes import open_fake, real_beginnings
 
     studio = open_fake(folder / "home", beginnings=real_beginnings(folder))
-    page.build(studio).launch(server_name="127.0.0.1", server_port=port, quiet=True, **page.options(studio))
+    address = {"server_name": "127.0.0.1", "server_port": port, "quiet": True, "prevent_thread_lock": True}
+    app = page.build(studio)
+    app.launch(**address, **page.options(studio))
+    process.settle()
+    app.block_thread()
 
 
 def run(people: int, seconds: float, folder: Path) -> Seen:

@@ -11,6 +11,7 @@ from pipeline.backbones import checkpoints
 from pipeline.errors import ThroughlineError
 from storyboard.studio import Studio, home
 from storyboard.ui import page
+from storyboard.ui.components.board import Board
 
 
 def test_an_unknown_model_ends_the_app(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,8 +54,8 @@ def test_the_app_closes_its_studio_whatever_happens(
 
 
 def test_every_stylesheet_and_script_of_the_page_is_there() -> None:
-    for name in ("board.css", "panel.css"):
-        assert (page.STATIC / name).is_file() and f"'{name}'" in (page.STATIC / "main.js").read_text()
+    for name in page.STYLES:
+        assert (page.STATIC / name).is_file() and f"/{name}" in page.HEAD
 
 
 def test_logins_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,7 @@ def test_without_a_login_nothing_answers(pipeline, tmp_path: Path) -> None:
     try:
         options = {**page.options(studio), "prevent_thread_lock": True, "quiet": True, "auth": [("mia", "secret")]}
         _, address, _ = blocks.launch(server_name="127.0.0.1", **options)
-        (component,) = [block for block in blocks.blocks.values() if isinstance(block, page.Application)]
+        (component,) = [block for block in blocks.blocks.values() if isinstance(block, Board)]
         call = {"component_id": component._id, "fn_name": "call", "session_hash": "x", "data": {"verb": "stories"}}
         answers = [
             httpx.post(f"{address}gradio_api/component_server", json=call),

@@ -26,9 +26,9 @@ from ...picturebook import renderer
 from ...picturebook.captions import Caption, caption
 from ...picturebook.world import WorldScene
 from ...story_pipeline import StoryPipeline
-from ..command import Parser, new_file, run, whole
+from ..common.command import Parser, new_file, run, whole
+from ..common.statistics import Estimate, Tally, estimate
 from ..reporting.report import cell, to_json, write_all
-from ..statistics import Estimate, Tally, estimate
 from ..story.witnesses import has_line
 from .cases import LEVELS, Case, cases
 from .judging import Judge, Seen, kept, outside_psnr, same_path, two_actors

@@ -25,7 +25,7 @@ from ...picturebook.reader import SURE, ClipReader
 from ...picturebook.world import Actor, WorldScene
 from ...story_pipeline import StoryPipeline
 from ...training.models.image_encoder import FactHeads
-from ..statistics import Tally, total
+from ..common.statistics import Tally, total
 from ..story.witnesses import KEYFRAME, OWNED, examples, features_of, fit, held_out_scenes
 
 STILL = 1.0  # pixels that a figure's middle moves, root mean square, below which its path says nothing

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ThroughlineError
-from ..statistics import Estimate
+from ..common.statistics import Estimate
 from ..story.measures import MEASURES
 from ..story.systems import MAIN, TITLES, WEIGHTED
 from .report import HEADINGS

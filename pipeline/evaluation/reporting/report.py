@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..statistics import Estimate
+from ..common.statistics import Estimate
 from ..story.measures import MEASURES
 from ..story.probe_stories import PROBE_MEASURES, STAYS_PARTS
 from ..story.systems import ABBA, LONG, TITLES

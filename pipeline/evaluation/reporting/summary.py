@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..statistics import Estimate, Tally, difference, estimate, ratio, total
+from ..common.statistics import Estimate, Tally, difference, estimate, ratio, total
 from ..story.benchmark import FilmScore, StoryScore
 from ..story.detail import SHARPNESS
 from ..story.measures import MEASURES

@@ -16,7 +16,7 @@ from ...picturebook.localiser import Localiser
 from ...picturebook.reader import ClipReader, Reading
 from ...picturebook.renderer import RenderedClip
 from ...picturebook.world import WorldStory
-from ..statistics import Tally
+from ..common.statistics import Tally
 from . import measures
 from .chance import PROTOCOLS, chance_tallies
 from .detail import Instruments, sharpness_tallies

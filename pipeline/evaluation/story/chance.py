@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 from ...picturebook import world
 from ...picturebook.world import ACTIONS, PLACE_SLOTS, PLACES, SLOT_VALUES, Actor, WorldStory
-from ..statistics import Tally, total
+from ..common.statistics import Tally, total
 from .measures import actor_appearances, place_appearances, returns, shared_slots, unsaid_slots
 
 PROTOCOLS = {"abba": world.abba_story, "long": world.long_story}

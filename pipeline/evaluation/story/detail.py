@@ -18,7 +18,7 @@ from ...picturebook.localiser import PLACE, Localiser
 from ...picturebook.reader import ClipReader
 from ...picturebook.world import WorldStory
 from ...training.frames import to_video
-from ..statistics import Tally, total
+from ..common.statistics import Tally, total
 from .measures import actor_appearances
 from .systems import Film
 from .witnesses import Line, agreements

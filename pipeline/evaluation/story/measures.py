@@ -22,7 +22,7 @@ from ...picturebook.world import (
     WorldStory,
     slot_values,
 )
-from ..statistics import Tally, total
+from ..common.statistics import Tally, total
 
 MEASURES = ("actor", "place", "cross_talk", "prompt", "presence", "motion", "pointing", "pointing_generated")
 

@@ -17,7 +17,7 @@ from ...history import AttentionMap, HistoryScene
 from ...picturebook.captions import Caption
 from ...story_pipeline import StoryPipeline
 from ...text_filter import Mention
-from ..statistics import Tally, total
+from ..common.statistics import Tally, total
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ...picturebook.world import (
     draw_scene,
     slot_values,
 )
-from ..statistics import Tally, total
+from ..common.statistics import Tally, total
 from .benchmark import FilmScore, HeldOut, Judge, StoryScore
 from .filming import FilmedScene, Filming, Script
 from .measures import agreement, shared_slots, unsaid_slots

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..statistics import Tally
+from ..common.statistics import Tally
 from .benchmark import FilmScore, StoryScore
 
 PACKAGE = Path(__file__).resolve().parents[2]

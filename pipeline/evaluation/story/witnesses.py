@@ -24,7 +24,7 @@ from ...picturebook.localiser import Localiser
 from ...picturebook.reader import ClipReader
 from ...picturebook.world import ACTOR_SLOTS, WorldScene
 from ...training.models.image_encoder import FactHeads
-from ..statistics import Tally
+from ..common.statistics import Tally
 from .measures import unsaid_slots
 from .systems import Film, keyframes
 

@@ -1,6 +1,6 @@
 // One card of the strip: makes its nodes once and paints into them what changed.
 
-import {calm, el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource,
+import {el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource,
   setText} from './dom.js';
 import {makeRoom} from './words.js';
 
@@ -33,7 +33,7 @@ export class Card {
     this.node = el('li', {class: 'slot', 'data-id': id}, this.insert, this.article);
   }
 
-  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft}; the same objects are not painted again.
+  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft, still}; the same objects are not painted again.
   paint(view) {
     const before = this.view;
     if (Object.keys(view).every(name => view[name] === before[name])) return;
@@ -50,6 +50,13 @@ export class Card {
     this.notes.paint(state, view);
     paintTools(this.tools, state, view);
     this.label(state, view);
+    this.rove(view.selected);
+  }
+
+  // Tab goes through the controls of the chosen card alone; arrow keys choose another one.
+  rove(selected) {
+    const index = selected ? 0 : -1;
+    for (const node of this.article.querySelectorAll('button, textarea')) if (node.tabIndex !== index) node.tabIndex = index;
   }
 
   label(state, {scene, index, total}) {
@@ -100,8 +107,8 @@ function makeShot() {
   return {node: el('div', {class: 'shot', 'data-act': 'details'}, empty, image, progress), image, progress, empty};
 }
 
-function paintShot(shot, state, job, take, {index}) {
-  const live = state === 'running' && job.preview, moving = take && (calm() ? take.keyframe : take.preview);
+function paintShot(shot, state, job, take, {index, still}) {
+  const live = state === 'running' && job.preview, moving = take && (still ? take.keyframe : take.preview);
   setSource(shot.image, live || moving || '');
   setHidden(shot.image, !(live || moving));
   setHidden(shot.empty, Boolean(live || moving));

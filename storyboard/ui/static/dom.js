@@ -2,7 +2,6 @@
 
 const SHAPES = {
   add: 'M12 5v14M5 12h14',
-  back: 'M15 5l-7 7 7 7',
   book: 'M4 5.5A1.5 1.5 0 0 1 5.5 4H11v16H5.5A1.5 1.5 0 0 1 4 18.5zM20 5.5A1.5 1.5 0 0 0 18.5 4H13v16h5.5'
     + 'a1.5 1.5 0 0 0 1.5-1.5z',
   bottom: 'M6 9l6 6 6-6',
@@ -10,16 +9,12 @@ const SHAPES = {
   clock: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 8v4.5l3 1.8',
   close: 'M6 6l12 12M18 6L6 18',
   copy: 'M9 9h10v10H9zM15 9V5H5v10h4',
-  dice: 'M5 5h14v14H5zM9 9h.01M15 9h.01M12 12h.01M9 15h.01M15 15h.01',
   earlier: 'M19 12H5M11 6l-6 6 6 6',
-  export: 'M12 4v11M7.5 10.5L12 15l4.5-4.5M5 19h14',
   eye: 'M2.5 12c2-3.7 5.5-6 9.5-6s7.5 2.3 9.5 6c-2 3.7-5.5 6-9.5 6s-7.5-2.3-9.5-6z'
     + 'M12 9.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z',
   fail: 'M12 3.5L21 19.5H3zM12 10v4.5M12 17v.3',
   film: 'M4 5h16v14H4zM8 5v14M16 5v14M4 9.7h4M4 14.3h4M16 9.7h4M16 14.3h4',
-  forward: 'M9 5l7 7-7 7',
   grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01',
-  help: 'M9 9.2a3 3 0 1 1 4.4 2.7c-.9.5-1.4 1-1.4 2.1M12 17.3v.2',
   hourglass: 'M7 4h10M7 20h10M8 4c0 5 8 5 8 0M8 20c0-9 8-9 8 0M8 4c0 4 2.5 5.5 4 8M16 4c0 4-2.5 5.5-4 8',
   import: 'M12 15V4M7.5 8.5L12 4l4.5 4.5M5 19h14',
   info: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 11v5M12 8v.2',
@@ -102,15 +97,6 @@ export function setMarked(node, text) {
   node.replaceChildren(...marked(text));
 }
 
-// A modal dialog with a heading and a button that closes it. A click beside it closes it too.
-export function makeDialog(title, name, ...children) {
-  const close = iconButton('close', 'Close', {on: {click: () => dialog.close()}});
-  const dialog = el('dialog', {class: `dialog ${name}`, 'aria-label': title},
-    el('header', {class: 'dialog-head'}, el('h2', {text: title}), close), ...children);
-  dialog.addEventListener('click', event => { if (event.target === dialog) dialog.close(); });
-  return dialog;
-}
-
 // One menu for many buttons. items: [{label, icon, act, disabled}].
 export function openMenu(menu, button, items) {
   menu.replaceChildren(...items.map(item => textButton(item.label, {
@@ -140,7 +126,19 @@ export function makeMenu() {
 
 const TYPED = 'input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]';
 export const isTyping = target => Boolean(target.closest?.(TYPED));
-export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches || isStill();
+
+// The switch in the header that pauses what moves by itself. localStorage may be forbidden: then it lasts as long as the page.
+const STILL = 'throughline-still';
+let still = null;
+export function isStill() {
+  try { still ??= localStorage.getItem(STILL) === 'yes'; } catch { still ??= false; }
+  return still;
+}
+export function setStill(on) {
+  still = on;
+  try { localStorage.setItem(STILL, on ? 'yes' : 'no'); } catch { /* as long as the page */ }
+}
 export const narrow = () => matchMedia('(max-width: 899px)').matches;
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 

@@ -1,33 +1,34 @@
-// Puts the page together. `server.call({owner, verb, ...})` is the one way to Python, see store.js; `served` holds its defaults and limits,
-// see served.py.
+// The board, and what goes with it all over the page: the store, toasts, keys, and the panel as a sheet on narrow
+// screens. See components/board.py. `served` holds defaults and limits, see served.py.
 
-import {el, iconButton, isTyping, narrow, setAttr, setHidden, setText} from './dom.js';
-import {makeFilm} from './film.js';
-import {makeHelp} from './help.js';
-import {makeModels} from './models.js';
+import {el, iconButton, isStill, isTyping, narrow, setAttr, setHidden, setStill, setText} from './dom.js';
 import {makeNotices} from './notices.js';
-import {makePanel} from './panel.js';
 import {makePlanbar} from './planbar.js';
-import {makeShelf} from './shelf.js';
-import {Store} from './store.js';
+import {page, Store} from './store.js';
 import {makeStrip} from './strip.js';
-import {makeTopbar} from './topbar.js';
+import {makeSaved} from './topbar.js';
+import {watchOverlays} from './overlays.js';
 
 const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 3;
 
-export async function mount(element, server, served) {
-  free(element);
-  await Promise.all(['board.css', 'panel.css', 'meter.css', 'models.css'].map(addStyle));
-  const store = new Store(server, served), dialogs = {film: makeFilm(store), help: makeHelp(), shelf: makeShelf(store),
-    models: makeModels(store)};
-  const show = name => { dialogs[name].dispatchEvent(new Event('opening')); dialogs[name].showModal(); };
-  const side = makeSide(element, store), toasts = makeToasts(element, store);
-  const spoken = el('p', {class: 'spoken', role: 'status'});
+export async function mount({element, props, trigger, watch, server}, look, turn, restore, served) {
+  const root = element.closest('.tl') || element, store = new Store(server, served), covered = watchOverlays(root);
+  const spoken = el('p', {class: 'spoken', role: 'status'}), toasts = makeToasts(store);
   store.say = text => setText(spoken, text);
-  element.classList.add('tl');
-  element.append(makeTopbar(store, show), makeNotices(store), el('div', {class: 'desk'}, makeStrip(store, show), side), makePlanbar(store),
-    toasts, spoken, ...Object.values(dialogs));
-  addKeys(store, show);
+  store.turn = tab => trigger(turn, {tab});
+  store.restore = story => trigger(restore, {story});
+  free(root);
+  element.replaceChildren(makeStrip(store));
+  if (root.querySelector('.side')) sideOf(root, store);
+  root.querySelector('.topbar')?.after(makeNotices(store));
+  root.querySelector('.saved-place')?.replaceChildren(makeSaved(store));
+  root.append(makePlanbar(store), toasts, spoken);
+  addKeys(root, store, covered);
+  nameParts(root);
+  tell(store, {props, trigger, watch, look});
+  addPause(root, store);
+  window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()}; // for `js=`
+  page.resolve(store);
   await start(store);
 }
 
@@ -40,42 +41,96 @@ async function start(store) {
   }
 }
 
+// Tells the listeners in Python where the window is and when something about that changed, and hears their news.
+function tell(store, {props, trigger, watch, look}) {
+  let told = '';
+  store.on(() => {
+    const {owner, selected, jobs, model, standing} = store.state, story = store.acknowledged;
+    if (!story) return;
+    const {preview, ...job} = jobs[selected] || {};
+    const now = JSON.stringify([story.id, story.rev, selected, standing?.rev, store.seen, job, model]);
+    if (now === told) return;
+    told = now;
+    props.value = {owner, story: story.id, scene: selected || ''};
+    trigger(look, {});
+    document.title = `${story.title || 'Untitled'} · Throughline`;
+  });
+  watch('news', () => store.hear(props.news || {}));
+}
+
+// One switch for all that moves by itself.
+function addPause(root, store) {
+  const button = root.querySelector('.topbar .pause');
+  const paint = () => button?.setAttribute('aria-pressed', String(isStill()));
+  button?.addEventListener('click', () => { setStill(!isStill()); paint(); store.changed(); });
+  paint();
+}
+
 // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
-function free(element) {
-  for (let node = element.parentElement; node && node !== document.body; node = node.parentElement) {
+function free(root) {
+  for (let node = root.parentElement; node && node !== document.body; node = node.parentElement) {
     node.classList.add('tl-around');
   }
 }
 
-function addStyle(name) {
-  const {href} = new URL(name, import.meta.url);
-  if ([...document.styleSheets].some(sheet => sheet.href === href)) return null;
-  const link = el('link', {rel: 'stylesheet', href});
-  const loaded = new Promise(done => { link.onload = link.onerror = done; });
-  document.head.append(link);
-  return loaded;
-}
-
-// The panel, beside the strip or, on a narrow screen, a sheet from below.
-function makeSide(element, store) {
+// The panel, beside the board or, on a narrow screen, a sheet from below.
+function sideOf(root, store) {
+  const side = root.querySelector('.side');
   const close = iconButton('bottom', 'Close the panel', {class: 'icon-button sheet-close',
     on: {click: () => store.closeSheet()}});
-  const side = el('aside', {class: 'side', 'aria-label': 'The chosen scene'}, close, makePanel(store));
-  side.addEventListener('keydown', event => { if (event.key === 'Escape') store.closeSheet(); });
+  side.setAttribute('role', 'complementary');
+  side.setAttribute('aria-label', 'The chosen scene');
+  side.prepend(close);
+  side.addEventListener('keydown', event => {
+    if (event.key === 'Escape') store.closeSheet();
+    if (event.target.getAttribute('role') === 'tab') turnTab(event);
+  });
   store.on(() => {
     const {sheet, story, selected} = store.state, before = side.dataset.open === 'true';
     setHidden(side, !story?.scenes.length);
     setAttr(side, 'data-open', String(sheet));
     if (!narrow() || sheet === before) return;
     if (sheet) side.scrollTop = 0;
-    const card = element.querySelector(`.slot[data-id="${selected}"] .card`);
+    const card = root.querySelector(`.slot[data-id="${selected}"] .card`);
     if (sheet) close.focus({preventScroll: true});
     else if (side.contains(document.activeElement)) card?.focus();
   });
-  return side;
 }
 
-function makeToasts(element, store) {
+// Gradio gives neither what a tab shows nor a group of choices a name of its own.
+function nameParts(root) {
+  let due = false;
+  const name = () => {
+    due = false;
+    for (const tab of root.querySelectorAll('[role=tab][aria-controls]')) {
+      const panel = document.getElementById(tab.getAttribute('aria-controls'));
+      if (panel) setAttr(panel, 'aria-label', tab.textContent.trim());
+    }
+    for (const group of root.querySelectorAll('fieldset:not([aria-label])')) {
+      const words = group.querySelector('[data-testid=block-info]')?.textContent.trim();
+      if (words) setAttr(group, 'aria-label', words);
+    }
+  };
+  const soon = () => {
+    if (!due) requestAnimationFrame(name);
+    due = true;
+  };
+  new MutationObserver(soon).observe(root, {childList: true, subtree: true});
+  name();
+}
+
+// Arrow keys go from tab to tab, as in every other list of tabs.
+function turnTab(event) {
+  const tabs = [...event.target.parentElement.children], place = tabs.indexOf(event.target);
+  const next = {ArrowRight: (place + 1) % tabs.length, ArrowLeft: place - 1, Home: 0, End: -1}[event.key];
+  if (next === undefined) return;
+  event.preventDefault();
+  event.stopPropagation();
+  tabs.at(next).click();
+  tabs.at(next).focus();
+}
+
+function makeToasts(store) {
   const box = el('div', {class: 'toasts', role: 'region', 'aria-label': 'Messages', popover: 'manual'});
   store.toast = (message, {undo = null, kind = '', until = ''} = {}) => {
     const drop = () => {
@@ -92,28 +147,24 @@ function makeToasts(element, store) {
     settle();
     setTimeout(drop, 1000 * (undo ? UNDO_SECONDS : kind ? ERROR_SECONDS : TOAST_SECONDS));
   };
-  // Above everything, and within the dialog that is open: what is outside of a modal dialog can't be clicked.
-  const settle = () => {
-    const home = [...element.querySelectorAll('dialog[open]')].at(-1) || element;
-    if (box.parentElement !== home) home.append(box);
+  const settle = () => {                                // above everything
     if (box.matches(':popover-open')) box.hidePopover();
     if (box.childElementCount) box.showPopover();
   };
-  element.addEventListener('close', settle, true);
   // An undo that is offered for an edit is no longer about it after the next one.
   store.edited = () => box.querySelectorAll('[data-until=edit]').forEach(toast => toast.remove());
   return box;
 }
 
-function addKeys(store, show) {
+function addKeys(root, store, covered) {
   document.addEventListener('keydown', event => {
     const {story} = store.state, key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey;
-    if (!story || event.defaultPrevented || isTyping(event.target) || document.querySelector('dialog[open]')) return;
+    if (!story || event.defaultPrevented || isTyping(event.target) || covered()) return;
     const backward = command && key === 'z' && !event.shiftKey;
     const forward = command && (key === 'y' || key === 'z' && event.shiftKey);
     if (backward && (story.can_undo || store.saving)) store.undo();
     else if (forward && story.can_redo) store.redo();
-    else if (event.key === '?') show('help');
+    else if (event.key === '?') root.querySelector('.topbar .keys').click();
     else return;
     event.preventDefault();
   });

@@ -11,8 +11,22 @@ function makeSide() {
   return {video, caption, node: el('figure', {class: 'half'}, el('div', {class: 'frame'}, video), caption)};
 }
 
+/** See components/pair.py. */
+export function mount({element, props, watch, trigger}, frame, difference) {
+  const pair = makePair({difference, stopped: at => trigger(frame, {frame: at})}), paint = () => {
+    const [left, right] = props.value || [];
+    pair.node.hidden = !left;
+    if (left) pair.show(left, right);
+    else pair.pause();
+  };
+  element.replaceChildren(pair.node);
+  new ResizeObserver(() => { if (!element.checkVisibility()) pair.pause(); }).observe(element); // its tab is left
+  watch('value', paint);
+  paint();
+}
+
 /** {node, show(left, right), pause()}; a clip is {clip, label, num_frames, frames_per_second}, or null. */
-export function makePair({difference = false} = {}) {
+export function makePair({difference = false, stopped = () => {}} = {}) {
   const left = makeSide(), right = makeSide(), shown = {left: null, right: null};
   const play = makeIconButton('play', 'Play both', () => toggle());
   const back = makeIconButton('previous', 'One frame back', () => step(-1));
@@ -78,6 +92,7 @@ export function makePair({difference = false} = {}) {
     left.video.currentTime = time;
     right.video.currentTime = time;
     tell();
+    stopped(Math.max(0, Math.min(frames() - 1, at)));
   }
   function step(by) {
     pause();
@@ -138,7 +153,7 @@ function makeDifference(a, b) {
   const node = el('figure', {class: 'half'}, el('div', {class: 'frame'}, canvas), caption);
   const context = canvas.getContext('2d');
   const [first, second] = [0, 1].map(() => document.createElement('canvas').getContext('2d', {willReadFrequently: true}));
-  const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`, live: () => draw(true), send: () => {}});
+  const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`, live: () => draw(true)});
   let drawn = '';
   gain.set(GAIN);
 

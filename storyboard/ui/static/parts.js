@@ -1,4 +1,4 @@
-// Small parts that the panel's tabs share: buttons, sliders, empty states, and words for numbers.
+// Small parts that components share: buttons, sliders, switches, and lists that keep their elements.
 import {el, icon, setAttr, setText} from './dom.js';
 
 /** A button with words, and a picture before them if it has one. */
@@ -20,55 +20,11 @@ export function setLabel(button, label) {
 let ids = 0;
 export const newId = name => `${name}-${++ids}`;
 
-const SETTLE = 250;                                      // milliseconds after the last change until it is sent
-const SESSION = 1500;                                    // keys pressed closer together than this are one step of undo
-
-const senders = new Set();
-
-/** Sends what is still held back, before another scene is shown. */
-export const flushEdits = () => senders.forEach(sender => sender.flush());
-
-/** What turns the many changes of a drag into few edits of one group. `send(value, group)`. */
-export function makeSender(send) {
-  let timer = 0, group = '', last = 0, held = false, pending = null;
-  const flush = () => {
-    clearTimeout(timer);
-    if (pending === null) return;
-    const {value} = pending;
-    pending = null;
-    send(value, group);
-  };
-  const sender = {
-    get busy() { return held || pending !== null; },
-    hold() { held = true; group = newId('drag'); },
-    release() { held = false; flush(); },
-    flush,
-    change(value) {
-      const now = performance.now();
-      if (!held && (now - last > SESSION || !group)) group = newId('drag');
-      last = now;
-      pending = {value};
-      clearTimeout(timer);
-      timer = setTimeout(flush, SETTLE);
-    },
-  };
-  senders.add(sender);
-  return sender;
-}
-
-/** Tells a sender when a range input is held and let go; `read()` gives the value to send. */
-export function wireRange(input, sender, read) {
-  input.addEventListener('pointerdown', () => sender.hold());
-  for (const name of ['pointerup', 'pointercancel', 'blur']) input.addEventListener(name, () => sender.release());
-  input.addEventListener('input', () => sender.change(read()));
-}
-
-/** A slider with its name and value. `show(value)` words it; `live(value)` is told while it moves, `send(value, group)` after. */
-export function makeSlider({label, help = '', min, max, step, show = String, live = () => {}, send}) {
+/** A slider with its name and value. `show(value)` words it; `live(value)` is told while it moves. */
+export function makeSlider({label, min, max, step, show = String, live}) {
   const id = newId('slider');
   const input = el('input', {type: 'range', id, min, max, step});
   const output = el('output', {for: id});
-  const sender = makeSender(send);
   const tell = () => {
     const words = show(Number(input.value));
     setText(output, words);
@@ -77,18 +33,8 @@ export function makeSlider({label, help = '', min, max, step, show = String, liv
   };
   const name = el('label', {for: id, text: label});
   const node = el('div', {class: 'field slider'}, el('div', {class: 'line'}, name, output), input);
-  if (help) {
-    input.setAttribute('aria-describedby', `${id}-help`);
-    node.append(el('p', {class: 'explain', id: `${id}-help`, text: help}));
-  }
-  wireRange(input, sender, () => Number(input.value));
   input.addEventListener('input', () => { tell(); live(Number(input.value)); });
-  const set = value => {
-    if (sender.busy) return;
-    if (Number(input.value) !== value) input.value = value;
-    tell();
-  };
-  return {node, input, set, flush: sender.flush, tell};
+  return {node, input, set: value => { input.value = value; tell(); }};
 }
 
 /** One of a few words, as radio buttons side by side. */
@@ -105,34 +51,15 @@ export function makeChoice(label, options, send) {
 }
 
 /** On or off. */
-export function makeSwitch(label, send, help = '') {
+export function makeSwitch(label, send) {
   const input = el('input', {type: 'checkbox', role: 'switch'});
   input.addEventListener('change', () => send(input.checked));
   const words = el('span', {class: 'words'}, el('span', {text: label}));
-  if (help) words.append(el('small', {text: help}));
   const node = el('label', {class: 'switch'}, input, words);
   return {node, input, set: on => { input.checked = on; }};
 }
 
-/** What a tab says while it has nothing to show. */
-export function makeEmpty(title, text, ...actions) {
-  const node = el('div', {class: 'nothing'}, el('p', {class: 'title', text: title}), el('p', {class: 'text', text}), ...actions);
-  return {node, say(newTitle, newText) { setText(node.querySelector('.title'), newTitle); setText(node.querySelector('.text'), newText); }};
-}
-
-export const titled = text => text[0].toUpperCase() + text.slice(1);
 export const quoted = text => `“${text}”`;
-export const decimal = number => String(Math.round(number * 100) / 100);
-
-/** How long ago `created`, in seconds since 1970, was. */
-export function ago(created) {
-  const past = Date.now() / 1000 - created;
-  if (past < 45) return 'just\u00a0now';
-  for (const [unit, size] of [['min', 60], ['h', 3600], ['d', 86400]].reverse()) {
-    if (past >= size) return `${Math.floor(past / size)}\u00a0${unit}\u00a0ago`;
-  }
-  return '1\u00a0min\u00a0ago';
-}
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node, `paint(node, item)` fills it. */
 export function keyed(parent, items, keyOf, make, paint) {
@@ -156,21 +83,4 @@ export async function ask(store, verb, args = {}) {
     if (reply.story) store.accept(reply.story);
     return reply;
   } catch { return null; }
-}
-
-/** Calls of a verb of which only the newest matters: at most one is under way. */
-export function makeLatest(run) {
-  let busy = false, next = null;
-  return async function ask(...args) {
-    next = args;
-    if (busy) return;
-    busy = true;
-    try {
-      while (next) {
-        const now = next;
-        next = null;
-        await run(...now);
-      }
-    } finally { busy = false; }
-  };
 }

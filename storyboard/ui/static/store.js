@@ -3,21 +3,24 @@
 // another, and sent again for as long as the server does not answer.
 
 import {apply, indexOf, merged} from './edits.js';
-import {randomHex} from './dom.js';
+import {el, randomHex} from './dom.js';
 import {Drafts, fieldsOf} from './words.js';
 
 const OWNER_KEY = 'throughline-owner', STORY_KEY = 'throughline-story';
 const TYPING_PAUSE = 400, BUSY_POLL = 250, IDLE_POLL = 2000, HIDDEN_POLL = 5000, PATIENCE = 20000; // milliseconds
+
+export const page = Promise.withResolvers();            // of the one store, which parts of the page wait for
 
 export class Store {
   constructor(server, served) {
     this.server = server;
     this.served = served;                               // defaults and limits
     this.state = {owner: ownOwner(), story: null, standing: null, jobs: {}, selected: null, online: true,
-      tab: 'scene', sheet: false, problem: '', model: null};         // tab of the panel; sheet: open on a narrow screen
+      sheet: false, problem: '', model: null};          // sheet: the panel is open on a narrow screen
     this.listeners = new Set();
-    this.toast = () => {};                              // main.js gives both
+    this.toast = () => {};                              // main.js gives these
     this.say = () => {};
+    this.turn = this.restore = () => {};
     this.acknowledged = null;                           // the story as the server has it
     this.queue = [];                                    // edits under way, oldest first
     this.drafts = new Drafts();                         // words that were refused
@@ -105,11 +108,11 @@ export class Store {
     if (this.queue.length) this.pump();
   }
 
-  undo() { return this.turn('undo'); }
+  undo() { return this.step('undo'); }
 
-  redo() { return this.turn('redo'); }
+  redo() { return this.step('redo'); }
 
-  turn(verb) {
+  step(verb) {
     this.flush();
     const item = this.enqueue({verb, group: ''});
     this.pump();
@@ -258,13 +261,26 @@ export class Store {
     this.changed();
   }
 
+  // What a listener in Python says: the story after its edit, and what to tell the user.
+  async hear({story, note, error, undo, open, restore, select, save}) {
+    if (story) { this.edited?.(); this.accept(story); }
+    this.pollSoon();
+    if (open) await this.open(open).catch(() => {});
+    else if (open === '') await this.start().catch(() => {});
+    const taken = restore ? {undo: () => this.restore(restore)} : undo ? {undo: () => this.undo(), until: 'edit'} : {};
+    if (save) el('a', {href: save.url, download: save.name}).click();
+    if (select) this.select(select, {open: this.state.sheet});
+    if (note) this.notify(note, taken);
+    if (error) this.notify(error, {kind: 'error'});
+  }
+
   // Chooses the scene that the panel is about. open: also bring the panel up where the screen is narrow.
   select(id, {open = true, tab = ''} = {}) {
     const {state} = this;
-    if (state.selected === id && state.sheet === (open && Boolean(id)) && (!tab || state.tab === tab)) return;
+    if (tab) this.turn(tab);
+    if (state.selected === id && state.sheet === (open && Boolean(id))) return;
     state.selected = id;
     state.sheet = open && Boolean(id);
-    if (tab) state.tab = tab;
     this.changed();
   }
 
@@ -327,10 +343,10 @@ export class Store {
     if (!this.acknowledged || this.polling) return;
     this.polling = true;
     this.pollAgain = false;
-    const {id, rev} = this.acknowledged;
+    const {id, rev} = this.acknowledged, {seen} = this;
     try {
-      const reply = await this.ask('poll', {story: id, rev, seen: this.seen});
-      if (id === this.acknowledged.id) this.receive(reply);
+      const reply = await this.ask('poll', {story: id, rev, seen});
+      if (id === this.acknowledged.id && seen === this.seen) this.receive(reply); // else it was opened anew meanwhile
     } catch (error) { if (error.lost) this.lost(error); }
     this.polling = false;
     const pause = this.pollAgain ? 0 : document.hidden ? HIDDEN_POLL : this.busy ? BUSY_POLL : IDLE_POLL;

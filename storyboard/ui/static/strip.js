@@ -3,15 +3,16 @@
 import {calm, el, isTyping, makeMenu, openMenu, randomHex, setHidden, textButton} from './dom.js';
 import {indexOf, sceneOf} from './edits.js';
 import {Card, stateOf} from './card.js';
+import {ask} from './parts.js';
 import {columnsOf, makeReorder} from './reorder.js';
-import {makeLogo} from './topbar.js';
+import {base64} from './upload.js';
 
-export function makeStrip(store, show) {
-  return new Strip(store, show).node;
+export function makeStrip(store) {
+  return new Strip(store).node;
 }
 
 class Strip {
-  constructor(store, show) {
+  constructor(store) {
     this.store = store;
     this.cards = new Map();                             // scene id -> Card, kept for as long as the scene is there
     this.said = {};                                     // the jobs' states that were announced
@@ -19,7 +20,7 @@ class Strip {
     this.list = el('ol', {class: 'cards', 'aria-label': 'Scenes', hidden: true});
     this.last = el('li', {class: 'slot-add'},
       textButton('Add a scene', {class: 'button add-last', 'data-act': 'add'}, 'add'));
-    this.empty = makeEmpty(show);
+    this.empty = makeEmpty();
     this.list.append(this.last);
     this.loading = el('p', {class: 'loading', text: 'Opening the story…'});
     this.node = el('section', {class: 'strip', 'aria-label': 'Storyboard'},
@@ -27,6 +28,8 @@ class Strip {
     this.node.addEventListener('click', event => this.click(event));
     this.node.addEventListener('keydown', event => this.key(event));
     this.node.addEventListener('focusin', event => this.focused(event));
+    this.node.addEventListener('dragover', event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
+    this.node.addEventListener('drop', event => this.drop(event));
     store.on(() => this.paint());
   }
 
@@ -52,7 +55,7 @@ class Strip {
       scene, standing: standing?.scenes[scene.id], job: jobs[scene.id], index, total: story.scenes.length,
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
       unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
-      draft: this.store.draft(scene.id, 'prompt'),
+      draft: this.store.draft(scene.id, 'prompt'), still: calm(),
     }));
     this.roving(selected);
     this.attend();
@@ -195,6 +198,18 @@ class Strip {
     else if (slot && !isTyping(event.target)) this.store.select(slot.dataset.id, {open: false});
   }
 
+  // A clip or a picture becomes a scene before the card that it is dropped on, or the last one.
+  async drop(event) {
+    const [file] = event.dataTransfer?.files || [], slot = event.target.closest('.slot');
+    if (!file) return;
+    event.preventDefault();
+    const id = randomHex(8), index = slot ? indexOf(this.store.state.story, slot.dataset.id) : null;
+    this.store.edit({do: 'add_scene', index, fields: {id}});
+    this.store.select(id, {open: false});
+    const brought = await ask(this.store, 'import_clip', {scene: id, data: await base64(file), name: file.name});
+    if (!brought) this.store.undo();                     // it was said why
+  }
+
   focused(event) {
     const id = event.target.closest('.slot')?.dataset.id;
     if (id && id !== this.store.state.selected) this.store.select(id, {open: false});
@@ -249,10 +264,13 @@ function focusWithin(list) {
   };
 }
 
-function makeEmpty(show) {
-  return el('div', {class: 'empty', hidden: true}, makeLogo(), el('h2', {text: 'An empty board'}),
+// As in the head of the page, if it has one.
+const logo = () => [...document.querySelectorAll('.brand .logo')].map(svg => svg.cloneNode(true));
+
+function makeEmpty() {
+  return el('div', {class: 'empty', hidden: true}, ...logo(), el('h2', {text: 'An empty board'}),
     el('p', {text: 'Write one scene after another. What one showed comes back when a later one names it again.'}),
     el('div', {class: 'empty-acts'},
       textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
-      textButton('Look at a sample', {class: 'button', on: {click: () => show('shelf')}}, 'book')));
+      textButton('Look at a sample', {class: 'button', on: {click: () => document.querySelector('.topbar .stories').click()}}, 'book')));
 }

@@ -66,8 +66,10 @@ export function makeViewer(store) {
   node.addEventListener('drop', event => {
     event.preventDefault();
     delete node.dataset.over;
-    const [file] = event.dataTransfer.files;
-    if (file && scene) importClip(store, scene, file);
+    const picker = document.querySelector('.clip-upload input[type=file]');  // where it is said how it is fitted
+    if (!picker || !event.dataTransfer.files.length) return;
+    picker.files = event.dataTransfer.files;
+    picker.dispatchEvent(new Event('change'));
   });
 
   function paint(next, job) {
@@ -91,25 +93,4 @@ export function makeViewer(store) {
     tell();
   }
   return {node, paint, pause: () => video.pause()};
-}
-
-/** Sends a file as the scene's clip. */
-export async function importClip(store, scene, file) {
-  const refuse = message => store.notify(message, {kind: 'error'});
-  if (!file.type.startsWith('video/') && file.type !== 'image/gif') return refuse(`${file.name} is not a video: choose an MP4, WebM, MOV or GIF file.`);
-  const {megabytes} = store.served.most;
-  if (file.size > megabytes * 1e6) return refuse(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB: choose a clip of at most ${megabytes} MB.`);
-  try {
-    const reply = await ask(store, 'import_clip', {scene: scene.id, data: await base64(file), name: file.name});
-    if (reply) store.notify(`${file.name} is this scene now; later scenes remember it.`);
-  } catch (error) { store.notify(error.message, {kind: 'error'}); }
-}
-
-function base64(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
-    reader.onerror = () => reject(new Error(`${file.name} could not be read: choose it again.`));
-    reader.readAsDataURL(file);
-  });
 }

@@ -11,7 +11,7 @@ from pipeline.backbones.checkpoints import find
 from pipeline.decoupler import Decoupler
 from pipeline.encoders.image import small_vision_model
 from pipeline.evaluation import ablations
-from pipeline.evaluation.statistics import Estimate
+from pipeline.evaluation.common.statistics import Estimate
 from pipeline.feature_extractor import FeatureExtractor
 from pipeline.training.models import generator
 from pipeline.training.stages import Workshop

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from pipeline.evaluation import __main__ as command
-from pipeline.evaluation.command import run
+from pipeline.evaluation.common.command import run
+from pipeline.evaluation.common.statistics import Estimate, Tally
 from pipeline.evaluation.reporting import contact_sheet, plots, report
 from pipeline.evaluation.reporting.summary import comparisons, probe_summary, ranking, summary
-from pipeline.evaluation.statistics import Estimate, Tally
 from pipeline.evaluation.story import workers
 from pipeline.evaluation.story.benchmark import FilmScore, HeldOut, StoryScore
 from pipeline.evaluation.story.detail import SHARPNESS

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.evaluation.statistics import Tally, difference, estimate, ratio, total
+from pipeline.evaluation.common.statistics import Tally, difference, estimate, ratio, total
 from pipeline.evaluation.story import measures, pointing, systems
 from pipeline.evaluation.story.benchmark import HeldOut, score_film
 from pipeline.evaluation.story.chance import chance_tallies, kind_shares

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import clarity
-from pipeline.evaluation.command import run
+from pipeline.evaluation.common.command import run
+from pipeline.evaluation.common.statistics import Tally
 from pipeline.evaluation.probe import load_image_encoder
-from pipeline.evaluation.statistics import Tally
 from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.evaluation.story.detail import rebuilt
 from pipeline.evaluation.story.witnesses import Line, witness_tallies

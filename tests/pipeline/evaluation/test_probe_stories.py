@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pipeline.evaluation.common.statistics import Tally, total
 from pipeline.evaluation.reporting.summary import probe_comparisons, probe_summary
-from pipeline.evaluation.statistics import Tally, total
 from pipeline.evaluation.story import probe_stories
 from pipeline.evaluation.story.benchmark import FilmScore, HeldOut, Judge
 from pipeline.evaluation.story.filming import Filming

@@ -11,9 +11,9 @@ from PIL import Image
 
 from pipeline.errors import ThroughlineError
 from pipeline.evaluation import sharpness as command
-from pipeline.evaluation.command import run
+from pipeline.evaluation.common.command import run
+from pipeline.evaluation.common.statistics import Tally
 from pipeline.evaluation.reporting.report import sharpness_table
-from pipeline.evaluation.statistics import Tally
 from pipeline.evaluation.story import detail
 from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.evaluation.story.detail import SHARPNESS, Instruments

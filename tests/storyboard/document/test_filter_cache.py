@@ -1,5 +1,7 @@
 """Asking pair by pair gives what asking about the whole past gives, and asks no pair twice."""
 
+import gc
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ from storyboard.document import edits, filter_cache, plan
 from storyboard.document.conditioning import WordPlace, word_ref
 from storyboard.document.filter_cache import FilterCache
 from storyboard.document.story import Board
+from tests.soak.fakes import fake_filter
 from tests.storyboard.studios import TEN
 
 MORE = ("Two dogs and Mia are in the red desert.", "The coat is red.", "", "The cat, the dog and the robot meet Mia.")
@@ -93,8 +96,24 @@ def test_the_quick_answer_gives_the_very_same_standings(real: TextFilter) -> Non
         assert plan.standings(board, quick, "m") == plan.standings(board, real, "m")
 
 
-def test_the_cache_holds_no_more_than_so_many_pairs(real: TextFilter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filter_cache, "MOST_PAIRS", 12)
+def test_the_cache_holds_no_more_than_so_many_bytes(real: TextFilter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_cache, "MOST_BYTES", 20_000)
     pairs, board = FilterCache(real, real), Board(edits.new_story("Film", TEN))
     assert plan.standings(board, pairs, "m") == plan.standings(board, real, "m")
-    assert sum(len(row.kept) for row in pairs._rows.values()) <= 12
+    assert len(pairs._rows) < len(TEN) - 1 and pairs.bytes <= 20_000
+
+
+def test_what_many_edits_leave_takes_no_more_than_is_counted() -> None:
+    """Prompts of one story that are typed anew again and again: nearly every pair keeps something."""
+    pairs, scenes = FilterCache(fake_filter, fake_filter), [f"Mia runs {n}." for n in range(12)]  # type: ignore[arg-type]
+    tracemalloc.start()
+    try:
+        for edit in range(400):
+            scenes[edit * 5 % 12] = f"Mia runs {edit / 7}."
+            plan.standings(Board(edits.new_story("Film", scenes)), pairs, "m")
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.5 * held < pairs.bytes and held < 1.3 * pairs.bytes, f"{held:,} bytes, counted as {pairs.bytes:,}"
+    assert pairs.bytes / 400 < 5500, "an edit: 11 pairs, a row and a part"

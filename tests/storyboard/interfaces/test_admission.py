@@ -16,7 +16,7 @@ from storyboard.interfaces.admission import OF_AN_ADDRESS, Throttle
 from storyboard.interfaces.pools import Pools
 from storyboard.operations.registry import VERBS
 from storyboard.studio import Studio
-from storyboard.ui import page
+from storyboard.ui import desk
 from storyboard.ui.security import Guard
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, YOU, served
@@ -70,7 +70,7 @@ def test_verbs_of_programs_pass_the_throttle(studio: Studio, verb: str) -> None:
 
 
 def test_the_page_and_programs_share_one_throttle(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "Throttle", lambda: Throttle(per_second=0.001, at_once=2))
+    monkeypatch.setattr(desk, "Throttle", lambda: Throttle(per_second=0.001, at_once=2))
     with served(studio) as address:
         assert asked_on_page(address, {"verb": "stories", "owner": ME})["ok"]
         assert "complete" in asked_by_program(address, "list_stories", ME)

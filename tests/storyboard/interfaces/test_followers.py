@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from gradio import Error
 
+from pipeline.errors import ThroughlineError
 from storyboard.interfaces import http
 from storyboard.interfaces.admission import Throttle
 from storyboard.interfaces.pools import AT_ONCE, Pools, kind_of
@@ -16,7 +18,7 @@ from storyboard.operations.registry import PAGE, VERBS
 from storyboard.studio import Studio
 from tests.soak import followers
 from tests.soak.fakes import open_fake
-from tests.storyboard.studios import ME, SECONDS, served
+from tests.storyboard.studios import ME, SECONDS, served, wait_for
 
 
 @pytest.fixture
@@ -74,6 +76,36 @@ def test_too_many_followers_are_refused_in_words(studio: Studio) -> None:
         assert await anext(fourth), "once one has gone"
 
     asyncio.run(follow())
+
+
+def test_one_address_leaves_places_for_others() -> None:
+    crowd = http.Followers(most=4, of_an_address=2)
+    with crowd.joined("a"), crowd.joined("a"):
+        with pytest.raises(ThroughlineError, match="from your network"), crowd.joined("a"):
+            pass
+        with crowd.joined("b"), crowd.joined(""):
+            assert crowd.count == 4
+    with crowd.joined("a"), crowd.joined("a"):
+        assert crowd.count == 2, "places that were left can be taken again"
+
+
+def test_little_is_kept_for_whoever_does_not_read(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are told the end all the same."""
+    monkeypatch.setattr(http, "LOOK_SECONDS", 0.005)
+    story = studio.new_story(ME, "Film", ["Mia runs."])["story"]["id"]
+    with served(studio) as address, httpx.Client(base_url=address, timeout=SECONDS) as client:
+        path = "/gradio_api/call/render"
+        asked = client.post(path, json={"data": [ME, story, []]}).json()["event_id"]
+        wait_for(lambda: studio.poll(ME, story)["jobs"] and next(iter(steps(studio, story))) > 300)
+        studio.cancel(ME, story)
+        parts = [
+            line for line in client.get(f"{path}/{asked}").text.splitlines() if line.startswith("event: generating")
+        ]
+        assert 2 < len(parts) <= http.MOST_UNREAD + 3, "of three hundred steps"
+
+
+def steps(studio: Studio, story: str) -> Iterator[int]:
+    return (job["step"] for job in studio.poll(ME, story)["jobs"].values())
 
 
 def test_the_more_follow_the_less_often_each_is_told() -> None:

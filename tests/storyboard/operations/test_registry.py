@@ -24,6 +24,7 @@ from storyboard.operations.arguments import SceneId
 from storyboard.operations.registry import EDITS, PAGE, VERBS
 from storyboard.studio import Studio
 from storyboard.ui import page
+from storyboard.ui.components import board
 from tests.paths import ROOT
 from tests.soak.fakes import open_fake
 from tests.storyboard.studios import ME, served
@@ -186,7 +187,7 @@ def test_defaults_in_help_are_those_that_are_used(capsys: pytest.CaptureFixture[
 def test_the_page_gets_its_defaults_and_limits_with_the_page(studio: Studio) -> None:
     told = told_to_the_page(PAGE)
     blocks = page.build(studio)
-    (component,) = [block for block in blocks.blocks.values() if isinstance(block, page.Application)]
+    (component,) = [block for block in blocks.blocks.values() if isinstance(block, board.Board)]
     assert json.dumps(told) in str(component.js_on_load), "before the page has asked for anything"
     assert {"film", "import_clip", "samples", "keyframe"} <= set(told["slow"]) <= set(page.VERBS)
     assert told["scene"]["guidance"] == {**told["scene"]["guidance"], "text": 2.0, "history": 3.0}

@@ -19,9 +19,12 @@ from storyboard.document import plan
 from storyboard.operations.registry import EDITS
 from storyboard.studio import Studio
 from storyboard.ui import page
+from storyboard.ui.components.board import Board
+from storyboard.ui.desk import Place
 from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
 
-VALUES: dict[str, Any] = {  # right for each argument, but for ids, which `right` puts in
+VALUES: dict[str, Any] = {
+    "words": "the robot waving",  # right for each argument, but for ids, which `right` puts in
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",
@@ -309,8 +312,9 @@ def test_nothing_else_is_served(client: TestClient, desk: Desk) -> None:
 
 def test_the_page_can_be_built(desk: Desk) -> None:
     blocks = page.build(desk.studio)
-    (component,) = [block for block in blocks.blocks.values() if isinstance(block, page.Application)]
+    (component,) = [block for block in blocks.blocks.values() if isinstance(block, Board)]
     (call_server,) = component.server_fns if hasattr(component, "server_fns") else component.server_functions
     with ThreadPoolExecutor(1) as thread:  # of its own: a browser test may have left an event loop in this one
         reply = thread.submit(lambda: asyncio.run(call_server({"verb": "stories", "owner": ME}))).result()
-    assert json.loads(reply.body)["ok"] and component.preprocess("x") is None is component.postprocess("x")
+    assert json.loads(reply.body)["ok"]
+    assert component.preprocess("x") == Place() and component.postprocess("x") is None

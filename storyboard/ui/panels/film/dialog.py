@@ -1,0 +1,135 @@
+"""The film: all chosen takes in order, as they play, what of that can be changed, and what can be saved of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from ...components.media import Clip, Download
+from ...components.player import Player, Reel, Shown
+from ...components.words import Words
+from ...desk import QUIET, SAVED_FIRST, SLOW, Place, View, Window, news
+from ...wording import counted
+from ..overlay import Overlay
+from ..panel import Edit, Page, Panel, Updates
+from .cutting import Seams, Shots, in_film
+from .sound import Cards, Sound
+
+FORMATS = {  # what to call what the server can write
+    "mp4": "Film, MP4", "finished.mp4": "Finished film, MP4 drawn larger", "gif": "Film, GIF",
+    "sheet.png": "Contact sheet, PNG", "sheet.pdf": "Contact sheet, PDF", "clips.zip": "Single clips, ZIP",
+    "story.zip": "Story archive, imports again", "srt": "Subtitles, SRT", "vtt": "Subtitles, WebVTT",
+    "otio.zip": "Cut for editors, OTIO", "fcp7.zip": "Cut for editors, Premiere and FCP 7",
+    "fcpxml.zip": "Cut for editors, Final Cut", "edl.zip": "Cut for editors, EDL", "shots.csv": "Shot list, CSV",
+    "board.pdf": "Storyboard, PDF", "ekonte.pdf": "E-konte, PDF", "page.html": "Page to share, HTML",
+}  # fmt: skip
+NO_FILM = "No film yet. Render at least one scene. The film is all chosen takes in their order."
+WHERE = [("Burnt in", "burnt in"), ("Beside", "beside")]
+
+
+class Film(Overlay):
+    name = "Film"
+
+    def fill(self) -> None:
+        self.nothing = Words(elem_classes="nothing-box")
+        with gr.Row(elem_classes="film-body") as self.body:
+            with gr.Column(scale=3, min_width=280, elem_classes="film-stage"):
+                self.player = Player()
+                self.missing = Words(elem_classes="missing")
+            with gr.Column(scale=1, min_width=280, elem_classes="film-options"):
+                self.captions = gr.Checkbox(label="Captions", info="The prompts, or lines of their own.")
+                self.where = gr.Radio(WHERE, label="Where captions are", show_label=False)
+                self.seams = Seams(self.desk)
+                self.shots, self.cards, self.sound = Shots(self.desk), Cards(self.desk), Sound(self.desk)
+                gr.Markdown("### Export")
+                with gr.Row(elem_classes="formats"):
+                    self._exports = {
+                        name: gr.Button(FORMATS.get(name, name), size="sm", elem_classes=["with-sign", "export"])
+                        for name in self.desk.served["formats"]
+                    }
+                self.told = Words(elem_classes="exports")
+                self.saved = Download("Save it again", visible=False, size="sm", elem_classes="saving")
+                self.written = Clip(label="The film as it was written", visible=False, height=180, buttons=[])
+
+    # --- what it shows
+
+    def paint_open(self, view: View) -> Updates:
+        scenes, shown = view.story["scenes"], in_film(view)
+        left = len(scenes) - len(shown)
+        told = f"{counted(left, 'scene')} without a take {'is' if left == 1 else 'are'} left out." if left else ""
+        painted: Updates = {
+            self.nothing: {"value": "" if shown else NO_FILM},
+            self.body: {"visible": bool(shown)},
+            self.player: {"value": self._reel(view) if shown else None},
+            self.captions: {"value": view.story["captions"]},
+            self.where: {"value": view.story["film"]["captions"], "visible": bool(view.story["captions"])},
+            self.missing: {"value": " ".join(filter(None, (told, _stale(view))))},
+        }
+        for panel in self._panels:
+            painted |= panel.paint(view)
+        return painted
+
+    @property
+    def _panels(self) -> tuple[Panel, ...]:
+        return self.seams, self.shots, self.cards, self.sound
+
+    def _reel(self, view: View) -> Reel | None:
+        reply = self.desk.ask("timeline", view.place)
+        if not reply["ok"]:
+            return None
+        timeline = {name: value for name, value in reply.items() if name != "ok"}
+        shown = {
+            scene["id"]: Shown(number, scene["prompt"], scene["keyframe"])
+            for number, scene in enumerate(view.story["scenes"], 1)
+        }
+        return Reel(timeline, shown, view.story["width"] / view.story["height"], view.window.seam)
+
+    # --- what it does
+
+    def wire(self, page: Page) -> None:
+        def caption(place: Place, window: Window, on: bool) -> Edit:
+            return {"do": "edit_story", "changes": {"captions": on}}
+
+        def put(place: Place, window: Window, where: str) -> Edit:
+            return {"do": "edit_film", "changes": {"captions": where}}
+
+        self.edits(page, self.captions, [self.captions.input], caption, self.where)
+        self.edits(page, self.where, [self.where.input], put)
+        for panel in self._panels:
+            panel.wire(page)
+        for name, button in self._exports.items():
+            button.click(None, js=WRITING, outputs=self.told, **QUIET)
+            outputs = [self.saved, self.written, self.told, page.board]
+            button.click(self._write(page, name), page.board, outputs, js=SAVED_FIRST, **SLOW)
+
+    def _write(self, page: Page, name: str) -> Any:
+        def write(place: Place) -> Updates:
+            reply = self.desk.ask("film", place, format=name)
+            if not reply["ok"]:
+                return {self.told: "", page.board: gr.update(news=news(reply))}
+            film: Any = (
+                gr.update(value=reply["url"], visible=True) if name.endswith("mp4") else gr.update(visible=False)
+            )
+            file = gr.update(value=(reply["url"], reply["name"]), visible=True)
+            told = gr.update(news=news({"save": {"url": reply["url"], "name": reply["name"]}}))
+            return {self.saved: file, self.written: film, self.told: f"{reply['name']} is ready.", page.board: told}
+
+        return write
+
+
+WRITING = "() => 'Writing it…'"
+
+
+def _stale(view: View) -> str:
+    """A warning of clips that are not what their scenes say now."""
+    if not view.standing:
+        return ""
+    stands = view.standing["scenes"]
+    old = [str(i) for i, scene in enumerate(view.story["scenes"], 1) if _is_old(stands.get(scene["id"], {}))]
+    return f"Made from something else than they say now: scene {', '.join(old)}." if old else ""
+
+
+def _is_old(standing: Mapping[str, Any]) -> bool:
+    return standing.get("state") in ("stale", "waiting")

@@ -1,0 +1,263 @@
+"""The Scene tab: what decides the scene's picture, and the buttons that make it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from ..components.part import Part
+from ..components.upload import Upload
+from ..components.words import Words
+from ..desk import QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
+from ..wording import counted, duration, sentence
+from .panel import Page, Panel, Updates
+
+LARGEST_SEED = 2**53 - 1
+SHORTEST = 2  # k of 4 k + 1 frames
+SHORT = 40  # characters that are always far from the limit of tokens
+# Runs in the browser at every letter: what is typed outlasts a crash, whether or not the server answers.
+KEEP_DRAFT = "(here, text, drafts) => ({...drafts, [here]: {text, reason: ''}})"
+
+
+class Scene(Panel):
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        most = desk.served["most"]
+        Part("viewer", elem_classes="viewer-box")
+        with gr.Row(elem_classes="acts"):
+            self.render = gr.Button("Render this scene", variant="primary", size="sm")
+            self.another = gr.Button("Another take", size="sm")
+            self.cancel = gr.Button("Cancel", size="sm", visible=False)
+            self.line = Words(elem_classes="making-line")
+        with gr.Column(elem_classes="group"):
+            gr.Markdown("### Guidance")
+            self.text = gr.Slider(
+                0, 10, step=0.1, label="Text guidance", info="How closely it follows its own prompt (w1)", buttons=[]
+            )
+            self.history = gr.Slider(0, 10, step=0.1, label="History guidance", info=REMEMBERS, buttons=[])
+            with gr.Row():
+                self.start = gr.Slider(
+                    0, 100, step=5, label="Guidance starts at", info="% of the steps", min_width=120, buttons=[]
+                )
+                self.end = gr.Slider(
+                    0, 100, step=5, label="Guidance ends at", info="% of the steps", min_width=120, buttons=[]
+                )
+            schedules = [(name.capitalize(), name) for name in desk.served["schedules"]]
+            self.schedule = gr.Radio(schedules, label="Schedule")
+        with gr.Column(elem_classes="group"):
+            gr.Markdown("### Making")
+            self.steps = gr.Slider(4, 60, step=1, label="Steps", buttons=[])
+            self.length = gr.Slider(SHORTEST, (most["frames"] - 1) // 4, step=1, label="Length", info=" ", buttons=[])
+            with gr.Row(elem_classes="seed"):
+                self.seed = gr.Number(label="Seed", precision=0, min_width=110)
+                self.dice = gr.Button("Draw another seed", size="sm", elem_classes=["sign", "dice"])
+                self.renewed = gr.Radio([("This seed", False), ("A new one", True)], label="Each render", min_width=180)
+        with gr.Column(elem_classes="group"):
+            gr.Markdown("### More")
+            self.negative = gr.Textbox(label="Negative prompt", placeholder="What it should not show", lines=2)
+            self.room = Words(elem_classes="room-box")
+            self.lock = gr.Checkbox(label="Lock this scene", info="It keeps its take whatever changes before it.")
+            self.fit = gr.Radio(FITS, value="fit", label="A clip of your own, into the frame", info=FITTED)
+            with gr.Row(visible=False) as self.crop:
+                self.across = gr.Slider(
+                    0, 100, 50, step=1, label="Cut across", info="% from the left", min_width=120, buttons=[]
+                )
+                self.down = gr.Slider(
+                    0, 100, 50, step=1, label="Cut down", info="% from the top", min_width=120, buttons=[]
+                )
+            self.clip = Upload(
+                "Import a clip of your own", "video/*,image/*", most["megabytes"], elem_classes="clip-upload"
+            )
+            gr.Markdown(
+                f"It becomes this scene, and later scenes remember it. At most {most['megabytes']} MB.",
+                elem_classes="quietly",
+            )
+
+    # --- what they show
+
+    def paint(self, view: View) -> Updates:
+        if not view.scene:
+            return {}
+        return self._controls(view, view.scene) | self._making(view, view.scene)
+
+    def _controls(self, view: View, scene: Mapping[str, Any]) -> Updates:
+        guidance, rate = scene["guidance"], _rate(scene, self.desk.served["frames_per_second"])
+        k = max(0, round((scene["num_frames"] - 1) / 4))
+        draft = _draft_of(view)
+        words = draft["text"] if draft else scene["negative_prompt"]
+        return {
+            self.text: _wide(guidance["text"], 0, 10),
+            self.history: _wide(guidance["history"], 0, 10) | {"info": REMEMBERS if guidance["history"] else FORGETS},
+            self.start: {"value": round(guidance["start"] * 100)},
+            self.end: {"value": round(guidance["end"] * 100)},
+            self.schedule: {"value": guidance["schedule"]},
+            self.steps: _wide(scene["steps"], 4, 60),
+            self.length: _wide(k, SHORTEST, self.length.maximum)
+            | {"info": f"{(4 * k + 1) / rate:.1f} s · {4 * k + 1} frames"},
+            self.seed: {"value": scene["seed"]},
+            self.renewed: {"value": scene["new_seed"]},
+            self.negative: {"value": words},
+            self.room: self._room(words, draft),
+            self.lock: {"value": scene["locked"]},
+        }
+
+    def _room(self, words: str, draft: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What is said under the negative prompt: why it was refused, or how much room is left."""
+        if draft:
+            return {
+                "value": f"Not saved: {draft['reason'] or 'the server did not answer; it is sent as you write on'}",
+                "kind": "alarm",
+            }
+        told = self.desk.studio.lengths(NOBODY, [words])["lengths"] if len(words) >= SHORT else []
+        return {"value": told[0]["note"] if told else "", "kind": ""}
+
+    def _making(self, view: View, scene: Mapping[str, Any]) -> Updates:
+        job, why = view.job, _why_not(view, scene)
+        active = job.get("state") in ("queued", "running")
+        steps = view.standing["plan"]["steps"] if view.standing else []
+        step = next((step for step in steps if step["scene"] == scene["id"]), None)
+        rest = "" if step or not (view.take and view.take["fresh"]) else "Fresh: another take draws a new seed."
+        time = f"About {duration(step['seconds'])}" if step and step.get("seconds") else ""
+        return {
+            self.render: {"visible": not active, "interactive": not why},
+            self.another: {"visible": not active, "interactive": not why and bool(scene["takes"])},
+            self.cancel: {"visible": active},
+            self.line: {"value": why or _said(job) or time or rest, "kind": job.get("state", "")},
+        }
+
+    # --- what they do
+
+    def wire(self, page: Page) -> None:
+        for slider, changed in (
+            (self.text, lambda value: {"guidance": {"text": value}}),
+            (self.history, lambda value: {"guidance": {"history": value}}),
+            (self.steps, lambda value: {"steps": int(value)}),
+            (self.length, lambda k: {"num_frames": 4 * int(k) + 1}),
+        ):
+            self.changes(page, slider, (slider.input, slider.release), changed, *self._follows(slider))
+        for handle, name in ((self.start, "start"), (self.end, "end")):
+            self.changes(page, handle, (handle.input, handle.release), _share(name))
+        self.changes(page, self.schedule, [self.schedule.input], lambda value: {"guidance": {"schedule": value}})
+        self.changes(page, self.renewed, [self.renewed.input], lambda value: {"new_seed": value})
+        self.changes(page, self.lock, [self.lock.input], lambda value: {"locked": value})
+        self.changes(page, self.seed, [self.seed.blur, self.seed.submit], _seeded)
+        self.dice.click(self._draw, [page.here, page.window], [page.board, self.seed], **QUIET)
+        self.fit.input(lambda mode: gr.update(visible=mode == "fill"), self.fit, self.crop, **QUIET)
+        self.clip.picked(self._bring, [page.here, self.fit, self.across, self.down], page.board, **SLOW)
+        self._wire_words(page)
+        for button, again in ((self.render, False), (self.another, True)):
+            button.click(self._render(again), page.here, page.board, js=SAVED_FIRST, **QUIET)
+        self.cancel.click(self._cancel, page.here, page.board, **QUIET)
+
+    def _follows(self, slider: gr.Slider) -> list[Any]:
+        return [slider] if slider in (self.history, self.length) else []  # what it says beside its value
+
+    def _draw(self, here: str, window: Window) -> tuple[Any, Any]:
+        seed, place = random.randrange(10**6), Place.read(here)
+        return gr.update(news=news(self.desk.edit_scene(place, {"seed": seed, "new_seed": False}))), seed
+
+    def _bring(self, here: str, fit: str, across: float, down: float, event: gr.EventData) -> Any:
+        place, name = Place.read(here), str(event.name)
+        if not str(event.kind).startswith(("video/", "image/")):
+            return gr.update(news=news({"error": f"{name} is no video or picture: {KNOWN}"}))
+        cut = {"fit": fit, "across": across / 100, "down": down / 100}
+        reply = self.desk.ask("import_clip", place, scene=place.scene, data=event.data, name=name, **cut)
+        said = {"note": f"{name} is this scene now; later scenes remember it."} if reply["ok"] else {}
+        return gr.update(news=news(reply | said))
+
+    def _wire_words(self, page: Page) -> None:
+        """The negative prompt: a draft from the first letter on, until the server has accepted it."""
+
+        def write(here: str, text: str, drafts: Any, window: Window) -> Updates:
+            place = Place.read(here)
+            kept = {name: other for name, other in (drafts or {}).items() if name != here}
+            view = self.desk.look(place)
+            if not view or not view.scene or view.scene["negative_prompt"] == text:
+                return {page.drafts: kept, self.room: gr.update(**self._room(text, None))}
+            with window.writing(self.negative._id):
+                reply = self.desk.edit_scene(place, {"negative_prompt": text}, window.group(f"{place.scene}:negative"))
+                draft = None if reply["ok"] else {"text": text, "reason": reply["error"]}
+                room = window.shown[self.room._id] = self._room(text, draft)
+                window.shown[self.negative._id] = {"value": text}
+            told = {name: value for name, value in reply.items() if name != "error"}  # its field says it
+            drafts = kept | ({here: draft} if draft else {})
+            return {page.board: gr.update(news=news(told)), page.drafts: drafts, self.room: gr.update(**room)}
+
+        own = [page.here, self.negative, page.drafts]
+        typed = [self.negative.input, self.negative.blur]  # keys; what is pasted or cut
+        gr.on(typed, None, own, page.drafts, js=KEEP_DRAFT, **QUIET)
+        gr.on(typed, write, [*own, page.window], [page.board, page.drafts, self.room], **QUIET)
+
+    def _render(self, again: bool) -> Any:
+        def render(here: str) -> Any:
+            place = Place.read(here)
+            return gr.update(news=news(self.desk.ask("render", place, scenes=[place.scene], again=again)))
+
+        return render
+
+    def _cancel(self, here: str) -> Any:
+        place = Place.read(here)
+        return gr.update(news=news(self.desk.ask("cancel", place, scenes=[place.scene])))
+
+
+FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
+FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
+KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
+REMEMBERS = "How closely it follows what it remembers (w2)"
+FORGETS = "At 0 it remembers nothing, whatever the words say (w2)"
+NOBODY = "0" * 32  # an owner for what is nobody's
+
+
+def _share(name: str) -> Callable[[float], dict[str, Any]]:
+    return lambda percent: {"guidance": {name: percent / 100}}
+
+
+def _wide(value: float, low: float, high: float) -> dict[str, Any]:
+    """A slider's value, with room for one that came from elsewhere and lies outside."""
+    return {"value": value, "minimum": min(low, value), "maximum": max(high, math.ceil(value))}
+
+
+def _rate(scene: Mapping[str, Any], usual: float) -> float:
+    made = (take["frames_per_second"] for take in scene["takes"] if take["source"] == "generated")
+    return float(next(made, usual))
+
+
+def _draft_of(view: View) -> Mapping[str, Any] | None:
+    """What was typed into the negative prompt and is not saved."""
+    draft = view.drafts.get(view.place.written())
+    known = isinstance(draft, dict) and isinstance(draft.get("text"), str) and isinstance(draft.get("reason"), str)
+    return draft if draft and known and view.scene and draft["text"] != view.scene["negative_prompt"] else None
+
+
+def _seeded(value: Any) -> dict[str, Any] | None:
+    """None, and so no edit, for what is no seed."""
+    return {"seed": int(value)} if isinstance(value, int | float) and 0 <= value <= LARGEST_SEED else None
+
+
+def _why_not(view: View, scene: Mapping[str, Any]) -> str:
+    """Why a scene can't be rendered; "" if it can."""
+    if scene["locked"]:
+        return "Locked: unlock it to render it again."
+    if not scene["prompt"].strip():
+        return "Write a prompt on its card to render it."
+    if view.stands.get("state") == "blank" and view.stands["reasons"]:
+        return sentence("; ".join(view.stands["reasons"]))
+    own = view.take and view.take["source"] == "imported"
+    return "It shows a clip of your own. To render it, choose another take or delete that one." if own else ""
+
+
+def _said(job: Mapping[str, Any]) -> str:
+    if not job:
+        return ""
+    ahead = max(job["position"] - 1, 0)
+    words = {
+        "queued": f"Queued, {counted(ahead, 'scene')} before it" if ahead else "Queued, next in line",
+        "running": f"Step {job['step']} of {job['total']}" if job["total"] else "Starting",
+        "failed": f"Failed: {job['error']}",
+        "cancelled": "Cancelled",
+    }.get(job["state"], "")
+    return f"{words}. {job['notice']}" if job["notice"] and job["state"] == "running" else words

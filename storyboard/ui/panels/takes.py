@@ -1,0 +1,108 @@
+"""The Takes tab: the shelf of a scene's takes. Choose one, delete one, or compare two that play in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from ..components.media import Shots
+from ..components.pair import Pair, Side
+from ..components.words import Words
+from ..desk import QUIET, Desk, Place, View, Window, news
+from ..wording import ago, counted
+from .panel import Page, Panel, Updates
+
+NOTHING = (
+    "No takes yet. Each render adds one, and nothing that was rendered is ever lost: choose among them, or compare two."
+)
+
+
+class Takes(Panel):
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.nothing = Words(NOTHING, elem_classes="nothing-box")
+        self.shelf = Shots(
+            label="Takes", show_label=False, columns=2, allow_preview=False, object_fit="cover", height="auto",
+            container=False, buttons=[], fit_columns=False, elem_classes=["shots", "takes-shelf"],
+        )  # fmt: skip
+        self.about = Words(elem_classes="quietly")
+        self.other = gr.Dropdown(label="Compare the chosen take with", visible=False)
+        self.pair = Pair(elem_classes="compared")
+        self.remove = gr.Button("Delete this take", size="sm", visible=False, elem_classes="lone")
+
+    def paint(self, view: View) -> Updates:
+        if not view.scene:
+            return {}
+        takes = view.scene["takes"]
+        chosen = next((i for i, take in enumerate(takes) if take["id"] == view.scene["chosen"]), None)
+        others = [(name_of(take, i), take["id"]) for i, take in enumerate(takes) if i != chosen]
+        beside = next((i for i, take in enumerate(takes) if take["id"] == view.window.compared and i != chosen), None)
+        marked = chosen if beside is None else beside
+        both = () if chosen is None or beside is None else sorted((chosen, beside))
+        return {
+            self.nothing: {"visible": not takes},
+            self.shelf: {
+                "value": [(take["keyframe"], _caption(take, i, i == chosen)) for i, take in enumerate(takes)],
+                "selected_index": chosen, "visible": bool(takes),
+            },
+            self.about: {"value": _about(takes[chosen], chosen) if chosen is not None else ""},
+            self.other: {"choices": others, "value": takes[beside]["id"] if beside is not None else None,
+                         "visible": bool(others)},
+            self.pair: {"value": tuple(Side.of(takes[i], name_of(takes[i], i)) for i in both) or None},
+            self.remove: {"value": f"Delete take {(marked or 0) + 1}", "visible": marked is not None},
+        }  # fmt: skip
+
+    def wire(self, page: Page) -> None:
+        def edit(do: str, here: str, take: str, note: str = "") -> dict[str, Any]:
+            place = Place.read(here)
+            reply = self.desk.ask("edit", place, op={"do": do, "scene": place.scene, "take": take})
+            return gr.update(news=news({**reply, "note": note if reply["ok"] else "", "undo": True}))
+
+        def choose(here: str, event: gr.SelectData) -> Any:
+            takes = self._takes(here)
+            return edit("choose_take", here, takes[event.index]["id"]) if event.index < len(takes) else gr.skip()
+
+        def compare(place: Place, window: Window, drafts: Any, other: str | None) -> Updates:
+            window.compared = other or ""
+            return page.repaint(place, window, drafts)
+
+        def remove(here: str, other: str | None) -> Any:
+            view = self.desk.look(Place.read(here))
+            take = other or (view.take["id"] if view and view.take else None)
+            return edit("remove_take", here, take, "Take deleted.") if take else gr.skip()
+
+        self.shelf.select(choose, page.here, page.board, **QUIET)
+        self.other.input(compare, [*page.looking, self.other], page.shown, **QUIET)
+        self.remove.click(remove, [page.here, self.other], page.board, **QUIET)
+
+    def _takes(self, here: str) -> list[Mapping[str, Any]]:
+        view = self.desk.look(Place.read(here))
+        return list(view.scene["takes"]) if view and view.scene else []
+
+
+def name_of(take: Mapping[str, Any], index: int) -> str:
+    """As it is called beside another."""
+    return f"Take {index + 1} · {'your clip' if take['source'] == 'imported' else 'seed ' + str(take['seed'])}"
+
+
+def _caption(take: Mapping[str, Any], index: int, chosen: bool) -> str:
+    imported = take["source"] == "imported"
+    state = "" if imported else "fresh" if take["fresh"] else "stale"
+    parts = [
+        f"Take {index + 1}",
+        "your clip" if imported else f"seed {take['seed']}",
+        state,
+        "chosen" if chosen else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _about(take: Mapping[str, Any], index: int) -> str:
+    """All about the chosen one."""
+    length = f"{take['num_frames'] / take['frames_per_second']:.1f} s"
+    steps = [] if take["source"] == "imported" else [counted(take["steps"], "step")]
+    return " · ".join(
+        [name_of(take, index), *steps, length, ago(take["created"]), *([take["note"]] if take["note"] else [])]
+    )

@@ -1,0 +1,110 @@
+// The film's player: see components/player.py.
+import {calm, el, setAttr, setHidden, setIcon, setSource, setText} from './dom.js';
+import {keyed, makeIconButton, setLabel} from './parts.js';
+import {makeReel} from './reel.js';
+
+const clock = time => `${Math.floor(time / 60)}:${String(Math.floor(time % 60)).padStart(2, '0')}`;
+
+export function mount({element, props, watch}) {
+  const player = makePlayer();
+  let seen = false;
+  element.replaceChildren(player.node);
+  const look = () => {                                   // it plays by itself when it comes into sight
+    const now = Boolean(props.value) && element.checkVisibility();
+    if (now && !seen) player.start();
+    if (seen && !now) player.pause();
+    seen = now;
+  };
+  const paint = () => {
+    if (props.value) player.paint(props.value);
+    look();
+  };
+  watch('value', paint);
+  paint();
+  new ResizeObserver(look).observe(element);
+}
+
+// A part of the film as it is called: a scene by its number, a card by its place.
+function nameOf(part, index, scenes) {
+  const scene = scenes[part.scene];
+  if (scene) return {short: String(scene.number), long: `Scene ${scene.number}: ${scene.prompt}`, picture: scene.picture};
+  return {short: index ? 'End' : 'Title', long: `${index ? 'End' : 'Title'} card: ${part.text}`, picture: ''};
+}
+
+function makePlayer() {
+  const reel = makeReel(() => tell());
+  const caption = el('p', {class: 'caption', dir: 'auto'}), screen = el('div', {class: 'screen'}, reel.node);
+  const play = makeIconButton('play', 'Play the film', () => (reel.playing ? reel.pause() : reel.play()));
+  const back = makeIconButton('previous', 'The scene before', () => jump(-1));
+  const forward = makeIconButton('next', 'The next scene', () => jump(1));
+  const seekbar = el('input', {type: 'range', min: 0, max: 1, step: 0.01, value: 0, 'aria-label': 'Place in the film'});
+  const place = el('output', {class: 'place'}), ticks = el('div', {class: 'ticks', 'aria-hidden': 'true'});
+  const marks = el('ol', {class: 'marks', 'aria-label': 'Scenes of the film'});
+  const node = el('div', {class: 'film-player'}, el('div', {class: 'picture'}, screen, caption),
+    el('div', {class: 'transport'}, back, play, forward, el('div', {class: 'track'}, ticks, seekbar), place), marks);
+  let film = {parts: [], captions: 'none'}, scenes = {}, drawn = '', looked = null, current = -1;
+
+  seekbar.addEventListener('input', () => reel.seek(Number(seekbar.value)));
+  screen.addEventListener('click', () => play.click());
+  marks.addEventListener('click', event => {
+    const mark = event.target.closest('button');
+    if (mark) seek(Number(mark.dataset.at));
+  });
+  const seek = index => film.parts[index] && reel.seek(film.parts[index].start + film.parts[index].passage.shared);
+  function jump(by) { seek(Math.max(0, Math.min(film.parts.length - 1, reel.index + by))); }
+
+  function tell() {
+    const {time, index} = reel, total = film.seconds || 0, part = film.parts[index];
+    const words = (film.captions !== 'none' && part?.caption) || '';
+    if (!seekbar.matches(':active')) seekbar.value = time;
+    seekbar.style.setProperty('--share', total ? time / total : 0);
+    seekbar.setAttribute('aria-valuetext', `${clock(time)} of ${clock(total)}, ${part ? nameOf(part, index, scenes).long : ''}`);
+    setText(place, `${clock(time)} / ${clock(total)}`);
+    setIcon(play.firstChild, reel.playing ? 'pause' : 'play');
+    setLabel(play, reel.playing ? 'Pause the film' : 'Play the film');
+    setText(caption, words);
+    setHidden(caption, film.captions === 'none' || film.captions === 'beside' && !words);
+    if (current === index) return;
+    current = index;
+    [...marks.children].forEach((mark, i) => setAttr(mark.firstChild, 'aria-current', i === index ? 'true' : null));
+    const mark = marks.children[index], left = mark && mark.offsetLeft - marks.clientWidth / 2 + mark.offsetWidth / 2;
+    if (mark) marks.scrollTo({left, behavior: calm() ? 'auto' : 'smooth'});
+  }
+  function paint(value) {
+    scenes = value.scenes;
+    screen.style.setProperty('--aspect', value.aspect);
+    setAttr(caption, 'data-where', value.timeline.captions);
+    const now = JSON.stringify(value.timeline);
+    if (now !== drawn) {
+      drawn = now;
+      film = value.timeline;
+      reel.show(film);
+      drawTicks();
+      drawMarks();
+    }
+    if (looked !== null && looked !== value.look) seek(film.parts.findIndex(part => part.scene === value.look));
+    looked = value.look;
+    current = -1;
+    tell();
+  }
+  function drawMarks() {
+    const make = () => el('li', {}, el('button', {type: 'button'}, el('img', {alt: '', loading: 'lazy'}), el('b', {})));
+    keyed(marks, film.parts, part => part.scene ?? `card ${part.start > 0}`, make, (mark, part, i) => {
+      const {short, long, picture} = nameOf(part, i, scenes);
+      setAttr(mark.firstChild, 'data-at', i);
+      setAttr(mark.firstChild, 'aria-label', long);
+      setAttr(mark.firstChild, 'title', long);
+      setSource(mark.querySelector('img'), picture);
+      setText(mark.querySelector('b'), short);
+    });
+  }
+  function drawTicks() {
+    seekbar.max = film.seconds;
+    ticks.replaceChildren(...film.parts.slice(1).map(part => {
+      const tick = el('i', {'data-kind': part.seam.kind});
+      tick.style.setProperty('--at', part.start / film.seconds);
+      return tick;
+    }));
+  }
+  return {node, paint, pause: reel.pause, start: () => { reel.seek(0); if (!calm()) reel.play(); }};
+}
