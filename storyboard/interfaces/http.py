@@ -10,7 +10,7 @@ import inspect
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -127,10 +127,13 @@ def _stream(
 
 def _unread(request: object) -> int:
     """Parts of an answer that its caller has not read yet, of which Gradio would keep any number."""
-    if not isinstance(request, gr.Request) or request.request is None:
+    scope = getattr(getattr(request, "request", None), "scope", None)
+    app = scope.get("app") if isinstance(scope, Mapping) else None
+    if app is None:  # asked from within
         return 0
-    waiting = request.request.app.get_blocks()._queue.pending_messages_per_session
-    return waiting[request.session_hash].qsize() if request.session_hash in waiting else 0
+    waiting = app.get_blocks()._queue.pending_messages_per_session
+    session = getattr(request, "session_hash", None)
+    return waiting[session].qsize() if session in waiting else 0
 
 
 def _asked(arguments: Sequence[Any]) -> tuple[Sequence[Any], str]:

@@ -28,7 +28,7 @@ def _names(given: Any) -> set[tuple[str, str]]:
 
 @edit("new in the cast")
 def cast_add(board: Board, name: CastName, fields: Changes = NOTHING, entry_id: EntryNewId = None) -> Story:
-    """Somebody, something or a place for the cast: FIELDS is JSON such as {"kind": "person", "words": "in a red coat",
+    """Somebody, something or a place for the cast. FIELDS is JSON such as {"kind": "person", "words": "in a red coat",
     "others": ["the girl"], "colour": "#c04030"}."""
     return cast_edits.add_entry(board.story, name, entry_id, **_fields(fields))
 

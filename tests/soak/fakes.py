@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.language.kept import KeptWord
-from storyboard.document.story import Board, Scene, Take, new_id
+from storyboard.document.story import Board, Conditioning, Scene, Take, new_id
 from storyboard.media.video import write_video
 from storyboard.rendering.limits import LIMITS, QueueLimits
 from storyboard.rendering.queue import Made
@@ -95,6 +95,9 @@ class FakeMaker:
         self.encodings = SimpleNamespace(model=MODEL)
         self.speed = "exact"
         self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
+
+    def check_model(self, conditioning: Conditioning) -> None:
+        assert conditioning.model == self.encodings.model, "there is one"
 
     def render(
         self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Any = None
