@@ -105,6 +105,7 @@ class Window:
     compared: str = ""  # the take beside the chosen one
     seam: str = ""  # the scene whose seam is looked at
     shot: str = ""  # the scene whose shot is looked at
+    measuring: bool = False  # whether the meter, as it was painted last, is not at its end
     found: Mapping[str, Any] | None = None  # the reply to the last search
     found_in: str = ""  # the story that was searched
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update

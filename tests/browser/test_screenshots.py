@@ -38,7 +38,7 @@ def test_screenshots(guest: Visitor, archive: str, screenshots: Path, width: int
             page.get_by_role("option").first.click()
         if panel == "whatif":
             tab(page, "whatif", 3 if width > 390 else 0).get_by_role("button", name="Without any history").click()
-            expect(page.locator(".side .pair")).to_be_visible()
+            expect(page.locator(".side [role=tabpanel]:visible .pair")).to_be_visible()
         until(lambda: page.evaluate(STILL))
         page.screenshot(path=screenshots / f"{panel}-{width}-{theme}.png")
         if panel in ("film", "shelf"):

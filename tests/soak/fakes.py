@@ -51,7 +51,7 @@ def fake_filter(past_prompts: Sequence[str], prompt: str, **settings: Any) -> An
     """Keeps what two prompts have in common."""
     muted = settings.get("muted_scenes", ())
     scenes = [
-        SimpleNamespace(index=i, prompt=past, words=words, kept=any(word.kept for word in words))
+        SimpleNamespace(index=i, prompt=past, words=words, kept=any(word.kept for word in words), targets=())
         for i, past in enumerate(past_prompts)
         if (words := words_of(past, "" if i in muted else prompt)) is not None
     ]

@@ -64,6 +64,7 @@ class Meter(Panel):
             return {}
         some = any(scene["chosen"] and scene["prompt"].strip() for scene in view.story["scenes"])
         report = self._report(view.place) if some else NO_REPORT
+        view.window.measuring = report["pending"] > 0
         own = next((scene for scene in report["scenes"] if scene["scene"] == view.place.scene), None)
         nothing = NOTHING if not some else "" if own or report["pending"] else NOT_MEASURED
         return {
@@ -76,9 +77,8 @@ class Meter(Panel):
         }
 
     def busy(self, view: View) -> bool:
-        """Whether something is still to be measured."""
-        some = any(scene["chosen"] and scene["prompt"].strip() for scene in view.story["scenes"])
-        return some and self._report(view.place)["pending"] > 0
+        """Whether something was still to be measured when it was painted."""
+        return view.window.measuring
 
     def _report(self, place: Place) -> Mapping[str, Any]:
         reply = self.desk.ask("meter", place, patience=PATIENCE)

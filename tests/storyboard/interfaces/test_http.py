@@ -63,7 +63,8 @@ def test_only_the_verbs_are_offered(client: Client) -> None:
             "owner",
             *(p.name for p in verb.parameters),
         ]
-        assert told["description"].strip().startswith((verb.__doc__ or "").split(".")[0])
+        said, meant = (" ".join(text.split()) for text in (told["description"], verb.__doc__ or ""))
+        assert said.startswith(meant.split(".")[0])
 
 
 def test_every_argument_is_described_to_the_callers_of_tools(studio: Studio) -> None:

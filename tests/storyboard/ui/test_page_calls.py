@@ -24,7 +24,9 @@ from storyboard.ui.desk import Place
 from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
 
 VALUES: dict[str, Any] = {
-    "words": "the robot waving",  # right for each argument, but for ids, which `right` puts in
+    # right for each argument, but for ids, which `right` puts in
+    "words": "the robot waving", "entry": "Zoe", "region": "whole", "frame": -1, "word": "", "caption": "", "state": "",
+    "regions": [{"word": "Mia", "words": "a robot"}], "seed": 0,
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",

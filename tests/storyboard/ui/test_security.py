@@ -211,7 +211,9 @@ def test_an_exception_is_one_line_too(caplog: pytest.LogCaptureFixture, capsys: 
 
 WORDS = {"title": "x", "prompts": ["x"], "prompt": "x", "index": 0, "changes": "{}", "past": "SCENE", "name": "",
          "word": "Mia", "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5, "clip": "",
-         "sound": "", "fit": "fit", "across": 0.5, "down": 0.5}  # fmt: skip
+         "sound": "", "fit": "fit", "across": 0.5, "down": 0.5, "fields": "{}", "entry": "Mia", "into": "Tom",
+         "picture": "", "region": "whole", "frame": -1, "caption": "", "state": "", "seed": 0, "words": "the robot",
+         "regions": '[{"word": "Mia", "words": "a robot"}]'}  # fmt: skip
 OF_A_STORY = sorted(name for name, verb in VERBS.items() if "story" in inspect.signature(verb).parameters)
 
 
