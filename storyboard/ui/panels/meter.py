@@ -195,13 +195,11 @@ def _drift(scenes: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _warned(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Of every scene that there are warnings about: its id, and all of them."""
-    told: dict[str, list[str]] = {}
-    numbers: dict[str, int] = {}
-    for warning in report["warnings"]:
-        told.setdefault(warning["scene"], []).append(warning["text"].replace("*", ""))
-        numbers[warning["scene"]] = warning["number"]
-    return [(scene, f"Scene {numbers[scene]}: {'; '.join(texts)}.") for scene, texts in told.items()]
+    """Of every warning: the id of its scene, and what it says. One each, for a chip ends after 60 letters."""
+    return [
+        (warning["scene"], f"Scene {warning['number']}: {warning['text'].replace('*', '')}.")
+        for warning in report["warnings"]
+    ]
 
 
 def _said(report: Mapping[str, Any]) -> str:

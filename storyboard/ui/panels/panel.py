@@ -55,8 +55,7 @@ class Page:
 
 
 def chips(words: Sequence[str]) -> dict[str, Any]:
-    """Of a `gr.Dataset` in a row: what each of its samples says, all of it. The sample of a text box ends after 60
-    letters."""
+    """Of a `gr.Dataset` in a row: what each of its samples says, of which 60 letters are shown."""
     return {"samples": [[word] for word in words], "sample_labels": list(words)}
 
 
