@@ -242,7 +242,9 @@ def test_390_pixels_are_enough(finger: Visitor, archive: str) -> None:
             targets = ".strip button, .strip textarea, .planbar button, .topbar button, .topbar input"
             assert not page.evaluate(SMALL, targets)
         if screen in ("film", "shelf", "help", "menu"):
-            page.keyboard.press("Escape")
+            until(
+                lambda: page.keyboard.press("Escape") or page.locator("[inert] .slot").count() == 0
+            )  # once it listens
         elif screen != "strip":
             page.get_by_role("button", name="Close the panel").click()
             expect(page.locator(".side")).to_have_attribute("data-open", "false")
