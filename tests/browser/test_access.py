@@ -41,6 +41,7 @@ def bring(page: Page, screen: str) -> None:
         page.get_by_role("button", name="New story").first.click()
     elif screen == "help":
         page.get_by_role("button", name="Keys").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
     elif screen == "menu":
         card(page, 2).locator("[data-act=more]").click()
     else:
