@@ -17,7 +17,7 @@ from torch import Tensor
 from ..backbones.base import Backbone, Conditions
 from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError
-from ..picturebook.localiser import Localiser
+from ..picturebook.localiser import load_localiser
 from ..picturebook.renderer import HEIGHT, WIDTH
 from .figures import figures
 from .region import Region
@@ -57,7 +57,7 @@ def people(pipeline: StoryPipeline, frames: np.ndarray) -> tuple[Region, ...]:
     size = (HEIGHT, WIDTH)
     if not _is_picturebook(pipeline) or frames.shape[1:3] != size:
         return ()
-    return figures(Localiser.load(), frames)
+    return figures(load_localiser(), frames)
 
 
 def _is_picturebook(pipeline: StoryPipeline) -> bool:

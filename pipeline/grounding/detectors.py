@@ -1,5 +1,5 @@
 """Open-vocabulary detectors for films that are no picture book: Grounding DINO (Liu et al. 2023, arXiv 2303.05499) and
-its MM variant through transformers, from a local folder or the hub's cache. Nothing is downloaded.
+its MM variant through transformers, from a local folder. Nothing is downloaded.
 
 A detector sees single frames, so it tells who is where, not who does what: a tube is the longest run of frames in which
 it is sure. Boxes between the frames that it looks at lie between theirs.

@@ -7,6 +7,7 @@ Generated keyframes have no true masks; what this network sees in them stands in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,12 @@ class Localiser(ModelMixin, ConfigMixin):
             return []
         logits = [self(batch) for batch in to_input(np.stack(keyframes)).split(32)]
         return list(torch.cat(logits).argmax(1).byte().numpy())
+
+
+@lru_cache(maxsize=1)
+def load_localiser() -> Localiser:
+    """The one that ships, once a process. Raises WeightsError if it is not there."""
+    return Localiser.load()
 
 
 def localiser_folder() -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -190,15 +190,10 @@ def _region(picture: np.ndarray, asked: str) -> np.ndarray:
 
 def _figures(picture: np.ndarray) -> np.ndarray:
     """Where the localiser sees somebody of the picture book, bool (H, W)."""
-    labels, size = Image.fromarray(_localiser().masks([picture])[0]), picture.shape[1::-1]
+    from pipeline.picturebook.localiser import load_localiser  # it loads torch
+
+    labels, size = Image.fromarray(load_localiser().masks([picture])[0]), picture.shape[1::-1]
     return np.asarray(labels.resize(size, Image.Resampling.NEAREST)) > 0
-
-
-@lru_cache(maxsize=1)
-def _localiser():  # type: ignore[no-untyped-def]
-    from pipeline.picturebook.localiser import Localiser  # it loads torch
-
-    return Localiser.load()
 
 
 def _followed(story: Story, before: CastEntry, after: CastEntry) -> Story:

@@ -284,8 +284,8 @@ class Renderer:
         self.queue.check_room(jobs)
         saved = [job_of(job.owner, job.story, job.scene, {"why": saved_order(job.order)}) for job in jobs]
         self.library.job_store.add(saved)
-        for job in jobs:
-            self.queue.clear(job.owner, job.story, {job.scene})
+        for owner, story in {(job.owner, job.story) for job in jobs}:
+            self.queue.clear(owner, story, {job.scene for job in jobs})
         self.queue.submit([replace(job, saved=noted.id) for job, noted in zip(jobs, saved, strict=True)], False)
 
     def submit_edit(self, owner: str, story: str, take: Take, edit: RegionEdit) -> None:

@@ -278,21 +278,17 @@ def changes_of(
     have."""
     from pipeline.editing.editor import Change
 
-    found: list[Region | None] = []
-    places: list[tuple[int, int] | None] = []
-    for asked in regions:
-        place = (
-            find_word(prompt, WordRef(scene="a", text=asked.word, occurrence=asked.occurrence)) if asked.word else None
-        )
-        if asked.word and place is None:
-            raise ThroughlineError(f"word {asked.word!r} is not in the prompt of the take, {prompt[:60]!r}")
-        places.append(place)
-        found.append(None if asked.rest else _region(pipeline, frames, prompt, asked, place))
-    rest = _rest(pipeline, frames, [region for region in found if region])
-    return [
-        Change(region or rest, asked.words, place, asked.strength)
-        for region, asked, place in zip(found, regions, places, strict=True)
-    ]
+    places = [_place(prompt, asked) for asked in regions]
+    pairs = list(zip(regions, places, strict=True))
+    found = [None if asked.rest else _region(pipeline, frames, prompt, asked, place) for asked, place in pairs]
+    own = [region for region in found if region]
+    rest = _rest(pipeline, frames, own) if len(own) < len(found) else None
+    changes = []
+    for region, (asked, place) in zip(found, pairs, strict=True):
+        shown = region or rest
+        assert shown is not None, "the rest was worked out"
+        changes.append(Change(shown, asked.words, place, asked.strength))
+    return changes
 
 
 def _place(prompt: str, asked: RegionWords) -> tuple[int, int] | None:

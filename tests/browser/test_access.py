@@ -26,7 +26,7 @@ NAMED = {
     "image",
     "progressbar",
 }
-SCREENS = ("scene", "remembers", "takes", "whatif", "film", "shelf", "help", "menu")
+SCREENS = ("scene", "remembers", "takes", "whatif", "find", "film", "shelf", "help", "menu")
 
 
 def bring(page: Page, screen: str) -> None:

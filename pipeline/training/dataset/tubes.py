@@ -66,7 +66,7 @@ def asked_clip(rng: random.Random, questions: int = 4, num_frames: int = NUM_FRA
     assert clip.masks is not None, "drawn with masks"
     boxes, shown = _boxes(clip.masks, 1 + max(part.index for part in parts))
     asked = _Truth(parts, boxes, shown)
-    drawn = dict.fromkeys(text for text in _draws(rng, asked, questions))
+    drawn = dict.fromkeys(_draws(rng, asked, questions))
     return AskedClip(clip.frames, clip.masks, boxes, shown, tuple(drawn)[:questions])
 
 
@@ -186,7 +186,7 @@ def _fits(actor: Actor, asked: _Asked) -> bool:
 
 
 def _draw(rng: random.Random, truth: _Truth) -> _Asked:
-    """About somebody who is there, and then, more often than not for clips of one actor, with a part changed."""
+    """About somebody who is there; in two of five, with a part changed."""
     index = rng.randrange(len(truth.actors))
     actor, part = truth.actors[index], rng.choice(truth.own(index))
     asked = _Asked(rng.choice((noun_of(actor), noun_of(actor), noun_of(actor), actor.kind, ANYBODY)))

@@ -19,7 +19,7 @@ from ..story import Scene, Story, WordRef
 from ..values import new_id, parse
 from .entries import CastChoice, CastEntry, CastPicture
 
-ENTRY_FIELDS = frozenset(["others", "kind", "words", "notes", "colour", "states", "strength"])
+ENTRY_FIELDS = frozenset(["others", "kind", "words", "notes", "colour", "states"])
 PICTURE_FIELDS = frozenset(["caption", "state", "view", "source"])
 CHOICE_FIELDS = frozenset(["look", "state", "picture"])
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..values import Digest, Id, Number, Text, Value
+from ..values import Digest, Id, Text, Value
 
 MOST_ENTRIES, MOST_PICTURES, MOST_STATES, MOST_NAMES = 200, 20, 20, 20
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
@@ -58,7 +58,6 @@ class CastEntry(Value):
     colour: str = Field(default="", pattern=r"^(#[0-9a-f]{6})?$")  # by which pages know it
     pictures: Annotated[tuple[CastPicture, ...], Field(max_length=MOST_PICTURES)] = ()
     states: Annotated[tuple[CastState, ...], Field(max_length=MOST_STATES)] = ()
-    strength: Number = Field(default=1.0, ge=0, le=2)  # of what was taught about it
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
 from ..components.media import Shots
 from ..components.words import Words
-from ..desk import QUIET, Desk, Place, View, Window, news
+from ..desk import QUIET, SLOW, Desk, Place, View, Window, news
 from ..wording import counted
 from .panel import Page, Panel, Updates
 
@@ -19,15 +19,20 @@ EXPLAIN = (
 )
 
 
+LOOKING = "Looking through the film …"
+
+
 class Find(Panel):
     tab = "find"
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.explain = Words(EXPLAIN, spoken=False, elem_classes="quietly")
-        self.words = gr.Textbox(
-            label="What to look for", placeholder="the robot waving", max_length=200, submit_btn="Find", lines=1
-        )
+        with gr.Row(elem_classes=["acts", "sought"]):
+            self.words = gr.Textbox(
+                label="What to look for", placeholder="the robot waving", max_length=200, max_lines=1, scale=1
+            )
+            self.go = gr.Button("Find", size="sm")
         self.told = Words(elem_classes="summary")
         self.hits = Shots(
             label="Where it is", show_label=False, columns=2, allow_preview=False, object_fit="cover", height="auto",
@@ -44,19 +49,20 @@ class Find(Panel):
         }
 
     def wire(self, page: Page) -> None:
-        def find(place: Place, window: Window, drafts: Any, words: str) -> Updates:
+        def find(place: Place, window: Window, drafts: Any, words: str) -> Iterator[Updates]:
+            window.found = None
             if words.strip():
+                window.shown[self.told._id] = {"value": LOOKING}
+                yield {self.told: gr.update(value=LOOKING)}
                 window.found, window.found_in = self.desk.ask("find", place, words=words), place.story
-            else:
-                window.found = None
-            return page.repaint(place, window, drafts)
+            yield page.repaint(place, window, drafts)
 
         def go(window: Window, event: gr.SelectData) -> Any:
             hits = window.found["hits"] if window.found and window.found["ok"] else []
             known = isinstance(event.index, int) and event.index < len(hits)
             return gr.update(news=news({"select": hits[event.index]["scene"]})) if known else gr.skip()
 
-        self.words.submit(find, [*page.looking, self.words], page.shown, **QUIET)
+        gr.on([self.words.submit, self.go.click], find, [*page.looking, self.words], page.shown, **SLOW)
         self.hits.select(go, page.window, page.board, **QUIET)
 
 

@@ -199,7 +199,7 @@ def test_programs_have_the_cast() -> None:
     assert {"cast list", "cast keep", "cast picture", "cast rename", "cast merge", "cast share"} <= commands
 
 
-def test_a_render_looks_at_the_picture_and_others_stay_bit_for_bit(pipeline: Any, tmp_path: Path) -> None:
+def test_a_render_looks_at_the_picture_and_others_are_made_from_the_same(pipeline: Any, tmp_path: Path) -> None:
     studio = open_studio(pipeline, tmp_path / "rendering")
     try:
         desk = with_takes(studio, "Mia is running.", "A dog is barking.", "Mia is skiing.")
