@@ -239,7 +239,7 @@ class StoryPipeline(DiffusionPipeline):
     def check(self, prompt: str, options: Settings) -> None:
         """Raises ThroughlineError for what `generate` can't do."""
         if not prompt.strip():
-            raise ThroughlineError(f"prompt is {prompt!r}: expected at least a word")
+            raise ThroughlineError(f"prompt is {prompt[:40]!r}: expected at least a word")
         self.text.encode(prompt)
         text_length(self.text, options.negative_prompt).check("negative prompt")
         self._check_size(options)

@@ -12,6 +12,7 @@ prompts.
 import hashlib
 import json
 import platform
+import reprlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
@@ -317,7 +318,7 @@ def _mentions_at(analysis: Analysis, key: PlaceInPast) -> set[int]:
     words = zip(analysis.segments, analysis.mention_of, strict=True)
     found = {m for word, m in words if m is not None and word.start < key.end and word.end > key.start}
     if not found:
-        text = analysis.text[key.start : key.end]
+        text = analysis.text[key.start : key.end][:40]
         raise ThroughlineError(f"{text!r} of scene {key.scene + 1} cannot be pinned or muted: expected a content word")
     return found
 
@@ -341,7 +342,7 @@ def _check_prompts(past_prompts: Sequence[str], prompt: str) -> None:
 
 def _check_text(name: str, text: str) -> None:
     if not isinstance(text, str) or not text.strip():
-        raise ThroughlineError(f"{name} is {text!r}, expected text")
+        raise ThroughlineError(f"{name} is {reprlib.repr(text)}, expected text")
 
 
 def _check_keys(keys: Sequence[PlaceInPast], past_prompts: Sequence[str], muted_scenes: Sequence[int]) -> None:

@@ -182,7 +182,9 @@ def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
     if story.has_entry(word.scene):  # its pictures are before every scene
         return
     if story.index(word.scene) >= story.index(scene_id):
-        raise ThroughlineError(f"{word.text!r} is not in a scene before this one: only earlier scenes are remembered")
+        raise ThroughlineError(
+            f"{word.text[:40]!r} is not in a scene before this one: only earlier scenes are remembered"
+        )
 
 
 def mute_scene(story: Story, scene_id: str, muted: str, on: bool = True) -> Story:

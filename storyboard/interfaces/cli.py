@@ -237,7 +237,7 @@ def _check(options: argparse.Namespace) -> None:
 
     for index, prompt in enumerate(options.prompts, 1):
         if not prompt.strip():
-            raise ThroughlineError(f"scene {index}: prompt is {prompt!r}: expected at least a word")
+            raise ThroughlineError(f"scene {index}: prompt is {prompt[:40]!r}: expected at least a word")
     if len(options.clips) > len(options.prompts):
         counts = f"{len(options.clips)} clips for {len(options.prompts)} prompts"
         raise ThroughlineError(f"{counts}: expected a prompt for each clip")

@@ -255,6 +255,7 @@ def test_a_result_is_plain_json_and_reproducible(text_filter):
     ("arguments", "options", "message"),
     [
         (([""], "A cat."), {}, "prompt of scene 1 is ''"),
+        ((["A cat."], " " * 100_000), {}, "prompt is '   "),
         ((["A cat."], "  "), {}, "prompt is '  '"),
         (("A cat.", "A dog."), {}, "one string"),
         (([CAT], DOG), {"threshold": 1.5}, "threshold is 1.5, expected a number from 0 to 1"),
@@ -268,6 +269,7 @@ def test_bad_input_is_one_clear_line(text_filter, arguments, options, message):
     with pytest.raises(ThroughlineError, match=message) as caught:
         text_filter(*arguments, **options)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
 # Speed
