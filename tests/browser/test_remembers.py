@@ -110,7 +110,7 @@ def test_a_whole_scene_is_forgotten(page: Page) -> None:
     expect(card(page, 3).locator(".badge").first).to_have_text("Fresh")
 
 
-MARKED = 500  # milliseconds from a move to the marks, which the server makes
+MARKED = 1000  # milliseconds from a move to the marks, which the server makes
 QUIET = 300  # until all is painted that a save brings
 
 

@@ -185,7 +185,8 @@ def test_what_is_dropped_on_the_board_becomes_a_scene(guest: Visitor, page: Page
     clip = guest.download(story["scenes"][1]["takes"][0]["clip"])
     page.evaluate(DROP, [f".slot[data-id='{story['scenes'][1]['id']}'] .shot", clip])
     expect_prompts(page, CAST[0], "", *CAST[1:])
-    until(lambda: guest.story(story["id"])["scenes"][1]["takes"])
+    scene = page.locator(".slot").nth(1).get_attribute("data-id")
+    until(lambda: any(found["id"] == scene and found["takes"] for found in guest.story(story["id"])["scenes"]))
     assert guest.story(story["id"])["scenes"][1]["takes"][0]["source"] == "imported"
     page.evaluate(DROP, [".slot-add", base64.b64encode(b"no clip").decode()])
     expect(page.locator(".toast[data-kind=error]")).to_contain_text("mine.mp4")

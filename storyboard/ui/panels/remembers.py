@@ -63,9 +63,8 @@ class Memory(Panel):
         }
         return painted | (self._kept(view, view.scene) if past and prompt else {})
 
-    def _kept(self, view: View, scene: Mapping[str, Any], threshold: float | None = None) -> Updates:
-        """threshold: another one, to try."""
-        found = self.desk.ask("remembers", view.place, scene=scene["id"], threshold=threshold)
+    def _kept(self, view: View, scene: Mapping[str, Any]) -> Updates:
+        found = self.desk.ask("remembers", view.place, scene=scene["id"])
         if not found["ok"]:
             return {self.summary: {"value": found["error"]}}
         maps = self.desk.ask("maps", view.place, scene=scene["id"]).get("maps", []) if scene["chosen"] else []
@@ -83,22 +82,14 @@ class Memory(Panel):
     # --- what it does
 
     def wire(self, page: Page) -> None:
-        marked = [self.own, self.summary, self.list]
-
-        def try_out(here: str, threshold: float, window: Window) -> Updates:
-            view = self.desk.look(Place.read(here), window)
-            painted = self._kept(view, view.scene, threshold) if view and view.scene else {}
-            told = {part: painted[part] for part in marked if part in painted}
-            known = {part: gr.update(**update) for part, update in told.items() if window.news_of(part._id, update)}
-            return known or {self.list: gr.skip()}
-
-        def save(here: str, threshold: float, window: Window) -> Any:
+        def try_out(here: str, threshold: float, window: Window, drafts: Any) -> Updates:
             place = Place.read(here)
             with window.writing(self.threshold._id):
                 group = window.group(f"{place.scene}:threshold")
                 reply = self.desk.edit_scene(place, {"threshold": threshold}, group)
                 window.shown[self.threshold._id] = {"value": threshold}
-            return gr.update(news=news(reply))
+                told = page.repaint(place, window, drafts)
+            return told | {page.board: gr.update(news=news(reply))}
 
         def forget_threshold(place: Place) -> Any:
             return gr.update(news=news(self.desk.edit_scene(place, {"threshold": None})))
@@ -114,9 +105,8 @@ class Memory(Panel):
                 reply = self.desk.ask("edit", place, op=op, group=group)
             return gr.update(news=news(reply))
 
-        tried = [page.here, self.threshold, page.window]
-        self.threshold.input(try_out, tried, marked, **QUIET)  # marks follow at once
-        gr.on([self.threshold.input, self.threshold.release], save, tried, page.board, **QUIET)
+        moved = [self.threshold.input, self.threshold.release]
+        gr.on(moved, try_out, [page.here, self.threshold, page.window, page.drafts], page.shown, **QUIET)
         self.default.click(forget_threshold, page.board, page.board, **QUIET)
         self.list.forget(forget, page.board, page.board, **QUIET)
         self.list.rule(rule, page.board, page.board, **(QUIET | {"trigger_mode": "multiple"}))
