@@ -72,10 +72,10 @@ def asked_clip(rng: random.Random, questions: int = 4, num_frames: int = NUM_FRA
 
 def _draws(rng: random.Random, truth: _Truth, wanted: int) -> Iterator[Question]:
     for _ in range(4 * wanted):
-        asked = _draw(rng, truth)
-        found = truth.of(asked)
-        if found is not None:
-            yield replace(found, text=_text(rng, asked))
+        for asked in _draw(rng, truth):
+            found = truth.of(asked)
+            if found is not None:
+                yield replace(found, text=_text(rng, asked))
 
 
 def _parts(rng: random.Random, num_frames: int) -> list[Part]:
@@ -185,8 +185,8 @@ def _fits(actor: Actor, asked: _Asked) -> bool:
     return asked.look is None or getattr(actor.look, asked.look[0]) == asked.look[1]
 
 
-def _draw(rng: random.Random, truth: _Truth) -> _Asked:
-    """About somebody who is there; in two of five, with a part changed."""
+def _draw(rng: random.Random, truth: _Truth) -> Iterator[_Asked]:
+    """About somebody who is there; and two times in three the same with a part changed, side by side."""
     index = rng.randrange(len(truth.actors))
     actor, part = truth.actors[index], rng.choice(truth.own(index))
     asked = _Asked(rng.choice((noun_of(actor), noun_of(actor), noun_of(actor), actor.kind, ANYBODY)))
@@ -198,7 +198,9 @@ def _draw(rng: random.Random, truth: _Truth) -> _Asked:
     others = [other for i, other in enumerate(truth.actors) if i != index]
     if others and rng.random() < 0.15:
         asked = replace(asked, left_of=noun_of(rng.choice(others)))
-    return _changed(rng, asked, others) if rng.random() < 0.4 else asked
+    yield asked
+    if rng.random() < 2 / 3:
+        yield _changed(rng, asked, others)
 
 
 def _a_look(rng: random.Random, actor: Actor) -> tuple[str, str]:

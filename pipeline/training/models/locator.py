@@ -1,8 +1,8 @@
 """Trains the tube locator on drawn clips in which somebody comes, goes or begins to do something else.
 
 Losses of TubeDETR on every decoder layer: boxes by absolute error and generalised IoU inside the moment, start and end
-against Gaussians around the truth, attention kept inside the moment; and two of our own, cheap where masks are known:
-which cells show what was asked, and which frames do. Frames are blurred and noisy in half of the clips, as generated
+against Gaussians around the truth, attention kept inside the moment; and three of our own, cheap where masks are known:
+which cells show what was asked, which frames do, and whether any does. Frames are blurred and noisy in half of the clips, as generated
 ones are. Half of the batches are a few frames of more clips: boxes and looks, of which there are more that way.
 """
 
@@ -29,7 +29,7 @@ ADAM_NAMES = ("stem", "_in", "kinds", "query", "doubt", "box", "ends", "inside",
 RECIPE = Recipe("locator", 2400, 1e-3, 6, warmup=100, decay=0.6, average=0.995, adam_names=ADAM_NAMES)
 QUESTIONS = 4  # a clip
 STILLS = 3  # frames of a clip, in half of the batches
-BOX_L1, BOX_IOU, ENDS, GUIDED, CELLS, INSIDE = 5.0, 2.0, 10.0, 1.0, 4.0, 2.0
+BOX_L1, BOX_IOU, ENDS, GUIDED, CELLS, INSIDE, THERE = 5.0, 2.0, 10.0, 1.0, 4.0, 2.0, 1.0
 BLUR = 0.5  # share of the clips that are blurred and noisy
 MOST_NOISE = 0.08  # of pixels in -1..1
 
@@ -143,8 +143,9 @@ def tube_losses(found: Located, batch: Batch) -> Losses:
     guided = torch.stack([_guided(found.weights[i][there], inside[there]) for i in range(layers)])
     cells = torch.stack([_cells_loss(found.cells[i], batch.cells) for i in range(layers)]).mean()
     loss = BOX_L1 * l1.mean() + BOX_IOU * (1 - overlap).mean() + ENDS * ends.mean() + INSIDE * frames.mean()
-    loss = loss + GUIDED * guided.mean() + CELLS * cells
-    score = found.inside[-1].sigmoid().amax(1)
+    score = found.inside.amax(-1)  # logits
+    known = F.binary_cross_entropy_with_logits(score, there.float().expand_as(score))
+    loss = loss + GUIDED * guided.mean() + CELLS * cells + THERE * known
     return {
         "loss": loss,
         "l1": l1[-1],
@@ -152,7 +153,7 @@ def tube_losses(found: Located, batch: Batch) -> Losses:
         "ends": ends[-1],
         "inside": frames[-1],
         "cells": cells,
-        "there": ((score > 0.5) == there).float().mean(),
+        "there": ((score[-1] > 0) == there).float().mean(),
     }
 
 
