@@ -106,6 +106,7 @@ class Window:
     seam: str = ""  # the scene whose seam is looked at
     shot: str = ""  # the scene whose shot is looked at
     measuring: bool = False  # whether the meter, as it was painted last, is not at its end
+    field_of: Place | None = None  # the scene whose words the fields had when they were painted last
     found: Mapping[str, Any] | None = None  # the reply to the last search
     found_in: str = ""  # the story that was searched
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from ..desk import QUIET, Desk, Place, View, Window
 from .panel import Page, Panel, Updates
@@ -41,6 +42,10 @@ class Overlay(Panel):
     def paint(self, view: View) -> Updates:
         is_open = view.window.open == self.name
         return {self.box: {"visible": is_open}} | (self.paint_open(view) if is_open else {})
+
+    def shown(self) -> list[Block]:
+        """The box last: the browser sets one after another, and who sees the box may type in what is in it."""
+        return [part for part in super().shown() if part is not self.box] + [self.box]
 
     def opens(self, page: Page, *buttons: gr.Button) -> None:
         """These buttons bring it up."""

@@ -89,7 +89,10 @@ class Scene(Panel):
         k = max(0, round((scene["num_frames"] - 1) / 4))
         draft = _draft_of(view)
         words = draft["text"] if draft else scene["negative_prompt"]
-        return {
+        typing = draft is not None and view.window.field_of == view.place  # the field is newer than any draft
+        view.window.field_of = view.place
+        written: Updates = {self.negative: {"value": words}, self.room: self._room(words, draft)}
+        return ({} if typing else written) | {
             self.text: _wide(guidance["text"], 0, 10),
             self.history: _wide(guidance["history"], 0, 10) | {"info": REMEMBERS if guidance["history"] else FORGETS},
             self.start: {"value": round(guidance["start"] * 100)},
@@ -100,8 +103,6 @@ class Scene(Panel):
             | {"info": f"{(4 * k + 1) / rate:.1f} s · {4 * k + 1} frames"},
             self.seed: {"value": scene["seed"]},
             self.renewed: {"value": scene["new_seed"]},
-            self.negative: {"value": words},
-            self.room: self._room(words, draft),
             self.lock: {"value": scene["locked"]},
         }
 
