@@ -25,7 +25,7 @@ STORIES, EDITS_EACH = 120, 12
 WORDS = ["Mia in a red coat", "a dog", "Mia and a dog", "the snow 🌊", ""]
 FILM_CHANGES: list[dict[str, Any]] = [
     {}, {"title": {"text": "Snow"}}, {"end": {"seam": {"kind": "dip to black"}}}, {"captions": "beside"},
-    {"music": {"level": -6}}, {"music": None, "loudness": None},
+    {"music": {"level": -6}}, {"music": None, "loudness": None}, {"rate": 24}, {"rate": None},
 ]  # fmt: skip
 SHOT_CHANGES: list[dict[str, Any]] = [{}, {"skip": 0.25, "speed": 2}, {"caption": "Later."}, {"voice": {"delay": 1}}]
 PROGRAM = """
