@@ -20,7 +20,7 @@ from ..film.cut import Cut, FilmCard, FilmScene
 from ..rendering.queue import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
-from .cast_views import anchor_view, cast_of_story, choices_view
+from .cast_views import anchor_view, cast_of_story, choices_view, who_view
 
 View = dict[str, Any]
 
@@ -41,7 +41,8 @@ def story_view(head: Head, known: Mapping[str, Standing] | None) -> View:
 
 def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     now = standing.conditioning.digest() if standing and standing.conditioning else ""
-    takes = [_take_view(scene, take, now) for take in board.takes_of(scene.id)]
+    found = board.takes_of(scene.id)
+    takes = [_take_view(scene, take, now) | {"before": _before(take, found)} for take in found]
     keyframe = board.keyframe(scene)
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
     whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json"),
@@ -70,6 +71,12 @@ def _take_view(scene: Scene, take: Take, now: str) -> View:
     }
 
 
+def _before(take: Take, takes: Sequence[Take]) -> str | None:
+    """The take that an edit of regions was made of, if it is there still."""
+    edits = take.conditioning.edits if take.conditioning else ()
+    return next((other.id for other in takes if edits and other.clip == edits[-1].source), None)
+
+
 def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: View) -> View:
     """words: what `about_words` gives."""
     scenes = {
@@ -77,6 +84,7 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: 
             "state": standing.state, "reasons": standing.reasons, "needs": standing.needs,
             "waits_for": standing.waits_for, "memories": _memories(standing),
             "cast": [anchor_view(anchor) for anchor in standing.cast],
+            "who": who_view(head.board.story, head.board.story.scene(scene)),
         }
         for scene, standing in found.items()
     }  # fmt: skip

@@ -33,6 +33,7 @@ class Scene(Panel):
             self.render = gr.Button("Render this scene", variant="primary", size="sm")
             self.another = gr.Button("Another take", size="sm")
             self.variants = gr.Button("Four variants", size="sm")
+            self.change = gr.Button("Change part of it", size="sm")
             self.cancel = gr.Button("Cancel", size="sm", visible=False)
             self.line = Words(elem_classes="making-line")
         with gr.Column(elem_classes="group"):
@@ -129,8 +130,9 @@ class Scene(Panel):
             self.render: {"visible": not active, "interactive": not why},
             self.another: {"visible": not active, "interactive": not why and bool(scene["takes"])},
             self.variants: {"visible": not active, "interactive": not why},
+            self.change: {"visible": not active and bool(scene["takes"])},
             self.cancel: {"visible": active},
-            self.line: {"value": why or _said(job) or time or rest, "kind": job.get("state", "")},
+            self.line: {"value": why or said(job) or time or rest, "kind": job.get("state", "")},
         }
 
     # --- what they do
@@ -256,7 +258,8 @@ def _why_not(view: View, scene: Mapping[str, Any]) -> str:
     return "It shows a clip of your own. To render it, choose another take or delete that one." if own else ""
 
 
-def _said(job: Mapping[str, Any]) -> str:
+def said(job: Mapping[str, Any]) -> str:
+    """How a job is doing, in words."""
     if not job:
         return ""
     ahead = max(job["position"] - 1, 0)
