@@ -11,10 +11,10 @@ from functools import lru_cache
 from itertools import islice
 from typing import Protocol, TypeVar
 
-from .cast.anchoring import Anchor, anchors, outranked, strays
+from .cast.anchoring import Anchor, anchors, outranked, strays, taught_in
 from .decisions import Decision, KeptWord, Remembered, WordPlace
 from .occurrences import occurrences
-from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef
+from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef, WornAdapter
 
 _ALL_FIELDS = set(RememberedScene.model_fields)
 
@@ -207,7 +207,13 @@ def conditioned(
         rows=spans_of(decision.current) if memories else (),
         memories=memories,
         beginning=beginning,
+        adapters=tuple(_worn(story, scene, model)),
     )
+
+
+def _worn(story: Story, scene: Scene, model: str) -> Iterator[WornAdapter]:
+    for entry, taught in taught_in(story, scene, model):
+        yield WornAdapter(entry=entry.id, file=taught.file, strength=taught.strength)
 
 
 def _memory(past: Scene | Anchor, found: Remembered, keyframe: str | None) -> RememberedScene:

@@ -217,6 +217,7 @@ WEIGHTS = {
 def why_stale(story: Story, old: Conditioning, new: Conditioning) -> tuple[str, ...]:
     """What is different now, in words, at least one reason. Words of prompts stand between asterisks."""
     reasons = (*_changed_settings(old, new), *_changed_beginning(story, old, new), *_changed_memories(story, old, new))
+    reasons = (*reasons, *_changed_adapters(story, old, new))
     return reasons or ("the words by which it remembers changed",)
 
 
@@ -273,6 +274,22 @@ def _changed_memory(story: Story, was: RememberedScene, memory: RememberedScene,
         if was.keyframe != memory.keyframe
         else f"what the cast says of *{name}* changed"
     )
+
+
+def _changed_adapters(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
+    before, now = ({adapter.entry: adapter for adapter in made.adapters} for made in (old, new))
+    for entry, adapter in now.items():
+        was = before.get(entry)
+        if was is None or was.file != adapter.file:
+            yield f"{_entry_name(story, entry)} was taught{' again' if was else ''}"
+        elif was.strength != adapter.strength:
+            yield f"how strongly {_entry_name(story, entry)} was taught {was.strength:g} → {adapter.strength:g}"
+    for entry in before.keys() - now.keys():
+        yield f"what was taught of {_entry_name(story, entry)} does not count any more"
+
+
+def _entry_name(story: Story, entry: str) -> str:
+    return f"*{story.entry(entry).name}*" if story.has_entry(entry) else "an entry that was deleted"
 
 
 def _marked(words: Sequence[str]) -> str:
