@@ -23,5 +23,6 @@ FROZEN = ("history_", "plus.")  # parts of names that no adapter touches
 def spatial_layers(network: nn.Module) -> list[str]:
     """The names of the layers that an adapter is put on."""
     pattern = re.compile(EMBEDDED if getattr(network, "detail", None) is not None else ATTENTION)
-    found = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    linear = (name for name, module in network.named_modules() if isinstance(module, nn.Linear))
+    found = [name.removesuffix(".base_layer") for name in linear]  # where there is an adapter already
     return [name for name in found if pattern.fullmatch(name) and not any(part in name for part in FROZEN)]

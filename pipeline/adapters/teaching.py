@@ -117,6 +117,8 @@ def teach(
     with _opened(pipeline, recipe) as parameters, torch.random.fork_rng(devices=[]):
         teaching = Teaching(pipeline, lesson, recipe, parameters)
         start = teaching.resume(checkpoint)
+        if start == recipe.steps:  # it ended before its file was kept
+            yield Progress(start, start, {}, teaching)
         for step in range(start, recipe.steps):
             losses = teaching.step(step)
             done = step + 1

@@ -32,7 +32,6 @@ from ..store.memory import Memory
 from ..store.pairs import PairStore
 from ..store.room import check_disk
 from ..store.schema import Head
-from . import teaching
 from .callers import caller_address
 from .kept_pairs import KeptPairs
 from .limits import LIMITS, QueueLimits
@@ -40,6 +39,7 @@ from .queue import ASKED, CLOSING_SECONDS, STALE, Job, Made, Queue, render_order
 from .resources import check_memory, give_back_memory
 from .story_locks import StoryLocks
 from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order
+from .teaching import job as teaching
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline

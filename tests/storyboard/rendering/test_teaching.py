@@ -14,7 +14,7 @@ from storyboard.document.cast.entries import CastPicture
 from storyboard.export.archive import media_of
 from storyboard.interfaces import verbs  # noqa: F401  defines the verbs
 from storyboard.operations.registry import VERBS
-from storyboard.rendering.teaching import KIND
+from storyboard.rendering.teaching.job import KIND
 from storyboard.store.clips import keep_picture
 from storyboard.studio import Studio
 from tests.storyboard.studios import ME, Desk, open_studio, wait_for
