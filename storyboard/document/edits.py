@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from pipeline.errors import ThroughlineError
 
 from .film import FilmSettings, Music, Shot, Sound, Voice
+from .former import FormerTake
 from .story import MOST_OF_A_SCENE, MOST_SEEDS, TOLD, KeyframeChoice, Scene, Story, WordRef
 from .values import Value, new_id, parse
 
@@ -73,9 +74,9 @@ def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:
 
 
 def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> Story:
-    """A copy right after a scene: its words and settings, unlocked and without its takes."""
-    scene = story.scene(scene_id)
-    bare = {"id": copy_id or new_id(), "chosen": None, "removed": (), "keyframes": (), "locked": False}
+    """A copy right after a scene: its words and settings, unlocked, without its takes and what it was before."""
+    scene = _forget(story.scene(scene_id), scene_id)
+    bare = {"id": copy_id or new_id(), "chosen": None, "removed": (), "keyframes": (), "locked": False, "keep": None}
     return _inserted(story, story.index(scene_id) + 1, _changed(scene, **bare))
 
 
@@ -94,9 +95,15 @@ def move_scene(story: Story, scene_id: str, index: int) -> Story:
 
 
 def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
-    """Changes fields of a scene; those of several parts, such as `guidance`, may be given in part."""
+    """Changes fields of a scene; those of several parts, such as `guidance`, may be given in part. What a scene keeps
+    of itself stays as it is: see `keeping`."""
     _only(changes, SCENE_FIELDS, "scene")
     return _replaced(story, parse(Scene, _merged(story.scene(scene_id), changes)))
+
+
+def set_keep(story: Story, scene_id: str, keep: FormerTake | None) -> Story:
+    """What a scene showed before its words were edited."""
+    return _replaced(story, story.scene(scene_id).model_copy(update={"keep": keep}))
 
 
 # --- the film --------------------------------------------------------------------------------------------------------
@@ -180,6 +187,8 @@ def _override(story: Story, scene_id: str, word: WordRef, into: Literal["pins", 
 
 def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
     if story.has_entry(word.scene):  # its pictures are before every scene
+        return
+    if word.scene == scene_id and story.scene(scene_id).keep:
         return
     if story.index(word.scene) >= story.index(scene_id):
         raise ThroughlineError(
