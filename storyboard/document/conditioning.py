@@ -117,7 +117,7 @@ def formers(scene: Scene) -> list[Former]:
     keep = scene.keep
     if keep is None or not scene.prompt.strip() or not keep.kept_for(scene.prompt):
         return []
-    return [Former(scene.id, keep.take, keep.prompt, keep.keyframe)]
+    return [Former(scene.id, keep.prompt, keep.keyframe)]
 
 
 def past_of(story: Story, scene_id: str) -> list[PastScene]:

@@ -12,7 +12,18 @@ from pipeline.errors import ThroughlineError
 
 from .film import FilmSettings, Music, Shot, Sound, Voice
 from .former import FormerTake
-from .story import MOST_OF_A_SCENE, MOST_SEEDS, TOLD, KeyframeChoice, Scene, Story, WordRef
+from .story import (
+    MOST_OF_A_SCENE,
+    MOST_SEEDS,
+    TOLD,
+    Board,
+    KeyframeChoice,
+    RememberedScene,
+    Scene,
+    Story,
+    Take,
+    WordRef,
+)
 from .values import Value, new_id, parse
 
 SCENE_FIELDS = frozenset(
@@ -35,6 +46,7 @@ STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
 
 T = TypeVar("T", Story, Scene)
 E = TypeVar("E")
+N = TypeVar("N", WordRef, RememberedScene)
 
 
 def new_story(title: str = "Untitled", prompts: Iterable[str] = (), **fields: Any) -> Story:
@@ -74,10 +86,31 @@ def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:
 
 
 def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> Story:
-    """A copy right after a scene: its words and settings, unlocked, without its takes and what it was before."""
-    scene = _forget(story.scene(scene_id), scene_id)
-    bare = {"id": copy_id or new_id(), "chosen": None, "removed": (), "keyframes": (), "locked": False, "keep": None}
+    """A copy right after a scene: its words and settings, unlocked. It gets its take by `copied_take`."""
+    scene, new = story.scene(scene_id), copy_id or new_id()
+    own = tuple(choice.model_copy(update={"take": new}) for choice in scene.keyframes if choice.take == scene.chosen)
+    bare = {"id": new, "chosen": None, "removed": (), "keyframes": own, "locked": False}
+    bare |= {name: tuple(_about(word, scene_id, new) for word in getattr(scene, name)) for name in ("pins", "mutes")}
+    bare["muted_scenes"] = tuple(new if other == scene_id else other for other in scene.muted_scenes)
     return _inserted(story, story.index(scene_id) + 1, _changed(scene, **bare))
+
+
+def copied_take(board: Board, scene_id: str, copy: Scene) -> Take | None:
+    """The chosen take of a scene as the take of its copy, by the copy's id: the same files. None if there is none.
+    Whether it is fresh there is decided as for any take."""
+    take = board.chosen(board.story.scene(scene_id))
+    if take is None:
+        return None
+    conditioning = take.conditioning
+    if conditioning and take.own_memory:  # of what the scene was before, as the copy was
+        memories = tuple(_about(memory, scene_id, copy.id) for memory in conditioning.memories)
+        conditioning = conditioning.model_copy(update={"memories": memories})
+    return take.model_copy(update={"id": copy.id, "scene": copy.id, "conditioning": conditioning})
+
+
+def _about(named: N, scene: str, other: str) -> N:
+    """What names a scene, naming another one in its place."""
+    return named.model_copy(update={"scene": other}) if named.scene == scene else named
 
 
 def remove_scene(story: Story, scene_id: str) -> Story:

@@ -23,7 +23,7 @@ class FormerTake(Value):
 
     told_as = "former take"
 
-    take: Id
+    take: Id | None = None  # None if it can't be told
     prompt: Text  # the take's own
     keyframe: Digest
     on: Flag | None = None  # whether the scene keeps the rest of it; None: if few words changed
@@ -54,6 +54,5 @@ class Former:
     """A former take as the past of its own scene."""
 
     id: str  # of the scene
-    take: str
     prompt: str
     keyframe: str

@@ -56,8 +56,7 @@ def kept_by(board: Board, take: Take) -> FormerTake | None:
     own = take.own_memory
     if own is None or own.keyframe is None:
         return None
-    others = (other for other in board.made_of(take.scene) if prompt_of(other) == own.prompt)
-    made = next((other.id for other in others if other.keyframe == own.keyframe), take.id)
+    made = board.made_first.get((own.prompt, own.keyframe))
     return FormerTake(take=made, prompt=own.prompt, keyframe=own.keyframe, on=True)
 
 

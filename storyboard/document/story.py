@@ -9,7 +9,7 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -329,11 +329,16 @@ class Board:
     def takes_of(self, scene_id: str) -> tuple[Take, ...]:
         """The takes of a scene that were not deleted, oldest first."""
         removed = self.story.scene(scene_id).removed
-        return tuple(take for take in self.made_of(scene_id) if take.id not in removed)
+        return tuple(take for take in self._by_scene.get(scene_id, ()) if take.id not in removed)
 
-    def made_of(self, scene_id: str) -> Sequence[Take]:
-        """The same with those that were deleted."""
-        return self._by_scene.get(scene_id, ())
+    @cached_property
+    def made_first(self) -> dict[tuple[str, str], str]:
+        """By prompt and keyframe, the first take of these, deleted ones included."""
+        found: dict[tuple[str, str], str] = {}
+        for take in self.takes.values():
+            if take.conditioning:
+                found.setdefault((take.conditioning.prompt, take.keyframe), take.id)
+        return found
 
     def chosen(self, scene: Scene) -> Take | None:
         return self.takes.get(scene.chosen) if scene.chosen else None

@@ -22,7 +22,7 @@ from ..film.cut import Cut, FilmCard, FilmScene
 from ..rendering.queue import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
-from .cast_views import anchor_view, cast_of_story, choices_view
+from .cast_views import anchor_view, cast_of_story, choices_view, who_view
 
 View = dict[str, Any]
 
@@ -43,7 +43,8 @@ def story_view(head: Head, known: Mapping[str, Standing] | None) -> View:
 
 def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     now = standing.conditioning.digest() if standing and standing.conditioning else ""
-    takes = [_take_view(board, scene, take, now) for take in board.takes_of(scene.id)]
+    found = board.takes_of(scene.id)
+    takes = [_take_view(board, scene, take, now) | {"before": _before(take, found)} for take in found]
     keyframe = board.keyframe(scene)
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
     whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json"),
@@ -88,6 +89,12 @@ def _take_view(board: Board, scene: Scene, take: Take, now: str) -> View:
     }
 
 
+def _before(take: Take, takes: Sequence[Take]) -> str | None:
+    """The take that an edit of regions was made of, if it is there still."""
+    edits = take.conditioning.edits if take.conditioning else ()
+    return next((other.id for other in takes if edits and other.clip == edits[-1].source), None)
+
+
 def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: View) -> View:
     """words: what `about_words` gives."""
     scenes = {
@@ -95,6 +102,7 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: 
             "state": standing.state, "reasons": standing.reasons, "needs": standing.needs,
             "waits_for": standing.waits_for, "memories": _memories(standing),
             "cast": [anchor_view(anchor) for anchor in standing.cast],
+            "who": who_view(head.board.story, head.board.story.scene(scene)),
         }
         for scene, standing in found.items()
     }  # fmt: skip
@@ -102,12 +110,14 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: 
 
 
 def about_words(head: Head, vocabulary: frozenset[str]) -> View:
-    """What is gently said about the words of scenes: unknown ones, and syntax of other tools."""
+    """What is gently said about the words of scenes: unknown ones, syntax of other tools, and words to begin with."""
     from pipeline.language.foreign import foreign_syntax
+    from pipeline.language.vocabulary import examples
 
     notes = {scene.id: foreign_syntax(scene.prompt) for scene in head.board.story.scenes}
     found = {scene: list(told) for scene, told in notes.items() if told}
-    return {"unknown_words": unfamiliar_words(head, vocabulary), "foreign_syntax": found}
+    unknown = unfamiliar_words(head, vocabulary)
+    return {"unknown_words": unknown, "foreign_syntax": found, "examples": examples(vocabulary)}
 
 
 def lengths_view(encoder: CountsTokens, texts: Sequence[str]) -> View:
@@ -294,7 +304,7 @@ def _preview(board: Board, take: Take, scene_id: str) -> str | None:
     """The clip of a scene that a take looked at."""
     if scene_id == take.scene:
         former = kept_by(board, take)
-        shown = board.takes.get(former.take) if former and former.take != take.id else None
+        shown = board.takes.get(former.take) if former and former.take else None
     else:
         shown = next((board.chosen(scene) for scene in board.story.scenes if scene.id == scene_id), None)
     return media_url(shown.clip, "mp4") if shown else None

@@ -7,8 +7,11 @@ const OPS = {
   duplicate_scene(story, op) {
     const place = indexOf(story, op.scene);
     if (place < 0) return story;
-    const bare = {id: op.copy_id, takes: [], chosen: null, keyframe: null, locked: false, keep: null};
-    return inserted(story, place + 1, {...forgetting(story.scenes[place], op.scene), ...bare});
+    const scene = story.scenes[place], take = scene.takes.find(other => other.id === scene.chosen), id = op.copy_id;
+    const about = word => word.scene === op.scene ? {...word, scene: id} : word;
+    return inserted(story, place + 1, {...scene, id, locked: false, takes: take ? [{...take, id, fresh: false}] : [],
+      chosen: take ? id : null, pins: scene.pins.map(about), mutes: scene.mutes.map(about),
+      muted_scenes: scene.muted_scenes.map(other => other === op.scene ? id : other)});
   },
   remove_scene: (story, op) => ({...story, scenes: story.scenes.filter(scene => scene.id !== op.scene)
     .map(scene => forgetting(scene, op.scene))}),

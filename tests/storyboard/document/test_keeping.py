@@ -175,10 +175,17 @@ def test_the_cast_outranks_it() -> None:
     assert kept(edited(seen, BLUE)) == [("a", ("Mia", "beach")), ("b", ("dancing", "beach"))]
 
 
-def test_a_copy_of_a_scene_was_nothing_before() -> None:
-    muted = edits.mute_word(CHANGED.story, "b", WordRef(scene="b", text="Mia"))
-    copy = edits.duplicate_scene(muted, "b", "z").scene("z")
-    assert copy.keep is None and copy.prompt == BLUE and copy.mutes == ()
+def test_a_copy_of_a_scene_was_before_what_that_was() -> None:
+    muted = replace(CHANGED, story=edits.mute_word(CHANGED.story, "b", WordRef(scene="b", text="Mia")))
+    again = rendered(muted, "b")
+    story = edits.mute_scene(edits.duplicate_scene(again.story, "b", "z"), "z", "b")
+    copy = edits.copied_take(again, "b", story.scene("z"))
+    assert copy is not None
+    board = Board(edits.choose_take(story, "z", "z"), {**again.takes, "z": copy})
+    assert kept(board, "z") == [("a", ("Mia", "beach")), ("z", ("dancing", "beach"))]
+    assert stand(board)["z"].state == "fresh" and keeping.kept_by(board, copy) == keeping.kept_by(
+        again, again.takes["t3"]
+    )
 
 
 def test_a_locked_scene_knows_what_it_was_and_stays() -> None:
