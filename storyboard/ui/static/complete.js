@@ -11,7 +11,8 @@ export function begun(before, names) {
     const article = /^(\p{Ll}{1,3}) /u.exec(name)?.[0].length || 0; // "the" alone begins no name
     for (let length = Math.min(name.length - 1, before.length); length > article; length--) {
       const typed = before.slice(-length);
-      if (typed.toLowerCase() !== name.slice(0, length).toLowerCase() || LETTER.test(before.at(-length - 1) || '')) continue;
+      if (typed.toLowerCase() !== name.slice(0, length).toLowerCase() || LETTER.test(before.at(-length - 1) || ''))
+        continue;
       if (length > 1 || typed > '\u2e80') found.push({name, length}); // one letter is much in scripts of many
       break;
     }
@@ -79,7 +80,9 @@ export function offerNames(area, names) {
   area.addEventListener('compositionend', () => {
     composing = false;
   });
-  area.addEventListener('input', event => (event.isTrusted && event.inputType?.startsWith('insert') ? look() : close()));
+  area.addEventListener('input', event =>
+    event.isTrusted && event.inputType?.startsWith('insert') ? look() : close(),
+  );
   area.addEventListener('blur', close);
   area.addEventListener('keydown', event => {
     if (!found.length || event.isComposing || event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
