@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pipeline.errors import ThroughlineError
 
 from .film import FilmSettings, Music, Shot, Sound, Voice
-from .story import MOST_OF_A_SCENE, MOST_SEEDS, TOLD, KeyframeChoice, Scene, Story, WordRef
+from .story import MOST_OF_A_SCENE, MOST_SEEDS, TOLD, Board, KeyframeChoice, Scene, Story, Take, WordRef
 from .values import Value, new_id, parse
 
 SCENE_FIELDS = frozenset(
@@ -73,10 +73,18 @@ def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:
 
 
 def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> Story:
-    """A copy right after a scene: its words and settings, unlocked and without its takes."""
-    scene = story.scene(scene_id)
-    bare = {"id": copy_id or new_id(), "chosen": None, "removed": (), "keyframes": (), "locked": False}
+    """A copy right after a scene: its words and settings, unlocked. It gets its take by `copied_take`."""
+    scene, new = story.scene(scene_id), copy_id or new_id()
+    own = tuple(choice.model_copy(update={"take": new}) for choice in scene.keyframes if choice.take == scene.chosen)
+    bare = {"id": new, "chosen": None, "removed": (), "keyframes": own, "locked": False}
     return _inserted(story, story.index(scene_id) + 1, _changed(scene, **bare))
+
+
+def copied_take(board: Board, scene_id: str, copy: Scene) -> Take | None:
+    """The chosen take of a scene as the take of its copy, by the copy's id: the same files. None if there is none.
+    Whether it is fresh there is decided as for any take."""
+    take = board.chosen(board.story.scene(scene_id))
+    return take.model_copy(update={"id": copy.id, "scene": copy.id}) if take else None
 
 
 def remove_scene(story: Story, scene_id: str) -> Story:

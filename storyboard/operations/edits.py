@@ -55,7 +55,7 @@ def add_scene(
 
 @edit("duplicate")
 def duplicate_scene(board: Board, scene: SceneId, copy_id: NewId = None) -> Story:
-    """A copy of a scene right after it."""
+    """A copy of a scene right after it, with its chosen take."""
     return edits.duplicate_scene(board.story, scene, copy_id)
 
 
@@ -130,6 +130,13 @@ def remove_take(board: Board, scene: SceneId, take: TakeId) -> Story:
     found = take_of(board, scene, take)
     rest = [other.id for other in board.takes_of(scene) if other.id != take]
     return edits.remove_take(board.story, scene, found.id, rest[-1] if rest else None)
+
+
+def brought_take(board: Board, after: Story, name: str, given: Any) -> Take | None:
+    """The take that an edit brings with it: of a copy of a scene, that of the scene."""
+    if name != duplicate_scene.__name__:
+        return None
+    return edits.copied_take(board, given.scene, after.scenes[after.index(given.scene) + 1])
 
 
 def take_of(board: Board, scene: str, take: str) -> Take:

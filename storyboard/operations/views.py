@@ -92,12 +92,14 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: 
 
 
 def about_words(head: Head, vocabulary: frozenset[str]) -> View:
-    """What is gently said about the words of scenes: unknown ones, and syntax of other tools."""
+    """What is gently said about the words of scenes: unknown ones, syntax of other tools, and words to begin with."""
     from pipeline.language.foreign import foreign_syntax
+    from pipeline.language.vocabulary import examples
 
     notes = {scene.id: foreign_syntax(scene.prompt) for scene in head.board.story.scenes}
     found = {scene: list(told) for scene, told in notes.items() if told}
-    return {"unknown_words": unfamiliar_words(head, vocabulary), "foreign_syntax": found}
+    unknown = unfamiliar_words(head, vocabulary)
+    return {"unknown_words": unknown, "foreign_syntax": found, "examples": examples(vocabulary)}
 
 
 def lengths_view(encoder: CountsTokens, texts: Sequence[str]) -> View:

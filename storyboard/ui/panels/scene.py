@@ -17,6 +17,7 @@ from ..wording import counted, duration, sentence
 from .panel import Page, Panel, Updates
 
 LARGEST_SEED = 2**53 - 1
+VARIANTS = 4  # takes with different seeds, to choose from
 SHORTEST = 2  # k of 4 k + 1 frames
 SHORT = 40  # characters that are always far from the limit of tokens
 # Runs in the browser at every letter: what is typed outlasts a crash, whether or not the server answers.
@@ -31,6 +32,7 @@ class Scene(Panel):
         with gr.Row(elem_classes="acts"):
             self.render = gr.Button("Render this scene", variant="primary", size="sm")
             self.another = gr.Button("Another take", size="sm")
+            self.variants = gr.Button("Four variants", size="sm")
             self.change = gr.Button("Change part of it", size="sm")
             self.cancel = gr.Button("Cancel", size="sm", visible=False)
             self.line = Words(elem_classes="making-line")
@@ -127,6 +129,7 @@ class Scene(Panel):
         return {
             self.render: {"visible": not active, "interactive": not why},
             self.another: {"visible": not active, "interactive": not why and bool(scene["takes"])},
+            self.variants: {"visible": not active, "interactive": not why},
             self.change: {"visible": not active and bool(scene["takes"])},
             self.cancel: {"visible": active},
             self.line: {"value": why or said(job) or time or rest, "kind": job.get("state", "")},
@@ -152,8 +155,10 @@ class Scene(Panel):
         self.fit.input(lambda mode: gr.update(visible=mode == "fill"), self.fit, self.crop, **QUIET)
         self.clip.picked(self._bring, [page.here, self.fit, self.across, self.down], page.board, **SLOW)
         self._wire_words(page)
-        for button, again in ((self.render, False), (self.another, True)):
-            button.click(self._render(again), page.here, page.board, js=SAVED_FIRST, **QUIET)
+        for button, asked in (
+            (self.render, {"again": False}), (self.another, {"again": True}), (self.variants, {"variants": VARIANTS})
+        ):  # fmt: skip
+            button.click(self._render(asked), page.here, page.board, js=SAVED_FIRST, **QUIET)
         self.cancel.click(self._cancel, page.here, page.board, **QUIET)
 
     def _follows(self, slider: gr.Slider) -> list[Any]:
@@ -195,10 +200,10 @@ class Scene(Panel):
         gr.on(typed, None, own, page.drafts, js=KEEP_DRAFT, **QUIET)
         gr.on(typed, write, [*own, page.window], [page.board, page.drafts, self.room], **QUIET)
 
-    def _render(self, again: bool) -> Any:
+    def _render(self, asked: Mapping[str, Any]) -> Any:
         def render(here: str) -> Any:
             place = Place.read(here)
-            return gr.update(news=news(self.desk.ask("render", place, scenes=[place.scene], again=again)))
+            return gr.update(news=news(self.desk.ask("render", place, scenes=[place.scene], **asked)))
 
         return render
 

@@ -34,7 +34,8 @@ export class Card {
     this.node = el('li', {class: 'slot', 'data-id': id}, this.insert, this.article);
   }
 
-  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft, still}; the same objects are not painted again.
+  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft, still, example}; the same
+  // objects are not painted again.
   paint(view) {
     const before = this.view;
     if (Object.keys(view).every(name => view[name] === before[name])) return;
@@ -48,6 +49,7 @@ export class Card {
     setHidden(this.lockSign, !scene.locked);
     paintShot(this.shot, state, job, take, view);
     this.text.show(scene.prompt, view.draft);
+    setAttr(this.text.area, 'placeholder', placeholder(view));
     this.notes.paint(state, view);
     paintTools(this.tools, state, view);
     this.label(state, view);
@@ -99,6 +101,9 @@ function paintBadge(badge, state, {job, standing, numbers}) {
   setAttr(badge, 'title', told ? standing.reasons.map(plain).join('\n') : null);
 }
 
+// example: words that the model knows, if it names any.
+const placeholder = ({example}) => `Who does what, and where?${example ? ` ${example}…` : ''}`;
+
 // --- the picture ---
 
 function makeShot() {
@@ -123,7 +128,7 @@ function paintShot(shot, state, job, take, {index, still}) {
 // The box grows with a copy of its text that lies under it, so that nothing has to be measured.
 function makePrompt(store, id) {
   const area = el('textarea', {class: 'prompt', rows: 1, dir: 'auto', spellcheck: 'true',
-    placeholder: 'Who does what, and where?'});
+});
   const node = el('div', {class: 'grow'}, area), room = makeRoom(store);
   let focus = 0, sent = '', overtaken = false;          // overtaken: someone else changed it while the user was in it
   const grow = () => setAttr(node, 'data-text', area.value);

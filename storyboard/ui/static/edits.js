@@ -7,8 +7,9 @@ const OPS = {
   duplicate_scene(story, op) {
     const place = indexOf(story, op.scene);
     if (place < 0) return story;
-    const bare = {id: op.copy_id, takes: [], chosen: null, keyframe: null, locked: false};
-    return inserted(story, place + 1, {...story.scenes[place], ...bare});
+    const scene = story.scenes[place], take = scene.takes.find(other => other.id === scene.chosen), id = op.copy_id;
+    return inserted(story, place + 1, {...scene, id, locked: false, takes: take ? [{...take, id, fresh: false}] : [],
+      chosen: take ? id : null});
   },
   remove_scene: (story, op) => ({...story, scenes: story.scenes.filter(scene => scene.id !== op.scene)
     .map(scene => forgetting(scene, op.scene))}),

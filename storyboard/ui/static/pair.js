@@ -31,12 +31,13 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
   const play = makeIconButton('play', 'Play both', () => toggle());
   const back = makeIconButton('previous', 'One frame back', () => step(-1));
   const forward = makeIconButton('next', 'One frame on', () => step(1));
+  const large = makeIconButton('large', 'Full screen', () => enlarge());
   const scrub = el('input', {type: 'range', min: 0, max: 0, step: 1, value: 0, 'aria-label': 'Frame'});
   const place = el('output', {class: 'place'});
   const differ = difference ? makeDifference(left.video, right.video) : null;
   const node = el('div', {class: 'pair'},
     el('div', {class: 'halves'}, left.node, right.node, ...(differ ? [differ.node] : [])),
-    el('div', {class: 'transport'}, back, play, forward, scrub, place), ...(differ ? [differ.control] : []));
+    el('div', {class: 'transport'}, back, play, forward, scrub, place, large), ...(differ ? [differ.control] : []));
   let ticking = 0;
 
   const rate = () => shown.left?.frames_per_second || 1;
@@ -99,6 +100,15 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
     seek(index() + by);
   }
 
+  const isLarge = () => document.fullscreenElement === node || node.matches(':popover-open');
+  async function enlarge() {                             // over everything where there is no full screen, as on phones
+    if (document.fullscreenElement === node) return document.exitFullscreen();
+    if (isLarge()) return node.hidePopover();
+    try { await node.requestFullscreen(); } catch { node.popover = 'auto'; node.showPopover(); }
+  }
+  for (const event of ['fullscreenchange', 'toggle']) {
+    node.addEventListener(event, () => setLabel(large, isLarge() ? 'Leave the full screen' : 'Full screen'));
+  }
   scrub.addEventListener('input', () => { pause(); seek(Number(scrub.value)); });
   for (const side of [left, right]) for (const event of ['seeked', 'loadeddata']) side.video.addEventListener(event, () => { tell(); differ?.draw(); });
   node.addEventListener('keydown', event => {

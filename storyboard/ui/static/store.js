@@ -20,7 +20,7 @@ export class Store {
     this.listeners = new Set();
     this.toast = () => {};                              // main.js gives these
     this.say = () => {};
-    this.turn = this.restore = () => {};
+    this.turn = this.restore = this.insert = () => {};
     this.acknowledged = null;                           // the story as the server has it
     this.queue = [];                                    // edits under way, oldest first
     this.drafts = new Drafts();                         // words that were refused
@@ -262,13 +262,14 @@ export class Store {
   }
 
   // What a listener in Python says: the story after its edit, and what to tell the user.
-  async hear({story, note, error, undo, open, restore, select, save}) {
+  async hear({story, note, error, undo, open, restore, select, save, insert}) {
     if (story) { this.edited?.(); this.accept(story); }
     this.pollSoon();
     if (open) await this.open(open).catch(() => {});
     else if (open === '') await this.start().catch(() => {});
     const taken = restore ? {undo: () => this.restore(restore)} : undo ? {undo: () => this.undo(), until: 'edit'} : {};
     if (save) el('a', {href: save.url, download: save.name}).click();
+    if (insert) this.insert(insert);
     if (select) this.select(select, {open: this.state.sheet});
     if (note) this.notify(note, taken);
     if (error) this.notify(error, {kind: 'error'});

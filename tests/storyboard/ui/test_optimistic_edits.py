@@ -14,6 +14,7 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.document.story import Board, Take, new_id
+from storyboard.operations.edits import brought_take
 from storyboard.operations.registry import EDITS, read_edit
 from storyboard.operations.views import new_scene_view, story_view
 from storyboard.ui.page import STATIC
@@ -25,7 +26,7 @@ STORIES, EDITS_EACH = 120, 12
 WORDS = ["Mia in a red coat", "a dog", "Mia and a dog", "the snow 🌊", ""]
 FILM_CHANGES: list[dict[str, Any]] = [
     {}, {"title": {"text": "Snow"}}, {"end": {"seam": {"kind": "dip to black"}}}, {"captions": "beside"},
-    {"music": {"level": -6}}, {"music": None, "loudness": None},
+    {"music": {"level": -6}}, {"music": None, "loudness": None}, {"rate": 24}, {"rate": None},
 ]  # fmt: skip
 SHOT_CHANGES: list[dict[str, Any]] = [{}, {"skip": 0.25, "speed": 2}, {"caption": "Later."}, {"voice": {"delay": 1}}]
 PROGRAM = """
@@ -117,7 +118,11 @@ def history(rng: random.Random) -> dict[str, Any]:
         op = any_op(board, rng)
         try:
             edit, given = read_edit(op)
-            after = Board(edit.apply(board, given), board.takes)
+            story = edit.apply(board, given)
+            brought = brought_take(board, story, edit.name, given)
+            takes = {**board.takes, brought.id: brought} if brought else board.takes
+            story = edits.choose_take(story, brought.scene, brought.id) if brought else story
+            after = Board(story, takes)
         except ThroughlineError:
             continue
         steps.append({"op": op, "before": view(board), "after": view(after)})
@@ -158,7 +163,7 @@ def test_the_random_edits_are_of_every_kind() -> None:
         ("op.on ?? true", "op.on"),
         (".map(scene => forgetting(scene, op.scene))", ""),
         ("takes.at(-1)", "takes[0]"),
-        ("chosen: null, keyframe: null, locked: false}", "chosen: null, keyframe: null}"),
+        ("{...scene, id, locked: false,", "{...scene, id,"),
         ("for (const part of ['guidance', 'seam'])", "for (const part of ['guidance'])"),
         ("{occurrence: 0, ...op.word}", "{...op.word}"),
         ("if (sceneOf(story, scene.id)) return story;", ""),
