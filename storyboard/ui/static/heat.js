@@ -98,7 +98,10 @@ export function makeLook() {
     playing &&= Boolean(map.preview);
     setHidden(play, !map.preview);
     picture.alt = number ? `Scene ${number}` : 'This scene, before';
-    canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in ${number ? `scene ${number}` : 'this scene, before'}`);
+    canvas.setAttribute(
+      'aria-label',
+      `Where ${quoted(map.text)} was looked at in ${number ? `scene ${number}` : 'this scene, before'}`,
+    );
     paintHeat(canvas, map);
     paint();
   }
