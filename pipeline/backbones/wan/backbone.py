@@ -19,6 +19,7 @@ from ...encoders.text import TextEncoder
 from ...guidance import Anchor
 from ...sampling import FlowMatching, FlowSampler, Sampler, Timestep
 from ..base import Conditions, Limits, Native, Network
+from ..distilled import KEY, suited
 from .latents import WanLatents
 from .prompts import MAX_TOKENS
 from .text import WanTextEncoder
@@ -46,7 +47,7 @@ class WanBackbone:
         self.text: TextEncoder = WanTextEncoder(components["text_encoder"], components["tokenizer"], where)
         self.latents = WanLatents(components["vae"], where)
         self.noising = FlowMatching(self.scheduler.config.num_train_timesteps)
-        self.native = native(components)
+        self.native, self.is_distilled = native(components), bool(components.get(KEY))
         ratio = components.get("boundary_ratio")
         self.boundary = 0.0 if ratio is None else ratio * self.noising.total  # the expert's timesteps are below it
         self.expands = bool(components.get("expand_timesteps"))  # whether every token is told its own timestep
@@ -98,8 +99,9 @@ class WanBackbone:
         return torch.cat([there, latents], dim=1).transpose(1, 2)
 
     def sampler(self, steps: int, eta: float) -> Sampler:
-        """The checkpoint's own: UniPC or Euler."""
-        return FlowSampler(self.scheduler, steps)
+        """The checkpoint's own: UniPC or Euler; of a distilled one Euler over levels that LoRAs are trained at."""
+        spacing = {"sigmas": torch.linspace(1, 1 / steps, steps).tolist()} if self.is_distilled else {}
+        return FlowSampler(self.scheduler, steps, **spacing)
 
     def network(
         self,
@@ -212,7 +214,9 @@ def native(settings: Mapping[str, Any]) -> Native:
     """By what tells the models apart in a model_index.json: expand_timesteps (2.2 5B) and boundary_ratio (2.2 A14B,
     with two experts); neither for 2.1. Sizes, steps and w1 as in diffusers' examples."""
     if settings.get("expand_timesteps"):
-        return Native(704, 1280, 121, 24, steps=50, text=5.0, history=1.5, period=4)
-    if settings.get("boundary_ratio") is not None:
-        return Native(720, 1280, 81, 16, steps=40, text=4.0, history=1.5, period=4)
-    return Native(480, 832, 81, 16, steps=50, text=5.0, history=1.5, period=4)
+        found = Native(704, 1280, 121, 24, steps=50, text=5.0, history=1.5, period=4)
+    elif settings.get("boundary_ratio") is not None:
+        found = Native(720, 1280, 81, 16, steps=40, text=4.0, history=1.5, period=4)
+    else:
+        found = Native(480, 832, 81, 16, steps=50, text=5.0, history=1.5, period=4)
+    return suited(found, settings)
