@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ...operations.views import keeps_rest
 from ..components.part import Part
 from ..components.upload import Upload
 from ..components.words import Words
@@ -36,6 +37,7 @@ class Scene(Panel):
             self.change = gr.Button("Change part of it", size="sm")
             self.cancel = gr.Button("Cancel", size="sm", visible=False)
             self.line = Words(elem_classes="making-line")
+        self.keep = gr.Checkbox(label="Keep the rest", info=KEEPS, visible=False, elem_classes="keep")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Guidance")
             self.text = gr.Slider(
@@ -85,7 +87,9 @@ class Scene(Panel):
     def paint(self, view: View) -> Updates:
         if not view.scene:
             return {}
-        return self._controls(view, view.scene) | self._making(view, view.scene)
+        keeps = keeps_rest(view.scene)
+        keep: Updates = {self.keep: {"visible": keeps is not None, "value": bool(keeps)}}
+        return keep | self._controls(view, view.scene) | self._making(view, view.scene)
 
     def _controls(self, view: View, scene: Mapping[str, Any]) -> Updates:
         guidance, rate = scene["guidance"], _rate(scene, self.desk.served["frames_per_second"])
@@ -150,6 +154,10 @@ class Scene(Panel):
         self.changes(page, self.schedule, [self.schedule.input], lambda value: {"guidance": {"schedule": value}})
         self.changes(page, self.renewed, [self.renewed.input], lambda value: {"new_seed": value})
         self.changes(page, self.lock, [self.lock.input], lambda value: {"locked": value})
+        self.edits(
+            page, self.keep, [self.keep.input],
+            lambda place, window, on: {"do": "keep_rest", "scene": place.scene, "on": on},
+        )  # fmt: skip
         self.changes(page, self.seed, [self.seed.blur, self.seed.submit], _seeded)
         self.dice.click(self._draw, [page.here, page.window], [page.board, self.seed], **QUIET)
         self.fit.input(lambda mode: gr.update(visible=mode == "fill"), self.fit, self.crop, **QUIET)
@@ -212,6 +220,7 @@ class Scene(Panel):
         return gr.update(news=news(self.desk.ask("cancel", place, scenes=[place.scene])))
 
 
+KEEPS = "What its changed words don't say stays as it was in the take before."
 FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
 FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
 KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
