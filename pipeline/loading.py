@@ -6,10 +6,9 @@ from pathlib import Path
 
 import torch
 from diffusers.utils import logging as diffusers_logging
-from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
-from .backbones.checkpoints import find, stored_dtype
+from .backbones.checkpoints import check_complete, find, network_of, stored_dtype
 from .backbones.registry import family_of
 from .blocks.block_cache import find_speed
 from .defaults import HISTORIES
@@ -77,16 +76,9 @@ def _check_complete(pipeline: StoryPipeline, folder: Path) -> None:
     """Raises WeightsError if a component has weights that its files lack, where diffusers would make them up."""
     for name in OWN_COMPONENTS:
         component = getattr(pipeline, name)
-        if component is None:
-            continue
-        found = set[str]()
-        for path in (folder / name).glob("*.safetensors"):
-            with safe_open(path, "pt") as weights:
-                found.update(weights.keys())
-        wanted = component.state_dict().keys()
-        lacking = sorted(key for key in wanted - found if not key.startswith("history_"))  # stock CogVideoX has none
-        if lacking:
-            raise WeightsError(f"model {str(folder)!r} cannot be loaded: its {name} lacks {lacking[0]!r}")
+        if component is not None and (folder / name).is_dir():  # else its family put it together, and checked it
+            own = component.state_dict()  # of which stock CogVideoX has no history
+            check_complete([key for key in own if not key.startswith("history_")], folder / name)
 
 
 def find_device(name: str | torch.device | None = None) -> torch.device:
@@ -118,4 +110,4 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device, folder: Path) 
 
 def _without_bfloat16(folder: Path) -> torch.dtype:
     """For a GPU that has no bfloat16."""
-    return torch.float32 if stored_dtype(folder / "transformer") == "BF16" else torch.float16
+    return torch.float32 if stored_dtype(folder / network_of(folder)) == "BF16" else torch.float16

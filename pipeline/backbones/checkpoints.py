@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,24 @@ def stored_dtype(component: Path) -> str:
     with safe_open(min(component.glob("*.safetensors")), "np") as weights:
         found = Counter(weights.get_slice(key).get_dtype() for key in weights.keys())  # noqa: SIM118  it is no mapping
     return str(found.most_common(1)[0][0])
+
+
+def network_of(folder: Path) -> str:
+    """The component of a model folder that predicts: image models call theirs a U-Net."""
+    return "unet" if (folder / "unet").is_dir() else "transformer"
+
+
+def check_complete(wanted: Collection[str], component: Path) -> None:
+    """Raises WeightsError if files lack weights that a component has, where diffusers would make them up."""
+    found = set[str]()
+    for path in component.glob("*.safetensors"):
+        with safe_open(path, "np") as weights:
+            found.update(weights.keys())
+    lacking = sorted(set(wanted) - found)
+    if lacking:
+        raise WeightsError(
+            f"model {str(component.parent)!r} cannot be loaded: its {component.name} lacks {lacking[0]!r}"
+        )
 
 
 def read_index(path: Path) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import torch
 from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..blocks.attention import Rotary
 from ..encoders.latents import CogVideoXLatents, Where
-from ..encoders.text import TextEncoder, TextEncoding
+from ..encoders.padded_text import PaddedTextEncoder
+from ..encoders.text import TextEncoder
 from ..errors import ThroughlineError
 from ..guidance import Preconditioning, make_preconditioning
 from ..sampling import DpmSampler, Sampler, StockSampler
@@ -24,7 +24,6 @@ from .checkpoints import check_folder, variant
 from .registry import class_of
 from .transformer_backbone import TransformerBackbone, histories_of, to_device
 
-CACHED_TEXTS = 64  # 3.7 MB each with T5 v1.1 XXL and 226 tokens
 SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
 STEPS, TEXT, HISTORY = 50, 6.0, 1.5  # steps and w1 as the checkpoints' authors recommend
 LONGEST = 81  # frames
@@ -135,24 +134,6 @@ def native(config: Mapping[str, Any], unit: int, period: int) -> Native:
         height, width = min(height, SIZE_15[0] // unit), min(width, SIZE_15[1] // unit)
     size, frames_per_second = (height * unit, width * unit), 16 if newer else 8
     return Native(*size, config["sample_frames"], frames_per_second, STEPS, TEXT, HISTORY, period)
-
-
-class PaddedTextEncoder(TextEncoder):
-    """Every text is padded to `max_tokens`, and the padding is read like any other token: CogVideoX was trained so."""
-
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_tokens: int, where: Where):
-        super().__init__(model, tokenizer, max_tokens, CACHED_TEXTS)
-        self.where = where
-
-    @torch.no_grad()
-    def _encode(self, text: str) -> TextEncoding:
-        found = self._checked(text)
-        ids, lacking = found["input_ids"], self.max_tokens - len(found["input_ids"])
-        padded = ids + [self.tokenizer.pad_token_id] * lacking
-        hidden = self.model(torch.tensor([padded], device=self.where()))[0]
-        tokens = self.tokenizer.convert_ids_to_tokens(padded)
-        offsets = tuple((start, end) for start, end in found["offset_mapping"]) + ((0, 0),) * lacking
-        return TextEncoding(text, tuple(tokens), offsets, hidden[0].float().cpu().contiguous())
 
 
 def rotary_positions(transformer: StoryTransformer3DModel, latents: tuple[int, int, int], unit: int) -> Rotary:

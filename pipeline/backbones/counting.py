@@ -33,11 +33,11 @@ class TokenCounter:
     @classmethod
     def of(cls, folder: Path) -> TokenCounter:
         """That of the model in a folder that `checkpoints.find` gave. Raises WeightsError if it lacks its tokenizer."""
-        config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
         named = class_of(check_folder(folder), "tokenizer")
         place = folder / "tokenizer" if named else find_minilm()
         rules = prompts_of(folder)
         if rules is None:
+            config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
             return cls(lambda: _tokenizer(place, named), config.get("max_text_seq_length", USUAL_LIMIT))
 
         def cleaned() -> Callable[[str], int]:

@@ -28,6 +28,7 @@ from ..history import HistoryScene
 from ..sampling import Timestep, VariancePreserving
 from ..text_filter import kept_tokens
 from .contrast import contrast, touched
+from .finding import token_frames
 from .flow import Pair, Predict, flow_edit, inverted, noised
 from .layout import ANYONE, NOBODY, Layout
 from .region import Region, soft
@@ -200,7 +201,7 @@ class _Work:
 
     def _modulation(self, past: Sequence[int], length: int) -> Modulation:
         patch, (_, f, _, h, w) = self.backbone.patch, self.clean.shape
-        grid = self._token_frames(f), h // patch, w // patch
+        grid = token_frames(self.backbone, f), h // patch, w // patch
         shares = [change.region.cells(self.pipeline.latents.period, grid) for change in self.changes]
         whole = self.backbone.text.encode(self.rewritten.text)
         words = [tokens_of(whole, span) if span else [] for span in self.rewritten.spans]
@@ -214,11 +215,6 @@ class _Work:
             if row in rows:
                 return NOBODY if change.words else index
         return ANYONE
-
-    def _token_frames(self, latent_frames: int) -> int:
-        transformer = getattr(self.backbone, "transformer", None)
-        size = getattr(transformer.config, "patch_size_t", None) if transformer is not None else None
-        return latent_frames // (size or 1)
 
     # --- where -----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ Letters: F frames, H, W pixels, f latent frames, h, w cells a side, P patches, N
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..backbones.base import Backbone, Conditions
+from ..blocks.grids import clip_at_grid
 from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError
 from ..picturebook.localiser import load_localiser
@@ -43,13 +45,33 @@ def word_region(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, span: 
     found = people(pipeline, frames)
     if not found:
         return Region.everything(frames.shape[:3])
+    own = _spoken_of(pipeline, frames, prompt, rows, found)
+    return the_rest(frames.shape[:3], found) if own is None else found[own]
+
+
+@torch.no_grad()
+def figures_of(
+    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, spans: Sequence[Span]
+) -> tuple[tuple[Region, ...], list[int | None]]:
+    """The figures in a clip, frames uint8 (F, H, W, 3), and which of them each span of its prompt speaks of: its place
+    among them, None for the place that they are in. No figures where nothing knows them."""
+    found = people(pipeline, frames)
+    rows = [tokens_of(pipeline.text.encode(prompt), span) for span in spans] if found else []
+    told = [_spoken_of(pipeline, frames, prompt, own, found) if own else None for own in rows]
+    return found, told or [None] * len(spans)
+
+
+def _spoken_of(
+    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, rows: list[int], found: Sequence[Region]
+) -> int | None:
+    """Which of the figures tokens of a prompt speak of; None for the place."""
     attention = _seen(pipeline, frames[len(frames) // 2], prompt, rows)
     keyframe = [figure.mask[len(frames) // 2] for figure in found]
     place = 1 - np.maximum.reduce(keyframe)
     looks = [float((attention * mask).sum() / max(mask.sum(), 1)) for mask in keyframe]
     if max(looks) < FIGURE * float((attention * place).sum() / max(place.sum(), 1)):
-        return the_rest(frames.shape[:3], found)
-    return found[int(np.argmax(looks))]
+        return None
+    return int(np.argmax(looks))
 
 
 def people(pipeline: StoryPipeline, frames: np.ndarray) -> tuple[Region, ...]:
@@ -81,15 +103,23 @@ def _seen(pipeline: StoryPipeline, picture: np.ndarray, prompt: str, rows: list[
 
 
 class _Looks:
-    """Witness: how much video tokens attend to each token of the text, summed over heads and blocks, (N, L)."""
+    """Witness: how much the tokens of a clip at a grid (f, h, w) attend to each token of the text, summed over heads
+    and blocks, (N, L)."""
 
-    def __init__(self, length: int) -> None:
-        self.length, self.found = length, torch.zeros(())
+    def __init__(self, length: int, grid: tuple[int, int, int]) -> None:
+        self.length, self.grid, self.found = length, grid, torch.zeros(())
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> None:
         scores = q[0, :, self.length :].float() @ k[0, :, : self.length].float().transpose(-1, -2)
-        share = (scores * q.shape[-1] ** -0.5).softmax(-1).mean(0)
+        share = clip_at_grid((scores * q.shape[-1] ** -0.5).softmax(-1).mean(0).T, self.grid).T
         self.found = self.found + (share / share.mean(0, keepdim=True)).log().cpu()
+
+
+def token_frames(backbone: Backbone, latent_frames: int) -> int:
+    """How many frames of tokens latents have: fewer, where a token spans several."""
+    transformer = getattr(backbone, "transformer", None)
+    size = getattr(transformer.config, "patch_size_t", None) if transformer is not None else None
+    return latent_frames // (size or 1)
 
 
 @torch.no_grad()
@@ -99,9 +129,9 @@ def looked_at(backbone: Backbone, clean: Tensor, shape: tuple[int, int, int], pr
     text, t = backbone.text.encode(prompt).hidden, round(LOOK_AT * backbone.noising.total)
     clean = F.pad(clean, (0, 0) * 3 + (backbone.padding_frames(clean.shape[1]), 0), mode="constant")
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).to(clean)
-    witness = _Looks(len(text))
+    grid = clean.shape[3] // backbone.patch, clean.shape[4] // backbone.patch
+    witness = _Looks(len(text), (token_frames(backbone, clean.shape[1]), *grid))
     backbone.network([Conditions(text)], witness=witness)(backbone.noising.level(t).noised(clean, noise), t)
-    grid = tuple(side // backbone.patch for side in clean.shape[3:])
     cells = witness.found[:, rows].mean(1).exp().unflatten(0, (-1, *grid))
     times = torch.linspace(0, len(cells) - 1, shape[0]).round().long()
     seen = F.interpolate(cells[times][:, None], shape[1:], mode="bilinear")[:, 0]

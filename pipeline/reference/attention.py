@@ -18,7 +18,7 @@ M kept mentions that have a look.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ..backbones.base import Backbone, Conditions
 from ..blocks.attention import KeysValues
+from ..blocks.grids import at_grid, sides
 from ..history import Reference
 from ..sampling import NoiseLevel, Timestep
 
@@ -64,8 +65,22 @@ def keys_and_values(references: Sequence[Reference], backbone: Backbone, t: Time
     for reference in references:
         attention, _ = _seen(reference.text, reference.latents, backbone, t)
         patches = reference.patches.any(0).to(attention.keys_values[0][0].device)
-        found.append([(k[:, :, patches], v[:, :, patches]) for k, v in attention.keys_values])
+        grid = _grid(reference.latents, backbone)
+        found.append([(k[:, :, seen], v[:, :, seen]) for k, v, seen in _confined(attention.keys_values, patches, grid)])
     return [_joined(parts) for parts in zip(*found, strict=True)]
+
+
+def _confined(
+    blocks: Sequence[KeysValues], patches: Tensor, grid: tuple[int, int]
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The keys and values of every block, and which of them lie wholly in patches, bool (R) of a grid."""
+    for k, v in blocks:
+        yield k, v, at_grid(patches.float()[None], grid, sides(k.shape[2], grid))[0] > 0.999
+
+
+def _grid(latents: Tensor, backbone: Backbone) -> tuple[int, int]:
+    """Patches a side."""
+    return latents.shape[-2] // backbone.patch, latents.shape[-1] // backbone.patch
 
 
 def _joined(parts: Sequence[KeysValues]) -> KeysValues:
@@ -84,7 +99,9 @@ def looks(text: Tensor, latents: Tensor, backbone: Backbone) -> tuple[Tensor, Te
     """What the model looks at in a keyframe: how much each patch attends to each token relative to what other patches
     do, mean over blocks, (L, R), and its prediction. text: (L, t)."""
     attention, v = _seen(text, latents, backbone, round(LOOK_AT * backbone.noising.total))
-    relative = torch.stack([look / look.mean(-1, keepdim=True) for look in attention.looks])
+    grid = _grid(latents, backbone)
+    seen = [at_grid(look, sides(look.shape[1], grid), grid) for look in attention.looks]
+    relative = torch.stack([look / look.mean(-1, keepdim=True) for look in seen])
     return relative.log().mean(0), v
 
 

@@ -87,6 +87,8 @@ Base = Annotated[int | None, Field(description="Revision that the editor saw, to
 Group = Annotated[Line, Field(description="Edits of one group that follow one another are one step of undo")]
 RegionList = Annotated[Sequence[Json], Field(description=REGIONS)]
 FrameIndex = Annotated[int, Field(description="A frame of the take, from 0")]
+Box = Annotated[Sequence[Share], Field(min_length=4, max_length=4)]
+Boxes = Annotated[Sequence[Box], Field(max_length=100, description="Left, top, right, bottom as shares")]
 SomeScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all that are stale")]
 CancelScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all")]
 Revision = Annotated[int, Field(description="Revision of the story that the page has; -1 for none")]

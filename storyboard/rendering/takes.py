@@ -323,7 +323,9 @@ def check_words(conditioning: Conditioning, edit: RegionEdit) -> None:
 
 def prompt_of(conditioning: Conditioning) -> str:
     """What a take shows in words: its prompt with the words of its edits. Raises ThroughlineError."""
-    from pipeline.editing.wording import rewrite
+    if not conditioning.edits:
+        return conditioning.prompt
+    from pipeline.editing.wording import rewrite  # it loads torch
 
     prompt = conditioning.prompt
     for edit in conditioning.edits:

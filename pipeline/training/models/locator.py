@@ -2,8 +2,9 @@
 
 Losses of TubeDETR on every decoder layer: boxes by absolute error and generalised IoU inside the moment, start and end
 against Gaussians around the truth, attention kept inside the moment; and three of our own, cheap where masks are known:
-which cells show what was asked, which frames do, and whether any does. Frames are blurred and noisy in half of the clips, as generated
-ones are. Half of the batches are a few frames of more clips: boxes and looks, of which there are more that way.
+which cells show what was asked, which frames do, and whether any does. Frames are blurred and noisy in half of the
+clips, as generated ones are. Half of the batches are a few frames of more clips: boxes and looks, of which there are
+more that way.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from ..desk import QUIET, Desk, Place, View, Window
 from .panel import Page, Panel, Updates
@@ -19,11 +20,14 @@ class Overlay(Panel):
     """
 
     name = ""
+    wide = False  # as the film
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         with gr.Column(
-            visible=False, elem_id=f"over-{self.name}", elem_classes=["overlay", self.name.lower()]
+            visible=False,
+            elem_id=f"over-{self.name}",
+            elem_classes=["overlay", self.name.lower(), "film" if self.wide else ""],
         ) as self.box:
             with gr.Row(elem_classes="overlay-head"):
                 gr.Markdown(f"## {self.name}")
@@ -41,6 +45,10 @@ class Overlay(Panel):
     def paint(self, view: View) -> Updates:
         is_open = view.window.open == self.name
         return {self.box: {"visible": is_open}} | (self.paint_open(view) if is_open else {})
+
+    def shown(self) -> list[Block]:
+        """The box last: the browser sets one after another, and who sees the box may type in what is in it."""
+        return [part for part in super().shown() if part is not self.box] + [self.box]
 
     def opens(self, page: Page, *buttons: gr.Button) -> None:
         """These buttons bring it up."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ...operations.views import keeps_rest
 from ..components.part import Part
 from ..components.upload import Upload
 from ..components.words import Words
@@ -33,8 +34,10 @@ class Scene(Panel):
             self.render = gr.Button("Render this scene", variant="primary", size="sm")
             self.another = gr.Button("Another take", size="sm")
             self.variants = gr.Button("Four variants", size="sm")
+            self.change = gr.Button("Change part of it", size="sm")
             self.cancel = gr.Button("Cancel", size="sm", visible=False)
             self.line = Words(elem_classes="making-line")
+        self.keep = gr.Checkbox(label="Keep the rest", info=KEEPS, visible=False, elem_classes="keep")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Guidance")
             self.text = gr.Slider(
@@ -85,14 +88,19 @@ class Scene(Panel):
     def paint(self, view: View) -> Updates:
         if not view.scene:
             return {}
-        return self._controls(view, view.scene) | self._making(view, view.scene)
+        keeps = keeps_rest(view.scene)
+        keep: Updates = {self.keep: {"visible": keeps is not None, "value": bool(keeps)}}
+        return keep | self._controls(view, view.scene) | self._making(view, view.scene)
 
     def _controls(self, view: View, scene: Mapping[str, Any]) -> Updates:
         guidance, rate = scene["guidance"], _rate(scene, self.desk.served["frames_per_second"])
         k = max(0, round((scene["num_frames"] - 1) / 4))
         draft = _draft_of(view)
         words = draft["text"] if draft else scene["negative_prompt"]
-        return {
+        typing = draft is not None and view.window.field_of == view.place  # the field is newer than any draft
+        view.window.field_of = view.place
+        written: Updates = {self.negative: {"value": words}, self.room: self._room(words, draft)}
+        return ({} if typing else written) | {
             self.text: _wide(guidance["text"], 0, 10),
             self.history: _wide(guidance["history"], 0, 10) | {"info": REMEMBERS if guidance["history"] else FORGETS},
             self.start: {"value": round(guidance["start"] * 100)},
@@ -104,8 +112,6 @@ class Scene(Panel):
             | {"info": f"{(4 * k + 1) / rate:.1f} s · {4 * k + 1} frames"},
             self.seed: {"value": scene["seed"]},
             self.renewed: {"value": scene["new_seed"]},
-            self.negative: {"value": words},
-            self.room: self._room(words, draft),
             self.lock: {"value": scene["locked"]},
         }
 
@@ -136,8 +142,9 @@ class Scene(Panel):
             self.render: {"visible": not active, "interactive": not why},
             self.another: {"visible": not active, "interactive": not why and bool(scene["takes"])},
             self.variants: {"visible": not active, "interactive": not why},
+            self.change: {"visible": not active and bool(scene["takes"])},
             self.cancel: {"visible": active},
-            self.line: {"value": why or _said(job) or time or rest, "kind": job.get("state", "")},
+            self.line: {"value": why or said(job) or time or rest, "kind": job.get("state", "")},
         }
 
     # --- what they do
@@ -156,6 +163,10 @@ class Scene(Panel):
         self.changes(page, self.schedule, [self.schedule.input], lambda value: {"guidance": {"schedule": value}})
         self.changes(page, self.renewed, [self.renewed.input], lambda value: {"new_seed": value})
         self.changes(page, self.lock, [self.lock.input], lambda value: {"locked": value})
+        self.edits(
+            page, self.keep, [self.keep.input],
+            lambda place, window, on: {"do": "keep_rest", "scene": place.scene, "on": on},
+        )  # fmt: skip
         self.changes(page, self.seed, [self.seed.blur, self.seed.submit], _seeded)
         self.dice.click(self._draw, [page.here, page.window], [page.board, self.seed], **QUIET)
         self.fit.input(lambda mode: gr.update(visible=mode == "fill"), self.fit, self.crop, **QUIET)
@@ -219,6 +230,7 @@ class Scene(Panel):
 
 
 RESIZED = "Takes of another size become stale; they stay."
+KEEPS = "What its changed words don't say stays as it was in the take before."
 FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
 FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
 KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
@@ -275,7 +287,8 @@ def _why_not(view: View, scene: Mapping[str, Any]) -> str:
     return "It shows a clip of your own. To render it, choose another take or delete that one." if own else ""
 
 
-def _said(job: Mapping[str, Any]) -> str:
+def said(job: Mapping[str, Any]) -> str:
+    """How a job is doing, in words."""
     if not job:
         return ""
     ahead = max(job["position"] - 1, 0)

@@ -50,19 +50,30 @@ class Stories(Overlay):
 
     def paint_open(self, view: View) -> Updates:
         stories, samples = self._stories(view.place), self._samples(view.place)
-        draft = view.drafts.get(DRAFT)
-        known = draft if isinstance(draft, dict) else {}
         return {
             self.own: {"value": [(story["poster"] or BLANK, _caption(story)) for story in stories],
                        "selected_index": next((i for i, s in enumerate(stories) if s["id"] == view.place.story), None)},
             self.which: {"choices": [(story["title"] or "Untitled", story["id"]) for story in stories],
                          "value": view.place.story},
             self.samples: {"value": [(sample["poster"] or BLANK, _caption(sample)) for sample in samples]},
-            self.making: {"open": bool(known.get("reason"))},
-            self.title: {"value": str(known.get("title") or "")},
-            self.prompts: {"value": str(known.get("text") or "")},
-            self.room: {"value": f"Not saved: {known['reason']}" if known.get("reason") else "", "kind": "alarm"},
-        }  # fmt: skip
+        } | self._unfinished(view)  # fmt: skip
+
+    def _unfinished(self, view: View) -> Updates:
+        """A new story that was begun on an earlier visit, when the shelf first opens: later, what is in the fields is
+        newer than any draft that a request brings."""
+        draft = view.drafts.get(DRAFT)
+        if self.title._id in view.window.shown:
+            return {}
+        if not isinstance(draft, dict):
+            return {self.title: {}}
+        reason = draft.get("reason")
+        told: Updates = {
+            self.title: {"value": str(draft.get("title") or "")},
+            self.prompts: {"value": str(draft.get("text") or "")},
+        }
+        if reason:
+            told |= {self.making: {"open": True}, self.room: {"value": f"Not saved: {reason}", "kind": "alarm"}}
+        return told
 
     def _stories(self, place: Place) -> list[Mapping[str, Any]]:
         return list(self._ask("stories", place).get("stories", []))
@@ -105,7 +116,10 @@ class Stories(Overlay):
         def bring(place: Place, window: Window, event: gr.EventData) -> Updates:
             reply = self._ask("import_story", place, data=event.data, name=event.name)
             unused = reply.get("unused") or []
-            note = f"{counted(len(unused), 'line')} of {event.name} in no scene: Stories lists them." if unused else ""
+            lines = f"{counted(len(unused), 'line')} of {event.name} in no scene: Stories lists them." if unused else ""
+            people = counted(len(reply.get("proposed") or []), "name")
+            cast = f"Cast proposes {people} of the script." if reply.get("proposed") else ""
+            note = " ".join(filter(None, (lines, cast)))
             rest = {self.unused: gr.update(visible=bool(unused), label=f"Of {event.name} in no scene"),
                     self.lines: gr.update(value="\n".join(unused))}  # fmt: skip
             return go({**reply, "note": note or reply.get("note")}, window) | rest
@@ -123,8 +137,6 @@ class Stories(Overlay):
             reply = self._ask("new_story", place, prompts=_lines(prompts), **named)
             kept = {name: draft for name, draft in (drafts or {}).items() if name != DRAFT}
             if reply["ok"]:
-                for part in (self.title, self.prompts, self.room):
-                    window.shown.pop(part._id, None)
                 return go(reply, window) | {
                     page.drafts: kept,
                     self.title: "",

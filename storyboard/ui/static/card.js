@@ -2,6 +2,7 @@
 
 import {el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource,
   setText} from './dom.js';
+import {namesOf, offerNames} from './complete.js';
 import {makeRoom} from './words.js';
 
 const BADGES = {                                        // state -> icon, words
@@ -142,6 +143,7 @@ function makePrompt(store, id) {
     room.tell(draft);
     put(draft?.text ?? text);
   };
+  offerNames(area, () => namesOf(store.state));
   area.addEventListener('focus', () => { focus = ++focuses; });
   area.addEventListener('input', () => {
     grow();
@@ -162,14 +164,25 @@ function makeNotes(store, id) {
   const unseen = el('p', {class: 'note unseen'}, icon('info'), el('span', {dir: 'auto'}));
   const memory = el('button', {type: 'button', class: 'note memory', title: 'What this scene remembers',
     on: {click: () => store.select(id, {tab: 'remembers'})}}, icon('thread'), el('span', {dir: 'auto'}));
-  const node = el('div', {class: 'notes'}, why, failed, unseen, memory);
+  const who = el('ul', {class: 'who', 'aria-label': 'Who is in this scene'});
+  const node = el('div', {class: 'notes'}, who, why, failed, unseen, memory);
   return {node, paint(state, view) {
     const {standing, job, numbers} = view, stale = standing && ['stale', 'waiting'].includes(standing.state);
     paintNote(why, stale ? sentence(standing.reasons.join('; ')) : '');
     paintNote(failed, state === 'failed' ? job.error || 'It failed for no known reason.' : unread(standing));
     paintNote(unseen, [unseenWords(view.unknown), ...view.foreign || []].filter(Boolean).join(' '));
+    paintWho(who, standing?.who || []);
     paintMemory(memory, standing?.memories || [], numbers);
   }};
+}
+
+function paintWho(node, who) {
+  const told = JSON.stringify(who);
+  setHidden(node, !who.length);
+  if (node.told === told) return;
+  node.told = told;
+  node.replaceChildren(...who.map(({name, entry}) => el('li', {text: name, dir: 'auto', 'data-cast': Boolean(entry),
+    title: entry ? `${name} is in the cast` : null})));
 }
 
 function paintNote(note, text) {

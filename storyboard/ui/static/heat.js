@@ -97,8 +97,8 @@ export function makeLook() {
     map = next;
     playing &&= Boolean(map.preview);
     setHidden(play, !map.preview);
-    picture.alt = `Scene ${number}`;
-    canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in scene ${number}`);
+    picture.alt = number ? `Scene ${number}` : 'This scene, before';
+    canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in ${number ? `scene ${number}` : 'this scene, before'}`);
     paintHeat(canvas, map);
     paint();
   }

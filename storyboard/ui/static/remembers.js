@@ -56,10 +56,10 @@ function makePast(id, {tip, select, inspector, rule, forget}) {
 
   function paint(next, chosen) {
     past = next;
-    setText(number, `Scene ${past.number}`);
+    setText(number, past.number ? `Scene ${past.number}` : 'This scene, before');
     setSource(picture, past.picture || '');
     forgotten.set(past.forgotten);
-    setAttr(forgotten.input, 'aria-label', `Forget scene ${past.number}`);
+    setAttr(forgotten.input, 'aria-label', past.number ? `Forget scene ${past.number}` : 'Forget this scene, before');
     setAttr(node, 'data-kept', past.kept);
     setAttr(node, 'data-muted', past.forgotten);
     paintWords(prompt, past, chosen);

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import CogVideoXPipeline, WanPipeline
+from diffusers import AnimateDiffPipeline, CogVideoXPipeline, WanPipeline
 from torch import Tensor
 
-from tests import checkpoints, tiny, toy_family, wan_checkpoints
+from tests import checkpoints, image_checkpoints, tiny, toy_family, wan_checkpoints
 
 PROMPT, PAST, UNRELATED = "A cat is driving on the beach", "A cat is running in the snow", "A robot in the library"
 SEED = 5
@@ -53,9 +53,15 @@ def run_wan(guidance: float, folder: Path, output: str, settings: dict[str, Any]
     return found.transpose(0, 1) if output == "latent" else found
 
 
+def run_animatediff(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    found = run_stock(AnimateDiffPipeline, {"guidance_scale": guidance}, folder, output, settings)
+    return found.transpose(0, 1) if output == "latent" else found
+
+
 COGVIDEOX = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_frames": checkpoints.FRAMES, "steps": 3}
 run_cogvideox = partial(run_stock, CogVideoXPipeline, {"max_sequence_length": checkpoints.TEXT_LENGTH})
 WAN = {"height": wan_checkpoints.HEIGHT, "width": wan_checkpoints.WIDTH, "num_frames": wan_checkpoints.FRAMES}
+IMAGE = {"height": image_checkpoints.HEIGHT, "width": image_checkpoints.WIDTH, "num_frames": image_checkpoints.FRAMES}
 
 CASES = (
     Case(
@@ -86,6 +92,15 @@ CASES = (
         partial(wan_checkpoints.save, kind="2.2-5B"),
         {"height": 64, "width": 96, "num_frames": 5, "steps": 4},
         partial(run_wan, 5.0),
+    ),
+    *(
+        Case(
+            f"animatediff-{kind}",
+            partial(image_checkpoints.save, kind=kind),
+            {**IMAGE, "steps": 4},
+            partial(run_animatediff, 2.0 if kind == "lcm" else 7.5),
+        )
+        for kind in image_checkpoints.KINDS
     ),
 )
 WITH_STOCK = tuple(case for case in CASES if case.stock is not None)

@@ -81,8 +81,9 @@ def test_without_history_latents_are_the_stock_pipelines(case: Case, folders, pi
     assert stock is not None
     expected = stock(folders[case.name], "latent", case.small)
     expected = expected[len(expected) - len(latents) :]  # CogVideoX 1.5 cuts padding off when it decodes
-    torch.testing.assert_close(latents, expected, rtol=1e-4, atol=1e-4)
-    assert expected.std() > 0.1
+    spread = float(expected.std())  # large where untrained networks predict noise
+    torch.testing.assert_close(latents, expected, rtol=1e-4, atol=1e-4 * max(1.0, spread))
+    assert spread > 0.1
 
 
 @pytest.mark.parametrize("case", WITH_STOCK, ids=str)
