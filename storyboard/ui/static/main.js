@@ -28,7 +28,8 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   tell(store, {props, trigger, watch, look});
   addPause(root, store);
   root.addEventListener('click', skip);
-  window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()}; // for `js=`
+  window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()};
+    // for `js=`
   page.resolve(store);
   await start(store);
 }
