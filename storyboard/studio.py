@@ -31,6 +31,7 @@ from .operations import arguments as args
 from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.cast import CastOperations, shelf_id
+from .operations.cast_teaching import TeachingOperations
 from .operations.cast_views import proposed_view
 from .operations.edits import brought_take, take_of
 from .operations.finding import FindOperations
@@ -59,7 +60,7 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
-class Studio(CastOperations, RegionEditOperations, FindOperations):
+class Studio(CastOperations, TeachingOperations, RegionEditOperations, FindOperations):
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
@@ -150,8 +151,8 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
     def delete_story(self, owner: Owner, story: StoryId) -> Json:
         """Hides a story, with what is in line for it; restore_story brings it back."""
         self.library.delete(checked_owner(owner), story)
-        self.renderer.queue.cancel(owner, story)
-        self.renderer.queue.cancel(owner, story, kind="trial")
+        for kind in ("scene", "trial", "teach"):
+            self.renderer.queue.cancel(owner, story, kind=kind)
         return {}
 
     @for_page()

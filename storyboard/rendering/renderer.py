@@ -32,6 +32,7 @@ from ..store.memory import Memory
 from ..store.pairs import PairStore
 from ..store.room import check_disk
 from ..store.schema import Head
+from . import teaching
 from .callers import caller_address
 from .kept_pairs import KeptPairs
 from .limits import LIMITS, QueueLimits
@@ -94,7 +95,8 @@ class Renderer:
     def _resume(self) -> None:
         """Puts in line what was cut short; a scene that ended the process again and again is not begun once more."""
         for cut in self.library.job_store.adopt():
-            job = Job(cut.owner, cut.story, cut.scene, order=EditOrder.of(cut.content["why"]), saved=cut.id)
+            order = EditOrder.of(cut.content["why"])
+            job = Job(cut.owner, cut.story, cut.scene, teaching.kind_of(order), order, saved=cut.id)
             if cut.attempts < MOST_ATTEMPTS:
                 self.queue.submit([job], checked=False)
             else:
@@ -293,9 +295,12 @@ class Renderer:
 
     def submit_edit(self, owner: str, story: str, take: Take, edit: RegionEdit) -> None:
         """Puts an edit of a take in line."""
-        order = EditOrder(take.id, edit)
+        self.put_in_line([Job(owner, story, take.scene, order=EditOrder(take.id, edit), address=caller_address())])
+
+    def put_in_line(self, jobs: Sequence[Job]) -> None:
+        """As `submit` does, for other jobs of one owner about one story."""
         with self._submitting:
-            self._put_in_line([Job(owner, story, take.scene, order=order, address=caller_address())])
+            self._put_in_line(jobs)
 
     def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
         """Puts trials of a scene in line: every cell of a sheet has a place of its own."""
@@ -307,6 +312,8 @@ class Renderer:
     def _work(self, job: Job) -> Generator[Made, None, None]:
         if job.kind == "trial":
             return self._make_trial(job)
+        if job.kind == teaching.KIND:
+            return teaching.make(self, job)
         return self._make_edit(job) if isinstance(job.order, EditOrder) else self._make_takes(job)
 
     def _make_edit(self, job: Job) -> Generator[Made, None, None]:
@@ -339,9 +346,8 @@ class Renderer:
         if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
             return  # an identical keyframe of a scene before it stopped the cascade
         seed = secrets.randbelow(2**31) if scene.new_seed or job.order not in (STALE, ASKED) else scene.seed
-        same = self._same_take(head, scene, standing.conditioning, seed)
-        if same:
-            self._choose(job, same)
+        if same := self._same_take(head, scene, standing.conditioning, seed):
+            self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, same.id))
             return
         maker = self._ready(scene, head.board.story)
         maker.check_model(standing.conditioning)
@@ -369,9 +375,6 @@ class Renderer:
         key = cache_key(conditioning, seed, scene.steps, self.maker.speed) if takes else ""
         same = (take for take in takes if take.key() == key)
         return next((take for take in same if self.media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)
-
-    def _choose(self, job: Job, take: Take) -> None:
-        self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, take.id))
 
     def _make_trial(self, job: Job) -> Generator[Made, None, None]:
         head = self.library.head(job.owner, job.story)

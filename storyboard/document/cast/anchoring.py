@@ -19,7 +19,7 @@ from ..decisions import Decision, Dropped, KeptWord, WordPlace
 from ..former import Former
 from ..occurrences import named_in
 from ..story import Scene, Story
-from .entries import CastChoice, CastEntry, CastPicture
+from .entries import CastChoice, CastEntry, CastPicture, CastTaught
 
 USUAL = ("usual", "as usual")  # states that end another one
 
@@ -152,6 +152,14 @@ def _caption(entry: CastEntry, picture: CastPicture, prompt: str) -> str:
         return f"{name}, {picture.caption}"
     start, end = places[0]
     return picture.caption[:start] + name + picture.caption[end:]
+
+
+def taught_in(story: Story, scene: Scene, model: str) -> Iterator[tuple[CastEntry, CastTaught]]:
+    """The entries that a scene's prompt names and that its model, by the digest of its weights, was taught."""
+    for entry in story.cast:
+        taught = entry.taught
+        if taught and taught.model == model and taught.strength and name_places(entry, scene.prompt):
+            yield entry, taught
 
 
 # --- what outranks what ----------------------------------------------------------------------------------------------
