@@ -13,12 +13,13 @@ from pydantic import Field
 
 from pipeline.errors import ThroughlineError
 
-from ..document import edits
+from ..document import edits, keeping
 from ..document.story import Board, FilmSettings, Shot, Story, Take
 from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WordOfScene
 from .registry import edit
 
 NOTHING: Json = {}
+Keeps = Annotated[bool, Field(description="false: it is made from its words and earlier scenes alone")]
 
 
 def _changes(given: Any) -> set[tuple[str, str]]:
@@ -74,7 +75,14 @@ def move_scene(board: Board, scene: SceneId, index: Place) -> Story:
 @edit(_scene_label, _changes)
 def edit_scene(board: Board, scene: SceneId, changes: Changes = NOTHING) -> Story:
     """Changes settings of a scene: CHANGES is JSON such as {"prompt": "...", "guidance": {"history": 3}}."""
-    return edits.edit_scene(board.story, scene, **_only(changes, edits.SCENE_FIELDS, "scene"))
+    return keeping.edit_scene(board, scene, **_only(changes, edits.SCENE_FIELDS, "scene"))
+
+
+@edit("keep the rest", lambda given: {(given.scene, "keep")})
+def keep_rest(board: Board, scene: SceneId, on: Keeps = True) -> Story:
+    """Lets a scene whose words were edited keep the rest of its former take, or not. By itself it does where one phrase
+    of at most four words changed."""
+    return keeping.keep_rest(board, scene, on)
 
 
 @edit("film settings", lambda given: {("", "film")})

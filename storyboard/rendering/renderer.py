@@ -38,7 +38,7 @@ from .limits import LIMITS, QueueLimits
 from .queue import ASKED, CLOSING_SECONDS, STALE, Job, Made, Queue, render_order
 from .resources import check_memory, give_back_memory
 from .story_locks import StoryLocks
-from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order
+from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order, work_of
 from .teaching import job as teaching
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ class Renderer:
     def ready(self) -> bool:
         """Whether the filter is loaded, so that `standings` can answer soon, or say why it can't be loaded."""
         return self._filter is not None or self._tried
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """As `TakeMaker.sizes`; none while the model is not loaded."""
+        return self._maker.sizes if self._maker else ()
 
     @property
     def filter(self) -> TextFilter:
@@ -264,7 +269,7 @@ class Renderer:
     def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
         """Seconds, by the median of the last renders on this device."""
         rates = sorted(s / work for work, s in self.library.job_store.timings(self.model, self.device, remembers))
-        return rates[len(rates) // 2] * _work_of(scene, story) if rates else None
+        return rates[len(rates) // 2] * work_of(scene, story) if rates else None
 
     def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool, variants: int = 1) -> Plan:
         """Puts scenes in line. Of all that are stale (`scenes` is None) those are left out that come out fresh before
@@ -352,7 +357,7 @@ class Renderer:
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, decided, seed, seconds)
         self.library.add_take(job.owner, job.story, take, lambda now: is_wanted(scene, now), ends)
-        work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
+        work, remembers = work_of(scene, head.board.story), bool(standing.conditioning.memories)
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
             self.library.job_store.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
 
@@ -393,8 +398,3 @@ class Renderer:
             return decided
         muted = replace(board, story=edits.mute_word(board.story, scene, word))
         return Decided.of(muted, scene, self.filter, decided.conditioning.model)
-
-
-def _work_of(scene: Scene, story: Story) -> float:
-    """What the time of a render is proportional to."""
-    return scene.steps * scene.num_frames * story.width * story.height / 1e6

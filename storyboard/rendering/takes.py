@@ -28,7 +28,7 @@ from ..media.images import read_picture
 from ..store.blobs import BlobStore
 from ..store.clips import keep_frames, read_frames
 from ..store.encodings import Encodings
-from .hosting import on_gpu
+from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .queue import Made
 from .traces import trace_content
 
@@ -123,18 +123,29 @@ def in_its_place(then: Scene, made: Take, story: Story) -> Story:
     return edits.choose_take(story, made.scene, made.id) if now and is_wanted(then, now) else story
 
 
+def work_of(scene: Scene, story: Story) -> float:
+    """What the time of a render is proportional to."""
+    return scene.steps * scene.num_frames * story.width * story.height / 1e6
+
+
 class TakeMaker:
     """Renders scenes with one pipeline. Past scenes are encoded once: all are in files, the last ones in memory."""
 
     def __init__(self, pipeline: StoryPipeline, media: BlobStore, encodings: Encodings) -> None:
         self.pipeline, self.media, self.encodings = pipeline, media, encodings
-        self._generate = on_gpu(self._generate_here, _gpu_seconds)
-        self._edit = on_gpu(self._edit_here, _gpu_seconds_of_edit)
+        self._generate = on_gpu(self._generate_here, gpu_seconds)
+        self._edit = on_gpu(self._edit_here, gpu_seconds_of_edit)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
 
     @property
     def frames_per_second(self) -> float:
         return self.pipeline.frames_per_second
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of the clips that are offered, what suits the model first."""
+        backbone = self.pipeline.backbone
+        return backbone.limits.sizes(backbone.native)
 
     @property
     def device(self) -> str:
@@ -381,18 +392,3 @@ def _settings(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
         "steps": trial.steps or scene.steps,
         "negative_prompt": scene.negative_prompt,
     }
-
-
-def _gpu_seconds(
-    past: Sequence[Any], guidance: Any, decision: Any, beginning: Any, settings: dict[str, Any], taught: Sequence[Any]
-) -> float:
-    """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
-    work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)
-    return float(10 + 1.5 * settings["steps"] * work)
-
-
-def _gpu_seconds_of_edit(
-    frames: np.ndarray, prompt: str, edit: RegionEdit, past: Sequence[Any], taught: Sequence[Any]
-) -> float:
-    """As `_gpu_seconds`, for 50 steps."""
-    return float(10 + 1.5 * 50 * frames.size / (49 * 480 * 720 * 3))
