@@ -15,7 +15,7 @@ from typing import Literal
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .cast.anchoring import Anchor, anchors
+from .cast.anchoring import Anchor, anchors, changed_adapters
 from .conditioning import Filter, Past, beginning_of, conditioned, decide, formers
 from .decisions import Decision
 from .story import Board, Conditioning, RememberedScene, Scene, Story
@@ -219,7 +219,7 @@ def why_stale(story: Story, old: Conditioning, new: Conditioning, scene: str = "
     """What is different now, in words, at least one reason. Words of prompts stand between asterisks. scene: its id."""
     (was, before), (kept, now) = (_own_memory(conditioning, scene) for conditioning in (old, new))
     reasons = [*_changed_settings(old, new), *_changed_beginning(story, old, new), *_changed_keep(was, kept)]
-    reasons += [*_changed_memories(story, before, now), *_changed_adapters(story, old, new)]
+    reasons += [*_changed_memories(story, before, now), *changed_adapters(story, old, new)]
     return tuple(reasons) or ("the words by which it remembers changed",)
 
 
@@ -291,22 +291,6 @@ def _changed_memory(story: Story, was: RememberedScene, memory: RememberedScene,
         if was.keyframe != memory.keyframe
         else f"what the cast says of *{name}* changed"
     )
-
-
-def _changed_adapters(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
-    before, now = ({adapter.entry: adapter for adapter in made.adapters} for made in (old, new))
-    for entry, adapter in now.items():
-        was = before.get(entry)
-        if was is None or was.file != adapter.file:
-            yield f"{_entry_name(story, entry)} was taught{' again' if was else ''}"
-        elif was.strength != adapter.strength:
-            yield f"how strongly {_entry_name(story, entry)} was taught {was.strength:g} → {adapter.strength:g}"
-    for entry in before.keys() - now.keys():
-        yield f"what was taught of {_entry_name(story, entry)} does not count any more"
-
-
-def _entry_name(story: Story, entry: str) -> str:
-    return f"*{story.entry(entry).name}*" if story.has_entry(entry) else "an entry that was deleted"
 
 
 def _marked(words: Sequence[str]) -> str:

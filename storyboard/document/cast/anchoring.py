@@ -18,7 +18,7 @@ from typing import Protocol
 from ..decisions import Decision, Dropped, KeptWord, WordPlace
 from ..former import Former
 from ..occurrences import named_in
-from ..story import Scene, Story
+from ..story import Conditioning, Scene, Story
 from .entries import CastChoice, CastEntry, CastPicture, CastTaught
 
 USUAL = ("usual", "as usual")  # states that end another one
@@ -160,6 +160,23 @@ def taught_in(story: Story, scene: Scene, model: str) -> Iterator[tuple[CastEntr
         taught = entry.taught
         if taught and taught.model == model and taught.strength and name_places(entry, scene.prompt):
             yield entry, taught
+
+
+def changed_adapters(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
+    """In words, how what was taught differs between two takes."""
+    before, now = ({adapter.entry: adapter for adapter in made.adapters} for made in (old, new))
+    for entry, adapter in now.items():
+        was = before.get(entry)
+        if was is None or was.file != adapter.file:
+            yield f"{_entry_name(story, entry)} was taught{' again' if was else ''}"
+        elif was.strength != adapter.strength:
+            yield f"how strongly {_entry_name(story, entry)} was taught {was.strength:g} → {adapter.strength:g}"
+    for entry in before.keys() - now.keys():
+        yield f"what was taught of {_entry_name(story, entry)} does not count any more"
+
+
+def _entry_name(story: Story, entry: str) -> str:
+    return f"*{story.entry(entry).name}*" if story.has_entry(entry) else "an entry that was deleted"
 
 
 # --- what outranks what ----------------------------------------------------------------------------------------------
