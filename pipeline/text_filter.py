@@ -30,7 +30,7 @@ from .encoders.minilm import MINILM_SHA256
 from .encoders.text import TextEncoder, TextEncoding
 from .errors import ThroughlineError, TooLongError
 from .language import matching
-from .language.kept import KeptWord, current_words, in_order, kept_words
+from .language.kept import KeptWord, current_words, in_order, kept_words, unchanged
 from .language.matching import DEFAULT_THRESHOLD
 from .language.mentions import Analysis, analyse
 from .language.reading import Prompt, PromptReader
@@ -210,6 +210,7 @@ class TextFilter:
         pins: Sequence[PlaceInPast] = (),  # mentions that are kept whatever the scores say
         mutes: Sequence[PlaceInPast] = (),  # mentions that are dropped; a mute wins over a pin
         muted_scenes: Sequence[int] = (),  # past scenes that contribute nothing, counted from 0
+        former: int | None = None,  # which past prompt is what this one was before: what did not change is kept
     ) -> FilterResult:
         """Raises TooLongError for a prompt that is too long, ThroughlineError for blank prompts, a threshold outside 0
         to 1, and keys that point to nothing."""
@@ -218,7 +219,7 @@ class TextFilter:
         _check_keys((*pins, *mutes), past_prompts, muted_scenes)
         current = self._read(prompt)
         scenes = tuple(
-            self._scene(i, text, current, threshold, (pins, mutes), i in muted_scenes)
+            self._scene(i, text, current, None if i == former else threshold, (pins, mutes), i in muted_scenes)
             for i, text in enumerate(past_prompts)
         )
         return FilterResult(prompt, threshold, scenes, _current_words(current.analysis, scenes))
@@ -253,8 +254,7 @@ class TextFilter:
         self.check(text)
         return self.reader.read(text)
 
-    def _read_past(self, text: str) -> Prompt | None:
-        """None for one that gives nothing, for it is too long."""
+    def _read_past(self, text: str) -> Prompt | None:  # None for one that gives nothing, for it is too long
         try:
             return self._read(text)
         except TooLongError:
@@ -265,21 +265,27 @@ class TextFilter:
         index: int,
         text: str,
         current: Prompt,
-        threshold: float,
+        threshold: float | None,
         overrides: tuple[Sequence[PlaceInPast], Sequence[PlaceInPast]],
         muted: bool,
     ) -> FilteredScene:
+        """threshold: None for what the prompt was before."""
         past = self._read_past(text)
         if past is None:
             return _unread(index, text)
-        match = matching.match(past, current, threshold)
-        verdicts = list(match.verdicts)
-        for keys, decide in zip(overrides, (_pinned, _muted), strict=True):
-            for m in _selected(past.analysis, [key for key in keys if key.scene == index]):
-                verdicts[m] = decide(verdicts[m])
-        if muted:
-            verdicts = [replace(v, kept=False, reason="scene muted") for v in verdicts]
-        words = tuple(_words(past.analysis, match.scores, verdicts, current.analysis))
+        analysis = past.analysis
+        if threshold is None:
+            verdicts = list(unchanged(text, current.analysis.text))
+            scores = np.array([m is not None and verdicts[m].kept for m in analysis.mention_of], np.float32)
+        else:
+            match = matching.match(past, current, threshold)
+            verdicts, scores = list(match.verdicts), match.scores
+        pins, mutes = (_selected(analysis, (key for key in keys if key.scene == index)) for keys in overrides)
+        for m, verdict in enumerate(verdicts):
+            verdict = verdict.pinned() if m in pins else verdict
+            why = "scene muted" if muted else "muted" if m in mutes else ""
+            verdicts[m] = verdict.dropped(why) if why else verdict
+        words = tuple(_words(analysis, scores, verdicts, current.analysis))
         targets = tuple(verdict.target if verdict.kept else None for verdict in verdicts)
         return FilteredScene(index, text, words, muted, targets)
 
@@ -301,16 +307,7 @@ def _digest(weights: str) -> str:
 # Overrides
 
 
-def _pinned(verdict: matching.Verdict) -> matching.Verdict:
-    target = verdict.target if verdict.target is not None else verdict.nearest
-    return replace(verdict, kept=True, reason="pinned", target=target)
-
-
-def _muted(verdict: matching.Verdict) -> matching.Verdict:
-    return replace(verdict, kept=False, reason="muted")
-
-
-def _selected(analysis: Analysis, keys: list[PlaceInPast]) -> set[int]:
+def _selected(analysis: Analysis, keys: Iterable[PlaceInPast]) -> set[int]:
     return {mention for key in keys for mention in _mentions_at(analysis, key)}
 
 
@@ -359,12 +356,10 @@ def _check_keys(keys: Sequence[PlaceInPast], past_prompts: Sequence[str], muted_
 
 
 def _unread(index: int, text: str) -> FilteredScene:
-    """A past scene that gives nothing, for its prompt is too long."""
+    """A past scene that gives nothing."""
     analysis = analyse(text)
-    words = tuple(
-        Word(segment.text, segment.start, segment.end, 0.0, False, "prompt too long", None, mention)
-        for segment, mention in zip(analysis.segments, analysis.mention_of, strict=True)
-    )
+    pairs = zip(analysis.segments, analysis.mention_of, strict=True)
+    words = tuple(Word(s.text, s.start, s.end, 0.0, False, "prompt too long", None, mention) for s, mention in pairs)
     return FilteredScene(index, text, words, False, (None,) * len(analysis.mentions))
 
 
@@ -377,9 +372,8 @@ def _words(
             yield Word(*place, kept=False, reason="function word", matched=None, mention=None)
             continue
         verdict = verdicts[mention]
-        matched = (
-            matching.mention_text(current, verdict.target) if verdict.kept and verdict.target is not None else None
-        )
+        target = verdict.target if verdict.kept else None
+        matched = None if target is None else matching.mention_text(current, target)
         yield Word(*place, kept=verdict.kept, reason=verdict.reason, matched=matched, mention=mention)
 
 
@@ -392,9 +386,8 @@ def _current_words(current: Analysis, scenes: tuple[FilteredScene, ...]) -> tupl
     words = []
     for segment, mention in zip(current.segments, current.mention_of, strict=True):
         found = sources.get(mention) if mention is not None else None
-        reason = f"remembered from scene {', '.join(map(str, found))}" if found else "nothing remembered"
-        if mention is None:
-            reason = "function word"
-        score = 1.0 if found else 0.0
-        words.append(Word(segment.text, segment.start, segment.end, score, bool(found), reason, None, mention))
+        told = f"remembered from scene {', '.join(map(str, found))}" if found else "nothing remembered"
+        reason = told if mention is not None else "function word"
+        place = (segment.text, segment.start, segment.end, float(bool(found)))
+        words.append(Word(*place, bool(found), reason, None, mention))
     return tuple(words)

@@ -32,7 +32,7 @@ from .operations import following, inputs, views
 from .operations.arguments import Json, Owner, SceneId, StoryId, TakeId
 from .operations.cast import CastOperations, shelf_id
 from .operations.cast_views import proposed_view
-from .operations.edits import take_of
+from .operations.edits import brought_take, take_of
 from .operations.finding import FindOperations
 from .operations.inputs import checked_owner
 from .operations.region_edits import RegionEditOperations
@@ -76,14 +76,15 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
         encoder: CountsTokens | None = None, *, period: Callable[[], int] = lambda: PERIOD,
         continues: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
-        self.folder, self._vocabulary = folder, vocabulary
+        self.folder, self.vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples, self.finder = SampleStories(samples, self.media), Finder(self.media)
         renderer = self.renderer = Renderer(
             self.library, self.media, load, model, resume, encoder=encoder, period=period, continues=continues
         )
         self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
-        self.model_picker = ModelPicker(self.renderer, choice, folder, self._learn) if choice else None
+        learned = partial(setattr, self, "vocabulary")
+        self.model_picker = ModelPicker(self.renderer, choice, folder, learned) if choice else None
 
     @for_page(often=True)
     def notices(self, owner: Owner) -> Json:
@@ -96,9 +97,6 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
         self.library.close()
 
     # --- models ----------------------------------------------------------------------------------------------------
-
-    def _learn(self, vocabulary: frozenset[str]) -> None:
-        self._vocabulary = vocabulary
 
     @for_page(slow=True)
     def models(self, owner: Owner) -> Json:
@@ -197,6 +195,8 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
         others = self.library.edited(owner, story, base) if base is not None else set()
         clash = bool(wanted.writes(given) & others)
         head = self.library.edit(owner, story, change, wanted.label(given), "" if clash else group)  # a step of its own
+        brought = brought_take(board, head.board.story, wanted.name, given)
+        head = self.library.add_take(owner, story, brought) if brought else head
         self._spread(owner, board.story, head.board.story)
         note = "Someone else changed this too, in another window: undo brings their version back."
         return self._shown(head, note=note if clash else "")
@@ -239,16 +239,9 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
 
     @for_page(slow=True)
     def import_clip(
-        self,
-        owner: Owner,
-        story: StoryId,
-        scene: SceneId,
-        data: args.Upload,
-        name: args.FileName = "clip.mp4",
-        fit: args.FitInto = "fit",
-        across: args.Across = 0.5,
-        down: args.Down = 0.5,
-    ) -> Json:
+        self, owner: Owner, story: StoryId, scene: SceneId, data: args.Upload, name: args.FileName = "clip.mp4",
+        fit: args.FitInto = "fit", across: args.Across = 0.5, down: args.Down = 0.5,
+    ) -> Json:  # fmt: skip
         """A clip or a picture of the user's own, base64, as a scene."""
         now, how = self._head(owner, story).board.story, Fit(fit, across, down)
         with inputs.uploaded(data, name) as path:
@@ -275,7 +268,7 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
         news |= {"model": self.model_picker.brief()} if self.model_picker else {}
         found = self.renderer.standings_soon(head) if head.rev != seen and self.renderer.ready else None
         if found is not None:
-            told = views.about_words(head, self._vocabulary)
+            told = views.about_words(head, self.vocabulary)
             news["standing"] = views.standing_view(head, found, self.renderer.plan(head), told)
             news["seen"] = head.rev
         if head.rev != rev or (news["seen"] != seen and self.renderer.known(head)):
@@ -312,10 +305,12 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
     # --- rendering -------------------------------------------------------------------------------------------------
 
     @for_page()
-    def render(self, owner: Owner, story: StoryId, scenes: args.SomeScenes = None, again: args.Again = False) -> Json:
+    def render(
+        self, owner: Owner, story: StoryId, scenes: args.SomeScenes = None, again: args.Again = False,
+        variants: args.Variants = 1,
+    ) -> Json:  # fmt: skip
         """Puts scenes in line: these, or all that are stale. again: with a new seed, even where they are fresh."""
-        head = self._head(owner, story)
-        steps = self.renderer.submit(owner, head, scenes, again)
+        steps = self.renderer.submit(owner, self._head(owner, story), scenes, again, variants)
         return {"plan": views.plan_view(steps), "jobs": self._jobs(owner, story)}
 
     @for_page()

@@ -7,6 +7,7 @@ Letters: F frames, H, W pixels, f latent frames, h, w cells a side, P patches, N
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,13 +45,33 @@ def word_region(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, span: 
     found = people(pipeline, frames)
     if not found:
         return Region.everything(frames.shape[:3])
+    own = _spoken_of(pipeline, frames, prompt, rows, found)
+    return the_rest(frames.shape[:3], found) if own is None else found[own]
+
+
+@torch.no_grad()
+def figures_of(
+    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, spans: Sequence[Span]
+) -> tuple[tuple[Region, ...], list[int | None]]:
+    """The figures in a clip, frames uint8 (F, H, W, 3), and which of them each span of its prompt speaks of: its place
+    among them, None for the place that they are in. No figures where nothing knows them."""
+    found = people(pipeline, frames)
+    rows = [tokens_of(pipeline.text.encode(prompt), span) for span in spans] if found else []
+    told = [_spoken_of(pipeline, frames, prompt, own, found) if own else None for own in rows]
+    return found, told or [None] * len(spans)
+
+
+def _spoken_of(
+    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, rows: list[int], found: Sequence[Region]
+) -> int | None:
+    """Which of the figures tokens of a prompt speak of; None for the place."""
     attention = _seen(pipeline, frames[len(frames) // 2], prompt, rows)
     keyframe = [figure.mask[len(frames) // 2] for figure in found]
     place = 1 - np.maximum.reduce(keyframe)
     looks = [float((attention * mask).sum() / max(mask.sum(), 1)) for mask in keyframe]
     if max(looks) < FIGURE * float((attention * place).sum() / max(place.sum(), 1)):
-        return the_rest(frames.shape[:3], found)
-    return found[int(np.argmax(looks))]
+        return None
+    return int(np.argmax(looks))
 
 
 def people(pipeline: StoryPipeline, frames: np.ndarray) -> tuple[Region, ...]:

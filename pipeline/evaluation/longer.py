@@ -3,7 +3,8 @@
 Of held-out first scenes: the seam between a clip and the one that continues it, over the difference of neighbouring
 frames inside both, beside that of a cut to another clip of the same prompt; and long scenes, made piece by piece,
 whether their last two seconds show the facts of the first two and the action that the prompt says. A rendered clip has
-a seam of 1. `--context` gives the weight of context guidance, several for a curve.
+a seam of 1. `--context` gives the weight of context guidance, several for a curve. A model that makes clips at once has
+neither. Beside them the frames that are drawn between frames (`between`), which are the same for all models.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import loading
-from ..errors import ThroughlineError
 from ..guidance import Guidance
 from ..picturebook.reader import ClipReader, Reading
+from ..picturebook.renderer import FRAMES_PER_SECOND
 from ..picturebook.world import PLACE_SLOTS, WorldScene
 from ..stages.continuation import ending
+from ..stages.interpolation import smooth
 from ..story_pipeline import StoryPipeline
+from . import between
 from .common.command import Parser, new_file, run, whole
-from .common.statistics import Estimate, Tally, estimate, ratio
+from .common.statistics import NOTHING, Estimate, Tally, estimate, ratio
 from .reporting.report import to_json, write_all
 from .story.benchmark import HeldOut
 from .story.measures import agreement, unsaid_slots
@@ -48,13 +51,25 @@ class Scene:
 
 
 def longer(pipeline: StoryPipeline, stories: int, seed: int, seconds: float, context: float) -> dict[str, Estimate]:
-    """The figures of so many held-out stories. Raises ThroughlineError for a model that does not go on from frames."""
+    """The figures of so many held-out stories; of none, for a model that does not go on from frames."""
     if not pipeline.backbone.limits.piece:
-        raise ThroughlineError("the model makes clips at once: expected one that goes on from known frames")
+        print("note: the model makes clips at once: it has no seams and no long scenes", file=sys.stderr)
+        return dict.fromkeys(MEASURES, NOTHING)
     reader, found = ClipReader.load(), list[dict[str, tuple[Tally, Tally]]]()
     for index in tqdm(range(stories), "longer", file=sys.stderr):
         found.append(tallies(filmed(pipeline, HeldOut(ABBA, index, seed), seconds, context), reader))
     return {name: _estimate(name, [story[name] for story in found]) for name in MEASURES}
+
+
+def interpolated(stories: int, seed: int) -> dict[str, Estimate]:
+    """The figures of frames that are drawn between those of so many held-out rendered stories."""
+    reader = ClipReader.load()
+
+    def smoother(frames: np.ndarray) -> np.ndarray:
+        return smooth(frames, FRAMES_PER_SECOND, between.TIMES * FRAMES_PER_SECOND)
+
+    drawn = (HeldOut(ABBA, index, seed).story.scenes for index in tqdm(range(stories), "between", file=sys.stderr))
+    return between.estimates(between.between(scenes, smoother, reader) for scenes in drawn)
 
 
 def filmed(pipeline: StoryPipeline, story: HeldOut, seconds: float, context: float) -> Scene:
@@ -134,9 +149,12 @@ def parser() -> argparse.ArgumentParser:
 def main(a: argparse.Namespace) -> None:
     pipeline = loading.load(a.model)
     figures = {weight: longer(pipeline, a.stories, a.seed, a.seconds, weight) for weight in a.context}
+    drawn = interpolated(a.stories, a.seed)
     if a.json:
-        write_all({Path(a.json): to_json(figures[a.context[0]])})
+        write_all({Path(a.json): to_json(figures[a.context[0]] | drawn)})
     print(table(figures), end="")
+    print("\n| between frames | |\n|---|---|")
+    print("".join(f"| {name} | {_cell(found)} |\n" for name, found in drawn.items()), end="")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
-"""Words that are kept, without the reasons. Equal ones are the same object: a long story has millions."""
+"""Words that are kept, without the reasons: of past prompts, and of what a prompt was before some words changed.
+
+Equal ones are the same object: a long story has millions.
+"""
 
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from .mentions import analyse
+from .matching import Verdict
+from .mentions import Analysis, analyse
 
 
 class KeptWord(NamedTuple):
@@ -35,3 +40,28 @@ def current_words(prompt: str, mentions: tuple[int, ...]) -> tuple[KeptWord, ...
 
 def in_order(groups: Iterable[tuple[KeptWord, ...]]) -> tuple[KeptWord, ...]:
     return tuple(sorted(chain.from_iterable(groups)))
+
+
+# Of a prompt's own former words
+
+
+def unchanged(former: str, prompt: str) -> tuple[Verdict, ...]:
+    """Of each mention of what a prompt was before, whether it is kept: if it is said as it was, word for word, of "Mia
+    in a red coat is dancing" the dancing if her coat is blue now. Mia herself would bring the red one back. No word is
+    compared with another but by its letters."""
+    was, now = analyse(former), analyse(prompt)
+    place = _same_places(was, now)
+    verdicts = []
+    for mention in was.mentions:
+        words, main = {place.get(word) for word in mention.words}, place.get(mention.phrases[0].head)
+        target = None if main is None else now.mention_of[main]
+        same = target is not None and words == set(now.mentions[target].words)
+        verdicts.append(Verdict(same, "said as before" if same else "changed", target if same else None, target))
+    return tuple(verdicts)
+
+
+def _same_places(was: Analysis, now: Analysis) -> dict[int, int]:
+    """Words of the former prompt that are still there, in order, each with its place in the prompt."""
+    a, b = ([segment.form for segment in analysis.segments] for analysis in (was, now))
+    blocks = SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
+    return {block.a + i: block.b + i for block in blocks for i in range(block.size)}

@@ -4,7 +4,7 @@ P, C = words of the past and of the current prompt        d = width of the encod
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 from typing import NamedTuple
@@ -135,6 +135,13 @@ class Verdict:
     reason: str
     target: int | None  # the mention of the current prompt that it matched
     nearest: int | None  # the one that comes nearest, matched or not: where a pinned mention goes
+
+    def pinned(self) -> "Verdict":
+        target = self.target if self.target is not None else self.nearest
+        return replace(self, kept=True, reason="pinned", target=target)
+
+    def dropped(self, why: str) -> "Verdict":
+        return replace(self, kept=False, reason=why)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import cycle, islice
 from pathlib import Path
 
+from .lexicon import NAMES, WEARABLES
 from .mentions import analyse
-from .words import lemma_of, written_form
+from .words import ENGLISH_FUNCTION, attribute_classes, domains, lemma_of, written_form
 
 FILE = "vocabulary.txt"  # in a model folder, one word a line
+GROUPS = ("people", "places", "actions", "looks", "things", "more")
+MOST_EXAMPLES = 12
+_CLOSED = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")  # one short syllable, whose last letter is doubled: hop, run
 
 
 def collect(texts: Iterable[str]) -> list[str]:
@@ -35,3 +40,41 @@ def unfamiliar(prompt: str, vocabulary: frozenset[str]) -> list[str]:
         for word, mention in zip(found.segments, found.mention_of, strict=True)
         if mention is not None and word.tag not in ("name", "number") and word.lemma not in vocabulary
     ]
+
+
+def grouped(vocabulary: frozenset[str]) -> dict[str, list[str]]:
+    """The words of a vocabulary as they are written in prompts, by those of GROUPS that have any, in alphabetical
+    order; {} for an empty one. Function words are left out."""
+    found: dict[str, list[str]] = {group: [] for group in GROUPS}
+    for word in sorted(vocabulary - ENGLISH_FUNCTION):
+        group = _group_of(word)
+        found[group].append(gerund(word) if group == "actions" else word.title() if word in NAMES else word)
+    return {group: words for group, words in found.items() if words}
+
+
+def _group_of(word: str) -> str:
+    kinds = domains(word)
+    if word in NAMES or kinds & {"person", "animal"}:
+        return "people"
+    if "place" in kinds:
+        return "places"
+    if attribute_classes(word) or word in WEARABLES:
+        return "looks"
+    return "actions" if "action" in kinds else "things" if kinds else "more"
+
+
+def gerund(verb: str) -> str:
+    """The form of a regular English verb that says what somebody is doing: run, running."""
+    if verb.endswith("e") and not verb.endswith("ee"):
+        return f"{verb[:-1]}ing"
+    return f"{verb}{verb[-1] if _CLOSED.fullmatch(verb) else ''}ing"
+
+
+def examples(vocabulary: frozenset[str]) -> list[str]:
+    """Who, what and where, of known words alone: "Mia, dancing, beach". None where one of the three is unknown."""
+    words = grouped(vocabulary)
+    if not {"people", "actions", "places"} <= words.keys():
+        return []
+    named = sorted(words["people"], key=str.islower)  # names first
+    thrice = zip(cycle(named), cycle(words["actions"]), cycle(words["places"]), strict=False)
+    return [", ".join(three) for three in islice(thrice, MOST_EXAMPLES)]

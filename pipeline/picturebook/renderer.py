@@ -57,12 +57,12 @@ def render(
     *,
     num_frames: int = NUM_FRAMES,
     masks: bool = True,
-    frames: Sequence[int] | None = None,
+    frames: Sequence[float] | None = None,
     scale: float = 1,
 ) -> RenderedClip:
     """Draws `scene` at `scale` times 96 x 144 pixels. The same scene gives the same pixels.
 
-    frames: which of the num_frames; None for all. Raises ThroughlineError as `size_at` does.
+    frames: which of the num_frames, and moments between them; None for all. Raises ThroughlineError as `size_at` does.
     """
     shown = range(num_frames) if frames is None else frames
     return perform(scene.place, parts_of(scene), shown, num_frames, masks=masks, scale=scale)
@@ -81,13 +81,14 @@ def parts_of(scene: WorldScene) -> tuple[Part, ...]:
 def perform(
     place: Place,
     parts: Sequence[Part],
-    frames: Sequence[int],
+    frames: Sequence[float],
     num_frames: int = NUM_FRAMES,
     *,
     masks: bool = True,
     scale: float = 1,
 ) -> RenderedClip:
-    """Draws some of the `num_frames` frames in which `parts` happen in `place`; the nearest are painted last."""
+    """Draws some of the `num_frames` frames in which `parts` happen in `place`, and moments between them; the nearest
+    are painted last."""
     height, width = (side * OVERSAMPLING for side in size_at(scale))
     stage, pictures, labels = paint_place(place, width, height), [], []
     for t in frames:

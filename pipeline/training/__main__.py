@@ -31,6 +31,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "reader": stages.train_reader,
     "localiser": stages.train_localiser,
     "upscaler": stages.train_upscaler,
+    "interpolator": stages.train_interpolator,
     "locator": stages.train_locator,
 }
 FROM_NOTHING = tuple(name for name in STAGES if name != "generator-continued")

@@ -26,13 +26,25 @@ from ..language import vocabulary
 from ..loading import find_device
 from ..picturebook import world
 from ..picturebook.captions import story_captions
+from ..stages.interpolation import Interpolator
 from ..stages.upscaling import Upscaler
 from ..story_pipeline import StoryPipeline
 from ..transformer import StoryTransformer3DModel
 from .dataset import shards
 from .frames import to_video
 from .loop import Losses, Recipe, train
-from .models import extractor, generator, image_encoder, localiser, locator, reader, sharpener, upscaler, vae
+from .models import (
+    extractor,
+    generator,
+    image_encoder,
+    interpolator,
+    localiser,
+    locator,
+    reader,
+    sharpener,
+    upscaler,
+    vae,
+)
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
 COMPONENTS = {  # of the model folder: library and class, as in model_index.json
@@ -212,6 +224,14 @@ def train_upscaler(workshop: Workshop) -> None:
     model, recipe = Upscaler().to(workshop.device), workshop.recipe(upscaler.RECIPE)
     run(workshop, upscaler.RECIPE, model, upscaler.make_losses(model, drafts, recipe.batch_size))
     model.cpu().half().save_pretrained(workshop.assets.parent / "upscaler")
+
+
+def train_interpolator(workshop: Workshop) -> None:
+    """Frames between frames; straight beside the model folder."""
+    torch.manual_seed(0)
+    model, recipe = Interpolator().to(workshop.device), workshop.recipe(interpolator.RECIPE)
+    run(workshop, interpolator.RECIPE, model, interpolator.make_losses(model, recipe.batch_size))
+    model.cpu().half().save_pretrained(workshop.assets.parent / "interpolator")
 
 
 def train_locator(workshop: Workshop) -> None:

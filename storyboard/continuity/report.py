@@ -28,6 +28,7 @@ from pipeline.language.mentions import analyse
 
 from ..document.conditioning import Filter, past_of, remembers
 from ..document.decisions import Decision
+from ..document.former import Former
 from ..document.story import Scene, Story
 
 # When a warning is given; docs/continuity.md has how often that is a false alarm.
@@ -168,6 +169,8 @@ def _matches(
 ) -> Iterator[tuple[Node, Node]]:
     past, result = past_of(story, scene.id), remembers(story, scene.id, filter)
     for before, kept in zip(past, result.scenes, strict=True):
+        if isinstance(before, Former):
+            continue  # it is no other scene
         looks = {mention.index for mention in mentions_of(before.prompt)}
         pairs = dict.fromkeys((word.mention, word.matched) for word in kept.words if word.kept)
         found = ((m, text) for m, text in pairs if m is not None and m in looks and text is not None and text in named)

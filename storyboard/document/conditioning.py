@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .cast.anchoring import Anchor, anchors, outranked, strays
 from .decisions import Decision, KeptWord, Remembered, WordPlace
+from .former import Former
 from .occurrences import occurrences
 from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef
 
+PastScene = Scene | Former | Anchor
 _ALL_FIELDS = set(RememberedScene.model_fields)
 
 
@@ -29,7 +31,7 @@ class Part:
         self.spans = spans
         self._memory: RememberedScene | None = None
 
-    def memory(self, scene: Scene | Anchor, keyframe: str | None) -> RememberedScene:
+    def memory(self, scene: PastScene, keyframe: str | None) -> RememberedScene:
         """scene: with the prompt that this is a part of."""
         made = self._memory
         if made is None or made.scene != scene.id or made.keyframe != keyframe:
@@ -74,6 +76,7 @@ class Filter(Protocol[D]):
         pins: Sequence[WordPlace],
         mutes: Sequence[WordPlace],
         muted_scenes: Sequence[int],
+        former: int | None = None,
     ) -> D: ...
 
 
@@ -81,15 +84,15 @@ class Filter(Protocol[D]):
 class Past:
     """The scenes before one that have words, in order, and the pictures by which they are remembered."""
 
-    scenes: list[Scene | Anchor] = field(default_factory=list)
+    scenes: list[PastScene] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     keyframes: list[str | None] = field(default_factory=list)
 
-    def and_cast(self, found: Sequence[Anchor]) -> Past:
-        """With entries of the cast at the end."""
+    def and_more(self, found: Sequence[Former | Anchor]) -> Past:
+        """With what the film does not show at the end."""
         if not found:
             return self
-        prompts, keyframes = [anchor.prompt for anchor in found], [anchor.keyframe for anchor in found]
+        prompts, keyframes = [other.prompt for other in found], [other.keyframe for other in found]
         return Past([*self.scenes, *found], [*self.prompts, *prompts], [*self.keyframes, *keyframes])
 
     def add(self, board: Board, scene: Scene) -> None:
@@ -101,17 +104,26 @@ class Past:
 
     @classmethod
     def of(cls, board: Board, scene_id: str) -> Past:
-        """That of one scene, with the cast."""
+        """That of one scene, with its former take and the cast."""
         past = cls()
         for scene in board.story.scenes[: board.story.index(scene_id)]:
             past.add(board, scene)
-        return past.and_cast(anchors(board.story, board.story.scene(scene_id)))
+        scene = board.story.scene(scene_id)
+        return past.and_more([*formers(scene), *anchors(board.story, scene)])
 
 
-def past_of(story: Story, scene_id: str) -> list[Scene | Anchor]:
-    """The scenes before one that have words, in order, and then its cast."""
+def formers(scene: Scene) -> list[Former]:
+    """Its former take, if the scene keeps the rest of it."""
+    keep = scene.keep
+    if keep is None or not scene.prompt.strip() or not keep.kept_for(scene.prompt):
+        return []
+    return [Former(scene.id, keep.prompt, keep.keyframe)]
+
+
+def past_of(story: Story, scene_id: str) -> list[PastScene]:
+    """The scenes before one that have words, in order, then its former take and its cast."""
     scenes = [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
-    return [*scenes, *anchors(story, story.scene(scene_id))]
+    return [*scenes, *formers(story.scene(scene_id)), *anchors(story, story.scene(scene_id))]
 
 
 def remembers(story: Story, scene_id: str, filter: Filter[D], threshold: float | None = None) -> D:
@@ -121,7 +133,7 @@ def remembers(story: Story, scene_id: str, filter: Filter[D], threshold: float |
     return decide(changed, past_of(story, scene_id), filter)
 
 
-def decide(scene: Scene, past: Sequence[Scene | Anchor], filter: Filter[D], prompts: Sequence[str] | None = None) -> D:
+def decide(scene: Scene, past: Sequence[PastScene], filter: Filter[D], prompts: Sequence[str] | None = None) -> D:
     """What the filter says about a scene. prompts: those of the past scenes, if they are at hand. Entries of the cast
     that it keeps outrank earlier scenes, see `anchoring`."""
     pins, mutes, muted_scenes = list[WordPlace](), list[WordPlace](), list[int]()
@@ -130,10 +142,12 @@ def decide(scene: Scene, past: Sequence[Scene | Anchor], filter: Filter[D], prom
         pins, mutes = (list(_places(words, past, index)) for words in (scene.pins, scene.mutes))
         muted_scenes = [index[other] for other in scene.muted_scenes if other in index]
     asked = [other.prompt for other in past] if prompts is None else prompts
+    own = [place for place, other in enumerate(past) if isinstance(other, Former)] if scene.keep else []
+    former = {"former": own[0]} if own else {}
 
     def ask(muted: Sequence[WordPlace]) -> D:
-        own = {"threshold": scene.threshold, "pins": pins, "mutes": muted, "muted_scenes": muted_scenes}
-        return filter(asked, scene.prompt, **own)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"threshold": scene.threshold, "muted_scenes": muted_scenes, **former}
+        return filter(asked, scene.prompt, pins=pins, mutes=muted, **settings)
 
     found = [other for other in past if isinstance(other, Anchor)]
     decision = ask(mutes)
@@ -146,12 +160,12 @@ def decide(scene: Scene, past: Sequence[Scene | Anchor], filter: Filter[D], prom
     return decision.without(dropped) if dropped else decision
 
 
-def places(words: Sequence[WordRef], past: Sequence[Scene | Anchor]) -> Iterator[WordPlace]:
+def places(words: Sequence[WordRef], past: Sequence[PastScene]) -> Iterator[WordPlace]:
     """Where the words are now; those that are nowhere any more are left out."""
     return _places(words, past, {scene.id: place for place, scene in enumerate(past)})
 
 
-def _places(words: Sequence[WordRef], past: Sequence[Scene | Anchor], index: Mapping[str, int]) -> Iterator[WordPlace]:
+def _places(words: Sequence[WordRef], past: Sequence[PastScene], index: Mapping[str, int]) -> Iterator[WordPlace]:
     for word in words:
         if word.scene in index:
             place = find_word(past[index[word.scene]].prompt, word)
@@ -165,7 +179,7 @@ def find_word(prompt: str, word: WordRef) -> tuple[int, int] | None:
     return None if start is None else (start, start + len(word.text))
 
 
-def word_ref(scene: Scene | Anchor, start: int, end: int) -> WordRef:
+def word_ref(scene: PastScene, start: int, end: int) -> WordRef:
     """The reference to characters `start` to `end` of a scene's prompt: to whole words."""
     text = scene.prompt[start:end]
     before = [place for place in occurrences(scene.prompt, text) if place < start]
@@ -210,7 +224,7 @@ def conditioned(
     )
 
 
-def _memory(past: Scene | Anchor, found: Remembered, keyframe: str | None) -> RememberedScene:
+def _memory(past: PastScene, found: Remembered, keyframe: str | None) -> RememberedScene:
     if isinstance(found, Kept):
         return found.part.memory(past, keyframe)
     return RememberedScene(scene=past.id, prompt=past.prompt, kept=spans_of(found.words), keyframe=keyframe)

@@ -11,7 +11,19 @@ from typing import Any, Literal, TypeVar
 from pipeline.errors import ThroughlineError
 
 from .film import FilmSettings, Music, Shot, Sound, Voice
-from .story import MOST_OF_A_SCENE, MOST_SEEDS, TOLD, KeyframeChoice, Scene, Story, WordRef
+from .former import FormerTake
+from .story import (
+    MOST_OF_A_SCENE,
+    MOST_SEEDS,
+    TOLD,
+    Board,
+    KeyframeChoice,
+    RememberedScene,
+    Scene,
+    Story,
+    Take,
+    WordRef,
+)
 from .values import Value, new_id, parse
 
 SCENE_FIELDS = frozenset(
@@ -34,6 +46,7 @@ STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
 
 T = TypeVar("T", Story, Scene)
 E = TypeVar("E")
+N = TypeVar("N", WordRef, RememberedScene)
 
 
 def new_story(title: str = "Untitled", prompts: Iterable[str] = (), **fields: Any) -> Story:
@@ -73,10 +86,31 @@ def add_scene(story: Story, index: int | None = None, **fields: Any) -> Story:
 
 
 def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> Story:
-    """A copy right after a scene: its words and settings, unlocked and without its takes."""
-    scene = story.scene(scene_id)
-    bare = {"id": copy_id or new_id(), "chosen": None, "removed": (), "keyframes": (), "locked": False}
+    """A copy right after a scene: its words and settings, unlocked. It gets its take by `copied_take`."""
+    scene, new = story.scene(scene_id), copy_id or new_id()
+    own = tuple(choice.model_copy(update={"take": new}) for choice in scene.keyframes if choice.take == scene.chosen)
+    bare: dict[str, object] = {"id": new, "chosen": None, "removed": (), "keyframes": own, "locked": False}
+    bare |= {name: tuple(_about(word, scene_id, new) for word in getattr(scene, name)) for name in ("pins", "mutes")}
+    bare["muted_scenes"] = tuple(new if other == scene_id else other for other in scene.muted_scenes)
     return _inserted(story, story.index(scene_id) + 1, _changed(scene, **bare))
+
+
+def copied_take(board: Board, scene_id: str, copy: Scene) -> Take | None:
+    """The chosen take of a scene as the take of its copy, by the copy's id: the same files. None if there is none.
+    Whether it is fresh there is decided as for any take."""
+    take = board.chosen(board.story.scene(scene_id))
+    if take is None:
+        return None
+    conditioning = take.conditioning
+    if conditioning and take.own_memory:  # of what the scene was before, as the copy was
+        memories = tuple(_about(memory, scene_id, copy.id) for memory in conditioning.memories)
+        conditioning = conditioning.model_copy(update={"memories": memories})
+    return take.model_copy(update={"id": copy.id, "scene": copy.id, "conditioning": conditioning})
+
+
+def _about(named: N, scene: str, other: str) -> N:
+    """What names a scene, naming another one in its place."""
+    return named.model_copy(update={"scene": other}) if named.scene == scene else named
 
 
 def remove_scene(story: Story, scene_id: str) -> Story:
@@ -94,9 +128,15 @@ def move_scene(story: Story, scene_id: str, index: int) -> Story:
 
 
 def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
-    """Changes fields of a scene; those of several parts, such as `guidance`, may be given in part."""
+    """Changes fields of a scene; those of several parts, such as `guidance`, may be given in part. What a scene keeps
+    of itself stays as it is: see `keeping`."""
     _only(changes, SCENE_FIELDS, "scene")
     return _replaced(story, parse(Scene, _merged(story.scene(scene_id), changes)))
+
+
+def set_keep(story: Story, scene_id: str, keep: FormerTake | None) -> Story:
+    """What a scene showed before its words were edited."""
+    return _replaced(story, story.scene(scene_id).model_copy(update={"keep": keep}))
 
 
 # --- the film --------------------------------------------------------------------------------------------------------
@@ -180,6 +220,8 @@ def _override(story: Story, scene_id: str, word: WordRef, into: Literal["pins", 
 
 def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
     if story.has_entry(word.scene):  # its pictures are before every scene
+        return
+    if word.scene == scene_id and story.scene(scene_id).keep:
         return
     if story.index(word.scene) >= story.index(scene_id):
         raise ThroughlineError(

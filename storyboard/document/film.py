@@ -88,6 +88,7 @@ class FilmSettings(Value):
 
     title: Card = Card()
     end: Card = Card()
+    rate: Number | None = Field(default=None, ge=1, le=60)  # frames a second of the file; None: as its takes have
     captions: Literal["burnt in", "beside"] = "burnt in"  # where `Story.captions` go: under the picture, or a file
     music: Music | None = None
     ducking: Number = Field(default=12.0, ge=0, le=60)  # decibels by which all else is softer under a voice

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from pipeline.errors import ThroughlineError
@@ -116,17 +116,29 @@ class FilterCache:
         pins: Sequence[WordPlace] = (),
         mutes: Sequence[WordPlace] = (),
         muted_scenes: Sequence[int] = (),
+        former: int | None = None,
     ) -> Decision:
         """Raises ThroughlineError as the filter does."""
+        own = {} if former is None else {"former": former}
         ask = partial(
-            self._filter, past_prompts, prompt, threshold=threshold, pins=pins, mutes=mutes, muted_scenes=muted_scenes
+            self._filter,
+            past_prompts,
+            prompt,
+            threshold=threshold,
+            pins=pins,
+            mutes=mutes,
+            muted_scenes=muted_scenes,
+            **own,
         )
         if not past_prompts:
             return ask()
         try:
-            scenes = self._row(past_prompts, prompt, threshold)
-            for index in {*muted_scenes, *(place.scene for place in (*pins, *mutes))}:
-                overrides = _of(pins, index), _of(mutes, index), index in muted_scenes
+            others = [past for index, past in enumerate(past_prompts) if index != former] if own else past_prompts
+            scenes = self._row(others, prompt, threshold)
+            if former is not None:
+                scenes.insert(former, NOTHING)
+            for index in {*own.values(), *muted_scenes, *(place.scene for place in (*pins, *mutes))}:
+                overrides = _of(pins, index), _of(mutes, index), index in muted_scenes, index == former
                 scenes[index] = self._overridden(past_prompts[index], prompt, threshold, *overrides)
         except ThroughlineError:
             return ask()  # its message counts scenes as they are
@@ -190,9 +202,11 @@ class FilterCache:
         pins: tuple[WordPlace, ...] = (),
         mutes: tuple[WordPlace, ...] = (),
         muted: bool = False,
+        former: bool = False,
     ) -> tuple[Words, Words]:
+        own: dict[str, Any] = {"former": 0} if former else {}
         result = self._filter(
-            [past], prompt, threshold=threshold, pins=pins, mutes=mutes, muted_scenes=[0] if muted else []
+            [past], prompt, threshold=threshold, pins=pins, mutes=mutes, muted_scenes=[0] if muted else [], **own
         )
         kept = [tuple(word for word in words if word.kept) for words in (result.scenes[0].words, result.current)]
         return kept[0], kept[1]

@@ -16,7 +16,7 @@ from pipeline.errors import ThroughlineError
 
 from . import edits
 from .cast.anchoring import Anchor, anchors
-from .conditioning import Filter, Past, beginning_of, conditioned, decide
+from .conditioning import Filter, Past, beginning_of, conditioned, decide, formers
 from .decisions import Decision
 from .story import Board, Conditioning, RememberedScene, Scene, Story
 
@@ -150,7 +150,7 @@ class _Walk:
         if not scene.prompt.strip():
             return Standing("blank")
         cast = anchors(self.board.story, scene)
-        past = self.past.and_cast(cast)
+        past = self.past.and_more([*formers(scene), *cast])
         try:
             decision = decide(scene, past.scenes, self.filter, past.prompts)
         except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
@@ -159,7 +159,7 @@ class _Walk:
         now = conditioned(self.board.story, scene, past, decision, self.model, beginning)
         remembered = {memory.scene for memory in now.memories}
         shown = tuple(anchor for anchor in cast if anchor.id in remembered)
-        needs = _needs(now, {anchor.id for anchor in shown})
+        needs = _needs(now, {scene.id, *(anchor.id for anchor in shown)})
         waits_for = tuple(filter(self.changing.__contains__, needs))
         return self._compared(scene, now, Standing("fresh", (), needs, waits_for, now, shown))
 
@@ -170,7 +170,7 @@ class _Walk:
             return replace(standing, state="new", reasons=("not rendered yet",))
         made_from = take.conditioning.unedited
         if made_from.digest() != now.digest():
-            return replace(standing, state="stale", reasons=why_stale(self.board.story, made_from, now))
+            return replace(standing, state="stale", reasons=why_stale(self.board.story, made_from, now, scene.id))
         if standing.waits_for:
             numbers = ", ".join(str(self.numbers[other]) for other in standing.waits_for)
             return replace(standing, state="waiting", reasons=(f"waits for scene {numbers}",))
@@ -186,9 +186,10 @@ class _Walk:
         return None
 
 
-def _needs(now: Conditioning, cast: Collection[str]) -> tuple[str, ...]:
-    """The scenes that one is made from, in order: the one that it continues is the last of all that are before it."""
-    remembered = [memory.scene for memory in now.memories if memory.scene not in cast]
+def _needs(now: Conditioning, others: Collection[str]) -> tuple[str, ...]:
+    """The scenes that one is made from, in order: the one that it continues is the last of all that are before it.
+    others: by id, what it remembers besides them."""
+    remembered = [memory.scene for memory in now.memories if memory.scene not in others]
     continued = [now.beginning.scene] if now.beginning else []
     return tuple(dict.fromkeys(remembered + continued))
 
@@ -214,10 +215,27 @@ WEIGHTS = {
 }
 
 
-def why_stale(story: Story, old: Conditioning, new: Conditioning) -> tuple[str, ...]:
-    """What is different now, in words, at least one reason. Words of prompts stand between asterisks."""
-    reasons = (*_changed_settings(old, new), *_changed_beginning(story, old, new), *_changed_memories(story, old, new))
-    return reasons or ("the words by which it remembers changed",)
+def why_stale(story: Story, old: Conditioning, new: Conditioning, scene: str = "") -> tuple[str, ...]:
+    """What is different now, in words, at least one reason. Words of prompts stand between asterisks. scene: its id."""
+    (was, before), (kept, now) = (_own_memory(conditioning, scene) for conditioning in (old, new))
+    reasons = [*_changed_settings(old, new), *_changed_beginning(story, old, new), *_changed_keep(was, kept)]
+    return (*reasons, *_changed_memories(story, before, now)) or ("the words by which it remembers changed",)
+
+
+def _own_memory(made: Conditioning, scene: str) -> tuple[RememberedScene | None, list[RememberedScene]]:
+    """What is remembered of a former take of the scene itself, and the rest."""
+    own = next((memory for memory in made.memories if memory.scene == scene), None)
+    return own, [memory for memory in made.memories if memory is not own]
+
+
+def _changed_keep(was: RememberedScene | None, now: RememberedScene | None) -> Iterator[str]:
+    if now is None or was is None:
+        if was is not now:
+            yield "no longer keeps the rest of its former take" if now is None else "keeps the rest of its former take"
+    elif (was.keyframe, was.prompt) != (now.keyframe, now.prompt):
+        yield "keeps the rest of another take"
+    elif was.words != now.words:
+        yield f"keeps {_marked(now.words)} of its former take"
 
 
 def _changed_settings(old: Conditioning, new: Conditioning) -> Iterator[str]:
@@ -243,9 +261,8 @@ def _changed_beginning(story: Story, old: Conditioning, new: Conditioning) -> It
         yield f"continues {_named(story, now.scene)}, which changed"
 
 
-def _changed_memories(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
-    before = {memory.scene: memory for memory in old.memories}
-    now = {memory.scene: memory for memory in new.memories}
+def _changed_memories(story: Story, old: Sequence[RememberedScene], new: Sequence[RememberedScene]) -> Iterator[str]:
+    before, now = ({memory.scene: memory for memory in memories} for memories in (old, new))
     for scene, memory in now.items():
         was = before.get(scene)
         fresh = [word for word in memory.words if was is None or word not in was.words]

@@ -22,6 +22,7 @@ from pipeline.errors import ThroughlineError
 
 from .cast.entries import Cast, CastEntry, Choices, first_twice
 from .film import FilmSettings, Seam, Shot, Sound
+from .former import FormerTake
 from .region_edit import RegionEdit
 from .script import Script
 from .values import (
@@ -116,11 +117,14 @@ class Scene(Value):
     shot: Shot = Shot()
     script: Script = Script()
     cast_choices: Choices = ()
+    keep: FormerTake | None = None  # what it showed before its words were edited
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As scenes were written before films could be edited, scripts imported and casts kept, unless this one was."""
+        """As scenes were written before films could be edited, scripts imported and casts and former takes kept, unless
+        this one was."""
         content = left_out(plain(self), "shot", self.shot == Shot())
+        content = left_out(content, "keep", self.keep is None)
         content = left_out(content, "cast_choices", not self.cast_choices)
         return left_out(content, "script", self.script == Script())
 
@@ -286,6 +290,18 @@ class Take(Value):
         """Takes without a sound are written as they were before there was any."""
         return left_out(plain(self), "sound", self.sound is None)
 
+    @cached_property
+    def own_memory(self) -> RememberedScene | None:
+        """What it remembers of a former take of its own scene. Every view of a story asks for that of every take."""
+        memories = self.conditioning.memories if self.conditioning else ()
+        return next((memory for memory in memories if memory.scene == self.scene and memory.keyframe), None)
+
+    def __copy__(self) -> Self:
+        """`model_copy` makes it another value."""
+        made = super().__copy__()
+        made.__dict__.pop("own_memory", None)
+        return made
+
     def key(self) -> str:
         """What makes the very same clip again: conditioning, seed, steps, speed; '' for a clip of the user's own."""
         if self.conditioning is None:
@@ -314,6 +330,15 @@ class Board:
         """The takes of a scene that were not deleted, oldest first."""
         removed = self.story.scene(scene_id).removed
         return tuple(take for take in self._by_scene.get(scene_id, ()) if take.id not in removed)
+
+    @cached_property
+    def made_first(self) -> dict[tuple[str, str], str]:
+        """By prompt and keyframe, the first take of these, deleted ones included."""
+        found: dict[tuple[str, str], str] = {}
+        for take in self.takes.values():
+            if take.conditioning:
+                found.setdefault((take.conditioning.prompt, take.keyframe), take.id)
+        return found
 
     def chosen(self, scene: Scene) -> Take | None:
         return self.takes.get(scene.chosen) if scene.chosen else None

@@ -106,6 +106,7 @@ def media_of(board: Board, past: UndoHistory = NOTHING) -> list[MediaName]:
     for story in (board.story, *(step.story for step in past.steps)):
         for scene in story.scenes:
             found.update(dict.fromkeys((choice.keyframe, "png") for choice in scene.keyframes))
+            found.update({(scene.keep.keyframe, "png"): None} if scene.keep else {})
         found.update(dict.fromkeys((sound.file, "m4a") for sound in story.sounds))
         found.update(dict.fromkeys((picture.file, "png") for entry in story.cast for picture in entry.pictures))
     return list(found)

@@ -1,8 +1,9 @@
 """What leaves the studio: the film as MP4 or GIF, its clips, and the contact sheet.
 
-Everything is made of a board and a function that gives the frames of a take, uint8 (F, H, W, 3). A film has the story's
-shape and the highest rate of its takes; takes of another shape are cut to it, never stretched, and takes of another
-rate last as long as they did. Scenes without a take are left out of the film. Each file is there whole or not at all.
+Everything is made of a board and a function that gives the frames of a take, uint8 (F, H, W, 3). A film has the
+story's shape and the highest rate of its takes, or the rate that the story asks for, to which frames are drawn in
+between; takes of another shape are cut to it, never stretched, and takes of another rate last as long as they did.
+Scenes without a take are left out of the film. Each file is there whole or not at all.
 
 A story archive is in `storyboard.export.archive`, the composition of a film in `storyboard.film`.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -34,7 +36,7 @@ from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from .archive import media_of, write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
-from .finishing import finished
+from .finishing import drawn_rate, finished, smoothed
 
 GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
 PDF_DOTS_PER_INCH = 150
@@ -61,9 +63,12 @@ def export(
     def sound_of(digest: str) -> Path:
         return media.path(digest, "m4a")
 
+    def made(take: Take) -> np.ndarray:
+        return read_frames(media, take)
+
     makers: dict[str, Callable[[Path], None]] = {
-        "mp4": lambda path: film_mp4(path, board, frames_of, sound_of),
-        "finished.mp4": lambda path: film_mp4(path, board, lambda take: finished(read_frames(media, take)), sound_of),
+        "mp4": lambda path: film_mp4(path, *at_film_rate(board, frames_of, made), sound_of),
+        "finished.mp4": lambda path: film_mp4(path, *at_film_rate(board, frames_of, made, finished), sound_of),
         "gif": lambda path: film_gif(path, board, frames_of),
         "sheet.png": lambda path: sheet_png(path, board, frames_of),
         "sheet.pdf": lambda path: sheet_pdf(path, board, frames_of),
@@ -109,10 +114,37 @@ def film_mp4(path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf | 
     """
     from ..film.mix import sound_track  # it loads moviepy
 
-    cut, size = _some_cut(board), film_size(board)
+    cut, size = _some_cut(board).at(board.story.film.rate), film_size(board)
     with temporary_folder() as folder, whole_file(path) as part:
         sound = sound_track(cut, board.story.film, sound_of, folder) if sound_of else None
         write_video(part, _film(board, cut, frames_of, size), cut.frames_per_second, sound=sound)
+
+
+def at_film_rate(
+    board: Board,
+    frames_of: FramesOf,
+    made: Callable[[Take], np.ndarray],
+    finish: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> tuple[Board, FramesOf]:
+    """A board whose takes have the film's rate, where pictures can be drawn between theirs, and how to get these.
+
+    made: the frames of a take as it was made, uint8 (F, H, W, 3), from which others are drawn; `frames_of` may be
+    larger. finish: what else is to be made of each take, uint8 (F, H, W, 3).
+    """
+    own, takes = board.takes, dict[str, Take]()
+    for name, take in own.items():
+        rate = drawn_rate(take.width, take.frames_per_second, board.story.film.rate)
+        count = max(1, round(take.num_frames * rate / take.frames_per_second))
+        takes[name] = take.model_copy(update={"num_frames": count, "frames_per_second": rate})
+
+    def drawn(take: Take) -> Iterable[np.ndarray]:
+        before = own[take.id]
+        if take.frames_per_second == before.frames_per_second and finish is None:
+            return frames_of(before)
+        frames = smoothed(made(before), before.frames_per_second, take.frames_per_second)
+        return finish(frames) if finish else frames
+
+    return replace(board, takes=takes), drawn
 
 
 def film_gif(path: Path, board: Board, frames_of: FramesOf) -> None:

@@ -1,4 +1,5 @@
-"""Finished pictures: drafts of the embedded model, enlarged by the model that draws edges (`pipeline.stages`).
+"""Finished pictures: drafts of the embedded model, enlarged by the model that draws edges, and with frames drawn
+between theirs (`pipeline.stages`).
 
 Scenes remember drafts; what is finished is shown and exported, and has no part in what depends on what.
 """
@@ -16,6 +17,19 @@ def check_finish(width: int) -> None:
     """Raises ThroughlineError for drafts that the finish is not made for."""
     if width > MOST_WIDTH:
         raise ThroughlineError(f"the clip is {width} pixels wide: expected at most {MOST_WIDTH} for a finish")
+
+
+def drawn_rate(width: int, own: float, wanted: float | None) -> float:
+    """Frames a second to which pictures of a clip at `own` are drawn for a film at `wanted` (None: as it is). Wider
+    ones than the model knows keep their rate: the film shows them again or leaves some out."""
+    return wanted if wanted and wanted > own and width <= MOST_WIDTH else own
+
+
+def smoothed(frames: np.ndarray, own: float, rate: float) -> np.ndarray:
+    """uint8 (F, H, W, 3) at `own` frames a second to as long a clip at `rate`; a second or two on two cores."""
+    from pipeline.stages.interpolation import smooth
+
+    return smooth(frames, own, rate) if rate != own else frames
 
 
 def finished(frames: np.ndarray) -> np.ndarray:

@@ -73,7 +73,8 @@ class Sounds:
 def write_film(
     path: Path, scenes: Sequence[SceneDone], frames_per_second: float, scale: int, extras: Extras = Extras()
 ) -> None:
-    """The scenes in one file, and `path` with .srt and .vtt beside it if captions are to be there.
+    """The scenes, frames at the given rate, in one file, and `path` with .srt and .vtt beside it if captions are to be
+    there.
 
     Words are drawn at the size in which the film is seen; without any, pictures are enlarged on the way into the file.
     Raises ThroughlineError for a sound that can't be decoded, OSError if a file can't be written.
@@ -82,14 +83,14 @@ def write_film(
     from ..film.picture import film_frames
 
     board = board_of(scenes, frames_per_second, extras)
-    cut, (height, width) = cut_of(board), scenes[0].frames.shape[1:3]
+    cut, (height, width) = cut_of(board).at(board.story.film.rate), scenes[0].frames.shape[1:3]
     larger = scale if extras.has_words else 1
     burnt_in = board.story.captions and board.story.film.captions == "burnt in"
     frames_of = {str(scene.scene): scene.frames for scene in scenes}
     frames = film_frames(cut, lambda take: frames_of[take.id], (width * larger, height * larger), burnt_in)
     with temporary_folder() as folder:
         sound = sound_track(cut, board.story.film, extras.files.__getitem__, folder)
-        write_video(path, frames, frames_per_second, scale // larger, sound)
+        write_video(path, frames, cut.frames_per_second, scale // larger, sound)
     if board.story.captions and not burnt_in:
         path.with_suffix(".srt").write_text(subtitles.srt(cut), encoding="utf-8", newline="\n")
         path.with_suffix(".vtt").write_text(subtitles.vtt(cut), encoding="utf-8", newline="\n")

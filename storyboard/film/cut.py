@@ -10,7 +10,7 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -90,6 +90,10 @@ class Cut:
     title: FilmCard | None = None
     end: FilmCard | None = None
 
+    def at(self, frames_per_second: float | None) -> Cut:
+        """The same film at another rate; None for its own."""
+        return replace(self, frames_per_second=frames_per_second) if frames_per_second else self
+
     @cached_property
     def parts(self) -> tuple[FilmScene | FilmCard, ...]:
         """The scenes, and cards around them."""
@@ -149,7 +153,7 @@ class Cut:
 
 def cut_of(board: Board) -> Cut:
     """The scenes that have a take, in order, between the story's cards; nothing if none has. The film has the highest
-    rate of its takes."""
+    rate of its takes; its file may have another (`Cut.at`)."""
     found = [(number, scene, board.chosen(scene)) for number, scene in enumerate(board.story.scenes, 1)]
     before = [None, *(take for _, _, take in found)]
     shots = tuple(

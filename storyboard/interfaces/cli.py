@@ -24,6 +24,8 @@ from . import film_options
 from .numbers import number, whole_number
 
 if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need not wait for
+    import numpy as np
+
     from pipeline.story_pipeline import StoryPipeline
 
     from ..rendering.film import FilmOrder, SceneDone
@@ -154,8 +156,9 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
     )
     lengths.add_argument("--seconds", nargs="+", type=number(0.1, 60), default=[], metavar="S",
                          help="of all scenes, or of each one, to the nearest that the model can make")  # fmt: skip
-    rate = _usual(defaults.FRAMES_PER_SECOND, "frames a second of the files, which changes no frame")
-    group.add_argument("--fps", type=number(1, 120), metavar="RATE", help=rate)
+    rate = _usual(defaults.FRAMES_PER_SECOND, "frames a second of the film, which lasts as long at any: pictures as "
+                                              "small as the embedded model's are drawn in between")  # fmt: skip
+    group.add_argument("--fps", type=number(1, 60), metavar="RATE", help=rate)
     sizes = group.add_mutually_exclusive_group()
     sizes.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N", help=SCALE_HELP)
     sizes.add_argument("--finish", type=int, choices=(4,), help=FINISH_HELP)
@@ -203,7 +206,7 @@ def render(options: argparse.Namespace) -> None:
     from pipeline import loading
 
     from ..export.film_folder import staging, write_scene, write_trace
-    from ..export.finishing import check_finish
+    from ..export.finishing import check_finish, drawn_rate, finished, smoothed
     from ..export.prompt_film import write_film
     from ..media.sizes import good_scale
     from ..media.temporary import temporary_folder
@@ -217,16 +220,21 @@ def render(options: argparse.Namespace) -> None:
         pipeline = choice.load()
         order = _order(options, pipeline)
         check_film(pipeline, order)
-        rate = options.fps or pipeline.frames_per_second
-        order = replace(order, clips=_read_clips(options, order, rate))
-        width = order.scene_settings(0).width
+        own, width = pipeline.frames_per_second, order.scene_settings(0).width
+        order = replace(order, clips=_read_clips(options, order, own))
+        rate = drawn_rate(width, own, options.fps)
         scale = options.scale or good_scale(width)
         if options.finish:
             check_finish(width)
             scale = 1
-        scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale), options.finish)
+
+        def drawn(frames: np.ndarray) -> np.ndarray:
+            smooth = smoothed(frames, own, rate)
+            return finished(smooth) if options.finish else smooth
+
+        scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale), drawn)
         write_film(target / options.out.name, scenes, rate, scale, extras)
-        write_trace(target, scenes, _film_entry(options, order, pipeline, rate, options.finish or scale))
+        write_trace(target, scenes, _film_entry(options, order, pipeline, options.fps or own, options.finish or scale))
     print(options.out)
 
 
@@ -296,12 +304,15 @@ def _told_in_full(path: Path) -> Iterator[None]:
 
 
 def _make(
-    pipeline: StoryPipeline, order: FilmOrder, keep: Callable[[SceneDone], None], finish: int | None
+    pipeline: StoryPipeline,
+    order: FilmOrder,
+    keep: Callable[[SceneDone], None],
+    drawn: Callable[[np.ndarray], np.ndarray],
 ) -> list[SceneDone]:
-    """Renders all scenes under a progress bar; `keep` gets each as soon as it is there, finished if that was asked."""
+    """Renders all scenes under a progress bar; `keep` gets each, `drawn` as it is to be in files, as soon as it is
+    there."""
     from tqdm import tqdm
 
-    from ..export.finishing import finished
     from ..rendering.film import Progress, render_film
 
     count = len(order.prompts)
@@ -313,7 +324,7 @@ def _make(
                 bar.set_description(f"scene {event.scene + 1} of {count}", refresh=False)
                 bar.update()
             else:
-                scenes.append(replace(event, frames=finished(event.frames)) if finish else event)
+                scenes.append(replace(event, frames=drawn(event.frames)))
                 keep(scenes[-1])
                 for notice in event.trace.notices if event.trace else ():
                     tqdm.write(notice, file=sys.stderr)

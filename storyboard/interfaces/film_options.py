@@ -64,6 +64,7 @@ def extras(options: argparse.Namespace, folder: Path) -> Extras:
 
     sounds, captions = Sounds(folder), None if options.captions is None else tuple(options.captions)
     film: dict[str, Any] = {"loudness": options.loudness, "captions": "beside" if options.subtitles else "burnt in"}
+    film |= {"rate": options.fps}
     film |= {name: {"text": text} for name in ("title", "end") if (text := getattr(options, name))}
     edits.edit_film(edits.new_story(), **film)  # checks it
     music = sounds.keep(options.music) if options.music else None

@@ -44,6 +44,7 @@ from ..operations.arguments import (
     StoryId,
     TakeId,
     Title,
+    Variants,
     Word,
 )
 from ..operations.registry import for_programs
@@ -228,9 +229,11 @@ def plan(studio: Studio, owner: Owner, story: StoryId) -> Json:
     return {"scenes": scenes, **studio.plan(owner, story)}
 
 
-def render_steps(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iterator[Json]:
+def render_steps(
+    studio: Studio, owner: Owner, story: StoryId, scenes: Scenes, variants: Variants = 1
+) -> Iterator[Json]:
     """As `render`, but it never waits: {} where nothing is new."""
-    yield {"plan": studio.render(owner, story, scenes or None)["plan"]}
+    yield {"plan": studio.render(owner, story, scenes or None, variants=variants)["plan"]}
     yield from _followed(studio, owner, story)
 
 
@@ -252,10 +255,10 @@ def _followed(studio: Studio, owner: str, story: str) -> Iterator[Json]:
 
 
 @for_programs(command="render-story", steps=render_steps)  # `render` makes a film from prompts
-def render(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes) -> Iterator[Json]:
+def render(studio: Studio, owner: Owner, story: StoryId, scenes: Scenes, variants: Variants = 1) -> Iterator[Json]:
     """Renders scenes, or with none named all that are stale, and tells how it goes until it is over. A caller that
     goes away stops nothing: cancel does. Raises ThroughlineError at the end if a scene failed."""
-    yield from waiting(render_steps(studio, owner, story, scenes))
+    yield from waiting(render_steps(studio, owner, story, scenes, variants))
 
 
 def edit_steps(

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-MARK, MARK_EDGE = (226, 150, 20), (40, 30, 10)
+MARK, MARK_EDGE, PALE = (226, 150, 20), (40, 30, 10), (225, 220, 210)
+STILL = 760  # pixels: as wide as a picture is shown that somebody points at
 WIDEST = 288  # pixels: a preview of a large model is made smaller
 
 
@@ -30,16 +31,33 @@ def moving_bytes(frames: np.ndarray, frames_per_second: float, quality: int = 60
 def with_boxes(frames: np.ndarray, boxes: Sequence[Sequence[float]]) -> np.ndarray:
     """A clip, uint8 (F, H, W, 3), twice as large, with a frame drawn around a box in each picture; boxes: left, top,
     right, bottom as shares of the picture, one a frame."""
-    marked = list[np.ndarray]()
-    for frame, (left, top, right, bottom) in zip(frames, boxes, strict=True):
-        picture = Image.fromarray(frame)
-        picture = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.LANCZOS)
-        corners = left * picture.width, top * picture.height, right * picture.width, bottom * picture.height
-        draw = ImageDraw.Draw(picture)
-        for grown, colour in ((1, MARK_EDGE), (0, MARK), (-1, MARK)):
-            draw.rectangle(_around(corners, grown), outline=colour)
-        marked.append(np.asarray(picture))
-    return np.stack(marked)
+    pictures = [_enlarged(frame, 2) for frame in frames]
+    for picture, box in zip(pictures, boxes, strict=True):
+        _mark(picture, box, MARK)
+    return np.stack([np.asarray(picture) for picture in pictures])
+
+
+def still(frame: np.ndarray, boxes: Sequence[Sequence[float]], chosen: Sequence[Sequence[float]]) -> tuple[str, int]:
+    """A picture, uint8 (H, W, 3), at least STILL wide, with pale frames around some boxes and bright ones around those
+    that are chosen, as a data URL; and how many times as large it is."""
+    times = -(-STILL // frame.shape[1])
+    picture, file = _enlarged(frame, times), io.BytesIO()
+    for box, colour in [*((box, PALE) for box in boxes), *((box, MARK) for box in chosen)]:
+        _mark(picture, box, colour, width=2)
+    picture.save(file, "WEBP", quality=90)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode(), times
+
+
+def _enlarged(frame: np.ndarray, times: int) -> Image.Image:
+    picture = Image.fromarray(frame)
+    return picture.resize((times * picture.width, times * picture.height), Image.Resampling.LANCZOS)
+
+
+def _mark(picture: Image.Image, box: Sequence[float], colour: tuple[int, int, int], width: int = 1) -> None:
+    draw, (left, top, right, bottom) = ImageDraw.Draw(picture), box
+    corners = left * picture.width, top * picture.height, right * picture.width, bottom * picture.height
+    for grown, line in ((width, MARK_EDGE), (0, colour), (-width, colour)):
+        draw.rectangle(_around(corners, grown), outline=line, width=width)
 
 
 def _around(corners: tuple[float, float, float, float], grown: int) -> tuple[float, float, float, float]:

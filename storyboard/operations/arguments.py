@@ -87,6 +87,8 @@ Base = Annotated[int | None, Field(description="Revision that the editor saw, to
 Group = Annotated[Line, Field(description="Edits of one group that follow one another are one step of undo")]
 RegionList = Annotated[Sequence[Json], Field(description=REGIONS)]
 FrameIndex = Annotated[int, Field(description="A frame of the take, from 0")]
+Box = Annotated[Sequence[Share], Field(min_length=4, max_length=4)]
+Boxes = Annotated[Sequence[Box], Field(max_length=100, description="Left, top, right, bottom as shares")]
 SomeScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all that are stale")]
 CancelScenes = Annotated[Sequence[Key] | None, Field(description="Ids of scenes; none for all")]
 Revision = Annotated[int, Field(description="Revision of the story that the page has; -1 for none")]
@@ -94,6 +96,7 @@ Seen = Annotated[int, Field(description="Revision of the standing that the page 
 Threshold = Annotated[float | None, Field(description="Similarity from which a word is kept, 0 to 1")]
 Patience = Annotated[Pause | None, Field(description="Seconds to wait for measurements; none for all of them")]
 Again = Annotated[bool, Field(description="Another take with a new seed, even of fresh scenes")]
+Variants = Annotated[int, Field(ge=1, le=8, description="So many takes of each scene named, with new seeds")]
 LeftOut = Annotated[
     Mapping[str, Any],
     Field(description='{"history": true}, or {"word": {"scene": id, "start": and "end": characters of its prompt}}'),

@@ -23,6 +23,7 @@ from ..document.occurrences import named_in
 from ..document.story import Board, Story, Take, new_id, parse
 from ..media.fit import Fit, FitMode
 from ..media.images import read_still
+from ..rendering.takes import prompt_of
 from ..store.clips import keep_picture, read_frames
 from ..store.room import check_disk
 from ..store.schema import Head
@@ -94,7 +95,7 @@ class CastOperations(FilmOperations):
         picture = self._frame_of(board, take, frame)
         if region != "whole":
             picture = cut_out(picture, _region(picture, region))
-        said = take.conditioning.prompt if take.conditioning else board.story.scene(scene).prompt
+        said = prompt_of(take.conditioning) if take.conditioning else board.story.scene(scene).prompt
         source = f"scene {board.story.index(scene) + 1} of {board.story.title}"[:200]
         about = {"caption": _said_of(said, word, _name_of(board.story, entry)), "source": source}
         return self._kept(owner, story, entry, picture, about)

@@ -8,8 +8,10 @@ from typing import Any
 from ..document.cast.anchoring import Anchor, choice_of, known_states, name_places, state_at
 from ..document.cast.entries import CastChoice, CastEntry, CastPicture
 from ..document.cast.proposals import proposals
+from ..document.occurrences import named_in
 from ..document.plan import Standing
-from ..document.story import Story
+from ..document.story import Scene, Story
+from ..finding.names import names_in
 from ..store.blobs import media_url
 
 View = dict[str, Any]
@@ -37,6 +39,16 @@ def anchor_view(anchor: Anchor) -> View:
     """Which picture of an entry a scene looks at, and why."""
     told = {"entry": anchor.entry.id, "name": anchor.entry.name, "picture": anchor.picture.id, "why": anchor.why}
     return {**told, "keyframe": media_url(anchor.keyframe, "png"), "last_seen": anchor.last_seen}
+
+
+def who_view(story: Story, scene: Scene) -> list[View]:
+    """Who is named in a scene: entries of the cast, by the name that its prompt has, and then other names."""
+    prompt, cast = scene.prompt, list[View]()
+    for entry in story.cast:
+        if name := next((name for name in entry.names if named_in(prompt, name)), None):
+            cast.append({"name": name, "entry": entry.id})
+    known = {part for one in cast for part in (one["name"], *one["name"].split())}
+    return [*cast, *({"name": name, "entry": None} for name in names_in(prompt) if name not in known)]
 
 
 def proposed_view(story: Story) -> list[View]:

@@ -13,12 +13,13 @@ from pydantic import Field
 
 from pipeline.errors import ThroughlineError
 
-from ..document import edits
+from ..document import edits, keeping
 from ..document.story import Board, FilmSettings, Shot, Story, Take
 from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WordOfScene
 from .registry import edit
 
 NOTHING: Json = {}
+Keeps = Annotated[bool, Field(description="false: it is made from its words and earlier scenes alone")]
 
 
 def _changes(given: Any) -> set[tuple[str, str]]:
@@ -55,7 +56,7 @@ def add_scene(
 
 @edit("duplicate")
 def duplicate_scene(board: Board, scene: SceneId, copy_id: NewId = None) -> Story:
-    """A copy of a scene right after it."""
+    """A copy of a scene right after it, with its chosen take."""
     return edits.duplicate_scene(board.story, scene, copy_id)
 
 
@@ -74,7 +75,14 @@ def move_scene(board: Board, scene: SceneId, index: Place) -> Story:
 @edit(_scene_label, _changes)
 def edit_scene(board: Board, scene: SceneId, changes: Changes = NOTHING) -> Story:
     """Changes settings of a scene: CHANGES is JSON such as {"prompt": "...", "guidance": {"history": 3}}."""
-    return edits.edit_scene(board.story, scene, **_only(changes, edits.SCENE_FIELDS, "scene"))
+    return keeping.edit_scene(board, scene, **_only(changes, edits.SCENE_FIELDS, "scene"))
+
+
+@edit("keep the rest", lambda given: {(given.scene, "keep")})
+def keep_rest(board: Board, scene: SceneId, on: Keeps = True) -> Story:
+    """Lets a scene whose words were edited keep the rest of its former take, or not. By itself it does where one phrase
+    of at most four words changed."""
+    return keeping.keep_rest(board, scene, on)
 
 
 @edit("film settings", lambda given: {("", "film")})
@@ -130,6 +138,13 @@ def remove_take(board: Board, scene: SceneId, take: TakeId) -> Story:
     found = take_of(board, scene, take)
     rest = [other.id for other in board.takes_of(scene) if other.id != take]
     return edits.remove_take(board.story, scene, found.id, rest[-1] if rest else None)
+
+
+def brought_take(board: Board, after: Story, name: str, given: Any) -> Take | None:
+    """The take that an edit brings with it: of a copy of a scene, that of the scene."""
+    if name != duplicate_scene.__name__:
+        return None
+    return edits.copied_take(board, given.scene, after.scenes[after.index(given.scene) + 1])
 
 
 def take_of(board: Board, scene: str, take: str) -> Take:

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field
 from pipeline.errors import ThroughlineError
 
 from ..document.cast.anchoring import anchors
-from ..document.conditioning import word_ref
+from ..document.conditioning import PastScene, formers, word_ref
 from ..document.story import Board, Value, WordRef, new_id, parse
 from ..media.temporary import temporary_folder
 from ..rendering.takes import Trial
@@ -62,8 +62,10 @@ class Without(Value):
         """The word, of an earlier scene or of an entry of the cast; None for all of the history."""
         if self.word is None:
             return None
-        cast = {anchor.id: anchor for anchor in anchors(board.story, board.story.scene(scene))}
-        past = cast.get(self.word.scene) or board.story.scene(self.word.scene)
+        own = board.story.scene(scene)
+        others: list[PastScene] = [*formers(own), *anchors(board.story, own)]
+        unseen = {other.id: other for other in others}
+        past = unseen.get(self.word.scene) or board.story.scene(self.word.scene)
         start, end = self.word.start, self.word.end
         if not past.prompt[start:end].strip() or end > len(past.prompt):
             place = f"characters {start} to {end} of scene {past.id!r}"

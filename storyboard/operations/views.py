@@ -10,8 +10,10 @@ from typing import Any
 from pipeline.encoders.limit import CountsTokens, text_length
 
 from ..document.cast.anchoring import Anchor
-from ..document.conditioning import past_of, places, word_ref
+from ..document.conditioning import PastScene, past_of, places, word_ref
 from ..document.decisions import WordPlace
+from ..document.former import Former, FormerTake, few_words_changed
+from ..document.keeping import kept_by
 from ..document.plan import Plan, Standing
 from ..document.story import Board, Scene, Story, Take
 from ..export.film import export_name
@@ -20,7 +22,7 @@ from ..film.cut import Cut, FilmCard, FilmScene
 from ..rendering.queue import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
-from .cast_views import anchor_view, cast_of_story, choices_view
+from .cast_views import anchor_view, cast_of_story, choices_view, who_view
 
 View = dict[str, Any]
 
@@ -41,12 +43,26 @@ def story_view(head: Head, known: Mapping[str, Standing] | None) -> View:
 
 def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     now = standing.conditioning.digest() if standing and standing.conditioning else ""
-    takes = [_take_view(scene, take, now) for take in board.takes_of(scene.id)]
+    found = board.takes_of(scene.id)
+    takes = [_take_view(board, scene, take, now) | {"before": _before(take, found)} for take in found]
     keyframe = board.keyframe(scene)
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
     whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json"),
-             "cast_choices": choices_view(scene.cast_choices)}  # fmt: skip
+             "cast_choices": choices_view(scene.cast_choices), "keep": _keep_view(scene.keep)}  # fmt: skip
     return {**own, **whole, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
+
+
+def _keep_view(keep: FormerTake | None) -> View | None:
+    return {**keep.model_dump(mode="json"), "keyframe": media_url(keep.keyframe, "png")} if keep else None
+
+
+def keeps_rest(scene: Mapping[str, Any]) -> bool | None:
+    """Of the view of a scene: whether it keeps the rest of its former take; None if there is nothing to keep."""
+    shown = next((take for take in scene["takes"] if take["id"] == scene["chosen"]), None)
+    keep = scene["keep"] or ({"prompt": shown["prompt"], "on": False} if shown else {"prompt": None})
+    if keep["prompt"] in (None, scene["prompt"]) or not scene["prompt"].strip():
+        return None
+    return few_words_changed(keep["prompt"], scene["prompt"]) if keep["on"] is None else keep["on"]
 
 
 def new_scene_view() -> View:
@@ -56,7 +72,8 @@ def new_scene_view() -> View:
     return {name: value for name, value in view.items() if name != "id"}
 
 
-def _take_view(scene: Scene, take: Take, now: str) -> View:
+def _take_view(board: Board, scene: Scene, take: Take, now: str) -> View:
+    """keep: the former take whose rest it kept."""
     own = next((choice for choice in scene.keyframes if choice.take == take.id), None)
     fields = {"id", "source", "num_frames", "frames_per_second", "width", "height", "seed", "steps", "note",
               "render_seconds", "created"}  # fmt: skip
@@ -66,8 +83,16 @@ def _take_view(scene: Scene, take: Take, now: str) -> View:
         "preview": media_url(take.preview, "webp"),
         "keyframe": media_url(own.keyframe if own else take.keyframe, "png"),
         "keyframe_index": own.index if own else take.keyframe_index,
+        "prompt": take.conditioning.prompt if take.conditioning else None,
+        "keep": _keep_view(kept_by(board, take)),
         "fresh": take.source == "imported" or bool(take.conditioning and take.conditioning.unedited.digest() == now),
     }
+
+
+def _before(take: Take, takes: Sequence[Take]) -> str | None:
+    """The take that an edit of regions was made of, if it is there still."""
+    edits = take.conditioning.edits if take.conditioning else ()
+    return next((other.id for other in takes if edits and other.clip == edits[-1].source), None)
 
 
 def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: View) -> View:
@@ -77,6 +102,7 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: 
             "state": standing.state, "reasons": standing.reasons, "needs": standing.needs,
             "waits_for": standing.waits_for, "memories": _memories(standing),
             "cast": [anchor_view(anchor) for anchor in standing.cast],
+            "who": who_view(head.board.story, head.board.story.scene(scene)),
         }
         for scene, standing in found.items()
     }  # fmt: skip
@@ -84,12 +110,14 @@ def standing_view(head: Head, found: Mapping[str, Standing], todo: Plan, words: 
 
 
 def about_words(head: Head, vocabulary: frozenset[str]) -> View:
-    """What is gently said about the words of scenes: unknown ones, and syntax of other tools."""
+    """What is gently said about the words of scenes: unknown ones, syntax of other tools, and words to begin with."""
     from pipeline.language.foreign import foreign_syntax
+    from pipeline.language.vocabulary import examples
 
     notes = {scene.id: foreign_syntax(scene.prompt) for scene in head.board.story.scenes}
     found = {scene: list(told) for scene, told in notes.items() if told}
-    return {"unknown_words": unfamiliar_words(head, vocabulary), "foreign_syntax": found}
+    unknown = unfamiliar_words(head, vocabulary)
+    return {"unknown_words": unknown, "foreign_syntax": found, "examples": examples(vocabulary)}
 
 
 def lengths_view(encoder: CountsTokens, texts: Sequence[str]) -> View:
@@ -108,8 +136,9 @@ def unfamiliar_words(head: Head, vocabulary: frozenset[str]) -> dict[str, list[s
 
 
 def _memories(standing: Standing) -> list[View]:
-    memories, cast = standing.conditioning.memories if standing.conditioning else (), {a.id for a in standing.cast}
-    return [{"scene": memory.scene, "words": memory.words} for memory in memories if memory.scene not in cast]
+    """Of earlier scenes."""
+    memories, earlier = standing.conditioning.memories if standing.conditioning else (), set(standing.needs)
+    return [{"scene": memory.scene, "words": memory.words} for memory in memories if memory.scene in earlier]
 
 
 def plan_view(todo: Plan) -> View:
@@ -188,23 +217,24 @@ def remembers_view(board: Board, scene_id: str, result: Any) -> View:
     pieces = _pieces(
         scene.prompt, result.current, lambda word: {"kept": word.kept, "reason": _reason(word, past, result)}
     )
-    shown = len(past) - sum(isinstance(other, Anchor) for other in past)
+    shown = len(past) - sum(isinstance(other, Anchor) for other in past)  # with what the scene was before
     return {"threshold": result.threshold, "prompt_pieces": pieces, "past": told[:shown], "cast": told[shown:]}
 
 
-def _reason(word: Any, past: Sequence[Scene | Anchor], result: Any) -> str:
+def _reason(word: Any, past: Sequence[PastScene], result: Any) -> str:
     """Why a word of the prompt is marked, with the entries of the cast by name."""
     found = [past[scene.index] for scene in result.scenes if word.kept and word.mention in scene.targets]
     cast = [other.entry.name for other in found if isinstance(other, Anchor)]
-    numbers = [str(place) for place, other in enumerate(past, 1) if other in found and not isinstance(other, Anchor)]
-    scenes = [f"scene {', '.join(numbers)}"] if numbers else []
-    told = " and ".join([*scenes, f"{', '.join(cast)} of the cast"])
-    return f"remembered from {told}" if cast else str(word.reason)
+    numbers = [str(place) for place, other in enumerate(past, 1) if other in found and isinstance(other, Scene)]
+    told = [f"scene {', '.join(numbers)}"] if numbers else []
+    told += ["this scene, before"] if any(isinstance(other, Former) for other in found) else []
+    told += [f"{', '.join(cast)} of the cast"] if cast else []
+    return f"remembered from {' and '.join(told)}" if told else str(word.reason)
 
 
 def _past_view(
     board: Board,
-    past: Scene | Anchor,
+    past: PastScene,
     found: Any,
     pins: Sequence[WordPlace],
     mutes: Sequence[WordPlace],
@@ -217,18 +247,22 @@ def _past_view(
             for name, places in (("pinned", pins), ("muted", mutes))
         }
         return {
-            "content": word.mention is not None, "kept": word.kept, "score": round(word.score, 3),
+            "content": word.mention is not None, "kept": word.kept, "score": score(word),
             "reason": word.reason, "matched": word.matched, "mention": word.mention, "occurrence": ref.occurrence,
             **overridden,
         }  # fmt: skip
+
+    def score(word: Any) -> float | None:
+        """None where no word was compared with another."""
+        return None if isinstance(past, Former) else round(word.score, 3)
 
     told = {"scene": past.id, "prompt": past.prompt, "kept": found.kept, "muted": past.id in muted}
     pieces = _pieces(past.prompt, found.words, about)
     if isinstance(past, Anchor):
         return {**told, **anchor_view(past), "pieces": pieces}
-    keyframe = board.keyframe(past)
-    picture = media_url(keyframe, "png") if keyframe else None
-    return {**told, "number": board.story.index(past.id) + 1, "keyframe": picture, "pieces": pieces}
+    keyframe = past.keyframe if isinstance(past, Former) else board.keyframe(past)
+    picture, number = media_url(keyframe, "png") if keyframe else None, board.story.index(past.id) + 1
+    return {**told, "number": number, "former": isinstance(past, Former), "keyframe": picture, "pieces": pieces}
 
 
 def _pieces(prompt: str, words: Sequence[Any], about: Any) -> list[View]:
@@ -251,12 +285,18 @@ def maps_view(board: Board, take: Take, media: BlobStore) -> list[View]:
     content = json.loads(media.path(take.trace, "json").read_text(encoding="utf-8"))
     pictures = {memory.scene: memory.keyframe for memory in take.conditioning.memories if memory.keyframe}
     return [
-        {**found, "keyframe": media_url(pictures[found["scene"]], "png"), "preview": _preview(board, found["scene"])}
+        {**found, "keyframe": media_url(pictures[found["scene"]], "png"),
+         "preview": _preview(board, take, found["scene"])}
         for found in content["maps"]
         if found["scene"] in pictures
-    ]
+    ]  # fmt: skip
 
 
-def _preview(board: Board, scene_id: str) -> str | None:
-    take = next((board.chosen(scene) for scene in board.story.scenes if scene.id == scene_id), None)
-    return media_url(take.clip, "mp4") if take else None
+def _preview(board: Board, take: Take, scene_id: str) -> str | None:
+    """The clip of a scene that a take looked at."""
+    if scene_id == take.scene:
+        former = kept_by(board, take)
+        shown = board.takes.get(former.take) if former and former.take else None
+    else:
+        shown = next((board.chosen(scene) for scene in board.story.scenes if scene.id == scene_id), None)
+    return media_url(shown.clip, "mp4") if shown else None

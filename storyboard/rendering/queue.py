@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 KEPT_JOBS = 4000  # of which the oldest that are over are forgotten
 ACTIVE = ("queued", "running")
+STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 CLOSING_SECONDS = 3.0  # for the present step, when the queue is closed
 
 
@@ -59,6 +60,13 @@ class Job:
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+
+def render_order(scene: str, scenes: Collection[str] | None, again: bool, variants: int) -> str | int:
+    """Why a scene is rendered, or as how many takes with new seeds. scenes: those that were asked for."""
+    if scenes is None or scene not in scenes:
+        return STALE
+    return variants if variants > 1 else AGAIN if again else ASKED
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,10 +35,10 @@ from ..store.schema import Head
 from .callers import caller_address
 from .kept_pairs import KeptPairs
 from .limits import LIMITS, QueueLimits
-from .queue import CLOSING_SECONDS, Job, Made, Queue
+from .queue import ASKED, CLOSING_SECONDS, STALE, Job, Made, Queue, render_order
 from .resources import check_memory, give_back_memory
 from .story_locks import StoryLocks
-from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order
+from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order, work_of
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -49,7 +49,6 @@ MOST_STANDING_BYTES = 32 << 20  # of how the scenes of stories stand; those of t
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
 MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
 MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
-STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 
 
 class Renderer:
@@ -135,6 +134,11 @@ class Renderer:
     def ready(self) -> bool:
         """Whether the filter is loaded, so that `standings` can answer soon, or say why it can't be loaded."""
         return self._filter is not None or self._tried
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """As `TakeMaker.sizes`; none while the model is not loaded."""
+        return self._maker.sizes if self._maker else ()
 
     @property
     def filter(self) -> TextFilter:
@@ -263,18 +267,17 @@ class Renderer:
     def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
         """Seconds, by the median of the last renders on this device."""
         rates = sorted(s / work for work, s in self.library.job_store.timings(self.model, self.device, remembers))
-        return rates[len(rates) // 2] * _work_of(scene, story) if rates else None
+        return rates[len(rates) // 2] * work_of(scene, story) if rates else None
 
-    def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool) -> Plan:
+    def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool, variants: int = 1) -> Plan:
         """Puts scenes in line. Of all that are stale (`scenes` is None) those are left out that come out fresh before
         their turn. A scene that was asked for is rendered if there is no take like it yet (else that take is chosen),
-        or, with `again`, with a new seed."""
-        todo = self.plan(head, scenes)
-        story = head.board.story.id
-        place = caller_address()
-        orders = [
-            Job(owner, story, step.scene, order=_why(step.scene, scenes, again), address=place) for step in todo.steps
-        ]
+        or, with `again`, with a new seed; with `variants` as so many takes with new seeds."""
+        if variants > 1 and not scenes:
+            raise ThroughlineError(f"{variants} variants of no scene: expected scenes to be named")
+        todo, story, place = self.plan(head, scenes), head.board.story.id, caller_address()
+        why = {step.scene: render_order(step.scene, scenes, again, variants) for step in todo.steps}
+        orders = [Job(owner, story, scene, order=order, address=place) for scene, order in why.items()]
         with self._submitting:  # so that nobody else puts the same in line meanwhile
             self._put_in_line(self.queue.missing(orders))
         return todo
@@ -304,7 +307,7 @@ class Renderer:
     def _work(self, job: Job) -> Generator[Made, None, None]:
         if job.kind == "trial":
             return self._make_trial(job)
-        return self._make_edit(job) if isinstance(job.order, EditOrder) else self._make_take(job)
+        return self._make_edit(job) if isinstance(job.order, EditOrder) else self._make_takes(job)
 
     def _make_edit(self, job: Job) -> Generator[Made, None, None]:
         self.library.job_store.begin(job.saved)
@@ -319,15 +322,23 @@ class Renderer:
         self.library.add_take(job.owner, job.story, made, False, job.saved)
         self.library.edit(job.owner, job.story, partial(in_its_place, scene, made), "region edit")
 
-    def _make_take(self, job: Job) -> Generator[Made, None, None]:
+    def _make_takes(self, job: Job) -> Generator[Made, None, None]:
         self.library.job_store.begin(job.saved)
+        count = job.order if isinstance(job.order, int) else 1
+        for number in range(count):
+            with closing(self._make_take(job, job.saved if number == count - 1 else "")) as making:
+                for made in making:
+                    yield replace(made, step=made.step + number * made.total, total=made.total * count)
+
+    def _make_take(self, job: Job, ends: str) -> Generator[Made, None, None]:
+        """ends: the saved job that is over with this take."""
         head = self.library.head(job.owner, job.story)
         if not any(scene.id == job.scene for scene in head.board.story.scenes):
             return
         scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
         if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
             return  # an identical keyframe of a scene before it stopped the cascade
-        seed = secrets.randbelow(2**31) if scene.new_seed or job.order == AGAIN else scene.seed
+        seed = secrets.randbelow(2**31) if scene.new_seed or job.order not in (STALE, ASKED) else scene.seed
         same = self._same_take(head, scene, standing.conditioning, seed)
         if same:
             self._choose(job, same)
@@ -339,8 +350,8 @@ class Renderer:
         clip = yield from maker.render(head.board, scene, decided, seed)
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, decided, seed, seconds)
-        self.library.add_take(job.owner, job.story, take, lambda now: is_wanted(scene, now), job.saved)
-        work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
+        self.library.add_take(job.owner, job.story, take, lambda now: is_wanted(scene, now), ends)
+        work, remembers = work_of(scene, head.board.story), bool(standing.conditioning.memories)
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
             self.library.job_store.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
 
@@ -384,14 +395,3 @@ class Renderer:
             return decided
         muted = replace(board, story=edits.mute_word(board.story, scene, word))
         return Decided.of(muted, scene, self.filter, decided.conditioning.model)
-
-
-def _why(scene: str, scenes: Collection[str] | None, again: bool) -> str:
-    if scenes is None or scene not in scenes:
-        return STALE
-    return AGAIN if again else ASKED
-
-
-def _work_of(scene: Scene, story: Story) -> float:
-    """What the time of a render is proportional to."""
-    return scene.steps * scene.num_frames * story.width * story.height / 1e6

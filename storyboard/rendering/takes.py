@@ -119,6 +119,11 @@ def in_its_place(then: Scene, made: Take, story: Story) -> Story:
     return edits.choose_take(story, made.scene, made.id) if now and is_wanted(then, now) else story
 
 
+def work_of(scene: Scene, story: Story) -> float:
+    """What the time of a render is proportional to."""
+    return scene.steps * scene.num_frames * story.width * story.height / 1e6
+
+
 class TakeMaker:
     """Renders scenes with one pipeline. Past scenes are encoded once: all are in files, the last ones in memory."""
 
@@ -131,6 +136,12 @@ class TakeMaker:
     @property
     def frames_per_second(self) -> float:
         return self.pipeline.frames_per_second
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of the clips that are offered, what suits the model first."""
+        backbone = self.pipeline.backbone
+        return backbone.limits.sizes(backbone.native)
 
     @property
     def device(self) -> str:
@@ -312,7 +323,9 @@ def check_words(conditioning: Conditioning, edit: RegionEdit) -> None:
 
 def prompt_of(conditioning: Conditioning) -> str:
     """What a take shows in words: its prompt with the words of its edits. Raises ThroughlineError."""
-    from pipeline.editing.wording import rewrite
+    if not conditioning.edits:
+        return conditioning.prompt
+    from pipeline.editing.wording import rewrite  # it loads torch
 
     prompt = conditioning.prompt
     for edit in conditioning.edits:

@@ -96,6 +96,30 @@ class Place:
 
 
 @dataclass
+class Change:
+    """What is being put together to change parts of a take, for one scene.
+
+    choice: what is pointed at, as `storyboard.ui.panels.change.pointing` writes it. text: what it should be, as it is
+    in its field. box: that is drawn, or its first corner. regions: those that are ready. figures: who is where in the
+    take, None until somebody pointed. picture: what is shown, with its address.
+    """
+
+    take: str = ""
+    frame: int = 0
+    choice: str = ""
+    text: str = ""
+    offered: str = ""  # what was put into its field to begin with
+    box: list[float] = field(default_factory=list)
+    at: tuple[float, float] | None = None  # in the figure that is chosen, shares of the picture
+    regions: list[dict[str, Any]] = field(default_factory=list)
+    figures: list[Mapping[str, Any]] | None = None
+    told: str = ""
+    sent: str | None = None  # the text of what is being made
+    picture: tuple[Any, str] = ((), "")
+    times: int = 1  # how much larger the picture is than the take
+
+
+@dataclass
 class Window:
     """What one browser window shows, so that only what changed is sent. Kept by the server for a visit."""
 
@@ -109,6 +133,12 @@ class Window:
     field_of: Place | None = None  # the scene whose words the fields had when they were painted last
     found: Mapping[str, Any] | None = None  # the reply to the last search
     found_in: str = ""  # the story that was searched
+    changes: dict[Place, Change] = field(default_factory=dict)  # by scene
+    changed: Place | None = None  # the scene of which the fields of a change are shown
+    entry: str = ""  # of the cast, that is looked at
+    picture: str = ""  # of that entry
+    look_in: str = ""  # the scene of which its look is asked, "" for the whole story
+    added: bool = False  # whether the last one that was to be new in the cast was taken
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update
     writes: Counter[int] = field(default_factory=Counter)  # by component: edits of it under way
     _groups: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -226,11 +256,11 @@ def news(reply: Mapping[str, Any]) -> dict[str, Any]:
 
     story: as it is after an edit. note, error: what to say. undo: whether to offer it with the note; restore: the id of
     a deleted story, to offer that instead. select: a scene to choose. save: a file, {"url", "name"}. open: a story to
-    show from now on, "" for the last one that was changed.
+    show from now on, "" for the last one that was changed. insert: a word for the prompt that was written in last.
     """
     told = {
         name: reply[name]
-        for name in ("story", "note", "error", "undo", "open", "restore", "select", "save")
+        for name in ("story", "note", "error", "undo", "open", "restore", "select", "save", "insert")
         if reply.get(name) not in (None, False)
     }
     return {**told, "id": secrets.token_hex(4)}  # never the same twice: what does not change is not heard

@@ -27,6 +27,8 @@ from .components.scripts import HEAD, STATIC, STYLES, scripts
 from .connections import be_impatient
 from .desk import QUIET, VERBS, Desk, Window, answer
 from .logins import Logins
+from .panels.cast.dialog import Cast
+from .panels.change.dialog import Changes
 from .panels.film.dialog import Film
 from .panels.header import Header
 from .panels.keys import Keys
@@ -34,6 +36,8 @@ from .panels.models import Models
 from .panels.panel import Page
 from .panels.side import Side
 from .panels.stories import Stories
+from .panels.writing.palette import Palette
+from .panels.writing.welcome import Welcome
 from .security import Guard, may_see
 from .theme import make_theme
 
@@ -74,20 +78,25 @@ def build(studio: Studio) -> gr.Blocks:
         with gr.Column(elem_classes="tl"):
             header = Header(desk)
             with gr.Row(elem_classes="desk"):
-                board = Board(_calls(desk), desk.served, elem_id="application", elem_classes="board")
+                with gr.Column(elem_classes="writing", min_width=0):
+                    welcome, palette = Welcome(desk), Palette(desk)
+                    board = Board(_calls(desk), desk.served, elem_id="application", elem_classes="board")
                 side = Side(desk)
             film, stories, models, keys = Film(desk), Stories(desk), Models(desk), Keys(desk)
+            change, cast = Changes(desk), Cast(desk)
         here = gr.Textbox(visible=False)
         drafts = gr.BrowserState({}, storage_key=DRAFTS, secret=DRAFTS)
-        panels = [header, side, film, stories, models, keys]
+        panels = [header, welcome, palette, side, film, stories, models, keys, change, cast]
         page = Page(desk, board, here, gr.State(Window()), drafts, panels)
         for panel in panels:
             panel.wire(page)
+        film.opens(page, header.film, welcome.play)
         for overlay, button in (
-            (film, header.film),
             (stories, header.stories),
             (models, header.model),
             (keys, header.keys),
+            (change, side.scene.change),
+            (cast, header.cast),
         ):
             overlay.opens(page, button)
         board.look(

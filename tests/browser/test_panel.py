@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from storyboard.ui.panels.scene import Scene
 from tests.browser.visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
 
 Find = Callable[[Locator], Locator]
@@ -199,11 +201,65 @@ def test_takes_are_chosen_compared_and_deleted(page: Page) -> None:
     halves = shelf.locator(".pair .half")
     expect(halves.locator("figcaption")).to_have_text([re.compile("Take 1"), re.compile("Take 2")])
     in_step(shelf.locator(".pair"))
+    small = halves.first.bounding_box()
+    shelf.get_by_role("button", name="Full screen").click()
+    shelf.get_by_role("button", name="Leave the full screen").wait_for()
+    large = halves.first.bounding_box()
+    assert small and large and large["width"] > 3 * small["width"]
+    page.get_by_role("button", name="Play both").click()
+    in_step(shelf.locator(".pair"))
+    page.get_by_role("button", name="Leave the full screen").click()
     shelf.get_by_role("button", name="Delete take 2").click()
     expect(captions(shelf)).to_have_count(1)
     expect(shelf.locator(".pair")).to_be_hidden()
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(captions(shelf)).to_have_count(2)
+
+
+def test_four_variants_are_takes_to_choose_from(guest: Visitor, page: Page) -> None:
+    for scene in guest.story(guest.opened[-1])["scenes"][:1]:
+        guest.edit(guest.opened[-1], "edit_scene", scene=scene["id"], changes=FEW)
+    tab(page, "scene", 1).get_by_role("button", name="Four variants").click()
+    shelf = tab(page, "takes")
+    expect(captions(shelf)).to_have_count(5)
+    seeds = {take["seed"] for take in guest.story(guest.opened[-1])["scenes"][0]["takes"]}
+    assert len(seeds) == 5
+    shelf.locator(".takes-shelf button.thumbnail-item").nth(2).click()
+    expect(captions(shelf).nth(2)).to_have_text(re.compile("Take 3.*chosen"))
+
+
+def test_a_duplicate_brings_its_take(page: Page) -> None:
+    card(page, 1).locator("[data-act=duplicate]").click()
+    expect(page.locator(".slot")).to_have_count(6)
+    saved(page)
+    expect(card(page, 2).locator(".badge").first).to_have_text("Stale")  # it remembers the one that it is a copy of
+    expect(card(page, 2).locator(".shot img")).to_be_visible()
+
+
+def test_a_size_that_the_model_allows(guest: Visitor, page: Page) -> None:
+    story = guest.opened[-1]
+    for scene in guest.story(story)["scenes"]:
+        guest.edit(story, "edit_scene", scene=scene["id"], changes=FEW)
+    panel = tab(page, "scene", 3)
+    panel.get_by_label("Size of all scenes").click()
+    page.get_by_role("option", name=re.compile("^Square")).first.click()
+    until(lambda: guest.story(story)["width"] == guest.story(story)["height"])
+    expect(card(page, 3)).to_have_attribute("data-state", "stale")
+    panel.get_by_role("button", name="Render this scene").click()
+    until(lambda: len(guest.story(story)["scenes"][2]["takes"]) == 2)
+    square = guest.story(story)["scenes"][2]["takes"][-1]  # it remembers pictures of another size
+    assert square["width"] == square["height"] != 96
+
+
+def test_nothing_is_chosen_of_one_size() -> None:
+    def shown(*sizes: tuple[int, int]) -> Any:
+        scene: Any = SimpleNamespace(
+            desk=SimpleNamespace(studio=SimpleNamespace(renderer=SimpleNamespace(sizes=sizes)))
+        )
+        return Scene._size(scene, {"width": 144, "height": 96})
+
+    assert not shown()["visible"] and not shown((144, 96))["visible"]
+    assert shown((144, 96), (112, 112))["visible"]
 
 
 def in_step(pair: Locator) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from storyboard.document import edits
-from storyboard.document.story import Story, Take, new_id
+from storyboard.document.story import Conditioning, GuidanceSettings, RememberedScene, Story, Take, new_id
 from storyboard.store.library import Library
 from storyboard.store.schema import Head
 
@@ -27,6 +27,21 @@ def take_of(scene: str, letter: str = "a", **fields: object) -> Take:
         height=96,
         frames_per_second=8,
         **fields,
+    )
+
+
+def made_from(prompt: str, memories: tuple[RememberedScene, ...] = ()) -> Conditioning:
+    """What a take of a model "m" was made from, of the size of `take_of`."""
+    return Conditioning(
+        model="m",
+        prompt=prompt,
+        negative_prompt="",
+        guidance=GuidanceSettings(),
+        width=144,
+        height=96,
+        num_frames=17,
+        rows=(),
+        memories=memories,
     )
 
 

@@ -135,6 +135,33 @@ def test_again_draws_another_seed(desk: Desk, watched: Watched) -> None:
     assert desk.shown[2] == desk.takes(2)[1] and desk.takes(2)[0].clip != desk.takes(2)[1].clip
 
 
+def test_variants_are_takes_with_different_seeds(desk: Desk, watched: Watched) -> None:
+    desk.ask("render", scenes=[desk.ids[0]], variants=4)
+    states = list(desk.follow())
+    takes = desk.takes(0)
+    assert len({take.seed for take in takes}) == 4 == len({take.clip for take in takes})
+    assert desk.shown[0] in takes and desk.states[0] == "fresh"
+    steps = [job["step"] for state in states for job in state["jobs"].values() if job["total"]]
+    assert steps == sorted(steps), "one line of progress for all of them"
+    with pytest.raises(ThroughlineError, match="4 variants of no scene"):
+        desk.ask("render", variants=4)
+    with pytest.raises(ThroughlineError, match="variants is 9"):
+        desk.ask("render", scenes=[desk.ids[0]], variants=9)
+
+
+def test_a_duplicate_brings_its_take_and_renders_nothing(desk: Desk, watched: Watched) -> None:
+    desk.render()
+    count, first = len(watched.prompts), desk.shown[0]
+    copy = desk.ask("edit", {"do": "duplicate_scene", "scene": desk.ids[0]})["story"]["scenes"][1]["id"]
+    brought = desk.takes(1)[0]
+    assert desk.shown[1] == brought == first.model_copy(update={"id": copy, "scene": copy})
+    assert desk.states[:2] == ["fresh", "stale"], "the copy now remembers the scene that it is a copy of"
+    desk.ask("undo")
+    assert len(desk.scenes) == 3
+    desk.ask("redo")
+    assert desk.shown[1] == brought and len(watched.prompts) == count
+
+
 def test_a_known_seed_chooses_its_take(desk: Desk, watched: Watched) -> None:
     desk.render()
     desk.render(2, again=True)

@@ -13,6 +13,12 @@ from ..story.systems import CONTROLS, LONG, SYSTEMS
 
 Table = dict[str, dict[str, Estimate]]  # system, measure
 POINTINGS = ("pointing_actor", "pointing_place")
+KEPT = {
+    "stays": "unsaid facts that stay",
+    "stays_actors": "those of actors",
+    "stays_places": "those of places",
+    "changes": "what was asked",
+}
 FAR = 2  # scenes: gaps of this and more are out of reach of the last frame
 
 
@@ -55,6 +61,9 @@ def probe_comparisons(scores: Sequence[StoryScore]) -> dict[str, Estimate]:
         own = [score[name].tallies for score in scores if name in score]
         same_minus_other = difference((tallies["stays"], tallies["stays_other_seed"]) for tallies in own)
         found[f"{SYSTEMS[name].title}, a word changed minus another seed, unsaid facts that stay"] = same_minus_other
+    for measure, told in KEPT.items():
+        pairs = [(kept, plain) for plain, kept in _pairs(scores, "keep_rest", measure)]
+        found[f"{SYSTEMS['keep_rest'].title}, minus ours, {told}"] = difference(pairs)
     return {name: value for name, value in found.items() if value.mean is not None}
 
 

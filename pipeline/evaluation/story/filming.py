@@ -24,10 +24,12 @@ BATCH = 8  # shots; more made a scene no faster on a CPU
 
 @dataclass(frozen=True)
 class Script:
-    """A story as a system gets it: a prompt and the seed of the noise for every scene."""
+    """A story as a system gets it: a prompt and the seed of the noise for every scene. edited: whether the last one is
+    the scene before it once more, with its words edited."""
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
+    edited: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,16 @@ class _Track:
     guidance: Guidance
     remembers_by: str | None
     takes: list[FilmedScene]
+    keeps: bool = False  # of an edited scene the rest of its former take
+
+    def decided(self, index: int) -> FilterResult:
+        """What scene `index` remembers; of an edited one the scene before is no past but its own former take."""
+        prompts, edited = self.script.prompts[: index + 1], self.script.edited and index + 1 == len(self.script.prompts)
+        if not edited:
+            return self.filter(prompts[:-1], prompts[-1])
+        if not self.keeps:
+            return self.filter(prompts[:-2], prompts[-1])
+        return self.filter(prompts[:-1], prompts[-1], former=index - 1)
 
 
 @dataclass
@@ -64,7 +76,7 @@ class Filming:
         filters = filters_of(self.pipeline)
         tracks = [
             {
-                name: _Track(script, filters[s.words], s.guidance(self.options), s.remembers_by, [])
+                name: _Track(script, filters[s.words], s.guidance(self.options), s.remembers_by, [], s.keeps)
                 for name, s in systems.items()
             }
             for script in scripts
@@ -77,8 +89,7 @@ class Filming:
         """Makes scene `index` of every film."""
         shots, keys = dict[str, SceneRequest](), list[str]()
         for track in tracks:
-            prompt, seed = track.script.prompts[index], track.script.seeds[index]
-            result = track.filter(track.script.prompts[:index], prompt)
+            seed, result = track.script.seeds[index], track.decided(index)
             digests = [take.digest for take in track.takes]
             keys.append(conditioning_key(result, seed, track.guidance, digests, track.remembers_by))
             if keys[-1] not in shots:
@@ -89,7 +100,7 @@ class Filming:
 
     def _shot(self, track: _Track, result: FilterResult, seed: int) -> SceneRequest:
         settings = Settings(steps=self.options.steps, seed=seed)
-        past = [take.scene for take in track.takes]
+        past = [take.scene for take in track.takes[: len(result.scenes)]]
         memory = self.pipeline.remember(past, result, settings, by=track.remembers_by)
         return SceneRequest(result.prompt, memory, track.guidance, settings)
 

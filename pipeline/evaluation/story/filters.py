@@ -18,7 +18,7 @@ EVERYTHING = -1.0  # a threshold that no cosine is under
 
 
 class PromptFilter(Protocol):
-    def __call__(self, past_prompts: Sequence[str], prompt: str) -> FilterResult: ...
+    def __call__(self, past_prompts: Sequence[str], prompt: str, *, former: int | None = None) -> FilterResult: ...
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class RecentScenes:
     inner: TextFilter
     count: int
 
-    def __call__(self, past_prompts: Sequence[str], prompt: str) -> FilterResult:
-        return self.inner(past_prompts, prompt, muted_scenes=range(max(0, len(past_prompts) - self.count)))
+    def __call__(self, past_prompts: Sequence[str], prompt: str, *, former: int | None = None) -> FilterResult:
+        muted = range(max(0, len(past_prompts) - self.count))
+        return self.inner(past_prompts, prompt, muted_scenes=muted, former=former)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class TokenFilter:
     encoder: TextEncoder
     threshold: float
 
-    def __call__(self, past_prompts: Sequence[str], prompt: str) -> FilterResult:
+    def __call__(self, past_prompts: Sequence[str], prompt: str, *, former: int | None = None) -> FilterResult:
+        """A former prompt of its own is a past one like the others."""
         current = self.encoder.encode(prompt)
         rows = _tokens(current)
         matched = np.zeros(len(rows), bool)

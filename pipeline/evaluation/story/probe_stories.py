@@ -33,9 +33,14 @@ from .filming import FilmedScene, Filming, Script
 from .measures import agreement, shared_slots, unsaid_slots
 from .systems import SYSTEMS
 
-PROBE_MEASURES = ("cross_talk_unremembered", "stays", "stays_other_seed")
+PROBE_MEASURES = ("cross_talk_unremembered", "stays", "stays_other_seed", "changes")
 CHANGES = ("look", "action", "place")  # the sorts of words that change
-STAYS_PARTS = ("stays_actors", "stays_places", *(f"stays_{sort}_changed" for sort in CHANGES))  # `stays`, taken apart
+STAYS_PARTS = (  # `stays` and `changes`, taken apart
+    "stays_actors",
+    "stays_places",
+    *(f"stays_{sort}_changed" for sort in CHANGES),
+    *(f"changes_{sort}" for sort in CHANGES),
+)
 ONE_WORD_ACTIONS = ("running", "walking", "jumping", "waving", "dancing", "skiing")
 SAYABLE = {
     "person": ("top", "bottom", "hat", "hair"),
@@ -89,10 +94,10 @@ class ProbeStory:
         (s, t), (other_s, other_t) = self.seeds, self.other_seeds
         return {
             "first": Script((a,), (s,)),
-            "first, a word changed": Script((a_after,), (s,)),
+            "first, a word changed": Script((a, a_after), (s, s), edited=True),
             "first, another seed": Script((a,), (other_s,)),
             "second": Script((a, b), (s, t)),
-            "second, a word changed": Script((a, b_after), (s, t)),
+            "second, a word changed": Script((a, b, b_after), (s, t, t), edited=True),
             "second, another seed": Script((a, b), (s, other_t)),
         }
 
@@ -177,22 +182,33 @@ def stays_tally(edit: PromptEdit, before: Reading, after: Reading) -> Tally:
     return total(stays_tallies(edit, before, after))
 
 
+def changes_tally(edit: PromptEdit, after: Reading) -> Tally:
+    """Whether what was asked came: what the changed word says. Nobody shows it whom the reader can't see."""
+    if edit.changed == "place":
+        return Tally(after.place["kind"] == edit.after.place.kind, 1)
+    actor = edit.after.cast[0]
+    asked = edit.after.actions[0] if edit.changed == "action" else getattr(actor.look, edit.changed)
+    return Tally(after.sure and after.actor[edit.changed] == asked, 1)
+
+
 def probe_tallies(story: ProbeStory, read: Mapping[str, Reading]) -> dict[str, Tally]:
     """read: what the reader says of the last scene of every script."""
 
     scenes = list(zip(("first", "second"), story.edits, strict=True))
     stayed = [(edit, *stays_tallies(edit, read[name], read[f"{name}, a word changed"])) for name, edit in scenes]
     others = [stays_tally(edit, read[name], read[f"{name}, another seed"]) for name, edit in scenes]
+    came = [(edit, changes_tally(edit, read[f"{name}, a word changed"])) for name, edit in scenes]
     found = {
         "cross_talk_unremembered": cross_talk_tally(story, read["first"], read["second"]),
         "stays": total(actor + place for _, actor, place in stayed),
         "stays_other_seed": total(others),
+        "changes": total(tally for _, tally in came),
         "stays_actors": total(actor for _, actor, _ in stayed),
         "stays_places": total(place for _, _, place in stayed),
     }
     for sort in CHANGES:
         found[f"stays_{sort}_changed"] = total(a + p for edit, a, p in stayed if edit.sort == sort)
-    return found
+    return found | {f"changes_{sort}": total(tally for edit, tally in came if edit.sort == sort) for sort in CHANGES}
 
 
 def probe_chance(story: ProbeStory) -> dict[str, Tally]:

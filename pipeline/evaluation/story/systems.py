@@ -37,6 +37,7 @@ class System:
     history_scale: float | None = None  # w2; None for that of the run
     remembers_by: str | None = None  # a name of `defaults.HISTORIES`; None for the model's own
     protocols: tuple[str, ...] = (ABBA, LONG, PROBES)  # where it is measured
+    keeps: bool = False  # whether a scene whose words were edited keeps the rest of its former take
 
     def guidance(self, options: Options) -> Guidance:
         if self.history_scale is None:
@@ -51,6 +52,7 @@ ABLATIONS = {
     "last_frame": System("last frame only", "last scene"),
     "whole_prompts": System("whole past prompts", "everything"),
     "bare_tokens": System("bare tokens", "tokens"),
+    "keep_rest": System("ours, keeping the rest", protocols=(PROBES,), keeps=True),
     "reference": System("by reference, untrained", history_scale=1.5, remembers_by="reference", protocols=SHORT),
     **WEIGHTED,
 }

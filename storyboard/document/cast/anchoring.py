@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Protocol
 
 from ..decisions import Decision, Dropped, KeptWord, WordPlace
+from ..former import Former
 from ..occurrences import named_in
 from ..story import Scene, Story
 from .entries import CastChoice, CastEntry, CastPicture
@@ -167,7 +168,7 @@ def strays(found: Sequence[Anchor], decision: Decision, first: int) -> Iterator[
 
 
 def outranked(
-    past: Sequence[Scene | Anchor], found: Sequence[Anchor], decision: Decision, pins: Sequence[WordPlace]
+    past: Sequence[Scene | Former | Anchor], found: Sequence[Anchor], decision: Decision, pins: Sequence[WordPlace]
 ) -> Dropped:
     """The mentions that a scene drops, for the cast says how they look, or for an entry is shown as last seen. past:
     that of the decision, which ends with the anchors. What is pinned stays."""
@@ -182,11 +183,12 @@ def outranked(
 
 
 def _drops(
-    past: Sequence[Scene | Anchor], anchor: Anchor, place: int, seen: Mapping[int, set[int]], own: set[int]
+    past: Sequence[Scene | Former | Anchor], anchor: Anchor, place: int, seen: Mapping[int, set[int]], own: set[int]
 ) -> Dropped:
     """seen: the mentions of past scenes that mean what the anchor means."""
-    begin = next((index for index, scene in enumerate(past) if scene.id == anchor.since), 0)
-    latest = max((index for index in seen if index >= begin), default=None) if anchor.last_seen else None
+    shown = [scene.id for scene in past if isinstance(scene, Scene)]  # in the film, before all the rest
+    begin = shown.index(anchor.since) if anchor.since in shown else 0
+    latest = max((index for index in seen if begin <= index < len(shown)), default=None) if anchor.last_seen else None
     if latest is None:
         why = f"the cast says how {anchor.entry.name} looks"
         return {(index, mention): why for index, mentions in seen.items() for mention in mentions}

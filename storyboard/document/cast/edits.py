@@ -200,6 +200,9 @@ class _Renaming:
         changes: dict[str, Any] = {name: text for name, text in new.items() if text != getattr(scene, name)}
         if caption != scene.shot.caption:
             changes["shot"] = scene.shot.model_copy(update={"caption": caption})
+        keep = scene.keep and scene.keep.model_copy(update={"prompt": self.text(scene.keep.prompt)})
+        if keep != scene.keep:
+            changes["keep"] = keep
         script = self._script(scene.script)
         if script != scene.script:
             changes["script"] = script

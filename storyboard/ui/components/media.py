@@ -30,6 +30,18 @@ class Shots(gr.Gallery):
         return [{"image": served(url), "caption": caption} for url, caption in pairs]
 
 
+class Still(gr.Image):
+    """A picture, by its address. What `select` gives of it are the pixels that were clicked on."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> None:
+        """Nothing that a browser says about it is read."""
+
+    def postprocess(self, value: Any) -> Any:
+        return served(value) if value else None
+
+
 class Clip(gr.Video):
     """A clip, by its address."""
 

@@ -31,7 +31,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Past:
-    """An earlier scene. picture: the address of what it is remembered by. forgotten: whether all of it is muted.
+    """An earlier scene; number 0 for this scene, before. picture: the address of what it is remembered by. forgotten:
+    whether all of it is muted.
 
     maps: where a word was looked at, by the word's start, as text: {"rows", "columns", "values", "keyframe",
     "preview"}, the values from 0 to 255, row by row, and the picture and the clip that they lie over.

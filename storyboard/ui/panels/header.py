@@ -29,6 +29,7 @@ class Header(Panel):
             gr.Button("Pause what moves", size="sm", elem_classes=["sign", "pause"])  # the board's script does it
             self.model = gr.Button("Model", size="sm", visible=False, elem_classes=["with-sign", "model"])
             self.film = gr.Button("Film", size="sm", elem_classes=["with-sign", "film"])
+            self.cast = gr.Button("Cast", size="sm", elem_classes=["with-sign", "cast"])
             self.stories = gr.Button("Stories", size="sm", elem_classes=["with-sign", "stories"])
             self.keys = gr.Button("Keys", size="sm", elem_classes=["sign", "keys"])
 

@@ -20,11 +20,14 @@ class Overlay(Panel):
     """
 
     name = ""
+    wide = False  # as the film
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         with gr.Column(
-            visible=False, elem_id=f"over-{self.name}", elem_classes=["overlay", self.name.lower()]
+            visible=False,
+            elem_id=f"over-{self.name}",
+            elem_classes=["overlay", self.name.lower(), "film" if self.wide else ""],
         ) as self.box:
             with gr.Row(elem_classes="overlay-head"):
                 gr.Markdown(f"## {self.name}")

@@ -131,7 +131,7 @@ class Panel(ABC):
         also: Sequence[Component],
     ) -> Updates:
         with window.writing(component._id):
-            group = window.group(f"{op.get('scene', '')}:{component._id}") if op else ""
+            group = window.group(f"{op.get('scene', op.get('entry', ''))}:{component._id}") if op else ""
             reply = self.desk.ask("edit", place, op=op, group=group) if op else {}
             story = reply.get("story")
             view = View(place, story, None, {}, None, window=window) if story else self.desk.look(place, window)

@@ -57,6 +57,7 @@ class Memory(Panel):
             return {}
         before = view.story["scenes"][: view.number - 1]
         past, prompt = any(scene["prompt"].strip() for scene in before), view.scene["prompt"].strip()
+        past = past or bool(view.scene["keep"])
         painted: Updates = {
             self.nothing: {"value": "" if past and prompt else NO_PAST if not past else NO_PROMPT},
             self.body: {"visible": bool(past and prompt)},
@@ -129,10 +130,15 @@ class Memory(Panel):
 
 def summed(pasts: list[Mapping[str, Any]]) -> str:
     """How much is kept, in a sentence."""
-    kept = [past for past in pasts if past["kept"]]
-    words = sum(bool(piece.get("kept")) for past in kept for piece in past["pieces"])
-    if kept:
-        return f"Remembers {counted(words, 'word')} of {len(kept)} of {counted(len(pasts), 'earlier scene')}"
+    kept, own = [past for past in pasts if past["kept"]], [past for past in pasts if past["former"]]
+    pasts, before = [past for past in pasts if not past["former"]], [past for past in kept if not past["former"]]
+    words, rest = (sum(bool(p.get("kept")) for past in some for p in past["pieces"]) for some in (before, own))
+    told = f"Keeps {counted(rest, 'word')} of what it was before" if rest else ""
+    if before:
+        of = f"{len(before)} of {counted(len(pasts), 'earlier scene')}"
+        return f"Remembers {counted(words, 'word')} of {of}{f'. {told}' if told else ''}"
+    if told or not pasts:
+        return told or "Keeps nothing of what it was before"
     return f"Remembers nothing of {'the earlier scene' if len(pasts) == 1 else f'the {len(pasts)} earlier scenes'}"
 
 
@@ -141,7 +147,7 @@ def shown(past: Mapping[str, Any], scene: Mapping[str, Any], maps: Refs) -> Past
     own = {str(found["start"]): found for found in maps if found["scene"] == past["scene"]}
     return Past(
         scene=past["scene"],
-        number=past["number"],
+        number=0 if past["former"] else past["number"],
         words=[_word(piece, past, scene) for piece in past["pieces"]],
         picture=past["keyframe"],
         kept=bool(past["kept"]) and not past["muted"],

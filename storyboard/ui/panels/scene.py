@@ -9,14 +9,16 @@ from typing import Any
 
 import gradio as gr
 
+from ...operations.views import keeps_rest
 from ..components.part import Part
 from ..components.upload import Upload
 from ..components.words import Words
 from ..desk import QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
 from ..wording import counted, duration, sentence
-from .panel import Page, Panel, Updates
+from .panel import Edit, Page, Panel, Updates
 
 LARGEST_SEED = 2**53 - 1
+VARIANTS = 4  # takes with different seeds, to choose from
 SHORTEST = 2  # k of 4 k + 1 frames
 SHORT = 40  # characters that are always far from the limit of tokens
 # Runs in the browser at every letter: what is typed outlasts a crash, whether or not the server answers.
@@ -31,8 +33,11 @@ class Scene(Panel):
         with gr.Row(elem_classes="acts"):
             self.render = gr.Button("Render this scene", variant="primary", size="sm")
             self.another = gr.Button("Another take", size="sm")
+            self.variants = gr.Button("Four variants", size="sm")
+            self.change = gr.Button("Change part of it", size="sm")
             self.cancel = gr.Button("Cancel", size="sm", visible=False)
             self.line = Words(elem_classes="making-line")
+        self.keep = gr.Checkbox(label="Keep the rest", info=KEEPS, visible=False, elem_classes="keep")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Guidance")
             self.text = gr.Slider(0, 10, step=0.1, label="Text guidance", info=FOLLOWS, buttons=[])
@@ -48,6 +53,7 @@ class Scene(Panel):
             self.schedule = gr.Radio(schedules, label="Schedule")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Making")
+            self.size = gr.Dropdown([], label="Size of all scenes", info=RESIZED, visible=False)
             self.steps = gr.Slider(4, 60, step=1, label="Steps", buttons=[])
             self.length = gr.Slider(SHORTEST, (most["frames"] - 1) // 4, step=1, label="Length", info=" ", buttons=[])
             with gr.Row(elem_classes="seed"):
@@ -80,7 +86,9 @@ class Scene(Panel):
     def paint(self, view: View) -> Updates:
         if not view.scene:
             return {}
-        return self._controls(view, view.scene) | self._making(view, view.scene)
+        keeps = keeps_rest(view.scene)
+        keep: Updates = {self.keep: {"visible": keeps is not None, "value": bool(keeps)}}
+        return keep | self._controls(view, view.scene) | self._making(view, view.scene)
 
     def _controls(self, view: View, scene: Mapping[str, Any]) -> Updates:
         guidance, rate = scene["guidance"], _rate(scene, self.desk.served["frames_per_second"])
@@ -96,6 +104,7 @@ class Scene(Panel):
             self.start: {"value": round(guidance["start"] * 100)},
             self.end: {"value": round(guidance["end"] * 100)},
             self.schedule: {"value": guidance["schedule"]},
+            self.size: self._size(view.story),
             self.steps: _wide(scene["steps"], 4, 60),
             self.length: _wide(k, SHORTEST, self.length.maximum)
             | {"info": f"{(4 * k + 1) / rate:.1f} s · {4 * k + 1} frames"},
@@ -103,6 +112,12 @@ class Scene(Panel):
             self.renewed: {"value": scene["new_seed"]},
             self.lock: {"value": scene["locked"]},
         }
+
+    def _size(self, story: Mapping[str, Any]) -> dict[str, Any]:
+        """What the model offers, and what the story has; nothing to choose while it is not loaded."""
+        now, offered = (story["width"], story["height"]), self.desk.studio.renderer.sizes
+        choices = [(_size_words(*size), f"{size[0]}x{size[1]}") for size in dict.fromkeys([*offered, now])]
+        return {"choices": choices, "value": f"{now[0]}x{now[1]}", "visible": len(offered) > 1}
 
     def _room(self, words: str, draft: Mapping[str, Any] | None) -> dict[str, Any]:
         """What is said under the negative prompt: why it was refused, or how much room is left."""
@@ -124,8 +139,10 @@ class Scene(Panel):
         return {
             self.render: {"visible": not active, "interactive": not why},
             self.another: {"visible": not active, "interactive": not why and bool(scene["takes"])},
+            self.variants: {"visible": not active, "interactive": not why},
+            self.change: {"visible": not active and bool(scene["takes"])},
             self.cancel: {"visible": active},
-            self.line: {"value": why or _said(job) or time or rest, "kind": job.get("state", "")},
+            self.line: {"value": why or said(job) or time or rest, "kind": job.get("state", "")},
         }
 
     # --- what they do
@@ -140,16 +157,23 @@ class Scene(Panel):
             self.changes(page, slider, (slider.input, slider.release), changed, *self._follows(slider))
         for handle, name in ((self.start, "start"), (self.end, "end")):
             self.changes(page, handle, (handle.input, handle.release), _share(name))
+        self.edits(page, self.size, [self.size.input], _resized)
         self.changes(page, self.schedule, [self.schedule.input], lambda value: {"guidance": {"schedule": value}})
         self.changes(page, self.renewed, [self.renewed.input], lambda value: {"new_seed": value})
         self.changes(page, self.lock, [self.lock.input], lambda value: {"locked": value})
+        self.edits(
+            page, self.keep, [self.keep.input],
+            lambda place, window, on: {"do": "keep_rest", "scene": place.scene, "on": on},
+        )  # fmt: skip
         self.changes(page, self.seed, [self.seed.blur, self.seed.submit], _seeded)
         self.dice.click(self._draw, [page.here, page.window], [page.board, self.seed], **QUIET)
         self.fit.input(lambda mode: gr.update(visible=mode == "fill"), self.fit, self.crop, **QUIET)
         self.clip.picked(self._bring, [page.here, self.fit, self.across, self.down], page.board, **SLOW)
         self._wire_words(page)
-        for button, again in ((self.render, False), (self.another, True)):
-            button.click(self._render(again), page.here, page.board, js=SAVED_FIRST, **QUIET)
+        for button, asked in (
+            (self.render, {"again": False}), (self.another, {"again": True}), (self.variants, {"variants": VARIANTS})
+        ):  # fmt: skip
+            button.click(self._render(asked), page.here, page.board, js=SAVED_FIRST, **QUIET)
         self.cancel.click(self._cancel, page.here, page.board, **QUIET)
 
     def _follows(self, slider: gr.Slider) -> list[Any]:
@@ -191,10 +215,10 @@ class Scene(Panel):
         gr.on(typed, None, own, page.drafts, js=KEEP_DRAFT, **QUIET)
         gr.on(typed, write, [*own, page.window], [page.board, page.drafts, self.room], **QUIET)
 
-    def _render(self, again: bool) -> Any:
+    def _render(self, asked: Mapping[str, Any]) -> Any:
         def render(here: str) -> Any:
             place = Place.read(here)
-            return gr.update(news=news(self.desk.ask("render", place, scenes=[place.scene], again=again)))
+            return gr.update(news=news(self.desk.ask("render", place, scenes=[place.scene], **asked)))
 
         return render
 
@@ -203,6 +227,8 @@ class Scene(Panel):
         return gr.update(news=news(self.desk.ask("cancel", place, scenes=[place.scene])))
 
 
+RESIZED = "Takes of another size become stale; they stay."
+KEEPS = "What its changed words don't say stays as it was in the take before."
 FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
 FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
 KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
@@ -234,6 +260,16 @@ def _draft_of(view: View) -> Mapping[str, Any] | None:
     return draft if draft and known and view.scene and draft["text"] != view.scene["negative_prompt"] else None
 
 
+def _resized(place: Place, window: Window, size: str) -> Edit:
+    width, height = (int(side) for side in size.split("x"))
+    return {"do": "edit_story", "changes": {"width": width, "height": height}}
+
+
+def _size_words(width: int, height: int) -> str:
+    shape = "Square" if width == height else "Wide" if width > height else "Tall"
+    return f"{shape}, {width} × {height}"
+
+
 def _seeded(value: Any) -> dict[str, Any] | None:
     """None, and so no edit, for what is no seed."""
     return {"seed": int(value)} if isinstance(value, int | float) and 0 <= value <= LARGEST_SEED else None
@@ -251,7 +287,8 @@ def _why_not(view: View, scene: Mapping[str, Any]) -> str:
     return "It shows a clip of your own. To render it, choose another take or delete that one." if own else ""
 
 
-def _said(job: Mapping[str, Any]) -> str:
+def said(job: Mapping[str, Any]) -> str:
+    """How a job is doing, in words."""
     if not job:
         return ""
     ahead = max(job["position"] - 1, 0)

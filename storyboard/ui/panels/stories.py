@@ -116,7 +116,10 @@ class Stories(Overlay):
         def bring(place: Place, window: Window, event: gr.EventData) -> Updates:
             reply = self._ask("import_story", place, data=event.data, name=event.name)
             unused = reply.get("unused") or []
-            note = f"{counted(len(unused), 'line')} of {event.name} in no scene: Stories lists them." if unused else ""
+            lines = f"{counted(len(unused), 'line')} of {event.name} in no scene: Stories lists them." if unused else ""
+            people = counted(len(reply.get("proposed") or []), "name")
+            cast = f"Cast proposes {people} of the script." if reply.get("proposed") else ""
+            note = " ".join(filter(None, (lines, cast)))
             rest = {self.unused: gr.update(visible=bool(unused), label=f"Of {event.name} in no scene"),
                     self.lines: gr.update(value="\n".join(unused))}  # fmt: skip
             return go({**reply, "note": note or reply.get("note")}, window) | rest

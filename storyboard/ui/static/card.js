@@ -2,12 +2,14 @@
 
 import {el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource,
   setText} from './dom.js';
+import {namesOf, offerNames} from './complete.js';
 import {makeRoom} from './words.js';
 
 const BADGES = {                                        // state -> icon, words
   blank: ['pencil', 'No words yet'], new: ['render', 'Not rendered'], fresh: ['check', 'Fresh'],
   stale: ['stale', 'Stale'], waiting: ['hourglass', 'Waiting'], queued: ['clock', 'Queued'],
-  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unread: ['fail', 'Can’t be rendered'], unknown: ['clock', '…'],
+  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unread: ['fail', 'Can’t be rendered'],
+    unknown: ['clock', '…'],
 };
 const OVERTAKEN = 'This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.';
 let focuses = 0;                                        // every stay in a field is one step of undo
@@ -33,7 +35,8 @@ export class Card {
     this.node = el('li', {class: 'slot', 'data-id': id}, this.insert, this.article);
   }
 
-  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft, still}; the same objects are not painted again.
+  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft, still, example}; the
+  // same objects are not painted again.
   paint(view) {
     const before = this.view;
     if (Object.keys(view).every(name => view[name] === before[name])) return;
@@ -47,6 +50,7 @@ export class Card {
     setHidden(this.lockSign, !scene.locked);
     paintShot(this.shot, state, job, take, view);
     this.text.show(scene.prompt, view.draft);
+    setAttr(this.text.area, 'placeholder', placeholder(view));
     this.notes.paint(state, view);
     paintTools(this.tools, state, view);
     this.label(state, view);
@@ -56,7 +60,9 @@ export class Card {
   // Tab goes through the controls of the chosen card alone; arrow keys choose another one.
   rove(selected) {
     const index = selected ? 0 : -1;
-    for (const node of this.article.querySelectorAll('button, textarea')) if (node.tabIndex !== index) node.tabIndex = index;
+    for (const node of this.article.querySelectorAll('button, textarea')) {
+      if (node.tabIndex !== index) node.tabIndex = index;
+    }
   }
 
   label(state, {scene, index, total}) {
@@ -84,7 +90,8 @@ export function stateOf({scene, standing, job}) {
 }
 
 // In words: why a scene can't be rendered, or its words can't be remembered; '' if they can.
-export const unread = standing => ['blank', 'fresh'].includes(standing?.state) ? sentence(standing.reasons.join('; ')) : '';
+export const unread = standing =>
+  ['blank', 'fresh'].includes(standing?.state) ? sentence(standing.reasons.join('; ')) : '';
 
 function paintBadge(badge, state, {job, standing, numbers}) {
   const [shape, words] = BADGES[state] || BADGES.unknown;
@@ -97,6 +104,9 @@ function paintBadge(badge, state, {job, standing, numbers}) {
   const told = standing && ['stale', 'waiting'].includes(state);
   setAttr(badge, 'title', told ? standing.reasons.map(plain).join('\n') : null);
 }
+
+// example: words that the model knows, if it names any.
+const placeholder = ({example}) => `Who does what, and where?${example ? ` ${example}…` : ''}`;
 
 // --- the picture ---
 
@@ -122,7 +132,7 @@ function paintShot(shot, state, job, take, {index, still}) {
 // The box grows with a copy of its text that lies under it, so that nothing has to be measured.
 function makePrompt(store, id) {
   const area = el('textarea', {class: 'prompt', rows: 1, dir: 'auto', spellcheck: 'true',
-    placeholder: 'Who does what, and where?'});
+});
   const node = el('div', {class: 'grow'}, area), room = makeRoom(store);
   let focus = 0, sent = '', overtaken = false;          // overtaken: someone else changed it while the user was in it
   const grow = () => setAttr(node, 'data-text', area.value);
@@ -137,6 +147,7 @@ function makePrompt(store, id) {
     room.tell(draft);
     put(draft?.text ?? text);
   };
+  offerNames(area, () => namesOf(store.state));
   area.addEventListener('focus', () => { focus = ++focuses; });
   area.addEventListener('input', () => {
     grow();
@@ -157,14 +168,25 @@ function makeNotes(store, id) {
   const unseen = el('p', {class: 'note unseen'}, icon('info'), el('span', {dir: 'auto'}));
   const memory = el('button', {type: 'button', class: 'note memory', title: 'What this scene remembers',
     on: {click: () => store.select(id, {tab: 'remembers'})}}, icon('thread'), el('span', {dir: 'auto'}));
-  const node = el('div', {class: 'notes'}, why, failed, unseen, memory);
+  const who = el('ul', {class: 'who', 'aria-label': 'Who is in this scene'});
+  const node = el('div', {class: 'notes'}, who, why, failed, unseen, memory);
   return {node, paint(state, view) {
     const {standing, job, numbers} = view, stale = standing && ['stale', 'waiting'].includes(standing.state);
     paintNote(why, stale ? sentence(standing.reasons.join('; ')) : '');
     paintNote(failed, state === 'failed' ? job.error || 'It failed for no known reason.' : unread(standing));
     paintNote(unseen, [unseenWords(view.unknown), ...view.foreign || []].filter(Boolean).join(' '));
+    paintWho(who, standing?.who || []);
     paintMemory(memory, standing?.memories || [], numbers);
   }};
+}
+
+function paintWho(node, who) {
+  const told = JSON.stringify(who);
+  setHidden(node, !who.length);
+  if (node.told === told) return;
+  node.told = told;
+  node.replaceChildren(...who.map(({name, entry}) => el('li', {text: name, dir: 'auto', 'data-cast': Boolean(entry),
+    title: entry ? `${name} is in the cast` : null})));
 }
 
 function paintNote(note, text) {

@@ -18,6 +18,7 @@ const SHAPES = {
   hourglass: 'M7 4h10M7 20h10M8 4c0 5 8 5 8 0M8 20c0-9 8-9 8 0M8 4c0 4 2.5 5.5 4 8M16 4c0 4-2.5 5.5-4 8',
   import: 'M12 15V4M7.5 8.5L12 4l4.5 4.5M5 19h14',
   info: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 11v5M12 8v.2',
+  large: 'M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5',
   later: 'M5 12h14M13 6l6 6-6 6',
   lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
   unlock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 6.8-1.2',
@@ -128,7 +129,8 @@ const TYPED = 'input:not([type=range]):not([type=checkbox]), textarea, select, [
 export const isTyping = target => Boolean(target.closest?.(TYPED));
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches || isStill();
 
-// The switch in the header that pauses what moves by itself. localStorage may be forbidden: then it lasts as long as the page.
+// The switch in the header that pauses what moves by itself. localStorage may be forbidden: then it lasts as long as
+// the page.
 const STILL = 'throughline-still';
 let still = null;
 export function isStill() {

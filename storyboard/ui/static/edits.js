@@ -7,8 +7,11 @@ const OPS = {
   duplicate_scene(story, op) {
     const place = indexOf(story, op.scene);
     if (place < 0) return story;
-    const bare = {id: op.copy_id, takes: [], chosen: null, keyframe: null, locked: false};
-    return inserted(story, place + 1, {...story.scenes[place], ...bare});
+    const scene = story.scenes[place], take = scene.takes.find(other => other.id === scene.chosen), id = op.copy_id;
+    const about = word => word.scene === op.scene ? {...word, scene: id} : word;
+    return inserted(story, place + 1, {...scene, id, locked: false, takes: take ? [{...take, id, fresh: false}] : [],
+      chosen: take ? id : null, pins: scene.pins.map(about), mutes: scene.mutes.map(about),
+      muted_scenes: scene.muted_scenes.map(other => other === op.scene ? id : other)});
   },
   remove_scene: (story, op) => ({...story, scenes: story.scenes.filter(scene => scene.id !== op.scene)
     .map(scene => forgetting(scene, op.scene))}),
@@ -18,14 +21,21 @@ const OPS = {
     scenes.splice(op.index, 0, scene);
     return {...story, scenes};
   },
-  edit_scene: (story, op) => withScene(story, op.scene, scene => merged(scene, op.changes)),
+  edit_scene: (story, op) => withScene(story, op.scene, scene =>
+    ({...merged(scene, op.changes), keep: kept(scene, op.changes.prompt)})),
+  keep_rest: (story, op) => withScene(story, op.scene, scene => {
+    const keep = scene.keep ?? former(scene);
+    return keep && keep.prompt !== scene.prompt && scene.prompt.trim()
+      ? {...scene, keep: {...keep, on: op.on ?? true}} : scene;
+  }),
   edit_film: (story, op) => ({...story, film: deeply(story.film, op.changes)}),
   edit_shot: (story, op) => withScene(story, op.scene, scene => ({...scene, shot: deeply(scene.shot, op.changes)})),
   pin_word: (story, op) => override(story, op, 'pins'),
   mute_word: (story, op) => override(story, op, 'mutes'),
   release_word: (story, op) => override(story, op, ''),
   mute_scene: (story, op) => withScene(story, op.scene, scene => {
-    const muted_scenes = op.on ?? true ? including(scene.muted_scenes, op.muted) : scene.muted_scenes.filter(id => id !== op.muted);
+    const muted_scenes = op.on ?? true ? including(scene.muted_scenes, op.muted)
+      : scene.muted_scenes.filter(id => id !== op.muted);
     return {...scene, muted_scenes};
   }),
   choose_take: (story, op) => withScene(story, op.scene, scene => {
@@ -46,6 +56,23 @@ export const known = Object.keys(OPS);
 export const indexOf = (story, id) => story.scenes.findIndex(scene => scene.id === id);
 export const sceneOf = (story, id) => story?.scenes.find(scene => scene.id === id);
 
+// What a scene with other words was before: keeping.py. `on` is as if nothing that the take remembers had changed
+// since.
+function kept(scene, prompt) {
+  if (prompt === undefined || prompt === scene.prompt) return scene.keep;
+  const same = scene.takes.findLast(take => take.prompt === prompt);
+  if (same) return same.keep;
+  const shown = chosenOf(scene);
+  return !shown || (scene.keep && shown.prompt !== scene.prompt) ? scene.keep : former(scene);
+}
+
+function former(scene) {
+  const take = chosenOf(scene);
+  return take && take.prompt !== null ? {take: take.id, prompt: take.prompt, keyframe: scene.keyframe, on: null} : null;
+}
+
+const chosenOf = scene => scene.takes.find(take => take.id === scene.chosen);
+
 // `changes` over `value`; guidance and seam may be given in part.
 export function merged(value, changes) {
   const out = {...value, ...changes};
@@ -56,7 +83,8 @@ export function merged(value, changes) {
 // The same at any depth: cards, their seams, music and voices may be given in part.
 function deeply(value, changes = {}) {
   const isPart = part => part !== null && typeof part === 'object';
-  const parts = Object.entries(changes).map(([name, part]) => [name, isPart(part) && isPart(value[name]) ? deeply(value[name], part) : part]);
+  const parts = Object.entries(changes).map(([name, part]) =>
+    [name, isPart(part) && isPart(value[name]) ? deeply(value[name], part) : part]);
   return {...value, ...Object.fromEntries(parts)};
 }
 

@@ -20,7 +20,7 @@ export class Store {
     this.listeners = new Set();
     this.toast = () => {};                              // main.js gives these
     this.say = () => {};
-    this.turn = this.restore = () => {};
+    this.turn = this.restore = this.insert = () => {};
     this.acknowledged = null;                           // the story as the server has it
     this.queue = [];                                    // edits under way, oldest first
     this.drafts = new Drafts();                         // words that were refused
@@ -58,7 +58,8 @@ export class Store {
     const message = {owner: this.state.owner, verb, ...args};
     let reply;
     try {
-      reply = await (this.served.slow.includes(verb) ? this.server.call(message) : within(PATIENCE, this.server.call(message)));
+      reply = await (this.served.slow.includes(verb) ? this.server.call(message)
+        : within(PATIENCE, this.server.call(message)));
     } catch { reply = null; }
     if (!reply || typeof reply !== 'object') throw Object.assign(new Error('The server does not answer.'),
       {lost: true});
@@ -253,7 +254,8 @@ export class Store {
 
   derive() {
     const {state} = this, before = state.story;
-    state.story = this.queue.reduce((story, item) => item.op ? apply(story, item.op, this.served.scene) : story, this.acknowledged);
+    state.story = this.queue.reduce((story, item) => item.op ? apply(story, item.op, this.served.scene) : story,
+      this.acknowledged);
     if (state.selected && indexOf(state.story, state.selected) < 0) {
       const place = before ? indexOf(before, state.selected) : 0;
       state.selected = (state.story.scenes[place] || state.story.scenes.at(-1))?.id || null;
@@ -262,13 +264,14 @@ export class Store {
   }
 
   // What a listener in Python says: the story after its edit, and what to tell the user.
-  async hear({story, note, error, undo, open, restore, select, save}) {
+  async hear({story, note, error, undo, open, restore, select, save, insert}) {
     if (story) { this.edited?.(); this.accept(story); }
     this.pollSoon();
     if (open) await this.open(open).catch(() => {});
     else if (open === '') await this.start().catch(() => {});
     const taken = restore ? {undo: () => this.restore(restore)} : undo ? {undo: () => this.undo(), until: 'edit'} : {};
     if (save) el('a', {href: save.url, download: save.name}).click();
+    if (insert) this.insert(insert);
     if (select) this.select(select, {open: this.state.sheet});
     if (note) this.notify(note, taken);
     if (error) this.notify(error, {kind: 'error'});

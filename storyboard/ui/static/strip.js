@@ -29,9 +29,11 @@ class Strip {
     this.node.addEventListener('click', event => this.click(event));
     this.node.addEventListener('keydown', event => this.key(event));
     this.node.addEventListener('focusin', event => this.focused(event));
-    this.node.addEventListener('dragover', event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
+    this.node.addEventListener('dragover',
+      event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
     this.node.addEventListener('drop', event => this.drop(event));
     store.on(() => this.paint());
+    store.insert = word => this.insert(word);
   }
 
   get scenes() { return this.store.state.story.scenes; }
@@ -57,6 +59,7 @@ class Strip {
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
       unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
       draft: this.store.draft(scene.id, 'prompt'), still: calm(),
+        example: standing?.examples?.[index % standing.examples.length],
     }));
     this.roving(selected);
     this.attend();
@@ -213,7 +216,19 @@ class Strip {
     if (!brought) this.store.undo();                     // it was said why
   }
 
+  // A word into the prompt that was written in last, at its caret, or into that of the chosen scene.
+  insert(word) {
+    const area = this.written?.isConnected ? this.written : this.cards.get(this.store.state.selected)?.text.area;
+    if (!area) return this.store.notify('Add a scene to write in.');
+    const [before, after] = [area.value.slice(0, area.selectionStart), area.value.slice(area.selectionEnd)];
+    const space = [/\S$/.test(before), /^\w/.test(after)].map(needed => needed ? ' ' : '');
+    area.focus();
+    area.setRangeText(space[0] + word + space[1], before.length, area.value.length - after.length, 'end');
+    return area.dispatchEvent(new Event('input'));
+  }
+
   focused(event) {
+    if (event.target.matches('.prompt')) this.written = event.target;
     const id = event.target.closest('.slot')?.dataset.id;
     if (id && id !== this.store.state.selected) this.store.select(id, {open: false});
   }
@@ -275,5 +290,6 @@ function makeEmpty() {
     el('p', {text: 'Write one scene after another. What one showed comes back when a later one names it again.'}),
     el('div', {class: 'empty-acts'},
       textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
-      textButton('Look at a sample', {class: 'button', on: {click: () => document.querySelector('.topbar .stories').click()}}, 'book')));
+      textButton('Look at a sample', {class: 'button',
+        on: {click: () => document.querySelector('.topbar .stories').click()}}, 'book')));
 }

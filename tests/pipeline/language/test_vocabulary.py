@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.language import vocabulary
+from pipeline.language.words import lemma_of
 
 KNOWN = frozenset(vocabulary.collect(["A girl in a red coat is running on the beach.", "The dogs jumped."]))
 
@@ -21,3 +24,20 @@ def test_without_a_vocabulary_nothing_is_unknown(tmp_path: Path) -> None:
     assert vocabulary.unfamiliar("A spaceship lands.", frozenset()) == []
     (tmp_path / vocabulary.FILE).write_text("beach\nred\n")
     assert vocabulary.read(tmp_path) == {"beach", "red"}
+
+
+def test_words_are_grouped_as_they_are_written_in_prompts() -> None:
+    prompt = "Mia and a cat in a red hat are hopping and waving on the beach with a ball."
+    words = frozenset(vocabulary.collect([prompt]))
+    assert vocabulary.grouped(words) == {
+        "people": ["cat", "Mia"], "places": ["beach"], "actions": ["hopping", "waving"], "looks": ["hat", "red"],
+        "things": ["ball"],
+    }  # fmt: skip
+    assert vocabulary.examples(words)[:2] == ["Mia, hopping, beach", "cat, waving, beach"]
+    assert vocabulary.grouped(frozenset()) == {}
+    assert vocabulary.examples(frozenset(["beach"])) == []
+
+
+@pytest.mark.parametrize("verb", ["run", "ski", "dance", "walk", "see", "sit", "play", "sleep", "ride"])
+def test_what_somebody_is_doing_is_read_as_the_verb_again(verb: str) -> None:
+    assert lemma_of(vocabulary.gerund(verb)) == verb

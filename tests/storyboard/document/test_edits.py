@@ -92,7 +92,7 @@ def test_a_new_scene_has_a_seed_whatever_the_others_have():
     assert edits.add_scene(last).scenes[-1].seed == 0
 
 
-def test_a_duplicate_has_the_words_and_settings_but_not_the_takes():
+def test_a_duplicate_has_the_words_and_settings_and_no_takes_yet():
     locked = edits.edit_scene(STORY, "c", locked=True, prompt="Mia sings", negative_prompt="fog")
     after = edits.duplicate_scene(locked, "c", "d")
     assert ids(after) == "abcd"

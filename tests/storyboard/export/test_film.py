@@ -119,6 +119,28 @@ def test_takes_of_another_shape_and_rate_are_made_to_fit(board: Board, frames_of
     assert shape_of(tmp_path / "a.mp4") == (10 + 5 + 10, (576, 384), 16), "each lasts as long as it did"
 
 
+@pytest.mark.parametrize(("rate", "count"), [(32, 60), (24, 45), (4, 6)])
+def test_a_film_at_another_rate_lasts_as_long(board: Board, frames_of, drawn, tmp_path: Path, rate, count) -> None:
+    quick = replace(board, story=edits.edit_film(board.story, rate=rate))
+    film.film_mp4(tmp_path / "a.mp4", *film.at_film_rate(quick, frames_of, frames_of))
+    assert shape_of(tmp_path / "a.mp4") == (count, (576, 384), rate)
+    back = read_clip(tmp_path / "a.mp4", 96, 144, rate)
+    if rate > 8:
+        assert np.abs(back[:: rate // 8].astype(float) - shown(drawn)).mean((1, 2, 3)).max() < 6, "given frames stay"
+
+
+def test_pictures_of_another_size_are_shown_again_instead(board: Board, frames_of, drawn, tmp_path: Path) -> None:
+    large = np.repeat(np.repeat(drawn["take0"], 2, 1), 2, 2)
+    own = take_of("large", board.story.scenes[0].id, large)
+    story = edits.edit_film(edits.choose_take(board.story, own.scene, "large"), rate=16)
+    board, frames = film.at_film_rate(Board(story, {"large": own}), lambda take: large, lambda take: large)
+    assert board.takes["large"].frames_per_second == 8 and np.array_equal(np.stack(list(frames(own))), large)
+
+
+def shown(drawn: dict[str, np.ndarray]) -> np.ndarray:
+    return np.concatenate([drawn["take0"], drawn["take1"], drawn["take3"]])
+
+
 def test_odd_shapes_make_films_too(frames_of, drawn, tmp_path: Path) -> None:
     story = edits.new_story("odd", ["A cat."], width=601, height=99)
     story = edits.choose_take(story, story.scenes[0].id, "take0")

@@ -147,7 +147,7 @@ def test_options_reach_the_model(run: Run, tmp_path: Path) -> None:
     assert (settings["eta"], settings["threshold"], settings["negative_prompt"]) == (0.5, 0.9, "rain")
     assert (trace["guidance"]["schedule"], trace["dtype"], trace["device"]) == ("cosine", "bfloat16", "cpu")
     found = header(tmp_path / "out/film.mp4")
-    assert (found["fps"], found["size"], found["duration"]) == (12.5, (72, 48), pytest.approx(0.8, abs=0.02))
+    assert (found["fps"], found["size"], found["duration"]) == (12.5, (72, 48), pytest.approx(1.28, abs=0.02))
 
 
 def test_own_clips_are_part_of_the_film_and_remembered(run: Run, tmp_path: Path, clip_file: Path) -> None:

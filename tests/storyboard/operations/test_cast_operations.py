@@ -20,6 +20,7 @@ from storyboard.document.story import Take
 from storyboard.interfaces import verbs  # noqa: F401  defines the verbs
 from storyboard.media.images import read_picture
 from storyboard.operations.cast import _region
+from storyboard.operations.cast_views import who_view
 from storyboard.operations.cutouts import GROUND, figure_at
 from storyboard.operations.registry import VERBS
 from storyboard.store.clips import keep_frames
@@ -224,3 +225,11 @@ def test_a_render_looks_at_the_picture_and_others_are_made_from_the_same(pipelin
         assert desk.states[2] == "fresh" and desk.shown[2] != other
     finally:
         studio.close()
+
+
+def test_who_is_in_a_scene_is_told_by_the_names_in_its_prompt(studio: Studio) -> None:
+    desk = Desk.new(studio, "The girl meets Tom and Anna.", "A dog is barking.")
+    desk.ask("edit", {"do": "cast_add", "name": "Mia", "fields": {"others": ["the girl"]}, "entry_id": "mia"})
+    who = [who_view(desk.board.story, scene) for scene in desk.scenes]
+    anna, tom = {"name": "Anna", "entry": None}, {"name": "Tom", "entry": None}
+    assert who == [[{"name": "the girl", "entry": "mia"}, tom, anna], []]

@@ -171,3 +171,23 @@ def test_programs_give_regions_as_json(studio: Studio) -> None:
     assert len(last["story"]["scenes"][0]["takes"]) == 2
     with pytest.raises(ThroughlineError, match="regions are 'a cat': expected JSON"):
         list(verbs.edit_take(studio, desk.owner, desk.story, desk.ids[0], take.id, "a cat"))
+
+
+def test_what_can_be_changed_and_a_frame_to_point_at(studio: Studio) -> None:
+    desk = rendered(studio, "Mia is running in the snow.")
+    take = desk.shown[0]
+    assert take is not None
+    known = desk.ask("changeable", desk.ids[0], take.id)
+    assert [word["word"] for word in known["words"]] == ["Mia", "snow"] and not known["refused"]
+    assert desk.ask("figures", desk.ids[0], take.id) == {"figures": []}, "the localiser knows no frames of this size"
+    shown = desk.ask("still", desk.ids[0], take.id, 4, [[0, 0, 0.5, 1]], [[0.5, 0, 1, 1]])
+    assert shown["picture"].startswith("data:image/webp;base64,") and shown["times"] == 11
+    with pytest.raises(ThroughlineError, match="frame is 5: expected 0 to 4"):
+        desk.ask("still", desk.ids[0], take.id, 5)
+    edit(desk, CAT)
+    now, before = desk.ask("get_story")["story"]["scenes"][0]["takes"][::-1]
+    assert now["before"] == before["id"] and before["before"] is None
+    words = desk.ask("changeable", desk.ids[0], now["id"])["words"]
+    assert [word["word"] for word in words] == ["cat", "snow"]
+    desk.edit(0, locked=True)
+    assert "locked" in desk.ask("changeable", desk.ids[0], now["id"])["refused"]

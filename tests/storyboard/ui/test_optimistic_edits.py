@@ -13,19 +13,21 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
-from storyboard.document.story import Board, Take, new_id
+from storyboard.document.former import FormerTake
+from storyboard.document.story import Board, RememberedScene, Scene, Take, WordRef, new_id
+from storyboard.operations.edits import brought_take
 from storyboard.operations.registry import EDITS, read_edit
 from storyboard.operations.views import new_scene_view, story_view
 from storyboard.ui.page import STATIC
-from tests.storyboard.stories import take_of
+from tests.storyboard.stories import made_from, take_of
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 STORIES, EDITS_EACH = 120, 12
-WORDS = ["Mia in a red coat", "a dog", "Mia and a dog", "the snow 🌊", ""]
+WORDS = ["Mia in a red coat", "Mia in a blue coat", "a dog", "Mia and a dog", "the snow 🌊", ""]
 FILM_CHANGES: list[dict[str, Any]] = [
     {}, {"title": {"text": "Snow"}}, {"end": {"seam": {"kind": "dip to black"}}}, {"captions": "beside"},
-    {"music": {"level": -6}}, {"music": None, "loudness": None},
+    {"music": {"level": -6}}, {"music": None, "loudness": None}, {"rate": 24}, {"rate": None},
 ]  # fmt: skip
 SHOT_CHANGES: list[dict[str, Any]] = [{}, {"skip": 0.25, "speed": 2}, {"caption": "Later."}, {"voice": {"delay": 1}}]
 PROGRAM = """
@@ -53,6 +55,7 @@ def run(folder: Path, given: dict[str, Any], script: str = "") -> Any:
 # --- random stories and edits ----------------------------------------------------------------------------------------
 
 
+MORE = ["remove_take", *["edit_scene"] * 4]  # words that are edited, and edited back
 OF_THE_PAGE = sorted(name for name in EDITS if not name.startswith("cast_"))  # it has no control for the cast
 
 
@@ -62,19 +65,33 @@ def any_board(rng: random.Random) -> Board:
     story = edits.set_music(story, "8" * 64, "song.mp3", 90.0) if rng.random() < 0.5 else story
     for scene in story.scenes:
         story = edits.set_voice(story, scene.id, "7" * 64, "voice.wav", 2.0) if rng.random() < 0.5 else story
-        own = [take_of(scene.id, rng.choice("abcdef")) for _ in range(rng.randint(0, 3))]
+        own = [any_take(scene, rng) for _ in range(rng.randint(0, 3))]
         takes |= {take.id: take for take in own}
         if own and rng.random() < 0.8:
             story = edits.choose_take(story, scene.id, rng.choice(own).id)
         if own and rng.random() < 0.3:
             story = edits.choose_keyframe(story, scene.id, own[0].id, 2, "9" * 64)
+        if own and rng.random() < 0.4:
+            before = FormerTake(take=own[0].id, prompt=rng.choice(WORDS[:5]), keyframe="d" * 64)
+            story = edits.set_keep(story, scene.id, before)
+            story = edits.mute_word(story, scene.id, WordRef(scene=scene.id, text="Mia"))
     return Board(story, takes)
+
+
+def any_take(scene: Scene, rng: random.Random) -> Take:
+    """Imported, or of the scene's words or others; some kept the rest of another take."""
+    prompt, letter = rng.choice([scene.prompt, scene.prompt, *WORDS]), rng.choice("abcdef")
+    if not prompt or rng.random() < 0.2:
+        return take_of(scene.id, letter)
+    own = RememberedScene(scene=scene.id, prompt=rng.choice(WORDS[:4]), kept=((0, 1),), keyframe="e" * 64)
+    memories = (own,) if rng.random() < 0.3 else ()
+    return take_of(scene.id, letter, conditioning=made_from(prompt, memories))
 
 
 def any_op(board: Board, rng: random.Random) -> dict[str, Any]:
     """An edit as the page may send it; the server refuses some."""
     ids = [scene.id for scene in board.story.scenes] or ["none"]
-    scene, other, do = rng.choice(ids), rng.choice(ids), rng.choice(OF_THE_PAGE)
+    scene, other, do = rng.choice(ids), rng.choice(ids), rng.choice([*OF_THE_PAGE, *MORE])
     takes = [take.id for take in board.takes_of(scene)] if board.story.scenes else []
     word: dict[str, Any] = {"scene": other, "text": rng.choice(["Mia", "dog"])}
     word |= {"occurrence": rng.randint(0, 1)} if rng.random() < 0.7 else {}
@@ -86,6 +103,7 @@ def any_op(board: Board, rng: random.Random) -> dict[str, Any]:
         "edit_scene": {"scene": scene, "changes": any_changes(rng)},
         "edit_film": {"changes": rng.choice(FILM_CHANGES)},
         "edit_shot": {"scene": scene, "changes": rng.choice(SHOT_CHANGES)},
+        "keep_rest": {"scene": scene, **rng.choice([{}, {"on": True}, {"on": False}])},
         "mute_scene": {"scene": scene, "muted": other, **rng.choice([{}, {"on": True}, {"on": False}])},
         "choose_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
         "remove_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
@@ -97,7 +115,7 @@ def any_op(board: Board, rng: random.Random) -> dict[str, Any]:
 def any_changes(rng: random.Random) -> dict[str, Any]:
     return rng.choice(
         [
-            {}, {"prompt": rng.choice(WORDS)}, {"guidance": {"history": rng.randint(0, 9)}}, {"locked": True},
+            {}, {"guidance": {"history": rng.randint(0, 9)}}, {"locked": True}, *({"prompt": words} for words in WORDS),
             {"guidance": {"start": 0.25, "end": 0.5}, "steps": 8}, {"seam": {"kind": "cross-fade"}}, {"threshold": 0.4},
             {"seed": rng.choice([3, 2**53 - 1]), "new_seed": True}, {"negative_prompt": "rain", "num_frames": 33},
         ]
@@ -117,7 +135,11 @@ def history(rng: random.Random) -> dict[str, Any]:
         op = any_op(board, rng)
         try:
             edit, given = read_edit(op)
-            after = Board(edit.apply(board, given), board.takes)
+            story = edit.apply(board, given)
+            brought = brought_take(board, story, edit.name, given)
+            takes = {**board.takes, brought.id: brought} if brought else board.takes
+            story = edits.choose_take(story, brought.scene, brought.id) if brought else story
+            after = Board(story, takes)
         except ThroughlineError:
             continue
         steps.append({"op": op, "before": view(board), "after": view(after)})
@@ -155,10 +177,14 @@ def test_the_random_edits_are_of_every_kind() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("op.on ?? true", "op.on"),
+        ("op.on ?? true ? including", "op.on ? including"),
+        ("on: op.on ?? true", "on: op.on"),
+        ("if (same) return same.keep;", ""),
+        ("mutes: scene.mutes.map(about)", ""),
+        ("(scene.keep && shown.prompt !== scene.prompt)", "scene.keep"),
         (".map(scene => forgetting(scene, op.scene))", ""),
         ("takes.at(-1)", "takes[0]"),
-        ("chosen: null, keyframe: null, locked: false}", "chosen: null, keyframe: null}"),
+        ("{...scene, id, locked: false,", "{...scene, id,"),
         ("for (const part of ['guidance', 'seam'])", "for (const part of ['guidance'])"),
         ("{occurrence: 0, ...op.word}", "{...op.word}"),
         ("if (sceneOf(story, scene.id)) return story;", ""),

@@ -27,6 +27,11 @@ FORMATS = {  # what to call what the server can write
 }  # fmt: skip
 NO_FILM = "No film yet. Render at least one scene. The film is all chosen takes in their order."
 WHERE = [("Burnt in", "burnt in"), ("Beside", "beside")]
+RATES: list[tuple[str, float]] = [
+    ("As the takes have", 0),
+    *((f"{rate}", rate) for rate in (12, 16, 24, 25, 30, 32, 48, 60)),
+]
+RATE_INFO = "Of MP4 files. It lasts as long at any; frames are drawn in between."
 
 
 class Film(Overlay):
@@ -44,6 +49,7 @@ class Film(Overlay):
                 self.seams = Seams(self.desk)
                 self.shots, self.cards, self.sound = Shots(self.desk), Cards(self.desk), Sound(self.desk)
                 gr.Markdown("### Export")
+                self.rate = gr.Dropdown(RATES, value=0, label="Frames a second", info=RATE_INFO)
                 with gr.Row(elem_classes="formats"):
                     self._exports = {
                         name: gr.Button(FORMATS.get(name, name), size="sm", elem_classes=["with-sign", "export"])
@@ -65,6 +71,7 @@ class Film(Overlay):
             self.player: {"value": self._reel(view) if shown else None},
             self.captions: {"value": view.story["captions"]},
             self.where: {"value": view.story["film"]["captions"], "visible": bool(view.story["captions"])},
+            self.rate: {"value": _rate(view.story["film"]["rate"]), "choices": _rates(view.story["film"]["rate"])},
             self.missing: {"value": " ".join(filter(None, (told, _stale(view))))},
         }
         for panel in self._panels:
@@ -95,6 +102,10 @@ class Film(Overlay):
         def put(place: Place, window: Window, where: str) -> Edit:
             return {"do": "edit_film", "changes": {"captions": where}}
 
+        def pace(place: Place, window: Window, rate: float) -> Edit:
+            return {"do": "edit_film", "changes": {"rate": rate or None}}
+
+        self.edits(page, self.rate, [self.rate.input], pace)
         self.edits(page, self.captions, [self.captions.input], caption, self.where)
         self.edits(page, self.where, [self.where.input], put)
         for panel in self._panels:
@@ -133,3 +144,13 @@ def _stale(view: View) -> str:
 
 def _is_old(standing: Mapping[str, Any]) -> bool:
     return standing.get("state") in ("stale", "waiting")
+
+
+def _rate(rate: float | None) -> float:
+    """As the list of rates has it."""
+    return rate or 0
+
+
+def _rates(rate: float | None) -> list[tuple[str, float]]:
+    """With one that was chosen elsewhere."""
+    return RATES if _rate(rate) in [value for _, value in RATES] else [*RATES, (f"{rate:g}", _rate(rate))]

@@ -1,0 +1,161 @@
+"""The Cast dialog, names on cards, and names that are offered while a prompt is typed."""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.visitor import Visitor, card, expect_prompts, saved, until
+
+NAME = re.compile("^Name")  # what is said under it is part of its label
+SCRIPT = b"""INT. HARBOUR - DAY
+
+MIA waits for the boat.
+
+MIA
+Where is Tom?
+
+INT. HARBOUR - NIGHT
+
+TOM waves to Mia.
+
+TOM
+Here!
+"""
+PICTURE = """iVBORw0KGgoAAAANSUhEUgAAAEgAAAAwCAIAAAA9/qu8AAAAV0lEQVR4nO3PAQ3AIADAMEANIvAfZF3F8+xpFWzznj3+aH0d8BZj
+NcZqjNUYqzFWY6zGWI2xGmM1xmqM1RirMVZjrMZYjbEaYzXGaozVGKsxVmOsxljNA3lxAYw2vTavAAAAAElFTkSuQmCC"""
+
+
+@pytest.fixture(scope="module")
+def story(guest: Visitor) -> dict[str, Any]:
+    return guest.new_story("Mia runs to Tom.", "The girl sleeps.", "Tom and Mia sing.", title="Cast")
+
+
+@pytest.fixture
+def cast(guest: Visitor, story: dict[str, Any]) -> Iterator[Locator]:
+    yield opened(guest.open(story))
+
+
+def opened(page: Page) -> Locator:
+    page.get_by_role("button", name="Cast", exact=True).click()
+    cast = page.locator("#over-Cast")
+    expect(cast.get_by_label("Somebody new")).to_be_visible()
+    return cast
+
+
+def entries(guest: Visitor, story: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(guest.story(story["id"])["cast"])
+
+
+def test_somebody_new_is_named_drawn_renamed_and_deleted(guest: Visitor, story: dict[str, Any], cast: Locator) -> None:
+    page, name = guest.page, cast.get_by_role("textbox", name=NAME)
+    add(cast, "Mia")
+    expect(name).to_have_value("Mia")
+    expect(cast.locator(".cast-list")).to_contain_text("scenes 1, 3")
+    words = cast.get_by_label("What it looks like")
+    words.press_sequentially("a girl in a red coat")
+    cast.get_by_label("Other names").fill("the girl")
+    cast.get_by_label("Other names").press("Enter")
+    cast.get_by_label("Other looks").fill("wet: in a dripping coat")
+    cast.get_by_label("Other looks").blur()
+    until(lambda: entries(guest, story)[0]["states"])
+    [mia] = entries(guest, story)
+    assert mia["others"] == ["the girl"] and mia["words"] == "a girl in a red coat"
+    expect(words).to_have_value("a girl in a red coat")
+    with page.expect_file_chooser() as chooser:
+        cast.get_by_role("button", name="Add a picture").click()
+    chooser.value.set_files({"name": "mia.png", "mimeType": "image/png", "buffer": base64.b64decode(PICTURE)})
+    expect(cast.get_by_label("What it shows")).to_be_visible()
+    assert entries(guest, story)[0]["pictures"][0]["source"]
+    name.fill("Nora")
+    name.press("Enter")
+    until(lambda: entries(guest, story)[0]["name"] == "Nora")
+    page.keyboard.press("Escape")
+    expect_prompts(page, "Nora runs to Tom.", "The girl sleeps.", "Tom and Nora sing.")
+    expect(card(page, 1).locator(".who li")).to_have_text(["Nora", "Tom"])
+    expect(card(page, 2).locator(".who li")).to_have_text(["the girl"])
+    expect(card(page, 1).locator(".who [data-cast]")).to_have_text(["Nora"])
+    opened(page).get_by_role("button", name="Delete", exact=True).click()
+    until(lambda: not entries(guest, story))
+    page.locator(".toast-undo").click()
+    until(lambda: entries(guest, story))
+
+
+def test_an_entry_is_merged_and_its_look_chosen_for_a_scene(
+    guest: Visitor, story: dict[str, Any], cast: Locator
+) -> None:
+    add(cast, "Tom")
+    expect(cast.get_by_role("textbox", name=NAME)).to_have_value("Tom")
+    cast.get_by_role("button", name="How it looks").click()
+    cast.get_by_label("In", exact=True).click()
+    guest.page.get_by_role("option", name="Scene 3").click()
+    cast.get_by_role("radio", name="As last seen").check()
+    until(lambda: guest.story(story["id"])["scenes"][2]["cast_choices"])
+    expect(cast.locator(".chips button").last).to_have_text("Scene 3 · as last seen")
+    cast.get_by_label("Is the same as").click()
+    guest.page.get_by_role("option", name="Nora").click()
+    cast.get_by_role("button", name="Merge").click()
+    until(lambda: [entry["name"] for entry in entries(guest, story)] == ["Nora"])
+    expect(cast.get_by_role("textbox", name=NAME)).to_have_value("Nora")
+    cast.locator(".chips button", has_text="Scene 3").click()
+    expect(guest.page.locator(".side h2")).to_have_text("Scene 3")
+    expect(cast).to_be_hidden()
+
+
+def test_a_script_proposes_its_people(guest: Visitor) -> None:
+    made = guest.call("import_story", data=base64.b64encode(SCRIPT).decode(), name="boat.fountain")["story"]
+    cast = opened(guest.open(made))
+    proposed = cast.locator(".chips button")
+    expect(proposed.first).to_have_text(re.compile(" · "))
+    name = proposed.first.inner_text().partition(" · ")[0]
+    proposed.first.click()
+    until(lambda: [entry["name"] for entry in entries(guest, made)] == [name])
+    expect(cast.get_by_role("textbox", name=NAME)).to_have_value(name)
+    assert entries(guest, made)[0]["kind"] == "person"
+
+
+def test_names_are_offered_while_a_prompt_is_typed(guest: Visitor) -> None:
+    story = guest.new_story("Mia runs.", "", title="Names")
+    page = guest.open(guest.edit(story["id"], "cast_add", name="Milo"))
+    prompt, names = card(page, 2).locator(".prompt"), page.locator(".names [role=option]")
+    prompt.click()
+    page.keyboard.type("The Mi")
+    expect(names).to_have_text(["Milo", "Mia"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    expect(prompt).to_have_value("The Mia")
+    expect(prompt).to_be_focused()
+    expect(names).to_have_count(0)
+    page.keyboard.press("Control+z")
+    expect(prompt).to_have_value("The Mi")
+    page.keyboard.type("l")
+    page.keyboard.press("Escape")
+    expect(names).to_have_count(0)
+    page.keyboard.type("k sleeps")
+    expect(prompt).to_have_value("The Milk sleeps")
+    saved(page)
+    until(lambda: guest.story(story["id"])["scenes"][1]["prompt"] == "The Milk sleeps")
+
+
+def test_nothing_is_offered_while_an_input_method_composes(guest: Visitor) -> None:
+    story = guest.new_story("Mia runs.", "", title="Composed")
+    page = guest.open(story)
+    prompt = card(page, 2).locator(".prompt")
+    prompt.click()
+    client = page.context.new_cdp_session(page)
+    client.send("Input.imeSetComposition", {"text": "Mi", "selectionStart": 2, "selectionEnd": 2})
+    expect(prompt).to_have_value("Mi")
+    expect(page.locator(".names")).to_have_count(0)
+    client.send("Input.insertText", {"text": "Milan"})
+    expect(prompt).to_have_value("Milan")
+    expect(page.locator(".names")).to_have_count(0)
+
+
+def add(cast: Locator, name: str) -> None:
+    box = cast.get_by_label("Somebody new")
+    box.fill(name)
+    box.press("Enter")
+    expect(box).to_have_value("")
