@@ -32,6 +32,7 @@ from torch import Tensor
 from ..errors import ThroughlineError, WeightsError
 from .checkpoints import check_folder, find, stored_dtype, variant
 from .distilled import SHIFTS, FewSteps
+from .pairs import link
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 READERS = {  # how diffusers reads the LoRAs of a network, and what their names begin with
@@ -149,13 +150,6 @@ def _file(path: Path) -> Path:
 
 def _copy_rest(folder: Path, target: Path) -> None:
     """What was not merged, as links to the very same files where that can be."""
-
-    def link(source: str, copy: str) -> None:
-        try:
-            os.link(Path(source).resolve(), copy)
-        except OSError:
-            shutil.copy2(source, copy)
-
     for path in folder.iterdir():
         if path.is_dir() and not (target / path.name).exists() and not path.name.startswith("."):
             shutil.copytree(path, target / path.name, copy_function=link)

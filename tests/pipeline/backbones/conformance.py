@@ -35,6 +35,7 @@ class Case:
     small: dict[str, Any]
     stock: Callable[[Path, str, dict[str, Any]], Tensor] | None = None
     has_text_encoder: bool = True
+    only_sampler: bool = False  # whether it differs from another case in how it is sampled alone
     families: dict[str, str] = field(default_factory=dict)  # lines of `registry.FAMILIES` that are not there
 
     def __str__(self) -> str:
@@ -110,6 +111,7 @@ CASES = (
             partial(image_checkpoints.save, kind=kind),
             {**IMAGE, "steps": 4},
             partial(run_animatediff, 2.0 if kind == "lcm" else 7.5),
+            only_sampler=kind != "ddim",
         )
         for kind in image_checkpoints.KINDS
     ),
