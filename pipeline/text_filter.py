@@ -30,7 +30,7 @@ from .encoders.minilm import MINILM_SHA256
 from .encoders.text import TextEncoder, TextEncoding
 from .errors import ThroughlineError, TooLongError
 from .language import matching
-from .language.kept import KeptWord, current_words, in_order, kept_words, rest_of
+from .language.kept import KeptWord, current_words, in_order, kept_words, unchanged
 from .language.matching import DEFAULT_THRESHOLD
 from .language.mentions import Analysis, analyse
 from .language.reading import Prompt, PromptReader
@@ -97,7 +97,6 @@ class FilteredScene:
     words: tuple[Word, ...]
     muted: bool
     targets: tuple[int | None, ...]  # per mention of this prompt: the mention of the current prompt that it matched
-    rows: tuple[tuple[int, ...], ...] = ()  # per mention: words of the current prompt, if not all of what it matched
 
     @property
     def kept(self) -> bool:
@@ -274,13 +273,13 @@ class TextFilter:
         past = self._read_past(text)
         if past is None:
             return _unread(index, text)
+        analysis = past.analysis
         if threshold is None:
-            rest = rest_of(text, current.analysis.text)
-            analysis, verdicts, rows = rest.analysis, list(rest.verdicts), rest.rows
+            verdicts = list(unchanged(text, current.analysis.text))
             scores = np.array([m is not None and verdicts[m].kept for m in analysis.mention_of], np.float32)
         else:
             match = matching.match(past, current, threshold)
-            analysis, verdicts, rows, scores = past.analysis, list(match.verdicts), (), match.scores
+            verdicts, scores = list(match.verdicts), match.scores
         pins, mutes = (_selected(analysis, (key for key in keys if key.scene == index)) for keys in overrides)
         for m, verdict in enumerate(verdicts):
             verdict = verdict.pinned() if m in pins else verdict
@@ -288,7 +287,7 @@ class TextFilter:
             verdicts[m] = verdict.dropped(why) if why else verdict
         words = tuple(_words(analysis, scores, verdicts, current.analysis))
         targets = tuple(verdict.target if verdict.kept else None for verdict in verdicts)
-        return FilteredScene(index, text, words, muted, targets, rows)
+        return FilteredScene(index, text, words, muted, targets)
 
 
 @lru_cache(maxsize=1)
@@ -379,21 +378,16 @@ def _words(
 
 
 def _current_words(current: Analysis, scenes: tuple[FilteredScene, ...]) -> tuple[Word, ...]:
-    sources: dict[int, list[int]] = {}  # by word
+    sources: dict[int, list[int]] = {}
     for scene in scenes:
-        for m, target in enumerate(scene.targets):
-            for word in _matched(current, target, scene.rows[m] if scene.rows else ()):
-                if scene.index + 1 not in sources.setdefault(word, []):
-                    sources[word].append(scene.index + 1)
+        for target in scene.targets:
+            if target is not None and scene.index + 1 not in sources.setdefault(target, []):
+                sources[target].append(scene.index + 1)
     words = []
-    for i, (segment, mention) in enumerate(zip(current.segments, current.mention_of, strict=True)):
-        found = sources.get(i)
+    for segment, mention in zip(current.segments, current.mention_of, strict=True):
+        found = sources.get(mention) if mention is not None else None
         told = f"remembered from scene {', '.join(map(str, found))}" if found else "nothing remembered"
         reason = told if mention is not None else "function word"
         place = (segment.text, segment.start, segment.end, float(bool(found)))
         words.append(Word(*place, bool(found), reason, None, mention))
     return tuple(words)
-
-
-def _matched(current: Analysis, target: int | None, rows: tuple[int, ...]) -> tuple[int, ...]:
-    return () if target is None else rows or current.mentions[target].words

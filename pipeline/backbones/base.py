@@ -58,6 +58,7 @@ class Limits:
     has_eta: bool  # whether noise can be added at each step
     pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
     strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
+    keyframes: bool = False  # whether it is shown what scenes remember, as pictures of their own (`Conditions`)
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
@@ -86,6 +87,7 @@ class Conditions:
     text: Tensor  # (L, t)
     history: Tensor | None = None  # (H, d)
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
+    keyframes: Tensor | None = None  # (r, C + 1, h, w), latents and 1 where they were kept, else 0: `Limits.keyframes`
     strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
     modulation: Modulation | None = None  # by regions, at full strength: it fades with the noise
 

@@ -8,7 +8,8 @@ three branches. For CogVideoX 1.5, "balanced" is the transformer's weights and w
 
 Wan's are reckoned in the same way from the number of its weights: in bfloat16 (the autoencoder in float32) for memory,
 at four bytes each on disk, which is the most that they take. "low" is what is reckoned beside the weights and 2 GiB.
-Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (A14B).
+Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (A14B). VACE's
+second stream has half as many blocks as the first.
 """
 
 from __future__ import annotations
@@ -72,6 +73,12 @@ CATALOGUE = (
         "Wan 2.1 1.3B",
         "480 × 832, 81 frames, 16 a second",
         Needs(28.9, {"fast": 26, "balanced": 17, "low": 8}, _times(RTX_4090=240)),
+    ),
+    Entry(
+        "Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+        "Wan 2.1 VACE 1.3B",
+        "480 × 832, 81 frames, 16 a second",
+        Needs(31.8, {"fast": 28, "balanced": 17, "low": 8}, _times(RTX_4090=360)),
     ),
     Entry(
         "Wan-AI/Wan2.2-TI2V-5B-Diffusers",

@@ -4,14 +4,13 @@ Equal ones are the same object: a long story has millions.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
 from .matching import Verdict
-from .mentions import Analysis, MentionParts, analyse
+from .mentions import Analysis, analyse
 
 
 class KeptWord(NamedTuple):
@@ -46,38 +45,19 @@ def in_order(groups: Iterable[tuple[KeptWord, ...]]) -> tuple[KeptWord, ...]:
 # Of a prompt's own former words
 
 
-@dataclass(frozen=True)
-class Rest:
-    """What did not change of a prompt, phrase by phrase."""
-
-    analysis: Analysis  # of the former prompt, every phrase a mention of its own
-    verdicts: tuple[Verdict, ...]  # per phrase; target: the mention of the prompt that it is a part of now
-    rows: tuple[tuple[int, ...], ...]  # per phrase: its words in the prompt, as far as they are there
-
-
-def rest_of(former: str, prompt: str) -> Rest:
-    """A phrase is kept if all its words are still there, and those of the phrase that it says more about: of "Mia in a
-    red coat is running" what "Mia in a blue coat is running" keeps is Mia and running; of "a dog in a red coat" a cat
-    in one keeps nothing. No word is compared with another but by its letters."""
+def unchanged(former: str, prompt: str) -> tuple[Verdict, ...]:
+    """Of each mention of what a prompt was before, whether it is kept: if it is said as it was, word for word, of "Mia
+    in a red coat is dancing" the dancing if her coat is blue now. Mia herself would bring the red one back. No word is
+    compared with another but by its letters."""
     was, now = analyse(former), analyse(prompt)
     place = _same_places(was, now)
-    pairs = [(phrase, mention.phrases[0]) for mention in was.mentions for phrase in mention.phrases]
-    pairs.sort(key=lambda pair: pair[0].words)
-    mention_of: list[int | None] = [None] * len(was.segments)
-    for index, (phrase, _) in enumerate(pairs):
-        for word in phrase.words:
-            mention_of[word] = index
-    own = tuple(MentionParts((phrase,)) for phrase, _ in pairs)
-    whole = [all(word in place for word in (*phrase.words, *main.words)) for phrase, main in pairs]
-    targets = [now.mention_of[place[main.head]] if main.head in place else None for _, main in pairs]
-    verdicts = (_verdict(same, target) for same, target in zip(whole, targets, strict=True))
-    rows = (tuple(place[word] for word in phrase.words if word in place) for phrase, _ in pairs)
-    return Rest(replace(was, mentions=own, mention_of=tuple(mention_of)), tuple(verdicts), tuple(rows))
-
-
-def _verdict(same: bool, target: int | None) -> Verdict:
-    kept = same and target is not None
-    return Verdict(kept, "said before and now" if kept else "changed", target if kept else None, target)
+    verdicts = []
+    for mention in was.mentions:
+        words, main = {place.get(word) for word in mention.words}, place.get(mention.phrases[0].head)
+        target = None if main is None else now.mention_of[main]
+        same = target is not None and words == set(now.mentions[target].words)
+        verdicts.append(Verdict(same, "said as before" if same else "changed", target if same else None, target))
+    return tuple(verdicts)
 
 
 def _same_places(was: Analysis, now: Analysis) -> dict[int, int]:

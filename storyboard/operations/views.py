@@ -223,21 +223,13 @@ def remembers_view(board: Board, scene_id: str, result: Any) -> View:
 
 def _reason(word: Any, past: Sequence[PastScene], result: Any) -> str:
     """Why a word of the prompt is marked, with the entries of the cast by name."""
-    at = next(index for index, other in enumerate(result.current) if other is word)
-    found = [past[scene.index] for scene in result.scenes if word.kept and _gives(scene, word.mention, at)]
+    found = [past[scene.index] for scene in result.scenes if word.kept and word.mention in scene.targets]
     cast = [other.entry.name for other in found if isinstance(other, Anchor)]
     numbers = [str(place) for place, other in enumerate(past, 1) if other in found and isinstance(other, Scene)]
     told = [f"scene {', '.join(numbers)}"] if numbers else []
     told += ["this scene, before"] if any(isinstance(other, Former) for other in found) else []
     told += [f"{', '.join(cast)} of the cast"] if cast else []
     return f"remembered from {' and '.join(told)}" if told else str(word.reason)
-
-
-def _gives(scene: Any, mention: int, word: int) -> bool:
-    """Whether a past scene is remembered for a word of the prompt, by its mention and its place among the words."""
-    if scene.rows:
-        return any(target is not None and word in rows for target, rows in zip(scene.targets, scene.rows, strict=True))
-    return mention in scene.targets
 
 
 def _past_view(

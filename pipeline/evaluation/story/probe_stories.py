@@ -208,8 +208,7 @@ def probe_tallies(story: ProbeStory, read: Mapping[str, Reading]) -> dict[str, T
     }
     for sort in CHANGES:
         found[f"stays_{sort}_changed"] = total(a + p for edit, a, p in stayed if edit.sort == sort)
-        found[f"changes_{sort}"] = total(tally for edit, tally in came if edit.sort == sort)
-    return found
+    return found | {f"changes_{sort}": total(tally for edit, tally in came if edit.sort == sort) for sort in CHANGES}
 
 
 def probe_chance(story: ProbeStory) -> dict[str, Tally]:

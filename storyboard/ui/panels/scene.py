@@ -40,9 +40,7 @@ class Scene(Panel):
         self.keep = gr.Checkbox(label="Keep the rest", info=KEEPS, visible=False, elem_classes="keep")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Guidance")
-            self.text = gr.Slider(
-                0, 10, step=0.1, label="Text guidance", info="How closely it follows its own prompt (w1)", buttons=[]
-            )
+            self.text = gr.Slider(0, 10, step=0.1, label="Text guidance", info=FOLLOWS, buttons=[])
             self.history = gr.Slider(0, 10, step=0.1, label="History guidance", info=REMEMBERS, buttons=[])
             with gr.Row():
                 self.start = gr.Slider(
@@ -101,7 +99,7 @@ class Scene(Panel):
         view.window.field_of = view.place
         written: Updates = {self.negative: {"value": words}, self.room: self._room(words, draft)}
         return ({} if typing else written) | {
-            self.text: _wide(guidance["text"], 0, 10),
+            self.text: _wide(guidance["text"], 0, 10) | {"info": PLAIN if guidance["text"] == 1 else FOLLOWS},
             self.history: _wide(guidance["history"], 0, 10) | {"info": REMEMBERS if guidance["history"] else FORGETS},
             self.start: {"value": round(guidance["start"] * 100)},
             self.end: {"value": round(guidance["end"] * 100)},
@@ -234,6 +232,8 @@ KEEPS = "What its changed words don't say stays as it was in the take before."
 FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
 FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
 KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
+FOLLOWS = "How closely it follows its own prompt (w1)"
+PLAIN = "At 1 the negative prompt has no part: only what it remembers guides (w1)"
 REMEMBERS = "How closely it follows what it remembers (w2)"
 FORGETS = "At 0 it remembers nothing, whatever the words say (w2)"
 NOBODY = "0" * 32  # an owner for what is nobody's

@@ -39,11 +39,11 @@ export function offerNames(area, names) {
   }
   function take(index) {
     const {name, length} = found[index],
-      end = area.selectionEnd;
-    close();
+      end = area.selectionEnd,
+      same = area.value.slice(end - length, end) === name.slice(0, length); // then undo leaves nothing selected
     area.focus();
-    area.setSelectionRange(end - length, end);
-    document.execCommand('insertText', false, name); // the only way that the field's own undo knows of
+    if (!same) area.setSelectionRange(end - length, end);
+    document.execCommand('insertText', false, same ? name.slice(length) : name); // the only way that undo knows of
     close();
   }
   function look() {

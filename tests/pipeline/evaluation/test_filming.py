@@ -52,6 +52,16 @@ def test_nothing_is_remembered_without_history() -> None:
     assert kept(result) == [[], [], []] and not any(word.kept for word in result.current)
 
 
+def test_an_edited_scene_is_made_anew_or_keeps_the_rest_of_its_former_take() -> None:
+    jumping = "Mia is jumping on the beach."
+    scripts = [Script((ABBA[0], jumping), (1, 1), edited=True), Script((jumping,), (1,))]
+    filming = Filming(tiny(), Options(steps=1))
+    edited, alone = filming.films(scripts, {name: SYSTEMS[name] for name in ("ours", "keep_rest")})
+    assert edited["ours"][1].digest == alone["ours"][0].digest == alone["keep_rest"][0].digest
+    assert edited["keep_rest"][1].digest != alone["ours"][0].digest
+    assert edited["keep_rest"][0].digest == edited["ours"][0].digest
+
+
 def test_whole_prompts_keep_every_token() -> None:
     result = TokenFilter(tiny().text, EVERYTHING)(ABBA[:2], ABBA[2])
     assert kept(result) == [

@@ -78,8 +78,8 @@ def test_scripts_differ_in_the_word_or_in_the_noise_of_their_last_scene() -> Non
         scripts = story.scripts
         for name in ("first", "second"):
             base, edited, again = (scripts[name + end] for end in ("", ", a word changed", ", another seed"))
-            assert base.seeds == edited.seeds and base.prompts[:-1] == edited.prompts[:-1]
-            assert base.prompts[-1] != edited.prompts[-1]
+            assert edited.edited and edited.prompts[:-1] == base.prompts and edited.prompts[-1] != base.prompts[-1]
+            assert edited.seeds == (*base.seeds, base.seeds[-1])  # the last scene once more
             assert base.prompts == again.prompts and base.seeds[:-1] == again.seeds[:-1]
             assert base.seeds[-1] != again.seeds[-1]
 
@@ -109,6 +109,7 @@ def test_where_nothing_else_changes_all_stays() -> None:
         assert total(tallies[f"stays_{sort}_changed"] for sort in CHANGES) == tallies["stays"]
         assert tallies["stays"] == tallies["stays_other_seed"]
         assert tallies["stays"].hits == tallies["stays"].counted > 0
+        assert total(tallies[f"changes_{sort}"] for sort in CHANGES) == tallies["changes"] == Tally(2, 2)
 
 
 def test_a_coat_that_changes_the_hat_and_the_barn_with_it_is_found_out() -> None:
@@ -120,6 +121,19 @@ def test_a_coat_that_changes_the_hat_and_the_barn_with_it_is_found_out() -> None
     assert tallies["stays"].counted - tallies["stays"].hits == 2
     assert tallies["stays_places"].counted - tallies["stays_places"].hits == 1
     assert tallies["stays_other_seed"].hits == tallies["stays_other_seed"].counted
+
+
+def test_a_coat_that_stays_red_did_not_change() -> None:
+    story = next(story for story in STORIES if story.edits[0].changed == "top")
+    read, red = readings(story), story.edits[0].before.cast[0].look.top
+    after = read["first, a word changed"]
+    same = read | {"first, a word changed": replace(after, actor=after.actor | {"top": red})}
+    assert (
+        probe_stories.probe_tallies(story, same)["changes_look"].hits
+        < probe_stories.probe_tallies(story, read)["changes_look"].hits
+    )
+    unseen = read | {"first, a word changed": replace(after, presence=0.1)}
+    assert probe_stories.probe_tallies(story, unseen)["changes"] == Tally(1, 2)
 
 
 def test_of_somebody_who_cannot_be_seen_the_place_alone_counts() -> None:
@@ -165,7 +179,7 @@ def test_a_tiny_model_is_asked() -> None:
 
 def test_ours_is_compared_with_no_history_and_with_another_seed() -> None:
     def score(cross_talk: int, stays: int, other: int) -> FilmScore:
-        return FilmScore(dict(zip(PROBE_MEASURES, (Tally(n, 10) for n in (cross_talk, stays, other)), strict=True)))
+        return FilmScore(dict(zip(PROBE_MEASURES, (Tally(n, 10) for n in (cross_talk, stays, other, 9)), strict=True)))
 
     scores = [{"ours": score(3, 9, 4), "no_history": score(2, 8, 4)} for _ in range(5)]
     means = [value.mean for value in probe_comparisons(scores).values()]

@@ -49,6 +49,30 @@ def test_what_generates_a_clip_is_what_its_digest_describes(pipeline: StoryPipel
     assert kept == [memory.kept for memory in take.conditioning.memories] == [((24, 29),)]
 
 
+def test_a_scene_that_keeps_the_rest_is_made_from_its_own_take(pipeline: StoryPipeline, tmp_path: Path) -> None:
+    listening = Listening(pipeline)
+    studio = open_studio(listening, tmp_path)
+    try:
+        desk = Desk.new(studio, "A dog is skiing.", "A cat in a red coat is running on the beach.")
+        desk.render()
+        before, words = desk.takes(1)[0], "A cat in a blue coat is running on the beach."
+        desk.ask("edit", {"do": "edit_scene", "scene": desk.ids[1], "changes": {"prompt": words}})
+        desk.render()
+        after, fresh = desk.takes(1)[-1], desk.ask("get_story")["story"]["scenes"][1]["takes"]
+        shown, maps = desk.ask("remembers", scene=desk.ids[1])["past"][-1], desk.ask("maps", scene=desk.ids[1])["maps"]
+        desk.ask("edit", {"do": "edit_scene", "scene": desk.ids[1], "changes": {"prompt": before.conditioning.prompt}})
+        back = desk.standings()[1].conditioning
+    finally:
+        studio.close()
+    memory = after.own_memory
+    assert memory is not None and memory.words == ("running", "beach") and memory.keyframe == before.keyframe
+    assert [scene.prompt for scene in listening.decisions[2].scenes] == [before.conditioning.prompt]
+    assert [word.text for word in listening.decisions[2].current if word.kept] == ["running", "beach"]
+    assert shown["former"] and shown["scene"] == after.scene and [take["prompt"] for take in fresh][-1] == words
+    assert {found["text"] for found in maps} == {"running", "beach"} and all(found["preview"] for found in maps)
+    assert back.digest() == before.conditioning.digest()
+
+
 def test_a_decision_about_some_scenes_is_that_about_them_alone(pipeline: StoryPipeline) -> None:
     whole = pipeline.filter(PROMPTS[:2], PROMPTS[2])
     assert whole.only((0,)) == pipeline.filter(PROMPTS[:1], PROMPTS[2])

@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.document.former import FormerTake
-from storyboard.document.story import Board, RememberedScene, Scene, Take, new_id
+from storyboard.document.story import Board, RememberedScene, Scene, Take, WordRef, new_id
 from storyboard.operations.edits import brought_take
 from storyboard.operations.registry import EDITS, read_edit
 from storyboard.operations.views import new_scene_view, story_view
@@ -74,6 +74,7 @@ def any_board(rng: random.Random) -> Board:
         if own and rng.random() < 0.4:
             before = FormerTake(take=own[0].id, prompt=rng.choice(WORDS[:5]), keyframe="d" * 64)
             story = edits.set_keep(story, scene.id, before)
+            story = edits.mute_word(story, scene.id, WordRef(scene=scene.id, text="Mia"))
     return Board(story, takes)
 
 
@@ -179,7 +180,7 @@ def test_the_random_edits_are_of_every_kind() -> None:
         ("op.on ?? true ? including", "op.on ? including"),
         ("on: op.on ?? true", "on: op.on"),
         ("if (same) return same.keep;", ""),
-        ("pins: scene.pins.map(about), ", ""),
+        ("mutes: scene.mutes.map(about)", ""),
         ("(scene.keep && shown.prompt !== scene.prompt)", "scene.keep"),
         (".map(scene => forgetting(scene, op.scene))", ""),
         ("takes.at(-1)", "takes[0]"),
