@@ -18,4 +18,5 @@ def test_no_size_is_larger_than_the_model_allows() -> None:
 
 
 def test_a_model_of_one_size_offers_one() -> None:
-    assert Limits(48, height=96, width=144, num_frames=17, has_eta=True).sizes(NATIVE) == ((144, 96),)
+    square = Native(96, 96, 17, 8, 30, text=2.0, history=3.0, period=4)
+    assert Limits(48, height=96, width=96, num_frames=17, has_eta=True).sizes(square) == ((96, 96),)
