@@ -17,7 +17,7 @@ from .blocks.block_cache import EXACT, Caches, Speed
 from .encoders.latents import check_finite
 from .generation import SceneRequest, token_strengths
 from .guidance import Anchor, branches, guide
-from .reference.attention import collage, drawn, keys_and_values
+from .reference.attention import collage, cut_out, drawn, keys_and_values
 from .sampling import NoiseLevel, Timestep
 
 Predictions = dict[str, Tensor]  # by branch
@@ -117,7 +117,9 @@ class _Predictor:
         self.words = [(encoded(r.prompt), encoded(r.settings.negative_prompt)) for r in requests]
         self.strengths = [token_strengths(backbone.text.encode(r.prompt), r.settings.strengths) for r in requests]
         seen, place = [request.memory.references for request in requests], backbone.where()
-        self.collages = [collage(own, backbone.patch).to(place) if own else None for own in seen]
+        shows = backbone.limits.keyframes  # the network itself was trained to make use of them
+        self.collages = [collage(own, backbone.patch).to(place) if own and not shows else None for own in seen]
+        self.keyframes = [cut_out(own, backbone.patch) if own and shows else None for own in seen]
 
     def __call__(self, noisy: list[Tensor], t: Timestep, names: list[tuple[str, ...]]) -> list[Predictions]:
         predictions: list[Predictions] = [{} for _ in names]
@@ -143,7 +145,7 @@ class _Predictor:
         return groups
 
     def _looks(self, row: BranchRow) -> bool:
-        return row[1] != "forgetful" and bool(self.requests[row[0]].memory.references)
+        return row[1] != "forgetful" and self.collages[row[0]] is not None
 
     def _batch(
         self, noisy: list[Tensor], t: Timestep, rows: list[BranchRow], seen: list[KeysValues] | None
@@ -167,7 +169,9 @@ class _Predictor:
         pictures = self.requests[i].pictures
         shown = None if pictures is None else pictures[0]
         strengths = None if name == "negative" else self.strengths[i]
-        return Conditions(self.words[i][name == "negative"], self._history(i, name), shown, strengths)
+        keyframes = None if name == "forgetful" else self.keyframes[i]
+        words = self.words[i][name == "negative"]
+        return Conditions(words, self._history(i, name), shown, keyframes=keyframes, strengths=strengths)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

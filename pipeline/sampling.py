@@ -93,9 +93,10 @@ class StockSampler:
     """The scheduler that a stock checkpoint comes with, step by step as the stock pipeline uses it: one that says next
     to the next z what it takes for the clean latents."""
 
-    def __init__(self, scheduler: Any, steps: int) -> None:
+    def __init__(self, scheduler: Any, steps: int, **spacing: Any) -> None:
+        """spacing: what else the scheduler is told of its steps."""
         self.scheduler = type(scheduler).from_config(scheduler.config)  # it has a state, one a clip
-        self.scheduler.set_timesteps(steps)
+        self.scheduler.set_timesteps(steps, **spacing)
         self.timesteps: Sequence[Timestep] = self.scheduler.timesteps.tolist()
 
     def step(self, index: int, v: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -63,8 +63,9 @@ class StoryPipeline(DiffusionPipeline):
         transformer_2: ModelMixin | None = None,
         boundary_ratio: float | None = None,
         expand_timesteps: bool = False,
+        few_steps: dict[str, float] | None = None,
     ) -> None:
-        """boundary_ratio, expand_timesteps: settings of a model_index.json, for families that have them."""
+        """boundary_ratio, expand_timesteps, few_steps: settings of a model_index.json, for families that have them."""
         super().__init__()
         self.register_modules(
             tokenizer=tokenizer,
@@ -77,7 +78,7 @@ class StoryPipeline(DiffusionPipeline):
             scheduler=scheduler,
             transformer_2=transformer_2,
         )
-        settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps}
+        settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps, "few_steps": few_steps}
         self.register_to_config(**settings)
         self.backbone = registry.family(type(vae).__name__).bind(self.components | settings, self._where)
         self.text, self.latents = self.backbone.text, self.backbone.latents

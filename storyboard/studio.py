@@ -150,8 +150,8 @@ class Studio(CastOperations, RegionEditOperations, FindOperations):
     def delete_story(self, owner: Owner, story: StoryId) -> Json:
         """Hides a story, with what is in line for it; restore_story brings it back."""
         self.library.delete(checked_owner(owner), story)
-        self.renderer.queue.cancel(owner, story)
-        self.renderer.queue.cancel(owner, story, kind="trial")
+        for kind in ("scene", "trial", "teach"):
+            self.renderer.queue.cancel(owner, story, kind=kind)
         return {}
 
     @for_page()

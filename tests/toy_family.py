@@ -55,7 +55,7 @@ class ToyLatents:
     unit, period, channels = UNIT, 1, 3
 
     def encode(self, picture: np.ndarray) -> Tensor:
-        return nn.functional.avg_pool2d(to_signed(picture)[:, :, 0], UNIT)[:, None]
+        return nn.functional.avg_pool3d(to_signed(picture), (1, UNIT, UNIT)).transpose(1, 2)
 
     def decode(self, latents: Tensor) -> np.ndarray:
         pixels = latents[0].repeat_interleave(UNIT, -1).repeat_interleave(UNIT, -2)

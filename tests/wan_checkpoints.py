@@ -13,6 +13,8 @@ from diffusers import (
     WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
 )
 from transformers import UMT5Config, UMT5EncoderModel
 
@@ -25,6 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {  # what differs from model to model, as in 
     "2.2-A14B": {"boundary_ratio": 0.875},
     "2.2-5B": {"expand_timesteps": True},
     "2.2-I2V-A14B": {"boundary_ratio": 0.9},
+    "VACE": {},
 }
 
 
@@ -33,11 +36,11 @@ def build(kind: str, euler: bool = False) -> WanPipeline:
     with torch.random.fork_rng():
         torch.manual_seed(12)
         channels = {"in_channels": 2 * LATENT_CHANNELS + 4} if "I2V" in kind else {}
-        experts = {"transformer": new_transformer(**channels)}
+        experts = {"transformer": new_vace_transformer() if kind == "VACE" else new_transformer(**channels)}
         if "boundary_ratio" in KINDS[kind]:
             experts["transformer_2"] = new_transformer(**channels)
         encoder, vae = new_text_encoder(), new_autoencoder(kind)
-    kind_of_pipeline = WanImageToVideoPipeline if "I2V" in kind else WanPipeline
+    kind_of_pipeline = {"2.2-I2V-A14B": WanImageToVideoPipeline, "VACE": WanVACEPipeline}.get(kind, WanPipeline)
     return kind_of_pipeline(
         tokenizer=tokenizer(),
         text_encoder=encoder,
@@ -48,7 +51,7 @@ def build(kind: str, euler: bool = False) -> WanPipeline:
     )
 
 
-def new_transformer(**options: Any) -> WanTransformer3DModel:
+def new_transformer(**options: Any) -> Any:
     usual = {
         "num_attention_heads": 2,
         "attention_head_dim": 12,
@@ -59,9 +62,14 @@ def new_transformer(**options: Any) -> WanTransformer3DModel:
         "ffn_dim": 32,
         "num_layers": 2,
     }
-    model = WanTransformer3DModel(**usual | options)
+    kind = WanVACETransformer3DModel if "vace_layers" in options else WanTransformer3DModel
+    model = kind(**usual | options)
     enliven(model)
     return model.eval()
+
+
+def new_vace_transformer() -> WanVACETransformer3DModel:
+    return new_transformer(vace_layers=[0, 1], vace_in_channels=2 * LATENT_CHANNELS + 64)
 
 
 def new_text_encoder() -> UMT5EncoderModel:

@@ -8,6 +8,7 @@ F frames, t width of the text encoder, d width of history tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from ..encoders.latents import LatentSpace, Where
 from ..encoders.text import TextEncoder
 from ..guidance import Anchor
 from ..sampling import Noising, Sampler, Timestep
+
+ASPECTS = (16 / 9, 3 / 2, 1, 2 / 3, 9 / 16)  # width to height
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,26 @@ class Limits:
     has_eta: bool  # whether noise can be added at each step
     pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
     strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
+    keyframes: bool = False  # whether it is shown what scenes remember, as pictures of their own (`Conditions`)
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
+
+    def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
+        """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,
+        or as large as they may be; what suits it comes first."""
+        found = [(native.width, native.height)]
+        for pixels in (native.width * native.height, 2 * native.width * native.height):
+            for aspect in ASPECTS:
+                height = min(math.sqrt(pixels / aspect), self.height, self.width / aspect)
+                found.append((self._near(height * aspect), self._near(height)))
+        least = 2 * self.unit
+        return tuple(
+            (width, height)
+            for width, height in dict.fromkeys(found)
+            if least <= width <= self.width and least <= height <= self.height
+        )
+
+    def _near(self, pixels: float) -> int:
+        return round(pixels / self.unit) * self.unit
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,7 @@ class Conditions:
     text: Tensor  # (L, t)
     history: Tensor | None = None  # (H, d)
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
+    keyframes: Tensor | None = None  # (r, C + 1, h, w), latents and 1 where they were kept, else 0: `Limits.keyframes`
     strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
     modulation: Modulation | None = None  # by regions, at full strength: it fades with the noise
 

@@ -8,7 +8,9 @@ three branches. For CogVideoX 1.5, "balanced" is the transformer's weights and w
 
 Wan's are reckoned in the same way from the number of its weights: in bfloat16 (the autoencoder in float32) for memory,
 at four bytes each on disk, which is the most that they take. "low" is what is reckoned beside the weights and 2 GiB.
-Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (A14B).
+Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (A14B). VACE's
+second stream has half as many blocks as the first. An image model with temporal layers is reckoned like Wan's, with 100
+TFLOPS of an RTX 4090.
 """
 
 from __future__ import annotations
@@ -68,10 +70,22 @@ CATALOGUE = (
         Needs(21.5, {"fast": 80, "balanced": 28, "low": 10}, _times(A100=1000, H100=550)),
     ),
     Entry(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5+guoyww/animatediff-motion-adapter-v1-5-2",
+        "Stable Diffusion 1.5, moved",
+        "512 × 512, 16 frames, 8 a second",
+        Needs(6.1, {"fast": 8, "balanced": 5, "low": 4.5}, _times(RTX_4090=15)),
+    ),
+    Entry(
         "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
         "Wan 2.1 1.3B",
         "480 × 832, 81 frames, 16 a second",
         Needs(28.9, {"fast": 26, "balanced": 17, "low": 8}, _times(RTX_4090=240)),
+    ),
+    Entry(
+        "Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+        "Wan 2.1 VACE 1.3B",
+        "480 × 832, 81 frames, 16 a second",
+        Needs(31.8, {"fast": 28, "balanced": 17, "low": 8}, _times(RTX_4090=360)),
     ),
     Entry(
         "Wan-AI/Wan2.2-TI2V-5B-Diffusers",

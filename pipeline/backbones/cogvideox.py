@@ -20,7 +20,8 @@ from ..guidance import Preconditioning, make_preconditioning
 from ..sampling import DpmSampler, Sampler, StockSampler
 from ..transformer import StoryTransformer3DModel
 from .base import Limits, Native
-from .checkpoints import check_folder, variant
+from .checkpoints import check_folder, read_index, variant
+from .distilled import suited
 from .registry import class_of
 from .transformer_backbone import TransformerBackbone, histories_of, to_device
 
@@ -44,7 +45,7 @@ class CogVideoXBackbone(TransformerBackbone):
         self.text: TextEncoder = PaddedTextEncoder(encoder, tokenizer, config.max_text_seq_length, where)
         self.latents = CogVideoXLatents(vae, where)
         self.precondition: Preconditioning = make_preconditioning(None)
-        self.native = native(config, self.latents.unit, self.latents.period)
+        self.native = suited(native(config, self.latents.unit, self.latents.period), components)
         most = self.latents.unit * (1 if config.patch_size_t else 2)  # 1.5's configuration names the largest size
         self.limits = Limits(
             unit=self.latents.unit * self.patch,
@@ -88,7 +89,8 @@ class CogVideoXFamily:
             json.loads((folder / name / "config.json").read_text(encoding="utf-8")) for name in ("vae", "transformer")
         )
         unit = 2 ** (len(vae["block_out_channels"]) - 1)
-        return native({"patch_size_t": None, **transformer}, unit, vae["temporal_compression_ratio"])
+        found = native({"patch_size_t": None, **transformer}, unit, vae["temporal_compression_ratio"])
+        return suited(found, read_index(folder / "model_index.json"))
 
     def histories(self, folder: Path) -> tuple[str, ...]:
         return histories_of(folder)

@@ -81,7 +81,7 @@ class JointEncoder(nn.Module):
     def forward(self, cells: Tensor, words: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
         """cells (N, P, d), words (N, L, d), padding bool (N, L) True where there is no word; both again."""
         x = torch.cat([cells + self.kinds[0], words + self.kinds[1]], dim=1)
-        hidden = torch.cat([padding.new_zeros(cells.shape[:2]), padding], dim=1)
+        hidden = torch.cat([padding.new_zeros(cells.shape[:2]), padding], dim=1) if padding.any() else None  # faster
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=hidden)
         return x[:, : cells.shape[1]], x[:, cells.shape[1] :]

@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 
 from .brush import RGB, Brush, Point, shade, step
-from .world import COLOURS, HAIRS, SKIN_OF_KIND, Actor
+from .paints import paint
+from .world import HAIRS, SKIN_OF_KIND, Actor
 
 Limb = tuple[float, float]  # angles of the upper and of the lower half, radians from straight down
 
@@ -94,7 +95,7 @@ def figure(brush: Brush, actor: Actor, action: str, feet: Point, u: float, phase
 
 def _body(brush: Brush, actor: Actor, p: Pose, hip: Point, neck: Point, u: float) -> None:
     look = actor.look
-    skin, top, bottom = SKIN_OF_KIND[actor.kind][look.skin], COLOURS[look.top], COLOURS[look.bottom]
+    skin, (top, stripe, _), bottom = SKIN_OF_KIND[actor.kind][look.skin], paint(look.top), paint(look.bottom).colour
     shoulder = (neck[0], neck[1] + 0.35 * u)
     head = (neck[0] + math.sin(p.lean) * 0.5 * u, neck[1] - 0.92 * u)
     if actor.kind in ("cat", "dog"):
@@ -107,6 +108,8 @@ def _body(brush: Brush, actor: Actor, p: Pose, hip: Point, neck: Point, u: float
     waist = (neck[0] + (hip[0] - neck[0]) * 0.75, neck[1] + (hip[1] - neck[1]) * 0.75)
     brush.line(chest, waist, 1.62 * u, shade(top, 0.86))
     brush.line((chest[0] + 0.12 * u, chest[1]), (waist[0] + 0.12 * u, waist[1]), 1.34 * u, top)
+    if stripe:
+        _stripes(brush, chest, waist, stripe, u)
     if actor.kind == "robot":
         brush.disc((chest[0] + 0.2 * u, chest[1] + 0.35 * u), 0.32 * u, shade(top, 1.6))
     if actor.kind == "person" and look.hair_style == "long":
@@ -114,6 +117,13 @@ def _body(brush: Brush, actor: Actor, p: Pose, hip: Point, neck: Point, u: float
         brush.line(roots, ends, 0.95 * u, shade(HAIRS[look.hair], 0.85))
     _HEADS[actor.kind](brush, actor, head, skin, u)
     _arm(brush, (shoulder[0] + 0.3 * u, shoulder[1]), p.arms[1], shade(top, 0.9), skin, u)
+
+
+def _stripes(brush: Brush, chest: Point, waist: Point, colour: RGB, u: float) -> None:
+    """Two bands across the torso."""
+    for share in (0.12, 0.88):
+        x, y = chest[0] + (waist[0] - chest[0]) * share, chest[1] + (waist[1] - chest[1]) * share
+        brush.line((x - 0.55 * u, y), (x + 0.6 * u, y), 0.42 * u, colour)
 
 
 def _leg(brush: Brush, hip: Point, limb: Limb, colour: RGB, u: float) -> None:
@@ -184,7 +194,7 @@ def _dog(brush: Brush, actor: Actor, head: Point, fur: RGB, u: float) -> None:
 
 
 def _robot(brush: Brush, actor: Actor, head: Point, metal: RGB, u: float) -> None:
-    lamp = COLOURS[actor.look.hat]
+    lamp = paint(actor.look.hat).colour
     brush.line((head[0], head[1] - 1.0 * u), (head[0], head[1] - 1.6 * u), 0.22 * u, shade(metal, 0.6))
     brush.disc((head[0], head[1] - 1.75 * u), 0.48 * u, lamp)
     left, right, top, bottom = head[0] - 1.2 * u, head[0] + 1.2 * u, head[1] - 1.05 * u, head[1] + 0.95 * u
@@ -203,12 +213,29 @@ _HEADS = {"person": _person, "cat": _cat, "dog": _dog, "robot": _robot}
 def _hat(brush: Brush, hat: str, head: Point, u: float) -> None:
     if hat == "none":
         return
-    colour = COLOURS[hat]
+    colour, _, shape = paint(hat)
+    if shape:
+        _SHAPES[shape](brush, colour, head, u)
+        return
     brush.dome((head[0] - 0.02 * u, head[1] - 0.45 * u), 1.16 * u, colour)
     brush.box(
         head[0] - 1.3 * u, head[1] - 0.68 * u, head[0] + 1.3 * u, head[1] - 0.3 * u, shade(colour, 0.8), radius=0.18 * u
     )
     brush.disc((head[0] - 0.02 * u, head[1] - 1.62 * u), 0.3 * u, shade(colour, 1.5))
+
+
+def _cone(brush: Brush, colour: RGB, head: Point, u: float) -> None:
+    left, right, foot = head[0] - 1.15 * u, head[0] + 1.1 * u, head[1] - 0.45 * u
+    brush.polygon([(left, foot), (head[0] - 0.02 * u, head[1] - 2.9 * u), (right, foot)], colour)
+
+
+def _cylinder(brush: Brush, colour: RGB, head: Point, u: float) -> None:
+    x, y = head[0] - 0.02 * u, head[1]
+    brush.box(x - 0.95 * u, y - 2.5 * u, x + 0.95 * u, y - 0.4 * u, colour)
+    brush.box(x - 1.55 * u, y - 0.75 * u, x + 1.55 * u, y - 0.35 * u, shade(colour, 0.8), radius=0.1 * u)
+
+
+_SHAPES = {"cone": _cone, "cylinder": _cylinder}
 
 
 def _things_behind(brush: Brush, action: str, feet: Point, hip: Point, u: float, phase: float) -> None:

@@ -127,6 +127,13 @@ def collage(references: Sequence[Reference], patch: int) -> Collage:
     return Collage(latents, there)
 
 
+def cut_out(references: Sequence[Reference], patch: int) -> Tensor:
+    """Every keyframe and, as its last channel, 1 where a kept mention looks at it, (r, C + 1, h, w)."""
+    width = references[0].latents.shape[-1]
+    there = torch.stack([_to_latents(one.patches.any(0), patch, width) for one in references])
+    return torch.cat([torch.cat([one.latents[0] for one in references]), there[:, None].float()], dim=1)
+
+
 def _to_latents(patches: Tensor, patch: int, width: int) -> Tensor:
     """bool (R) to bool (h, w)."""
     grid = patches.unflatten(0, (-1, width // patch))

@@ -11,11 +11,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from .cast.anchoring import Anchor, anchors, outranked, strays
+from .cast.anchoring import Anchor, anchors, outranked, strays, taught_in
 from .decisions import Decision, KeptWord, Remembered, WordPlace
 from .former import Former
 from .occurrences import occurrences
-from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef
+from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef, WornAdapter
 
 PastScene = Scene | Former | Anchor
 _ALL_FIELDS = set(RememberedScene.model_fields)
@@ -221,7 +221,13 @@ def conditioned(
         rows=spans_of(decision.current) if memories else (),
         memories=memories,
         beginning=beginning,
+        adapters=tuple(_worn(story, scene, model)),
     )
+
+
+def _worn(story: Story, scene: Scene, model: str) -> Iterator[WornAdapter]:
+    for entry, taught in taught_in(story, scene, model):
+        yield WornAdapter(entry=entry.id, file=taught.file, strength=taught.strength)
 
 
 def _memory(past: PastScene, found: Remembered, keyframe: str | None) -> RememberedScene:

@@ -89,7 +89,7 @@ def duplicate_scene(story: Story, scene_id: str, copy_id: str | None = None) -> 
     """A copy right after a scene: its words and settings, unlocked. It gets its take by `copied_take`."""
     scene, new = story.scene(scene_id), copy_id or new_id()
     own = tuple(choice.model_copy(update={"take": new}) for choice in scene.keyframes if choice.take == scene.chosen)
-    bare: dict[str, Any] = {"id": new, "chosen": None, "removed": (), "keyframes": own, "locked": False}
+    bare: dict[str, object] = {"id": new, "chosen": None, "removed": (), "keyframes": own, "locked": False}
     bare |= {name: tuple(_about(word, scene_id, new) for word in getattr(scene, name)) for name in ("pins", "mutes")}
     bare["muted_scenes"] = tuple(new if other == scene_id else other for other in scene.muted_scenes)
     return _inserted(story, story.index(scene_id) + 1, _changed(scene, **bare))

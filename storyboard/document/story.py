@@ -213,6 +213,16 @@ class Beginning(Value):
     clip: Digest | None  # None: that scene has no take yet
 
 
+class WornAdapter(Value):
+    """What a take's model had been taught of an entry of the cast that its prompt names."""
+
+    told_as = "adapter"
+
+    entry: Id
+    file: Digest
+    strength: Number
+
+
 class Conditioning(Value):
     """Everything that decides what a take shows, but its seed, steps and speed settings."""
 
@@ -227,12 +237,14 @@ class Conditioning(Value):
     memories: Many[RememberedScene]  # of contributing scenes alone, in order
     beginning: Beginning | None = None
     edits: Many[RegionEdit] = ()  # what was changed of the clip since it was made, in order
+    adapters: Many[WornAdapter] = ()  # of what was taught, in the order of the cast
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As it was written, and its digest made, before clips could begin with another's end or be edited, unless this
-        one does or was."""
-        return left_out(left_out(plain(self), "beginning", self.beginning is None), "edits", not self.edits)
+        """As it was written, and its digest made, before clips could begin with another's end, be edited or show what
+        was taught, unless this one does or was."""
+        content = left_out(plain(self), "adapters", not self.adapters)
+        return left_out(left_out(content, "beginning", self.beginning is None), "edits", not self.edits)
 
     @property
     def unedited(self) -> Conditioning:
@@ -240,8 +252,8 @@ class Conditioning(Value):
         return self.model_copy(update={"edits": ()}) if self.edits else self
 
     def digest(self) -> str:
-        """SHA-256 over canonical JSON. Which scene a memory or a beginning comes from does not count, only what it is;
-        nor does the history weight of a scene that remembers nothing."""
+        """SHA-256 over canonical JSON. Which scene a memory or a beginning, and which entry an adapter comes from does
+        not count, only what it is; nor does the history weight of a scene that remembers nothing."""
         return self._digest
 
     @cached_property
@@ -250,6 +262,8 @@ class Conditioning(Value):
         content = self.model_dump(mode="json")
         for memory in (*content["memories"], *([content["beginning"]] if self.beginning else [])):
             del memory["scene"]
+        for adapter in content.get("adapters", ()):
+            del adapter["entry"]
         if not self.memories:
             del content["guidance"]["history"]
         return hashlib.sha256(canonical(content)).hexdigest()

@@ -53,13 +53,16 @@ DIRECTORY_BYTES = 400  # that a file may take in the directory at the end of a z
 END_BYTES, LOCATOR_BYTES = 22, 20  # of the record after that directory, and of what comes before it in a zip64
 
 MANIFEST, STORY, TAKES, REVISIONS = "manifest.json", "story.json", "takes.json", "revisions.json"
-NAMES = re.compile(r"(?:manifest|story|takes|revisions)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json|m4a)")
+NAMES = re.compile(
+    r"(?:manifest|story|takes|revisions)\.json|media/([0-9a-f]{64})\.(mp4|webp|png|json|m4a|safetensors)"
+)
 BEGINNINGS = {  # what a file of each suffix begins with, lest a zip pass for a clip
     "mp4": re.compile(rb"....ftyp", re.DOTALL),
     "m4a": re.compile(rb"....ftyp", re.DOTALL),
     "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "json": re.compile(rb"\s*[{\[]"),
+    "safetensors": re.compile(rb".{4}\x00{4}\{", re.DOTALL),
 }
 
 MediaName = tuple[str, str]  # digest, suffix
@@ -109,6 +112,7 @@ def media_of(board: Board, past: UndoHistory = NOTHING) -> list[MediaName]:
             found.update({(scene.keep.keyframe, "png"): None} if scene.keep else {})
         found.update(dict.fromkeys((sound.file, "m4a") for sound in story.sounds))
         found.update(dict.fromkeys((picture.file, "png") for entry in story.cast for picture in entry.pictures))
+        found.update(dict.fromkeys((entry.taught.file, "safetensors") for entry in story.cast if entry.taught))
     return list(found)
 
 
@@ -121,6 +125,8 @@ def _media_of_take(take: Take) -> Iterator[MediaName]:
     for memory in take.conditioning.memories if take.conditioning else ():
         if memory.keyframe:
             yield memory.keyframe, "png"
+    for adapter in take.conditioning.adapters if take.conditioning else ():
+        yield adapter.file, "safetensors"
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from ..operations.arguments import (
     StoryId,
 )
 from ..operations.registry import for_programs
+from ..operations.waiting import waiting
 
 if TYPE_CHECKING:  # it loads what --help need not wait for
     from ..studio import Studio
@@ -62,6 +64,28 @@ def cast_keep(
 ) -> Json:
     """Keeps what the chosen take of a scene shows as a picture of an entry, or of a new one of that name."""
     return studio.cast_keep(owner, story, scene, entry, region=region, frame=frame, word=word)
+
+
+def teach_steps(studio: Studio, owner: Owner, story: StoryId, entry: EntryId) -> Iterator[Json]:
+    """As `cast_teach`, but it never waits: {} where nothing is new."""
+    for news in studio.teach_steps(owner, story, entry):
+        told = news and {"teaching": {**news["teaching"], "preview": ""}}  # pictures are for pages
+        yield told
+        if told and told["teaching"]["state"] == "failed":
+            raise ThroughlineError(told["teaching"]["error"])
+
+
+@for_programs(steps=teach_steps)
+def cast_teach(studio: Studio, owner: Owner, story: StoryId, entry: EntryId) -> Iterator[Json]:
+    """Teaches the model an entry of the cast by its pictures, three or more, each with a caption that names it, and
+    tells how it goes until it is over. Scenes that name the entry are made with it from then on."""
+    yield from waiting(teach_steps(studio, owner, story, entry))
+
+
+@for_programs()
+def cast_teach_cancel(studio: Studio, owner: Owner, story: StoryId, entry: EntryId) -> Json:
+    """Stops the teaching of an entry; asked for again, it goes on where it stopped."""
+    return studio.cast_teach_cancel(owner, story, entry)
 
 
 def picture_file(

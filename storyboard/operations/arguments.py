@@ -43,6 +43,7 @@ EntryId = Annotated[Key, Field(description="Id of an entry of the cast")]
 EntryNewId = Annotated[Key | None, Field(description="Id of the new entry; one is made up for none"), PAGE_ONLY]
 PictureId = Annotated[Key, Field(description="Id of a picture of the entry")]
 CastName = Annotated[Line, Field(description="What prompts call it")]
+TaughtStrength = Annotated[float, Field(ge=0, le=2, description="From 0 to 2; 1 is as it was taught")]
 CastStory = Annotated[Key, Field(description="Id of a story; '' for your own cast, which all stories may use")]
 EntryOrName = Annotated[Line, Field(description="Id of an entry of the cast, or a name for a new one")]
 REGIONS = "whole: the frame as it is; left,top,right,bottom: a box; across,down: the figure there, cut out"

@@ -12,7 +12,7 @@ from pipeline.errors import ThroughlineError
 from ..document.cast import edits as cast_edits
 from ..document.cast.entries import CastChoice
 from ..document.story import Board, Story, parse
-from .arguments import CastName, Changes, EntryId, EntryNewId, Json, Key, PictureId
+from .arguments import CastName, Changes, EntryId, EntryNewId, Json, Key, PictureId, TaughtStrength
 from .registry import edit
 
 NOTHING: Json = {}
@@ -86,6 +86,18 @@ def cast_remove_picture(board: Board, entry: EntryId, picture: PictureId) -> Sto
 def cast_first_picture(board: Board, entry: EntryId, picture: PictureId) -> Story:
     """Makes a picture the one that is looked at where none fits better."""
     return cast_edits.first_picture(board.story, entry, picture)
+
+
+@edit("strength of what was taught", _cast)
+def cast_weigh(board: Board, entry: EntryId, strength: TaughtStrength) -> Story:
+    """How strongly what a model was taught of an entry counts in scenes that name it: 0 not at all, 1 as taught."""
+    return cast_edits.weigh_entry(board.story, entry, strength)
+
+
+@edit("forget what was taught", _cast)
+def cast_forget(board: Board, entry: EntryId) -> Story:
+    """Takes away what a model was taught of an entry; undo brings it back."""
+    return cast_edits.untaught_entry(board.story, entry)
 
 
 def _fields(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
+from pipeline.backbones.distilled import ALONE
 from pipeline.backbones.registry import family_of
 from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS
 
@@ -74,6 +75,8 @@ class Choice:
         pipeline = loading.load(self.model, self.device, self.dtype, **named)
         if pipeline.backbone.quantizable or self.memory != "auto":
             print(pipeline.placement.said[-1], file=sys.stderr)
+        if pipeline.guidance.text == 1:
+            print(ALONE, file=sys.stderr)
         return pipeline
 
 

@@ -43,7 +43,7 @@ class Job:
     owner: str
     story: str
     scene: str
-    kind: str = "scene"  # or "trial"
+    kind: str = "scene"  # or "trial", or "teach", whose scene is an entry of the cast
     order: Any = None  # what the studio makes of it
     id: str = ""
     saved: str = ""  # its id in the library, from which it is started again after a crash

@@ -38,7 +38,8 @@ from .limits import LIMITS, QueueLimits
 from .queue import ASKED, CLOSING_SECONDS, STALE, Job, Made, Queue, render_order
 from .resources import check_memory, give_back_memory
 from .story_locks import StoryLocks
-from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order
+from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order, work_of
+from .teaching import job as teaching
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -94,7 +95,8 @@ class Renderer:
     def _resume(self) -> None:
         """Puts in line what was cut short; a scene that ended the process again and again is not begun once more."""
         for cut in self.library.job_store.adopt():
-            job = Job(cut.owner, cut.story, cut.scene, order=EditOrder.of(cut.content["why"]), saved=cut.id)
+            order = EditOrder.of(cut.content["why"])
+            job = Job(cut.owner, cut.story, cut.scene, teaching.kind_of(order), order, saved=cut.id)
             if cut.attempts < MOST_ATTEMPTS:
                 self.queue.submit([job], checked=False)
             else:
@@ -134,6 +136,11 @@ class Renderer:
     def ready(self) -> bool:
         """Whether the filter is loaded, so that `standings` can answer soon, or say why it can't be loaded."""
         return self._filter is not None or self._tried
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """As `TakeMaker.sizes`; none while the model is not loaded."""
+        return self._maker.sizes if self._maker else ()
 
     @property
     def filter(self) -> TextFilter:
@@ -262,7 +269,7 @@ class Renderer:
     def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
         """Seconds, by the median of the last renders on this device."""
         rates = sorted(s / work for work, s in self.library.job_store.timings(self.model, self.device, remembers))
-        return rates[len(rates) // 2] * _work_of(scene, story) if rates else None
+        return rates[len(rates) // 2] * work_of(scene, story) if rates else None
 
     def submit(self, owner: str, head: Head, scenes: Collection[str] | None, again: bool, variants: int = 1) -> Plan:
         """Puts scenes in line. Of all that are stale (`scenes` is None) those are left out that come out fresh before
@@ -288,9 +295,12 @@ class Renderer:
 
     def submit_edit(self, owner: str, story: str, take: Take, edit: RegionEdit) -> None:
         """Puts an edit of a take in line."""
-        order = EditOrder(take.id, edit)
+        self.put_in_line([Job(owner, story, take.scene, order=EditOrder(take.id, edit), address=caller_address())])
+
+    def put_in_line(self, jobs: Sequence[Job]) -> None:
+        """As `submit` does, for other jobs of one owner about one story."""
         with self._submitting:
-            self._put_in_line([Job(owner, story, take.scene, order=order, address=caller_address())])
+            self._put_in_line(jobs)
 
     def attempt(self, owner: str, story: str, scene: str, trials: Collection[Trial]) -> list[Job]:
         """Puts trials of a scene in line: every cell of a sheet has a place of its own."""
@@ -302,6 +312,8 @@ class Renderer:
     def _work(self, job: Job) -> Generator[Made, None, None]:
         if job.kind == "trial":
             return self._make_trial(job)
+        if job.kind == teaching.KIND:
+            return teaching.make(self, job)
         return self._make_edit(job) if isinstance(job.order, EditOrder) else self._make_takes(job)
 
     def _make_edit(self, job: Job) -> Generator[Made, None, None]:
@@ -334,9 +346,8 @@ class Renderer:
         if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
             return  # an identical keyframe of a scene before it stopped the cascade
         seed = secrets.randbelow(2**31) if scene.new_seed or job.order not in (STALE, ASKED) else scene.seed
-        same = self._same_take(head, scene, standing.conditioning, seed)
-        if same:
-            self._choose(job, same)
+        if same := self._same_take(head, scene, standing.conditioning, seed):
+            self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, same.id))
             return
         maker = self._ready(scene, head.board.story)
         maker.check_model(standing.conditioning)
@@ -346,7 +357,7 @@ class Renderer:
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, decided, seed, seconds)
         self.library.add_take(job.owner, job.story, take, lambda now: is_wanted(scene, now), ends)
-        work, remembers = _work_of(scene, head.board.story), bool(standing.conditioning.memories)
+        work, remembers = work_of(scene, head.board.story), bool(standing.conditioning.memories)
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
             self.library.job_store.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
 
@@ -364,9 +375,6 @@ class Renderer:
         key = cache_key(conditioning, seed, scene.steps, self.maker.speed) if takes else ""
         same = (take for take in takes if take.key() == key)
         return next((take for take in same if self.media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)
-
-    def _choose(self, job: Job, take: Take) -> None:
-        self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, take.id))
 
     def _make_trial(self, job: Job) -> Generator[Made, None, None]:
         head = self.library.head(job.owner, job.story)
@@ -390,8 +398,3 @@ class Renderer:
             return decided
         muted = replace(board, story=edits.mute_word(board.story, scene, word))
         return Decided.of(muted, scene, self.filter, decided.conditioning.model)
-
-
-def _work_of(scene: Scene, story: Story) -> float:
-    """What the time of a render is proportional to."""
-    return scene.steps * scene.num_frames * story.width * story.height / 1e6

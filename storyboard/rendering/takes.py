@@ -9,7 +9,9 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from ..media.images import read_picture
 from ..store.blobs import BlobStore
 from ..store.clips import keep_frames, read_frames
 from ..store.encodings import Encodings
-from .hosting import on_gpu
+from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .queue import Made
 from .traces import trace_content
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
 PREVIEW_SECONDS = 0.25  # from one preview to the next: each costs as much as a third of a small model's step
 TRACE_VERSION = 1  # of the file of a take
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
+
+WornFile = tuple[Path, float]  # an adapter's file and its strength
 
 
 @dataclass(frozen=True)
@@ -119,18 +123,29 @@ def in_its_place(then: Scene, made: Take, story: Story) -> Story:
     return edits.choose_take(story, made.scene, made.id) if now and is_wanted(then, now) else story
 
 
+def work_of(scene: Scene, story: Story) -> float:
+    """What the time of a render is proportional to."""
+    return scene.steps * scene.num_frames * story.width * story.height / 1e6
+
+
 class TakeMaker:
     """Renders scenes with one pipeline. Past scenes are encoded once: all are in files, the last ones in memory."""
 
     def __init__(self, pipeline: StoryPipeline, media: BlobStore, encodings: Encodings) -> None:
         self.pipeline, self.media, self.encodings = pipeline, media, encodings
-        self._generate = on_gpu(self._generate_here, _gpu_seconds)
-        self._edit = on_gpu(self._edit_here, _gpu_seconds_of_edit)
+        self._generate = on_gpu(self._generate_here, gpu_seconds)
+        self._edit = on_gpu(self._edit_here, gpu_seconds_of_edit)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
 
     @property
     def frames_per_second(self) -> float:
         return self.pipeline.frames_per_second
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of the clips that are offered, what suits the model first."""
+        backbone = self.pipeline.backbone
+        return backbone.limits.sizes(backbone.native)
 
     @property
     def device(self) -> str:
@@ -159,7 +174,8 @@ class TakeMaker:
         weights = Guidance(**scene.guidance.model_dump() | trial.weights())
         settings = _settings(board, scene, trial) | {"seed": seed}
         begun, shown = self._beginning(board, decided), -PREVIEW_SECONDS
-        for item in self._generate(past, weights, decision, begun, settings):
+        taught = self._taught(decided.conditioning)
+        for item in self._generate(past, weights, decision, begun, settings, taught):
             if isinstance(item, Clip):
                 return item
             due = time.monotonic() - shown >= PREVIEW_SECONDS
@@ -190,9 +206,22 @@ class TakeMaker:
         decision: FilterResult,
         beginning: np.ndarray | None,
         settings: dict[str, Any],
+        taught: Sequence[WornFile],
     ) -> Iterator[Step | Clip]:
         """In a forked process on a ZeroGPU Space: everything that goes in and comes out can be pickled."""
-        yield from self.pipeline.generate(decision.prompt, past, guidance, decision, beginning, **settings)
+        with self._wearing(taught):
+            yield from self.pipeline.generate(decision.prompt, past, guidance, decision, beginning, **settings)
+
+    def _taught(self, conditioning: Conditioning) -> list[WornFile]:
+        """The adapters that a take is made with."""
+        return [(self.media.path(one.file, "safetensors"), one.strength) for one in conditioning.adapters]
+
+    def _wearing(self, taught: Sequence[WornFile]) -> AbstractContextManager[None]:
+        if not taught:
+            return nullcontext()
+        from pipeline.adapters.wearing import Worn, worn  # they load peft, which others need not wait for
+
+        return worn(self.pipeline, [Worn(*one) for one in taught])
 
     def _past(self, decided: Decided) -> tuple[HistoryScene, ...]:
         return tuple(self._encode(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe)
@@ -231,7 +260,8 @@ class TakeMaker:
         memories = [m for m in take.conditioning.memories if m.keyframe and self.media.holds((m.keyframe, "png"))]
         past = tuple(self._encode(m.prompt, m.keyframe) for m in memories if m.keyframe)
         shown, began = -PREVIEW_SECONDS, time.perf_counter()
-        for item in self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past):
+        taught = self._taught(take.conditioning)
+        for item in self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught):
             if isinstance(item, Edited):
                 return self._keep_edited(take, item, edit, time.perf_counter() - began)
             due = time.monotonic() - shown >= PREVIEW_SECONDS
@@ -240,14 +270,20 @@ class TakeMaker:
         raise AssertionError("an edit ends with its clip")
 
     def _edit_here(
-        self, frames: np.ndarray, prompt: str, edit: RegionEdit, past: Sequence[HistoryScene]
+        self,
+        frames: np.ndarray,
+        prompt: str,
+        edit: RegionEdit,
+        past: Sequence[HistoryScene],
+        taught: Sequence[WornFile],
     ) -> Iterator[Step | Edited]:
         from pipeline.editing.editor import EditSettings
         from pipeline.editing.editor import edit as run
 
-        changes = changes_of(self.pipeline, frames, prompt, edit.regions)
-        settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed)
-        yield from run(self.pipeline, frames, prompt, changes, settings, past)
+        with self._wearing(taught):
+            changes = changes_of(self.pipeline, frames, prompt, edit.regions)
+            settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed)
+            yield from run(self.pipeline, frames, prompt, changes, settings, past)
 
     def _keep_edited(self, take: Take, edited: Edited, edit: RegionEdit, seconds: float) -> Take:
         """Writes the files of an edited take. What it remembered and looked at is what the take before it did."""
@@ -356,14 +392,3 @@ def _settings(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
         "steps": trial.steps or scene.steps,
         "negative_prompt": scene.negative_prompt,
     }
-
-
-def _gpu_seconds(past: Sequence[Any], guidance: Any, decision: Any, beginning: Any, settings: dict[str, Any]) -> float:
-    """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
-    work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)
-    return float(10 + 1.5 * settings["steps"] * work)
-
-
-def _gpu_seconds_of_edit(frames: np.ndarray, prompt: str, edit: RegionEdit, past: Sequence[Any]) -> float:
-    """As `_gpu_seconds`, for 50 steps."""
-    return float(10 + 1.5 * 50 * frames.size / (49 * 480 * 720 * 3))

@@ -22,7 +22,9 @@ from urllib.parse import quote
 
 from pipeline.errors import ThroughlineError
 
-SUFFIXES = frozenset(["mp4", "png", "webp", "json", "npz", "gif", "pdf", "zip", "m4a", "srt", "vtt", "csv", "html"])
+SUFFIXES = frozenset(
+    ["mp4", "png", "webp", "json", "npz", "gif", "pdf", "zip", "m4a", "srt", "vtt", "csv", "html", "safetensors"]
+)
 CHUNK_BYTES = 1 << 20
 DAMAGED = "damaged"  # the folder of what is not what its name says
 PARTS, PART_SECONDS = "parts", 3600.0  # the folder of what is being written: whoever lives adds to it all the time

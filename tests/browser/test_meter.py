@@ -76,7 +76,7 @@ def test_a_still_is_warned_of_until_it_is_undone(
 ) -> None:
     fourth = sample["scenes"][3]["id"]
     guest.call("import_clip", story=sample["id"], scene=fourth, data=still)
-    warning = meter.locator(".warnings button", has_text="nothing moves")
+    warning = meter.locator(".warnings [role=gridcell]", has_text="nothing moves")
     expect(warning).to_contain_text("Scene 4", timeout=FIRST)
     warning.click()
     expect(guest.page.locator(".side h2")).to_have_text("Scene 4")

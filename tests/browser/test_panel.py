@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from storyboard.ui.panels.scene import Scene
 from tests.browser.visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
 
 Find = Callable[[Locator], Locator]
@@ -232,6 +234,32 @@ def test_a_duplicate_brings_its_take(page: Page) -> None:
     saved(page)
     expect(card(page, 2).locator(".badge").first).to_have_text("Stale")  # it remembers the one that it is a copy of
     expect(card(page, 2).locator(".shot img")).to_be_visible()
+
+
+def test_a_size_that_the_model_allows(guest: Visitor, page: Page) -> None:
+    story = guest.opened[-1]
+    for scene in guest.story(story)["scenes"]:
+        guest.edit(story, "edit_scene", scene=scene["id"], changes=FEW)
+    panel = tab(page, "scene", 3)
+    panel.get_by_label("Size of all scenes").click()
+    page.get_by_role("option", name=re.compile("^Square")).first.click()
+    until(lambda: guest.story(story)["width"] == guest.story(story)["height"])
+    expect(card(page, 3)).to_have_attribute("data-state", "stale")
+    panel.get_by_role("button", name="Render this scene").click()
+    until(lambda: len(guest.story(story)["scenes"][2]["takes"]) == 2)
+    square = guest.story(story)["scenes"][2]["takes"][-1]  # it remembers pictures of another size
+    assert square["width"] == square["height"] != 96
+
+
+def test_nothing_is_chosen_of_one_size() -> None:
+    def shown(*sizes: tuple[int, int]) -> Any:
+        scene: Any = SimpleNamespace(
+            desk=SimpleNamespace(studio=SimpleNamespace(renderer=SimpleNamespace(sizes=sizes)))
+        )
+        return Scene._size(scene, {"width": 144, "height": 96})
+
+    assert not shown()["visible"] and not shown((144, 96))["visible"]
+    assert shown((144, 96), (112, 112))["visible"]
 
 
 def in_step(pair: Locator) -> None:

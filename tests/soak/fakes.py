@@ -93,7 +93,7 @@ class FakeMaker:
         self.frames_per_second, self.device = 8, "cpu"
         self.pipeline = SimpleNamespace(frames_per_second=8, transformer=SimpleNamespace(device="cpu"))
         self.encodings = SimpleNamespace(model=MODEL)
-        self.speed = "exact"
+        self.speed, self.sizes = "exact", ()
         self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
 
     def check_model(self, conditioning: Conditioning) -> None:

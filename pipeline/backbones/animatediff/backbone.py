@@ -20,6 +20,7 @@ from ...encoders.text import TextEncoder
 from ...guidance import Anchor
 from ...sampling import Sampler, Timestep, VariancePreserving
 from ..base import Conditions, Limits, Native, Network
+from ..distilled import suited
 from .attention import Pass, install
 from .latents import ImageLatents
 from .prompts import MAX_TOKENS
@@ -55,7 +56,7 @@ class AnimateDiffBackbone:
         self.noising = VariancePreserving(self.scheduler.alphas_cumprod)
         self.predicts_noise = self.scheduler.config.prediction_type == "epsilon"
         config = self.transformer.config
-        self.native = native(config, self.latents.unit, type(self.scheduler).__name__)
+        self.native = suited(native(config, self.latents.unit, type(self.scheduler).__name__), components)
         unit = self.latents.unit * 2 ** (len(config.block_out_channels) - 1)  # what a deepest token covers
         largest, has_eta = LARGEST // unit * unit, type(self.scheduler).__name__ == "DDIMScheduler"
         self.limits = Limits(unit, largest, largest, config.motion_max_seq_length, has_eta, strengths=True)

@@ -14,6 +14,7 @@ from ...encoders.latents import Where
 from ...errors import ThroughlineError
 from ..base import Native
 from ..checkpoints import check_complete, check_folder, network_of, read_index, variant
+from ..distilled import suited
 from ..registry import class_of
 from .backbone import HISTORIES, AnimateDiffBackbone, native
 from .samplers import GIVEN, PREDICTIONS
@@ -32,7 +33,8 @@ class AnimateDiffFamily:
         if network["_class_name"] == UNet2DConditionModel.__name__:
             network["motion_max_seq_length"] = _config(folder, "motion_adapter")["motion_max_seq_length"]
         unit = 2 ** (len(vae["block_out_channels"]) - 1)
-        return native(network, unit, str(class_of(read_index(folder / "model_index.json"), "scheduler")))
+        index = read_index(folder / "model_index.json")
+        return suited(native(network, unit, str(class_of(index, "scheduler"))), index)
 
     def histories(self, folder: Path) -> tuple[str, ...]:
         return HISTORIES

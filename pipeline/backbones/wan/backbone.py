@@ -19,10 +19,12 @@ from ...encoders.text import TextEncoder
 from ...guidance import Anchor
 from ...sampling import FlowMatching, FlowSampler, Sampler, Timestep
 from ..base import Conditions, Limits, Native, Network
+from ..distilled import KEY, suited
 from .latents import WanLatents
 from .prompts import MAX_TOKENS
 from .text import WanTextEncoder
 from .transformer import StoryWanTransformer3DModel
+from .vace import NOISE_SEED, Controls
 
 HISTORIES = ("reference", "off")
 LARGEST, LONGEST = 1280, 161  # pixels a side, frames
@@ -45,7 +47,7 @@ class WanBackbone:
         self.text: TextEncoder = WanTextEncoder(components["text_encoder"], components["tokenizer"], where)
         self.latents = WanLatents(components["vae"], where)
         self.noising = FlowMatching(self.scheduler.config.num_train_timesteps)
-        self.native = native(components)
+        self.native, self.is_distilled = native(components), bool(components.get(KEY))
         ratio = components.get("boundary_ratio")
         self.boundary = 0.0 if ratio is None else ratio * self.noising.total  # the expert's timesteps are below it
         self.expands = bool(components.get("expand_timesteps"))  # whether every token is told its own timestep
@@ -53,9 +55,12 @@ class WanBackbone:
         largest = LARGEST // unit * unit
         self.extra = self.transformer.config.in_channels - self.latents.channels  # channels for what it is shown
         piece = LONGEST if self.expands else 0  # a token that has a timestep of its own may be known already
+        is_vace = "vace_in_channels" in self.transformer.config
+        self.controls = Controls(self.latents) if is_vace else None
         self.limits = Limits(
-            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, piece=piece, strengths=True
-        )
+            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, piece=piece, strengths=True,
+            keyframes=is_vace,
+        )  # fmt: skip
 
     @property
     def patch(self) -> int:
@@ -94,8 +99,9 @@ class WanBackbone:
         return torch.cat([there, latents], dim=1).transpose(1, 2)
 
     def sampler(self, steps: int, eta: float) -> Sampler:
-        """The checkpoint's own: UniPC or Euler."""
-        return FlowSampler(self.scheduler, steps)
+        """The checkpoint's own: UniPC or Euler; of a distilled one Euler over levels that LoRAs are trained at."""
+        spacing = {"sigmas": torch.linspace(1, 1 / steps, steps).tolist()} if self.is_distilled else {}
+        return FlowSampler(self.scheduler, steps, **spacing)
 
     def network(
         self,
@@ -105,6 +111,12 @@ class WanBackbone:
         witness: Witness | None = None,
         caches: Sequence[BlockCache] | None = None,
     ) -> Network:
+        groups = _alike(rows)
+        if len(groups) > 1:
+            own = [[rows[i] for i in group] for group in groups]
+            kept = [caches and [caches[i] for i in group] for group in groups]
+            networks = [self.network(r, references=references, caches=c) for r, c in zip(own, kept, strict=True)]
+            return _Apart(groups, networks)
         place, dtype = self.where(), self.transformer.dtype
         text = torch.stack([F.pad(row.text, (0, 0, 0, MAX_TOKENS - len(row.text))) for row in rows]).to(place, dtype)
         mask = None
@@ -115,7 +127,28 @@ class WanBackbone:
         context = AttentionContext(None, mask, None, references, witness, strengths)
         modulation = batched([row.modulation for row in rows], MAX_TOKENS)
         pictures = [row.pictures for row in rows]
-        return _Told(self, text, context, caches, pictures, modulation and modulation.to(place))
+        some = rows[0].keyframes is not None
+        keyframes = torch.stack([row.keyframes for row in rows if row.keyframes is not None]) if some else None
+        return _Told(self, text, context, caches, pictures, modulation and modulation.to(place), keyframes)
+
+
+def _alike(rows: Sequence[Conditions]) -> list[list[int]]:
+    """Rows by how many keyframes they are shown: those with as many can go through the model at once."""
+    counts = [0 if row.keyframes is None else len(row.keyframes) for row in rows]
+    return [[i for i, own in enumerate(counts) if own == count] for count in sorted(set(counts))]
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """A `base.Network` of several, each for some of the rows."""
+
+    groups: Sequence[Sequence[int]]
+    networks: Sequence[Network]
+
+    def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
+        order = [i for group in self.groups for i in group]
+        found = [network(z[list(group)], timestep) for group, network in zip(self.groups, self.networks, strict=True)]
+        return torch.cat(found)[torch.tensor(order).argsort()]
 
 
 def _logarithms(rows: Sequence[Tensor | None], place: torch.device) -> Tensor | None:
@@ -139,11 +172,19 @@ class _Told:
     caches: Sequence[BlockCache] | None
     pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
     modulation: Modulation | None = None
+    keyframes: Tensor | None = None  # (B, r, C + 1, h, w)
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, times = self.backbone, torch.as_tensor(timestep, dtype=torch.float32)
         model = own.transformer if own.expert is None or times.max() >= own.boundary else own.expert
         x = z.transpose(1, 2).to(own.where(), model.dtype)
+        shown, told = 0, {}
+        if own.controls is not None:
+            control, pictures = own.controls(x, self.keyframes)
+            told = {"control_hidden_states": control.to(x)}
+            if pictures is not None:
+                shown = pictures.shape[2]
+                x = torch.cat([self._noised(pictures, float(times.max())).to(x), x], dim=2)
         times = times.to(x.device).expand(x.shape[0], x.shape[2])
         if own.expands:
             times = times.repeat_interleave((x.shape[3] // own.patch) * (x.shape[4] // own.patch), dim=1)
@@ -154,8 +195,13 @@ class _Told:
         context = self.context
         if self.modulation is not None:
             context = replace(context, modulation=self.modulation.at(float(times.max()) / own.noising.total))
-        found = model(x, times, self.text, context=context, caches=self.caches)
-        return found.sample.transpose(1, 2).float()
+        found = model(x, times, self.text, context=context, caches=self.caches, **told)
+        return found.sample[:, :, shown:].transpose(1, 2).float()
+
+    def _noised(self, pictures: Tensor, t: Timestep) -> Tensor:
+        """Pictures as they would be in the clip at timestep t: they stand before it, and are not of it."""
+        noise = torch.randn(pictures.shape[1:], generator=torch.Generator().manual_seed(NOISE_SEED))
+        return self.backbone.noising.level(t).noised(pictures, noise.to(pictures))
 
     def _shown(self, x: Tensor) -> Tensor:
         """Beside x (B, C, f, h, w), (B, C', f, h, w): zeros for rows that start from no picture, as keyframes do."""
@@ -168,7 +214,9 @@ def native(settings: Mapping[str, Any]) -> Native:
     """By what tells the models apart in a model_index.json: expand_timesteps (2.2 5B) and boundary_ratio (2.2 A14B,
     with two experts); neither for 2.1. Sizes, steps and w1 as in diffusers' examples."""
     if settings.get("expand_timesteps"):
-        return Native(704, 1280, 121, 24, steps=50, text=5.0, history=1.5, period=4)
-    if settings.get("boundary_ratio") is not None:
-        return Native(720, 1280, 81, 16, steps=40, text=4.0, history=1.5, period=4)
-    return Native(480, 832, 81, 16, steps=50, text=5.0, history=1.5, period=4)
+        found = Native(704, 1280, 121, 24, steps=50, text=5.0, history=1.5, period=4)
+    elif settings.get("boundary_ratio") is not None:
+        found = Native(720, 1280, 81, 16, steps=40, text=4.0, history=1.5, period=4)
+    else:
+        found = Native(480, 832, 81, 16, steps=50, text=5.0, history=1.5, period=4)
+    return suited(found, settings)

@@ -16,8 +16,14 @@ from ..checkpoints import check_folder, read_index, variant
 from ..registry import class_of
 from .backbone import HISTORIES, WanBackbone, native
 from .transformer import StoryWanTransformer3DModel
+from .vace import StoryWanVACETransformer3DModel
 
 EXPERTS = ("transformer", "transformer_2")
+KINDS: dict[str, Any] = {  # of transformers: as they are published, and as they are here
+    "WanTransformer3DModel": StoryWanTransformer3DModel,
+    "WanVACETransformer3DModel": StoryWanVACETransformer3DModel,
+}
+OURS = {kind.__name__: kind for kind in KINDS.values()}
 
 
 class WanFamily:
@@ -42,9 +48,9 @@ class WanFamily:
         _check(folder, index)
         options: dict[str, Any] = {"dtype": {"vae": torch.float32, "default": precision}}
         for name in EXPERTS:
-            if class_of(index, name):
+            if found := class_of(index, name):
                 half = variant(folder / name)
-                options[name] = StoryWanTransformer3DModel.from_pretrained(
+                options[name] = (KINDS | OURS)[found].from_pretrained(
                     folder / name, use_safetensors=True, local_files_only=True, dtype=precision,
                     **({"variant": half} if half else {}),
                 )  # fmt: skip
@@ -63,8 +69,8 @@ def _check(folder: Path, index: Mapping[str, Any]) -> None:
     if found != "UMT5EncoderModel":
         raise ThroughlineError(f"model {str(folder)!r} has {found} as its text_encoder: expected UMT5EncoderModel")
     found = class_of(index, "transformer")
-    if found not in ("WanTransformer3DModel", StoryWanTransformer3DModel.__name__):
-        raise ThroughlineError(f"model {str(folder)!r} has {found} as its transformer: expected WanTransformer3DModel")
+    if found not in KINDS | OURS:
+        raise ThroughlineError(f"model {str(folder)!r} has {found} as its transformer: expected {' or '.join(KINDS)}")
     if index.get("boundary_ratio") is not None and not class_of(index, "transformer_2"):
         raise ThroughlineError(f"model {str(folder)!r} has a boundary_ratio and no transformer_2: expected both")
     transformer, vae = (

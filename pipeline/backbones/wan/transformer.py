@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,15 +28,64 @@ class Told(NamedTuple):
     text: Tensor  # (B, L, d)
     time: Tensor  # what the timesteps modulate by, (B, 6, d) or (B, N, 6, d)
     pictures: Tensor | None  # (B, I, d)
+    hints: tuple[
+        Tensor, ...
+    ] = ()  # (B, N, d) each, what is added to the video behind a block, for models that have any
 
     def rows(self, rows: Sequence[int]) -> Told:
         """Those of some rows of the batch."""
         chosen = list(rows)
         pictures = None if self.pictures is None else self.pictures[chosen]
-        return Told(self.video[chosen], self.text[chosen], self.time[chosen], pictures)
+        hints = tuple(hint[chosen] for hint in self.hints)
+        return Told(self.video[chosen], self.text[chosen], self.time[chosen], pictures, hints)
 
 
-class StoryWanTransformer3DModel(WanTransformer3DModel):
+class Steered:
+    """What both of Wan's transformers have in common."""
+
+    blocks: Any
+    config: Any
+    scale_shift_table: Tensor
+    norm_out: Any
+    proj_out: Any
+    hinted: Sequence[int] = ()  # the blocks that hints belong to
+
+    def _blocks(self, told: Told, context: AttentionContext, caches: Sequence[BlockCache] | None) -> Tensor:
+        """The video after all blocks, of which rows that hardly change pass over all but the first."""
+        last = len(self.blocks)
+        if caches is None:
+            return self._run(range(last), told, context)
+        before, made = told.video, None
+        after = self._run(range(1), told, context)
+        due = due_rows(caches, before, after)
+        if due:
+            made = self._run(range(1, last), told._replace(video=after).rows(due), context.rows(due))
+        return reassembled(caches, due, before, after, made)
+
+    def _run(self, layers: Sequence[int], told: Told, context: AttentionContext) -> Tensor:
+        for index in layers:
+            video = wan_block(self.blocks[index], told, context, index)
+            if index in self.hinted:
+                video = video + told.hints[self.hinted.index(index)]
+            told = told._replace(video=video)
+        return told.video
+
+    def _final(self, video: Tensor, embedded: Tensor) -> Tensor:
+        """embedded: of the timesteps, (B, d) or (B, N, d)."""
+        table = self.scale_shift_table if embedded.ndim == 2 else self.scale_shift_table[:, None]
+        shift, scale = (table + embedded.unsqueeze(-2)).unbind(-2)
+        if embedded.ndim == 2:
+            shift, scale = shift[:, None], scale[:, None]
+        return self.proj_out((self.norm_out(video.float()) * (1 + scale) + shift).type_as(video))
+
+    def _unpatch(self, tokens: Tensor, like: Tensor) -> Tensor:
+        """(B, N, patch values) to (B, C, f, h, w)."""
+        grid = [n // p for n, p in zip(like.shape[2:], self.config.patch_size, strict=True)]
+        x = tokens.reshape(len(tokens), *grid, *self.config.patch_size, -1).permute(0, 7, 1, 4, 2, 5, 3, 6)
+        return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)
+
+
+class StoryWanTransformer3DModel(Steered, WanTransformer3DModel):
     """WanTransformer3DModel: the very same weights, and the very same output unless it is given references, a witness
     or caches."""
 
@@ -71,41 +120,10 @@ class StoryWanTransformer3DModel(WanTransformer3DModel):
         output = self._unpatch(self._final(video, embedded), hidden_states)
         return Transformer2DModelOutput(sample=output) if return_dict else (output,)
 
-    def _blocks(self, told: Told, context: AttentionContext, caches: Sequence[BlockCache] | None) -> Tensor:
-        """The video after all blocks, of which rows that hardly change pass over all but the first."""
-        last = len(self.blocks)
-        if caches is None:
-            return self._run(range(last), told, context)
-        before, made = told.video, None
-        after = self._run(range(1), told, context)
-        due = due_rows(caches, before, after)
-        if due:
-            made = self._run(range(1, last), told._replace(video=after).rows(due), context.rows(due))
-        return reassembled(caches, due, before, after, made)
-
-    def _run(self, layers: Sequence[int], told: Told, context: AttentionContext) -> Tensor:
-        for index in layers:
-            told = told._replace(video=wan_block(self.blocks[index], told, context, index))
-        return told.video
-
-    def _final(self, video: Tensor, embedded: Tensor) -> Tensor:
-        """embedded: of the timesteps, (B, d) or (B, N, d)."""
-        table = self.scale_shift_table if embedded.ndim == 2 else self.scale_shift_table[:, None]
-        shift, scale = (table + embedded.unsqueeze(-2)).unbind(-2)
-        if embedded.ndim == 2:
-            shift, scale = shift[:, None], scale[:, None]
-        return self.proj_out((self.norm_out(video.float()) * (1 + scale) + shift).type_as(video))
-
-    def _unpatch(self, tokens: Tensor, like: Tensor) -> Tensor:
-        """(B, N, patch values) to (B, C, f, h, w)."""
-        grid = [n // p for n, p in zip(like.shape[2:], self.config.patch_size, strict=True)]
-        x = tokens.reshape(len(tokens), *grid, *self.config.patch_size, -1).permute(0, 7, 1, 4, 2, 5, 3, 6)
-        return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)
-
 
 def wan_block(block: WanTransformerBlock, told: Told, context: AttentionContext, index: int) -> Tensor:
     """WanTransformerBlock.forward with references and a witness. index: of the block."""
-    video, text, time, pictures = told
+    video, text, time, pictures, _ = told
     table = block.scale_shift_table.to(time.device)  # offloaded by layers it comes with the block's own forward alone
     table = table if time.ndim == 3 else table[None]
     modulation = (table + time.float()).unbind(-2)

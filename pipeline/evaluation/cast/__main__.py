@@ -20,7 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 from ... import loading
+from ...adapters.teaching import Recipe
+from ...picturebook.localiser import load_localiser
 from ...picturebook.reader import ClipReader, Reading
+from ...picturebook.taught import SUBJECTS
 from ...picturebook.world import Actor
 from ...story_pipeline import StoryPipeline
 from ..common.command import Parser, new_file, run, whole
@@ -29,6 +32,7 @@ from ..reporting.report import to_json, write_all
 from ..story.benchmark import HeldOut
 from ..story.measures import agreement, unsaid_slots
 from ..story.systems import LONG
+from . import taught
 from .films import Casting, film, picture_of, track_of
 
 MEASURES = ("actor_with", "actor_without", "pairs_with", "pairs_without", "slope", "two_stories")
@@ -120,14 +124,26 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=20, help="held-out long ones (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
+    p.add_argument("--taught", type=whole(1, SUBJECTS), metavar="N", help="instead: teach so many subjects, film them")
+    p.add_argument("--teaching-steps", type=whole(1, 10_000), default=Recipe.steps, help="of each (%(default)s)")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
     return p
 
 
+def story_figures(pipeline: StoryPipeline, reader: ClipReader, a: argparse.Namespace) -> dict[str, Estimate]:
+    castings = [Casting.of(HeldOut(LONG, index, a.seed)) for index in range(a.stories)]
+    return figures([filmed(pipeline, reader, casting) for casting in tqdm(castings, "cast", file=sys.stderr)])
+
+
+def taught_figures(pipeline: StoryPipeline, reader: ClipReader, a: argparse.Namespace) -> dict[str, Estimate]:
+    judges, recipe = taught.Judges(reader, load_localiser()), Recipe(steps=a.teaching_steps)
+    subjects = tqdm(range(a.taught), "teaching", file=sys.stderr)
+    return taught.figures([taught.judged(pipeline, judges, index, recipe) for index in subjects])
+
+
 def main(a: argparse.Namespace) -> None:
     pipeline, reader = loading.load(a.model), ClipReader.load()
-    castings = [Casting.of(HeldOut(LONG, index, a.seed)) for index in range(a.stories)]
-    found = figures([filmed(pipeline, reader, casting) for casting in tqdm(castings, "cast", file=sys.stderr)])
+    found = taught_figures(pipeline, reader, a) if a.taught else story_figures(pipeline, reader, a)
     if a.json:
         write_all({Path(a.json): to_json(found)})
     print(table(found), end="")

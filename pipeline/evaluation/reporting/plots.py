@@ -20,6 +20,7 @@ COLOURS = {
     "last_frame": "#e08a1e",
     "whole_prompts": "#1a936f",
     "bare_tokens": "#c8467c",
+    "keep_rest": "#6b8e23",
     "frozen_frame": "#c9c5d1",
     "ceiling": "#5a5666",
     "chance": "#dedbe4",

@@ -106,7 +106,8 @@ def _both(scores: Iterable[StoryScore], other: str) -> list[tuple[FilmScore, Fil
 
 
 def _pairs(scores: Iterable[StoryScore], other: str, measure: str) -> list[tuple[Tally, Tally]]:
-    return [(a.tallies[measure], b.tallies[measure]) for a, b in _both(scores, other)]
+    both = _both(scores, other)  # scores of an older run may lack a measure
+    return [(a.tallies.get(measure, Tally()), b.tallies.get(measure, Tally())) for a, b in both]
 
 
 def _far(scores: Iterable[StoryScore], other: str) -> list[tuple[Tally, Tally]]:

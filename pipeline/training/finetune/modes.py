@@ -42,10 +42,8 @@ def open_for_training(transformer: StoryTransformer3DModel, mode: str, rank: int
 
 
 def _add_lora(transformer: StoryTransformer3DModel, rank: int) -> None:
-    try:
-        from peft import LoraConfig
-    except ImportError:
-        raise ThroughlineError("peft is not installed: expected pip install -r requirements-train.txt") from None
+    from peft import LoraConfig
+
     transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=PROJECTIONS))
 
 

@@ -18,8 +18,8 @@ from typing import Protocol
 from ..decisions import Decision, Dropped, KeptWord, WordPlace
 from ..former import Former
 from ..occurrences import named_in
-from ..story import Scene, Story
-from .entries import CastChoice, CastEntry, CastPicture
+from ..story import Conditioning, Scene, Story
+from .entries import CastChoice, CastEntry, CastPicture, CastTaught
 
 USUAL = ("usual", "as usual")  # states that end another one
 
@@ -152,6 +152,31 @@ def _caption(entry: CastEntry, picture: CastPicture, prompt: str) -> str:
         return f"{name}, {picture.caption}"
     start, end = places[0]
     return picture.caption[:start] + name + picture.caption[end:]
+
+
+def taught_in(story: Story, scene: Scene, model: str) -> Iterator[tuple[CastEntry, CastTaught]]:
+    """The entries that a scene's prompt names and that its model, by the digest of its weights, was taught."""
+    for entry in story.cast:
+        taught = entry.taught
+        if taught and taught.model == model and taught.strength and name_places(entry, scene.prompt):
+            yield entry, taught
+
+
+def changed_adapters(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
+    """In words, how what was taught differs between two takes."""
+    before, now = ({adapter.entry: adapter for adapter in made.adapters} for made in (old, new))
+    for entry, adapter in now.items():
+        was = before.get(entry)
+        if was is None or was.file != adapter.file:
+            yield f"{_entry_name(story, entry)} was taught{' again' if was else ''}"
+        elif was.strength != adapter.strength:
+            yield f"how strongly {_entry_name(story, entry)} was taught {was.strength:g} → {adapter.strength:g}"
+    for entry in before.keys() - now.keys():
+        yield f"what was taught of {_entry_name(story, entry)} does not count any more"
+
+
+def _entry_name(story: Story, entry: str) -> str:
+    return f"*{story.entry(entry).name}*" if story.has_entry(entry) else "an entry that was deleted"
 
 
 # --- what outranks what ----------------------------------------------------------------------------------------------

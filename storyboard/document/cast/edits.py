@@ -17,7 +17,7 @@ from ..occurrences import capital, named_in
 from ..script import DialogueLine, Script
 from ..story import Scene, Story, WordRef
 from ..values import new_id, parse
-from .entries import CastChoice, CastEntry, CastPicture
+from .entries import CastChoice, CastEntry, CastPicture, CastTaught
 
 ENTRY_FIELDS = frozenset(["others", "kind", "words", "notes", "colour", "states"])
 PICTURE_FIELDS = frozenset(["caption", "state", "view", "source"])
@@ -130,6 +130,30 @@ def picture_of(story: Story, entry_id: str, picture_id: str) -> CastPicture:
 def _pictures(story: Story, entry_id: str, change: Callable[[tuple[CastPicture, ...]], Sequence[CastPicture]]) -> Story:
     entry = story.entry(entry_id)
     return _replaced(story, entry.model_copy(update={"pictures": tuple(change(entry.pictures))}))
+
+
+# --- what was taught -------------------------------------------------------------------------------------------------
+
+
+def teach_entry(story: Story, entry_id: str, file: str, model: str) -> Story:
+    """With what a model was taught of an entry, as strong as what it was taught before."""
+    before = story.entry(entry_id).taught
+    taught = {"file": file, "model": model, "strength": before.strength if before else 1.0}
+    return _replaced(story, story.entry(entry_id).model_copy(update={"taught": parse(CastTaught, taught)}))
+
+
+def weigh_entry(story: Story, entry_id: str, strength: float) -> Story:
+    """How strongly what was taught of an entry counts. Raises ThroughlineError if nothing was."""
+    entry = story.entry(entry_id)
+    if entry.taught is None:
+        raise ThroughlineError(f"cast entry {entry.name!r} was not taught: expected one that was")
+    taught = parse(CastTaught, {**dict(entry.taught), "strength": strength})
+    return _replaced(story, entry.model_copy(update={"taught": taught}))
+
+
+def untaught_entry(story: Story, entry_id: str) -> Story:
+    """Without what was taught of an entry."""
+    return _replaced(story, story.entry(entry_id).model_copy(update={"taught": None}))
 
 
 # --- choices ---------------------------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from ..values import Digest, Id, Text, Value
+from ..values import Digest, Id, Number, Text, Value, left_out
 
 MOST_ENTRIES, MOST_PICTURES, MOST_STATES, MOST_NAMES = 200, 20, 20, 20
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
@@ -44,6 +44,16 @@ class CastState(Value):
     words: Text = ""  # what is different: "in a yellow raincoat"
 
 
+class CastTaught(Value):
+    """What a model was taught of an entry: an adapter, in a file."""
+
+    told_as = "taught entry"
+
+    file: Digest  # safetensors
+    model: str = Field(max_length=200)  # digest of the weights that it is for: with others it is not worn
+    strength: Number = Field(default=1.0, ge=0, le=2)  # 0: as if it were not there
+
+
 class CastEntry(Value):
     """Somebody or something, by name."""
 
@@ -58,6 +68,12 @@ class CastEntry(Value):
     colour: str = Field(default="", pattern=r"^(#[0-9a-f]{6})?$")  # by which pages know it
     pictures: Annotated[tuple[CastPicture, ...], Field(max_length=MOST_PICTURES)] = ()
     states: Annotated[tuple[CastState, ...], Field(max_length=MOST_STATES)] = ()
+    taught: CastTaught | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As entries were written before any could be taught, unless this one is."""
+        return left_out(plain(self), "taught", self.taught is None)
 
     @property
     def names(self) -> tuple[str, ...]:

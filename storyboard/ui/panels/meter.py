@@ -12,7 +12,7 @@ import pandas as pd  # type: ignore[import-untyped]  # what Gradio plots
 
 from ..components.words import Words
 from ..desk import QUIET, Desk, Place, View, news
-from .panel import Page, Panel, Updates, chips
+from .panel import Page, Panel, Updates
 
 NOTHING = (
     "Nothing to measure yet. Render some scenes: then this tells whether people, things and places look as they did."
@@ -26,6 +26,7 @@ LEGEND = (
 )
 LINES = {"contrast": "Contrast", "saturation": "Saturation", "sharpness": "Sharpness"}
 OF_SCENE = ["What", "There", "As first seen", "As last seen"]
+AGAIN = "Look at these again"
 WIDE, NARROW = "104px", "46px"  # columns
 PATIENCE = 0.05  # seconds that painting waits for measurements
 POOR, LITTLE_PROMPT, STILL = 0.35, 0.5, 0.34  # below this it is marked
@@ -45,10 +46,7 @@ class Meter(Panel):
             self.mentions = _table(OF_SCENE, "What it shows", "mentions")
         with gr.Column(elem_classes=["group", "of-story"]) as self.whole:
             gr.Markdown("### The whole story")
-            self.warnings = gr.Dataset(
-                components=[gr.Textbox(visible=False)], samples=[], type="index", label="Look at these again",
-                layout="gallery", samples_per_page=100, elem_classes=["chips", "warnings"],
-            )  # fmt: skip
+            self.warnings = _table([AGAIN], AGAIN, "warnings")
             self.fine = Words("Nothing stands out.", elem_classes="quietly")
             self.grid = _table(["What"], "Scene by scene", "story-meter")
             gr.Markdown(LEGEND, elem_classes="quietly")
@@ -97,7 +95,8 @@ class Meter(Panel):
         scenes, told = report["scenes"], _warned(report)
         rows, weak = _story_rows(report)
         return {
-            self.warnings: chips([words for _, words in told]) | {"visible": bool(told)},
+            self.warnings: {"value": {"headers": [AGAIN], "data": [[words] for _, words in told]},
+                            "visible": bool(told)},
             self.fine: {"visible": not told and not report["pending"]},
             self.grid: {"value": _styled(["What", *(str(scene["number"]) for scene in scenes)], rows, weak),
                         "column_widths": [WIDE, *(NARROW for _ in scenes)]},
@@ -121,13 +120,13 @@ class Meter(Panel):
             seen = mentions[row][("first", "last")[column - 2]] if row < len(mentions) and column >= 2 else None
             return go(seen["scene"] if seen else None)
 
-        def to_warned(place: Place, index: int) -> Any:
-            told = _warned(self._report(place))
+        def to_warned(place: Place, event: gr.SelectData) -> Any:
+            told, index = _warned(self._report(place)), event.index[0]
             return go(told[index][0] if index < len(told) else None)
 
         self.grid.select(to_column, page.board, page.board, **QUIET)
         self.mentions.select(to_past, page.board, page.board, **QUIET)
-        self.warnings.click(to_warned, [page.board, self.warnings], page.board, **QUIET)
+        self.warnings.select(to_warned, page.board, page.board, **QUIET)
 
 
 NO_REPORT: dict[str, Any] = {"scenes": [], "threads": [], "warnings": [], "notes": [], "pending": 0, "failed": ""}
@@ -195,7 +194,7 @@ def _drift(scenes: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _warned(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Of every warning: the id of its scene, and what it says. One each, for a chip ends after 60 letters."""
+    """Of every warning: the id of its scene, and what it says."""
     return [
         (warning["scene"], f"Scene {warning['number']}: {warning['text'].replace('*', '')}.")
         for warning in report["warnings"]

@@ -15,7 +15,7 @@ from ..components.upload import Upload
 from ..components.words import Words
 from ..desk import QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
 from ..wording import counted, duration, sentence
-from .panel import Page, Panel, Updates
+from .panel import Edit, Page, Panel, Updates
 
 LARGEST_SEED = 2**53 - 1
 VARIANTS = 4  # takes with different seeds, to choose from
@@ -40,9 +40,7 @@ class Scene(Panel):
         self.keep = gr.Checkbox(label="Keep the rest", info=KEEPS, visible=False, elem_classes="keep")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Guidance")
-            self.text = gr.Slider(
-                0, 10, step=0.1, label="Text guidance", info="How closely it follows its own prompt (w1)", buttons=[]
-            )
+            self.text = gr.Slider(0, 10, step=0.1, label="Text guidance", info=FOLLOWS, buttons=[])
             self.history = gr.Slider(0, 10, step=0.1, label="History guidance", info=REMEMBERS, buttons=[])
             with gr.Row():
                 self.start = gr.Slider(
@@ -55,6 +53,7 @@ class Scene(Panel):
             self.schedule = gr.Radio(schedules, label="Schedule")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Making")
+            self.size = gr.Dropdown([], label="Size of all scenes", info=RESIZED, visible=False)
             self.steps = gr.Slider(4, 60, step=1, label="Steps", buttons=[])
             self.length = gr.Slider(SHORTEST, (most["frames"] - 1) // 4, step=1, label="Length", info=" ", buttons=[])
             with gr.Row(elem_classes="seed"):
@@ -100,11 +99,12 @@ class Scene(Panel):
         view.window.field_of = view.place
         written: Updates = {self.negative: {"value": words}, self.room: self._room(words, draft)}
         return ({} if typing else written) | {
-            self.text: _wide(guidance["text"], 0, 10),
+            self.text: _wide(guidance["text"], 0, 10) | {"info": PLAIN if guidance["text"] == 1 else FOLLOWS},
             self.history: _wide(guidance["history"], 0, 10) | {"info": REMEMBERS if guidance["history"] else FORGETS},
             self.start: {"value": round(guidance["start"] * 100)},
             self.end: {"value": round(guidance["end"] * 100)},
             self.schedule: {"value": guidance["schedule"]},
+            self.size: self._size(view.story),
             self.steps: _wide(scene["steps"], 4, 60),
             self.length: _wide(k, SHORTEST, self.length.maximum)
             | {"info": f"{(4 * k + 1) / rate:.1f} s · {4 * k + 1} frames"},
@@ -112,6 +112,12 @@ class Scene(Panel):
             self.renewed: {"value": scene["new_seed"]},
             self.lock: {"value": scene["locked"]},
         }
+
+    def _size(self, story: Mapping[str, Any]) -> dict[str, Any]:
+        """What the model offers, and what the story has; nothing to choose while it is not loaded."""
+        now, offered = (story["width"], story["height"]), self.desk.studio.renderer.sizes
+        choices = [(_size_words(*size), f"{size[0]}x{size[1]}") for size in dict.fromkeys([*offered, now])]
+        return {"choices": choices, "value": f"{now[0]}x{now[1]}", "visible": len(offered) > 1}
 
     def _room(self, words: str, draft: Mapping[str, Any] | None) -> dict[str, Any]:
         """What is said under the negative prompt: why it was refused, or how much room is left."""
@@ -151,6 +157,7 @@ class Scene(Panel):
             self.changes(page, slider, (slider.input, slider.release), changed, *self._follows(slider))
         for handle, name in ((self.start, "start"), (self.end, "end")):
             self.changes(page, handle, (handle.input, handle.release), _share(name))
+        self.edits(page, self.size, [self.size.input], _resized)
         self.changes(page, self.schedule, [self.schedule.input], lambda value: {"guidance": {"schedule": value}})
         self.changes(page, self.renewed, [self.renewed.input], lambda value: {"new_seed": value})
         self.changes(page, self.lock, [self.lock.input], lambda value: {"locked": value})
@@ -220,10 +227,13 @@ class Scene(Panel):
         return gr.update(news=news(self.desk.ask("cancel", place, scenes=[place.scene])))
 
 
+RESIZED = "Takes of another size become stale; they stay."
 KEEPS = "What its changed words don't say stays as it was in the take before."
 FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
 FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
 KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
+FOLLOWS = "How closely it follows its own prompt (w1)"
+PLAIN = "At 1 the negative prompt has no part: only what it remembers guides (w1)"
 REMEMBERS = "How closely it follows what it remembers (w2)"
 FORGETS = "At 0 it remembers nothing, whatever the words say (w2)"
 NOBODY = "0" * 32  # an owner for what is nobody's
@@ -248,6 +258,16 @@ def _draft_of(view: View) -> Mapping[str, Any] | None:
     draft = view.drafts.get(view.place.written())
     known = isinstance(draft, dict) and isinstance(draft.get("text"), str) and isinstance(draft.get("reason"), str)
     return draft if draft and known and view.scene and draft["text"] != view.scene["negative_prompt"] else None
+
+
+def _resized(place: Place, window: Window, size: str) -> Edit:
+    width, height = (int(side) for side in size.split("x"))
+    return {"do": "edit_story", "changes": {"width": width, "height": height}}
+
+
+def _size_words(width: int, height: int) -> str:
+    shape = "Square" if width == height else "Wide" if width > height else "Tall"
+    return f"{shape}, {width} × {height}"
 
 
 def _seeded(value: Any) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ import {makeRoom} from './words.js';
 const BADGES = {                                        // state -> icon, words
   blank: ['pencil', 'No words yet'], new: ['render', 'Not rendered'], fresh: ['check', 'Fresh'],
   stale: ['stale', 'Stale'], waiting: ['hourglass', 'Waiting'], queued: ['clock', 'Queued'],
-  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unread: ['fail', 'Can’t be rendered'], unknown: ['clock', '…'],
+  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unread: ['fail', 'Can’t be rendered'],
+    unknown: ['clock', '…'],
 };
 const OVERTAKEN = 'This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.';
 let focuses = 0;                                        // every stay in a field is one step of undo
@@ -34,8 +35,8 @@ export class Card {
     this.node = el('li', {class: 'slot', 'data-id': id}, this.insert, this.article);
   }
 
-  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft, still, example}; the same
-  // objects are not painted again.
+  // view: {scene, standing, job, index, total, selected, feeds, numbers, unknown, foreign, draft, still, example}; the
+  // same objects are not painted again.
   paint(view) {
     const before = this.view;
     if (Object.keys(view).every(name => view[name] === before[name])) return;
@@ -59,7 +60,9 @@ export class Card {
   // Tab goes through the controls of the chosen card alone; arrow keys choose another one.
   rove(selected) {
     const index = selected ? 0 : -1;
-    for (const node of this.article.querySelectorAll('button, textarea')) if (node.tabIndex !== index) node.tabIndex = index;
+    for (const node of this.article.querySelectorAll('button, textarea')) {
+      if (node.tabIndex !== index) node.tabIndex = index;
+    }
   }
 
   label(state, {scene, index, total}) {
@@ -87,7 +90,8 @@ export function stateOf({scene, standing, job}) {
 }
 
 // In words: why a scene can't be rendered, or its words can't be remembered; '' if they can.
-export const unread = standing => ['blank', 'fresh'].includes(standing?.state) ? sentence(standing.reasons.join('; ')) : '';
+export const unread = standing =>
+  ['blank', 'fresh'].includes(standing?.state) ? sentence(standing.reasons.join('; ')) : '';
 
 function paintBadge(badge, state, {job, standing, numbers}) {
   const [shape, words] = BADGES[state] || BADGES.unknown;

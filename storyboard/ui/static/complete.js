@@ -11,7 +11,8 @@ export function begun(before, names) {
     const article = /^(\p{Ll}{1,3}) /u.exec(name)?.[0].length || 0; // "the" alone begins no name
     for (let length = Math.min(name.length - 1, before.length); length > article; length--) {
       const typed = before.slice(-length);
-      if (typed.toLowerCase() !== name.slice(0, length).toLowerCase() || LETTER.test(before.at(-length - 1) || '')) continue;
+      if (typed.toLowerCase() !== name.slice(0, length).toLowerCase() || LETTER.test(before.at(-length - 1) || ''))
+        continue;
       if (length > 1 || typed > '\u2e80') found.push({name, length}); // one letter is much in scripts of many
       break;
     }
@@ -38,11 +39,11 @@ export function offerNames(area, names) {
   }
   function take(index) {
     const {name, length} = found[index],
-      end = area.selectionEnd;
-    close();
+      end = area.selectionEnd,
+      same = area.value.slice(end - length, end) === name.slice(0, length); // then undo leaves nothing selected
     area.focus();
-    area.setSelectionRange(end - length, end);
-    document.execCommand('insertText', false, name); // the only way that the field's own undo knows of
+    if (!same) area.setSelectionRange(end - length, end);
+    document.execCommand('insertText', false, same ? name.slice(length) : name); // the only way that undo knows of
     close();
   }
   function look() {
@@ -79,7 +80,9 @@ export function offerNames(area, names) {
   area.addEventListener('compositionend', () => {
     composing = false;
   });
-  area.addEventListener('input', event => (event.isTrusted && event.inputType?.startsWith('insert') ? look() : close()));
+  area.addEventListener('input', event =>
+    event.isTrusted && event.inputType?.startsWith('insert') ? look() : close(),
+  );
   area.addEventListener('blur', close);
   area.addEventListener('keydown', event => {
     if (!found.length || event.isComposing || event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -129,7 +129,8 @@ const TYPED = 'input:not([type=range]):not([type=checkbox]), textarea, select, [
 export const isTyping = target => Boolean(target.closest?.(TYPED));
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches || isStill();
 
-// The switch in the header that pauses what moves by itself. localStorage may be forbidden: then it lasts as long as the page.
+// The switch in the header that pauses what moves by itself. localStorage may be forbidden: then it lasts as long as
+// the page.
 const STILL = 'throughline-still';
 let still = null;
 export function isStill() {

@@ -21,10 +21,12 @@ const OPS = {
     scenes.splice(op.index, 0, scene);
     return {...story, scenes};
   },
-  edit_scene: (story, op) => withScene(story, op.scene, scene => ({...merged(scene, op.changes), keep: kept(scene, op.changes.prompt)})),
+  edit_scene: (story, op) => withScene(story, op.scene, scene =>
+    ({...merged(scene, op.changes), keep: kept(scene, op.changes.prompt)})),
   keep_rest: (story, op) => withScene(story, op.scene, scene => {
     const keep = scene.keep ?? former(scene);
-    return keep && keep.prompt !== scene.prompt && scene.prompt.trim() ? {...scene, keep: {...keep, on: op.on ?? true}} : scene;
+    return keep && keep.prompt !== scene.prompt && scene.prompt.trim()
+      ? {...scene, keep: {...keep, on: op.on ?? true}} : scene;
   }),
   edit_film: (story, op) => ({...story, film: deeply(story.film, op.changes)}),
   edit_shot: (story, op) => withScene(story, op.scene, scene => ({...scene, shot: deeply(scene.shot, op.changes)})),
@@ -32,7 +34,8 @@ const OPS = {
   mute_word: (story, op) => override(story, op, 'mutes'),
   release_word: (story, op) => override(story, op, ''),
   mute_scene: (story, op) => withScene(story, op.scene, scene => {
-    const muted_scenes = op.on ?? true ? including(scene.muted_scenes, op.muted) : scene.muted_scenes.filter(id => id !== op.muted);
+    const muted_scenes = op.on ?? true ? including(scene.muted_scenes, op.muted)
+      : scene.muted_scenes.filter(id => id !== op.muted);
     return {...scene, muted_scenes};
   }),
   choose_take: (story, op) => withScene(story, op.scene, scene => {
@@ -53,7 +56,8 @@ export const known = Object.keys(OPS);
 export const indexOf = (story, id) => story.scenes.findIndex(scene => scene.id === id);
 export const sceneOf = (story, id) => story?.scenes.find(scene => scene.id === id);
 
-// What a scene with other words was before: keeping.py. `on` is as if nothing that the take remembers had changed since.
+// What a scene with other words was before: keeping.py. `on` is as if nothing that the take remembers had changed
+// since.
 function kept(scene, prompt) {
   if (prompt === undefined || prompt === scene.prompt) return scene.keep;
   const same = scene.takes.findLast(take => take.prompt === prompt);
@@ -79,7 +83,8 @@ export function merged(value, changes) {
 // The same at any depth: cards, their seams, music and voices may be given in part.
 function deeply(value, changes = {}) {
   const isPart = part => part !== null && typeof part === 'object';
-  const parts = Object.entries(changes).map(([name, part]) => [name, isPart(part) && isPart(value[name]) ? deeply(value[name], part) : part]);
+  const parts = Object.entries(changes).map(([name, part]) =>
+    [name, isPart(part) && isPart(value[name]) ? deeply(value[name], part) : part]);
   return {...value, ...Object.fromEntries(parts)};
 }
 

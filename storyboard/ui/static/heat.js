@@ -1,4 +1,5 @@
-// Where a word was looked at: its attention map over the picture, or over the moving clip, of the scene that it is from.
+// Where a word was looked at: its attention map over the picture, or over the moving clip, of the scene that it is
+// from.
 import {el, setHidden, setSource, setText} from './dom.js';
 import {makeButton, quoted} from './parts.js';
 
@@ -98,7 +99,8 @@ export function makeLook() {
     playing &&= Boolean(map.preview);
     setHidden(play, !map.preview);
     picture.alt = number ? `Scene ${number}` : 'This scene, before';
-    canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in ${number ? `scene ${number}` : 'this scene, before'}`);
+    const where = number ? `scene ${number}` : 'this scene, before';
+    canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in ${where}`);
     paintHeat(canvas, map);
     paint();
   }

@@ -27,7 +27,9 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   nameParts(root);
   tell(store, {props, trigger, watch, look});
   addPause(root, store);
-  window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()}; // for `js=`
+  root.addEventListener('click', skip);
+  window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()};
+    // for `js=`
   page.resolve(store);
   await start(store);
 }
@@ -56,6 +58,15 @@ function tell(store, {props, trigger, watch, look}) {
     document.title = `${story.title || 'Untitled'} · Throughline`;
   });
   watch('news', () => store.hear(props.news || {}));
+}
+
+// The page has a base address, from which a link within it would load the page anew.
+function skip(event) {
+  const target = event.target.matches('.skip') && document.querySelector(event.target.hash);
+  if (!target) return;
+  event.preventDefault();
+  target.tabIndex = -1;
+  target.focus();
 }
 
 // One switch for all that moves by itself.
@@ -110,6 +121,7 @@ function nameParts(root) {
       const words = group.querySelector('[data-testid=block-info]')?.textContent.trim();
       if (words) setAttr(group, 'aria-label', words);
     }
+    for (const empty of root.querySelectorAll('.empty[aria-label]:not([role])')) setAttr(empty, 'role', 'img');
   };
   const soon = () => {
     if (!due) requestAnimationFrame(name);

@@ -56,7 +56,8 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
   }
   function follow() {                                    // the first clip is the clock
     const gap = right.video.currentTime - left.video.currentTime;
-    if (Math.abs(gap) > DRIFT && !right.video.seeking && right.video.readyState) right.video.currentTime = left.video.currentTime;
+    const can = !right.video.seeking && right.video.readyState;
+    if (Math.abs(gap) > DRIFT && can) right.video.currentTime = left.video.currentTime;
     node.dataset.drift = Math.abs(gap).toFixed(3);
   }
   function tick() {
@@ -110,7 +111,9 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
     node.addEventListener(event, () => setLabel(large, isLarge() ? 'Leave the full screen' : 'Full screen'));
   }
   scrub.addEventListener('input', () => { pause(); seek(Number(scrub.value)); });
-  for (const side of [left, right]) for (const event of ['seeked', 'loadeddata']) side.video.addEventListener(event, () => { tell(); differ?.draw(); });
+  for (const {video} of [left, right]) {
+    for (const event of ['seeked', 'loadeddata']) video.addEventListener(event, () => { tell(); differ?.draw(); });
+  }
   node.addEventListener('keydown', event => {
     if (event.target === scrub || event.target.matches('input')) return;
     const by = {ArrowLeft: -1, ArrowRight: 1}[event.key];
@@ -142,7 +145,8 @@ const COLOURS = Array.from({length: 256}, (_, value) => {
   return RAMP[low].map((a, channel) => Math.round(a + t * (RAMP[low + 1][channel] - a)));
 });
 
-/** What differs between two pictures, pixel by pixel: the mean over the channels, times `gain`. Fills `out`; gives the mean from 0 to 1. */
+/** What differs between two pictures, pixel by pixel: the mean over the channels, times `gain`. Fills `out`; gives the
+    mean from 0 to 1. */
 export function subtract(a, b, gain, out) {
   let total = 0;
   for (let i = 0; i < a.length; i += 4) {
@@ -158,12 +162,15 @@ export function subtract(a, b, gain, out) {
 }
 
 function makeDifference(a, b) {
-  const canvas = el('canvas', {class: 'difference', role: 'img', 'aria-label': 'What differs between the two clips, bright where they differ most'});
+  const canvas = el('canvas', {class: 'difference', role: 'img',
+    'aria-label': 'What differs between the two clips, bright where they differ most'});
   const caption = el('figcaption', {text: 'Difference'});
   const node = el('figure', {class: 'half'}, el('div', {class: 'frame'}, canvas), caption);
   const context = canvas.getContext('2d');
-  const [first, second] = [0, 1].map(() => document.createElement('canvas').getContext('2d', {willReadFrequently: true}));
-  const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`, live: () => draw(true)});
+  const [first, second] = [0, 1].map(() => document.createElement('canvas')
+    .getContext('2d', {willReadFrequently: true}));
+  const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`,
+    live: () => draw(true)});
   let drawn = '';
   gain.set(GAIN);
 

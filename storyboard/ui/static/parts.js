@@ -9,7 +9,8 @@ export function makeButton(text, act, {picture = '', kind = '', ...attributes} =
 
 /** A button with a picture alone; `label` is its name. */
 export function makeIconButton(picture, label, act, attributes = {}) {
-  return el('button', {type: 'button', class: 'icon-button', 'aria-label': label, title: label, on: {click: act}, ...attributes}, icon(picture));
+  return el('button', {type: 'button', class: 'icon-button', 'aria-label': label, title: label, on: {click: act},
+    ...attributes}, icon(picture));
 }
 
 export function setLabel(button, label) {
@@ -45,7 +46,8 @@ export function makeChoice(label, options, send) {
     radio.addEventListener('change', () => send(value));
     return el('label', {}, radio, el('span', {text}));
   });
-  const node = el('fieldset', {class: 'field choice'}, el('legend', {text: label}), el('div', {class: 'segments'}, ...radios));
+  const node = el('fieldset', {class: 'field choice'}, el('legend', {text: label}),
+    el('div', {class: 'segments'}, ...radios));
   const set = value => radios.forEach(({firstChild}) => { firstChild.checked = firstChild.value === value; });
   return {node, set};
 }
@@ -61,7 +63,8 @@ export function makeSwitch(label, send) {
 
 export const quoted = text => `“${text}”`;
 
-/** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node, `paint(node, item)` fills it. */
+/** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node,
+    `paint(node, item)` fills it. */
 export function keyed(parent, items, keyOf, make, paint) {
   const old = new Map([...parent.children].map(node => [node.dataset.key, node]));
   items.forEach((item, i) => {
@@ -75,7 +78,8 @@ export function keyed(parent, items, keyOf, make, paint) {
   old.forEach(node => node.remove());
 }
 
-/** A verb about the story as it is saved; takes over the story that comes back. Gives null after an error, which a toast tells. */
+/** A verb about the story as it is saved; takes over the story that comes back. Gives null after an error, which a
+    toast tells. */
 export async function ask(store, verb, args = {}) {
   try {
     await store.drained();

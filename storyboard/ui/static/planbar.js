@@ -73,7 +73,8 @@ function restLine(story, standing) {
   const old = some.filter(scene => scene.state === 'stale' || scene.state === 'waiting').length;
   const rest = blank ? ` ${counted(blank, 'scene')} without words.` : '';
   const stuck = some.some(scene => scene.state === 'blank' && scene.reasons.length);
-  return (old ? 'Nothing to render: what is stale is locked.' : stuck ? 'Every other scene is fresh.' : 'Every scene is fresh.') + rest;
+  return (old ? 'Nothing to render: what is stale is locked.' : stuck ? 'Every other scene is fresh.'
+    : 'Every scene is fresh.') + rest;
 }
 
 const sentence = text => text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '';

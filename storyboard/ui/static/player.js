@@ -27,7 +27,8 @@ export function mount({element, props, watch}) {
 // A part of the film as it is called: a scene by its number, a card by its place.
 function nameOf(part, index, scenes) {
   const scene = scenes[part.scene];
-  if (scene) return {short: String(scene.number), long: `Scene ${scene.number}: ${scene.prompt}`, picture: scene.picture};
+  if (scene) return {short: String(scene.number), long: `Scene ${scene.number}: ${scene.prompt}`,
+    picture: scene.picture};
   return {short: index ? 'End' : 'Title', long: `${index ? 'End' : 'Title'} card: ${part.text}`, picture: ''};
 }
 
@@ -58,7 +59,8 @@ function makePlayer() {
     const words = (film.captions !== 'none' && part?.caption) || '';
     if (!seekbar.matches(':active')) seekbar.value = time;
     seekbar.style.setProperty('--share', total ? time / total : 0);
-    seekbar.setAttribute('aria-valuetext', `${clock(time)} of ${clock(total)}, ${part ? nameOf(part, index, scenes).long : ''}`);
+    seekbar.setAttribute('aria-valuetext',
+      `${clock(time)} of ${clock(total)}, ${part ? nameOf(part, index, scenes).long : ''}`);
     setText(place, `${clock(time)} / ${clock(total)}`);
     setIcon(play.firstChild, reel.playing ? 'pause' : 'play');
     setLabel(play, reel.playing ? 'Pause the film' : 'Play the film');

@@ -38,11 +38,13 @@ function blackAt({parts}, index, frame, frames) {
 /** {node, show(timeline), play(), pause(), seek(time), time, index, playing}; `told`: the time changed. */
 export function makeReel(told) {
   const layers = Array.from({length: LAYERS}, makeLayer), sounds = makeSounds();
-  const black = el('div', {class: 'black'}), node = el('div', {class: 'layers'}, ...layers.map(layer => layer.node), black, sounds.node);
+  const black = el('div', {class: 'black'}),
+    node = el('div', {class: 'layers'}, ...layers.map(layer => layer.node), black, sounds.node);
   let film = {parts: [], seconds: 0, frames_per_second: 1}, time = 0, index = 0, playing = false, before = 0, timer = 0;
 
   function draw() {
-    const frame = Math.min(film.frames - 1, Math.floor(time * film.frames_per_second + 1e-6)), now = seenAt(film, frame);
+    const frame = Math.min(film.frames - 1, Math.floor(time * film.frames_per_second + 1e-6)),
+      now = seenAt(film, frame);
     index = now.index;
     layers.forEach((layer, slot) => {
       const i = film.parts.findIndex((_, at) => at >= index - 2 && at <= index + 1 && at % LAYERS === slot);

@@ -15,7 +15,8 @@ export function mount({element, props, watch, trigger}, ruled, forgot) {
     paint();
   };
   const make = past => {
-    const card = makePast(past.scene, {tip, select, inspector, rule, forget: (scene, on) => trigger(forgot, {scene, on})});
+    const card = makePast(past.scene, {tip, select, inspector, rule, forget: (scene, on) =>
+      trigger(forgot, {scene, on})});
     cards.set(card.node, card);
     return card.node;
   };
@@ -48,7 +49,10 @@ function makePast(id, {tip, select, inspector, rule, forget}) {
   prompt.addEventListener('keydown', event => {
     const word = wordAt(event), how = HOW[event.key.toLowerCase()];
     if (!word) return;
-    if (how && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); rule(id, past.words[word.dataset.at].start, how); }
+    if (how && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      rule(id, past.words[word.dataset.at].start, how);
+    }
     else if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); word.click(); }
     else rove(prompt, word, event);
   });
@@ -77,7 +81,8 @@ function paintWords(line, past, chosen) {
   const text = past.words.map(word => `${word.text}\n${word.start}`).join('\n');
   if (line.words !== text) {
     line.words = text;
-    line.replaceChildren(...past.words.map((word, at) => el('span', word.start === null ? {text: word.text, 'data-at': at}
+    line.replaceChildren(...past.words.map((word, at) =>
+      el('span', word.start === null ? {text: word.text, 'data-at': at}
       : {role: 'button', tabindex: -1, text: word.text, 'data-at': at}))); // a real button would not break over lines
     const first = line.querySelector('[role=button]');
     if (first) first.tabIndex = 0;                       // one stop for Tab; the arrow keys go from word to word
@@ -146,7 +151,8 @@ function makeTip() {
     renew();
     node.showPopover();
     const boxes = [...word.getClientRects()], last = boxes.at(-1), mine = node.getBoundingClientRect();
-    const below = last.bottom + mine.height + 12 < innerHeight; // never over the word, also where that is two lines long
+    // never over the word, also where that is two lines long
+    const below = last.bottom + mine.height + 12 < innerHeight;
     node.style.left = `${Math.max(8, Math.min(boxes[0].left, innerWidth - mine.width - 8))}px`;
     node.style.top = `${below ? last.bottom + 6 : boxes[0].top - mine.height - 6}px`;
     word.setAttribute('aria-describedby', node.id);
@@ -158,9 +164,13 @@ function makeTip() {
   function wire(line) {
     line.addEventListener('mouseover', event => show(event.target.closest('.word')));
     line.addEventListener('mouseleave', hide);
-    line.addEventListener('focusin', event => { if (event.target.matches(':focus-visible')) show(event.target.closest('.word')); });
+    line.addEventListener('focusin', event => {
+      if (event.target.matches(':focus-visible')) show(event.target.closest('.word'));
+    });
     line.addEventListener('focusout', hide);
-    line.addEventListener('keydown', event => { if (event.key === 'Escape' && at) { event.stopPropagation(); hide(); } });
+    line.addEventListener('keydown', event => {
+      if (event.key === 'Escape' && at) { event.stopPropagation(); hide(); }
+    });
   }
   document.addEventListener('scroll', hide, {capture: true, passive: true});
   return {node, wire, hide, renew};

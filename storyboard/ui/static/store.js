@@ -58,7 +58,8 @@ export class Store {
     const message = {owner: this.state.owner, verb, ...args};
     let reply;
     try {
-      reply = await (this.served.slow.includes(verb) ? this.server.call(message) : within(PATIENCE, this.server.call(message)));
+      reply = await (this.served.slow.includes(verb) ? this.server.call(message)
+        : within(PATIENCE, this.server.call(message)));
     } catch { reply = null; }
     if (!reply || typeof reply !== 'object') throw Object.assign(new Error('The server does not answer.'),
       {lost: true});
@@ -253,7 +254,8 @@ export class Store {
 
   derive() {
     const {state} = this, before = state.story;
-    state.story = this.queue.reduce((story, item) => item.op ? apply(story, item.op, this.served.scene) : story, this.acknowledged);
+    state.story = this.queue.reduce((story, item) => item.op ? apply(story, item.op, this.served.scene) : story,
+      this.acknowledged);
     if (state.selected && indexOf(state.story, state.selected) < 0) {
       const place = before ? indexOf(before, state.selected) : 0;
       state.selected = (state.story.scenes[place] || state.story.scenes.at(-1))?.id || null;

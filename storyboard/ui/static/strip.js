@@ -29,7 +29,8 @@ class Strip {
     this.node.addEventListener('click', event => this.click(event));
     this.node.addEventListener('keydown', event => this.key(event));
     this.node.addEventListener('focusin', event => this.focused(event));
-    this.node.addEventListener('dragover', event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
+    this.node.addEventListener('dragover',
+      event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
     this.node.addEventListener('drop', event => this.drop(event));
     store.on(() => this.paint());
     store.insert = word => this.insert(word);
@@ -57,7 +58,8 @@ class Strip {
       scene, standing: standing?.scenes[scene.id], job: jobs[scene.id], index, total: story.scenes.length,
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
       unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
-      draft: this.store.draft(scene.id, 'prompt'), still: calm(), example: standing?.examples?.[index % standing.examples.length],
+      draft: this.store.draft(scene.id, 'prompt'), still: calm(),
+        example: standing?.examples?.[index % standing.examples.length],
     }));
     this.roving(selected);
     this.attend();
@@ -288,5 +290,6 @@ function makeEmpty() {
     el('p', {text: 'Write one scene after another. What one showed comes back when a later one names it again.'}),
     el('div', {class: 'empty-acts'},
       textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
-      textButton('Look at a sample', {class: 'button', on: {click: () => document.querySelector('.topbar .stories').click()}}, 'book')));
+      textButton('Look at a sample', {class: 'button',
+        on: {click: () => document.querySelector('.topbar .stories').click()}}, 'book')));
 }

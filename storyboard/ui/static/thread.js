@@ -50,18 +50,23 @@ export function makeThread(store) {
       dot.tabIndex = on ? 0 : -1;
       setAttr(dot, 'data-state', standing?.scenes[dot.dataset.scene]?.state || 'new');
     });
-    for (const arc of arcs.children) setAttr(arc, 'data-side', arc.dataset.to === selected ? 'in' : arc.dataset.from === selected ? 'out' : '');
-    for (const arc of [...arcs.children].filter(each => each.dataset.side)) if (arcs.lastChild !== arc) arcs.append(arc);
+    for (const arc of arcs.children) setAttr(arc, 'data-side', arc.dataset.to === selected ? 'in'
+      : arc.dataset.from === selected ? 'out' : '');
+    for (const arc of [...arcs.children]) if (arc.dataset.side && arcs.lastChild !== arc) arcs.append(arc);
     tell(words, edges, selected);
     if (centred !== selected) { centred = selected; centre(); }
   }
   function draw(story, edges) {
-    const width = 2 * EDGE + GAP * Math.max(0, story.scenes.length - 1), farthest = Math.max(1, ...edges.map(edge => edge.b - edge.a));
+    const width = 2 * EDGE + GAP * Math.max(0, story.scenes.length - 1),
+      farthest = Math.max(1, ...edges.map(edge => edge.b - edge.a));
     const height = Math.round(Math.min(TALLEST, 18 + 11 * farthest));
     plane.style.width = `${width}px`;
-    for (const [name, value] of Object.entries({width, height: height + BASE, viewBox: `0 0 ${width} ${height + BASE}`})) svg.setAttribute(name, value);
+    const size = {width, height: height + BASE, viewBox: `0 0 ${width} ${height + BASE}`};
+    for (const [name, value] of Object.entries(size)) svg.setAttribute(name, value);
     arcs.replaceChildren(...edges.map(edge => makeArc(edge, height, farthest)));
-    dots.replaceChildren(...story.scenes.map((scene, i) => el('button', {type: 'button', class: 'dot', 'data-scene': scene.id, text: i + 1, 'data-digits': String(i + 1).length, 'aria-label': `Scene ${i + 1}`})));
+    dots.replaceChildren(...story.scenes.map((scene, i) =>
+      el('button', {type: 'button', class: 'dot', 'data-scene': scene.id, text: i + 1,
+        'data-digits': String(i + 1).length, 'aria-label': `Scene ${i + 1}`})));
   }
   function centre() {
     const dot = dots.querySelector('[aria-current]');
@@ -78,11 +83,14 @@ function edgesOf(story, standing) {
 }
 
 function makeArc(edge, height, farthest) {
-  const from = EDGE + GAP * edge.a, to = EDGE + GAP * edge.b, top = height - 8 - (height - 14) * Math.sqrt((edge.b - edge.a) / farthest);
+  const from = EDGE + GAP * edge.a, to = EDGE + GAP * edge.b,
+    top = height - 8 - (height - 14) * Math.sqrt((edge.b - edge.a) / farthest);
   const d = `M${from} ${height} C${from} ${top} ${to} ${top} ${to} ${height}`;
-  const group = shape('g', {class: 'arc', 'data-from': edge.from, 'data-to': edge.to, 'data-side': ''}), title = shape('title', {});
+  const group = shape('g', {class: 'arc', 'data-from': edge.from, 'data-to': edge.to, 'data-side': ''}),
+    title = shape('title', {});
   title.textContent = `Scene ${edge.b + 1} remembers ${edge.words.join(', ')} of scene ${edge.a + 1}`;
-  group.append(title, shape('path', {d, class: 'reachable'}), shape('path', {d, class: 'line', 'stroke-width': 1 + Math.min(3, edge.words.length) * 0.6}));
+  group.append(title, shape('path', {d, class: 'reachable'}),
+    shape('path', {d, class: 'line', 'stroke-width': 1 + Math.min(3, edge.words.length) * 0.6}));
   return group;
 }
 
@@ -92,9 +100,11 @@ function tell(node, edges, selected) {
   if (node.dataset.key === key) return;
   node.dataset.key = key;
   const told = into.slice(-MOST_TOLD).reverse(), rest = into.length - told.length;
-  const parts = told.flatMap((edge, i) => [i ? '; ' : 'Remembers ', el('em', {text: edge.words.join(', '), dir: 'auto'}), ` of scene ${edge.a + 1}`]);
+  const parts = told.flatMap((edge, i) =>
+    [i ? '; ' : 'Remembers ', el('em', {text: edge.words.join(', '), dir: 'auto'}), ` of scene ${edge.a + 1}`]);
   if (rest) parts.push(`; and words of ${counted(rest, 'scene')} before`);
-  if (out.length) parts.push(into.length ? '. ' : '', `Remembered by scene ${out.slice(0, MOST_NUMBERS).map(edge => edge.b + 1).join(', ')}`);
+  if (out.length) parts.push(into.length ? '. ' : '',
+    `Remembered by scene ${out.slice(0, MOST_NUMBERS).map(edge => edge.b + 1).join(', ')}`);
   if (out.length > MOST_NUMBERS) parts.push(` and ${out.length - MOST_NUMBERS} more`);
   if (!parts.length) parts.push('Shares nothing with the other scenes');
   node.replaceChildren(...parts, '.');

@@ -8,7 +8,8 @@ export function makeSaved(store) {
   store.on(() => {
     const {state, saving, unsaved} = store;
     const drafts = saving ? [] : unsaved;
-    const kind = saving && !state.online || drafts.length ? 'unsaved' : saving ? 'saving' : state.online ? 'saved' : 'offline';
+    const kind = saving && !state.online || drafts.length ? 'unsaved' : saving ? 'saving' : state.online ? 'saved'
+      : 'offline';
     const text = {unsaved: drafts.length ? `Not saved: the words of scene ${drafts.join(', ')}`
       : `Not saved: ${lowered(state.problem)}retrying`, saving: 'Saving…', saved: 'Saved',
       offline: 'No connection, retrying'}[kind];

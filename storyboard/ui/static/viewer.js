@@ -1,4 +1,5 @@
-// The selected scene's picture: its chosen take, or the take being made; scrubbing it chooses the frame to remember it by.
+// The selected scene's picture: its chosen take, or the take being made; scrubbing it chooses the frame to remember it
+// by.
 import {el, setHidden, setIcon, setSource, setText} from './dom.js';
 import {ask, makeButton, makeIconButton, setLabel} from './parts.js';
 
@@ -7,7 +8,8 @@ import {ask, makeButton, makeIconButton, setLabel} from './parts.js';
 export function makeViewer(store) {
   const video = el('video', {muted: '', playsinline: '', loop: '', preload: 'auto'});
   const live = el('img', {class: 'live', alt: 'The scene as it is being made', hidden: true});
-  const empty = el('div', {class: 'blank'}, el('p', {text: 'No take yet'}), el('p', {class: 'hint', text: 'Render the scene, or drop a clip of your own here.'}));
+  const empty = el('div', {class: 'blank'}, el('p', {text: 'No take yet'}),
+    el('p', {class: 'hint', text: 'Render the scene, or drop a clip of your own here.'}));
   const badge = el('span', {class: 'badge', hidden: true});
   const screen = el('div', {class: 'screen'}, video, live, empty, badge);
   const play = makeIconButton('play', 'Play', toggle);
@@ -22,7 +24,8 @@ export function makeViewer(store) {
   let scene = null, take = null, busy = false;
 
   const rate = () => take?.frames_per_second || 1;
-  const index = () => Math.max(0, Math.min((take?.num_frames || 1) - 1, Math.floor(video.currentTime * rate() + 0.001)));
+  const index = () => Math.max(0, Math.min((take?.num_frames || 1) - 1,
+    Math.floor(video.currentTime * rate() + 0.001)));
 
   function tell() {
     const at = index(), count = take?.num_frames || 0;
@@ -35,7 +38,8 @@ export function makeViewer(store) {
     setLabel(play, video.paused ? 'Play' : 'Pause');
     const same = take && at === take.keyframe_index;
     remember.disabled = !take || same || busy;
-    setText(told, !take ? '' : same ? 'Later scenes remember this frame.' : `Later scenes remember frame ${take.keyframe_index + 1}.`);
+    setText(told, !take ? '' : same ? 'Later scenes remember this frame.'
+      : `Later scenes remember frame ${take.keyframe_index + 1}.`);
   }
   function tick() {
     tell();

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
-from diffusers import AnimateDiffPipeline, CogVideoXPipeline, WanPipeline
+from diffusers import AnimateDiffPipeline, CogVideoXPipeline, WanPipeline, WanVACEPipeline
+from diffusers.pipelines.wan import pipeline_wan_vace
 from torch import Tensor
 
 from tests import checkpoints, image_checkpoints, tiny, toy_family, wan_checkpoints
@@ -32,6 +35,7 @@ class Case:
     small: dict[str, Any]
     stock: Callable[[Path, str, dict[str, Any]], Tensor] | None = None
     has_text_encoder: bool = True
+    only_sampler: bool = False  # whether it differs from another case in how it is sampled alone
     families: dict[str, str] = field(default_factory=dict)  # lines of `registry.FAMILIES` that are not there
 
     def __str__(self) -> str:
@@ -50,6 +54,13 @@ def run_stock(kind: type, own: dict[str, Any], folder: Path, output: str, settin
 
 def run_wan(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
     found = run_stock(WanPipeline, {"guidance_scale": guidance}, folder, output, settings)
+    return found.transpose(0, 1) if output == "latent" else found
+
+
+def run_vace(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    with pytest.MonkeyPatch.context() as patch:  # it asks ftfy even where that is not installed
+        patch.setattr(pipeline_wan_vace, "ftfy", SimpleNamespace(fix_text=lambda text: text), raising=False)
+        found = run_stock(WanVACEPipeline, {"guidance_scale": 5.0}, folder, output, settings)
     return found.transpose(0, 1) if output == "latent" else found
 
 
@@ -93,12 +104,14 @@ CASES = (
         {"height": 64, "width": 96, "num_frames": 5, "steps": 4},
         partial(run_wan, 5.0),
     ),
+    Case("wan-VACE", partial(wan_checkpoints.save, kind="VACE"), {**WAN, "steps": 5}, run_vace),
     *(
         Case(
             f"animatediff-{kind}",
             partial(image_checkpoints.save, kind=kind),
             {**IMAGE, "steps": 4},
             partial(run_animatediff, 2.0 if kind == "lcm" else 7.5),
+            only_sampler=kind != "ddim",
         )
         for kind in image_checkpoints.KINDS
     ),

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from pipeline import loading
+from pipeline.backbones import checkpoints, hub
 from pipeline.backbones.base import Conditions
+from pipeline.backbones.pairs import put_together
 from pipeline.backbones.registry import family_of
 from pipeline.blocks.grids import at_grid, clip_at_grid, sides
 from pipeline.errors import ThroughlineError, WeightsError
@@ -83,21 +85,26 @@ def test_a_word_of_no_strength_changes_the_clip_and_one_as_it_is_read_does_not(f
 # --- folders ---------------------------------------------------------------------------------------------------------
 
 
-def beside(folder: Path, target: Path) -> Path:
-    """The image model alone, with the motion adapter beside its parts."""
-    image_checkpoints.save_image_model(target)
-    for name in ("motion_adapter", "scheduler"):
-        shutil.copytree(folder / name, target / name, dirs_exist_ok=True)
-    index = target / "model_index.json"
-    added = {"motion_adapter": ["diffusers", "MotionAdapter"], "scheduler": ["diffusers", "DDIMScheduler"]}
-    index.write_text(json.dumps(json.loads(index.read_text()) | added))
-    return target
+def test_an_image_model_and_a_motion_adapter_make_the_same_clip_as_both_in_one(folder: Path, tmp_path: Path) -> None:
+    image = image_checkpoints.save_image_model(tmp_path / "image")
+    pair = put_together(image, folder / "motion_adapter", tmp_path / "pairs")
+    assert put_together(image, folder / "motion_adapter", tmp_path / "pairs") == pair
+    assert family_of(pair).native(pair) == loaded(folder).backbone.native
+    assert np.array_equal(loaded(pair)(PROMPT, **SMALL).frames, loaded(folder)(PROMPT, **SMALL).frames)
+    with pytest.raises(ThroughlineError, match="is a AutoencoderKL: expected a MotionAdapter"):
+        put_together(image, folder / "vae", tmp_path / "pairs")
+    assert list((tmp_path / "pairs").iterdir()) == [pair]
 
 
-def test_an_image_model_with_a_motion_adapter_beside_it_makes_the_same_clip(folder: Path, tmp_path: Path) -> None:
-    put_together = beside(folder, tmp_path / "image")
-    assert family_of(put_together).native(put_together) == loaded(folder).backbone.native
-    assert np.array_equal(loaded(put_together)(PROMPT, **SMALL).frames, loaded(folder)(PROMPT, **SMALL).frames)
+def test_two_hub_ids_are_one_model(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {"some/image": image_checkpoints.save_image_model(tmp_path / "image"), "a/mover": folder / "motion_adapter"}
+    monkeypatch.setattr(hub, "snapshot_download", lambda name, **options: str(parts[name]))
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    assert hub.is_hub_name("some/image+a/mover") and not hub.is_hub_name("some/image+") and hub.is_hub_name("a/b")
+    assert not hub.is_hub_name("a/b+c/d+e/f")
+    found = checkpoints.find("some/image+a/mover")
+    assert found == hub.cached("some/image+a/mover") and found.is_relative_to(tmp_path / "cache")
+    assert family_of(found).name == "animatediff"
 
 
 def test_an_image_model_alone_is_refused_and_so_are_weights_that_lack_some(folder: Path, tmp_path: Path) -> None:

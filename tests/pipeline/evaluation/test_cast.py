@@ -1,16 +1,22 @@
 """The cast benchmark, on the tiny model: what an anchor outranks, what is filmed, and what the figures count."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.adapters.teaching import Recipe
+from pipeline.evaluation.cast import taught
 from pipeline.evaluation.cast.__main__ import Filmed, figures, main, parser, slope
 from pipeline.evaluation.cast.films import Anchor, Casting, anchored, film, track_of
+from pipeline.evaluation.common.statistics import Tally
 from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.evaluation.story.measures import unsaid_slots
-from pipeline.picturebook.reader import Reading
+from pipeline.picturebook.facts import ACTOR_FACTS, PLACE_FACTS
+from pipeline.picturebook.localiser import load_localiser
+from pipeline.picturebook.reader import ClipReader, Reading
 from pipeline.story_pipeline import StoryPipeline
 from tests.tiny import tiny_pipeline
 
@@ -79,3 +85,22 @@ def test_the_command_writes_its_figures(
     assert set(found["actor_with"]) == {"mean", "low", "high", "n"}
     assert {"actor_with", "actor_without", "slope", "two_stories"} <= set(found)
     assert "| two_stories |" in capsys.readouterr().out
+
+
+# --- taught subjects -------------------------------------------------------------------------------------------------
+
+
+def test_a_subject_is_taught_and_filmed_with_and_without_what_was_taught(pipeline: StoryPipeline) -> None:
+    pipeline.native = replace(pipeline.native, steps=2)
+    judges = taught.Judges(ClipReader.load(), load_localiser())
+    found = taught.judged(pipeline, judges, 0, Recipe(steps=1, stills=2, priors=1, rank=2))
+    assert found.facts.counted == found.facts_before.counted == 3 * 4 and found.prompt.counted == 3 * 2
+    assert found.others.counted == taught.OTHERS * (len(ACTOR_FACTS) + len(PLACE_FACTS))
+    assert 0 < found.others.hits <= found.others.counted and found.megabytes < 3
+    told = taught.figures([found, found])
+    assert set(taught.MEASURES) < set(told) and told["prompt"].n == 2
+
+
+def test_facts_count_as_the_same_only_if_they_are_read_alike() -> None:
+    one, other = reading(top="red", hat="blue"), reading(top="red", hat="green")
+    assert taught._same([one, one], [one, other]) == Tally(3, 4)

@@ -180,13 +180,15 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "CogVideoX 2B",
         "CogVideoX 5B",
         "CogVideoX 1.5 5B",
+        "Stable Diffusion 1.5, moved",
         "Wan 2.1 1.3B",
+        "Wan 2.1 VACE 1.3B",
         "Wan 2.2 5B",
         "Wan 2.2 A14B",
         "tiny",
     ]
     assert found["machine"] == "no GPU, 2 CPU cores, 16 GB of memory, 400 GB of disk free"
-    assert [one["current"] for one in found["models"]] == [False] * 7 + [True]
+    assert [one["current"] for one in found["models"]] == [False] * 9 + [True]
     assert "a scene takes" in found["models"][1]["needs"][-1] and found["models"][1]["why_not"]
     assert model_picker.find_machine().cores >= 1
 

@@ -30,8 +30,8 @@ class Cast(Overlay):
             with gr.Column(scale=3, min_width=280, elem_classes="film-options"):
                 self.nothing = Words(NOTHING, elem_classes="nothing-box")
                 self.cards = Shots(
-                    label="Cast", show_label=False, columns=4, allow_preview=False, object_fit="cover", height="auto",
-                    container=False, buttons=[], fit_columns=False, elem_classes=["shots", "shelf-list", "cast-list"],
+                    label="Cast", show_label=False, columns=3, allow_preview=False, object_fit="cover", height="auto",
+                    container=False, buttons=[], fit_columns=False, elem_classes=["shots", "cast-list"],
                 )  # fmt: skip
                 with gr.Row(elem_classes=["acts", "sought"]):
                     self.fresh = gr.Textbox(label="Somebody new", placeholder="Mia", max_length=200, max_lines=1)

@@ -20,8 +20,8 @@ class Pictures(Panel):
         with gr.Column():
             gr.Markdown("### Pictures")
             self.shelf = Shots(
-                label="Pictures", show_label=False, columns=4, allow_preview=False, object_fit="cover", height="auto",
-                container=False, buttons=[], fit_columns=False, elem_classes=["shots", "shelf-list"],
+                label="Pictures", show_label=False, columns=3, allow_preview=False, object_fit="cover", height="auto",
+                container=False, buttons=[], fit_columns=False, elem_classes=["shots"],
             )  # fmt: skip
             self.upload = Upload("Add a picture", "image/*", desk.served["most"]["megabytes"])
             self.of = gr.Textbox(visible=False)  # id of the picture that the fields are about

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
 from storyboard.document import edits, plan
 from storyboard.document.cast import edits as cast_edits
@@ -13,7 +14,7 @@ from storyboard.document.cast.entries import CastState
 from storyboard.document.conditioning import conditioning_of, remembers
 from storyboard.document.filter_cache import FilterCache
 from storyboard.document.plan import Standing
-from storyboard.document.story import Board, Story, WordRef
+from storyboard.document.story import Board, Conditioning, Story, WordRef
 from tests.storyboard.document.cast.casts import entry, picture, story_with
 from tests.storyboard.document.test_story import take
 
@@ -188,3 +189,60 @@ def test_a_choice_needs_an_entry_and_a_picture_that_exist() -> None:
         cast_edits.choose_look(story, "nobody", "a", look="cast")
     with pytest.raises(Exception, match="picture 'p3' does not exist in cast entry 'Mia'"):
         cast_edits.choose_look(story, "mia0", "a", picture="p3")
+
+
+# --- what was taught -------------------------------------------------------------------------------------------------
+
+
+def taught(story: Story, file: str = "f", model: str = "m") -> Story:
+    return cast_edits.teach_entry(story, "mia0", file * 64, model)
+
+
+def test_scenes_that_name_a_taught_entry_are_made_with_it_and_no_others() -> None:
+    plain = stand(story_with(PROMPTS, MIA))
+    elsewhere = taught(story_with(PROMPTS, MIA), model="another")
+    for same in (elsewhere, cast_edits.weigh_entry(taught(story_with(PROMPTS, MIA)), "mia0", 0)):
+        assert [one.conditioning for one in stand(same).values()] == [one.conditioning for one in plain.values()]
+    found = stand(taught(story_with(PROMPTS, MIA)))
+    for name in "acd":
+        now, before = found[name].conditioning, plain[name].conditioning
+        assert now and before and [worn.file for worn in now.adapters] == ["f" * 64]
+        assert now.digest() != before.digest() and now.model_copy(update={"adapters": ()}) == before
+    assert found["b"].conditioning == plain["b"].conditioning
+
+
+def test_a_take_says_why_it_is_stale_when_what_was_taught_changes() -> None:
+    story = story_with(PROMPTS[:1], MIA)
+    once, again = taught(story), taught(story, "e")
+    weaker = cast_edits.weigh_entry(once, "mia0", 0.5)
+    made = {name: conditioned(one) for name, one in
+            (("plain", story), ("once", once), ("again", again), ("weaker", weaker))}  # fmt: skip
+    for before, now, why in (
+        ("plain", "once", "*Mia* was taught"),
+        ("once", "again", "*Mia* was taught again"),
+        ("once", "weaker", "how strongly *Mia* was taught 1 → 0.5"),
+        ("once", "plain", "what was taught of *Mia* does not count any more"),
+    ):
+        assert plan.why_stale(story, made[before], made[now]) == (why,)
+
+
+def conditioned(story: Story) -> Conditioning:
+    found = stand(story)["a"].conditioning
+    assert found is not None
+    return found
+
+
+def test_which_entry_was_taught_does_not_count_and_entries_are_written_as_they_were() -> None:
+    made = conditioned(taught(story_with(PROMPTS[:1], MIA)))
+    other = made.model_copy(update={"adapters": tuple(a.model_copy(update={"entry": "x"}) for a in made.adapters)})
+    assert other.digest() == made.digest()
+    assert "taught" not in MIA.model_dump() and "adapters" not in conditioned(story_with(PROMPTS[:1], MIA)).model_dump()
+
+
+def test_nothing_weighs_what_was_not_taught_and_teaching_again_keeps_the_strength() -> None:
+    story = story_with(PROMPTS, MIA)
+    with pytest.raises(ThroughlineError, match="'Mia' was not taught"):
+        cast_edits.weigh_entry(story, "mia0", 0.5)
+    again = taught(cast_edits.weigh_entry(taught(story), "mia0", 0.5), "e").entry("mia0").taught
+    assert again and (again.strength, again.file) == (0.5, "e" * 64)
+    assert cast_edits.untaught_entry(taught(story), "mia0") == story

@@ -1,0 +1,64 @@
+"""An image model and the motion adapter that moves it, as one model folder of links. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..errors import ThroughlineError
+
+PARTS = ("unet", "vae", "text_encoder", "tokenizer")  # of an image model, which are all that a clip needs
+IMAGE_FILES = ("model_index.json", *(f"{part}/*.{kind}" for part in PARTS for kind in ("json", "safetensors", "txt")))
+MOTION_FILES = ("config.json", "*.safetensors")
+LEFT_OUT = ("*.fp16.*", "*non_ema*")
+SCHEDULE: dict[str, Any] = {  # that motion adapters are trained with
+    "_class_name": "DDIMScheduler",
+    "beta_schedule": "linear",
+    "clip_sample": False,
+    "steps_offset": 1,
+}
+
+
+def link(source: str, target: str) -> None:
+    """The very same file, or a copy where the disk has no links."""
+    try:
+        os.link(Path(source).resolve(), target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def put_together(image: Path, motion: Path, place: Path) -> Path:
+    """The folder under `place` that holds both, made if it is not there. Raises ThroughlineError for other models."""
+    try:
+        index = json.loads((image / "model_index.json").read_text(encoding="utf-8"))
+        kind = json.loads((motion / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    except (OSError, ValueError) as error:
+        raise ThroughlineError(f"no image model and motion adapter in {image} and {motion}: {error}") from None
+    if kind != "MotionAdapter":
+        raise ThroughlineError(f"what is to move {image} is a {kind}: expected a MotionAdapter")
+    name = hashlib.sha256(f"{image.resolve()}\n{motion.resolve()}".encode()).hexdigest()[:16]
+    if (place / name).is_dir():
+        return place / name
+    place.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=place))
+    try:
+        for own in (own for own in PARTS if (image / own).is_dir()):
+            shutil.copytree(image / own, part / own, copy_function=link)
+        shutil.copytree(motion, part / "motion_adapter", copy_function=link)
+        (part / "scheduler").mkdir()
+        (part / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULE), encoding="utf-8")
+        kept = {own: index.get(own) for own in PARTS}
+        added = {"motion_adapter": ["diffusers", "MotionAdapter"], "scheduler": ["diffusers", "DDIMScheduler"]}
+        content = {"_class_name": "AnimateDiffPipeline", **kept, **added}
+        (part / "model_index.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+        part.rename(place / name)
+    except FileExistsError:
+        pass  # another process was faster
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return place / name

@@ -1,0 +1,160 @@
+"""Whether a model learns subjects that its world never draws: facts of theirs in new places and actions.
+
+A subject is taught from stills of it (`pipeline.picturebook.taught`), then filmed where and as none of them shows it,
+as a scene of a story with a cast is: with the adapter on, and one of the stills remembered. Three figures:
+
+taught_facts: of what no figure of the world has (colours, stripes, the shape of a hat), what the clips show, measured
+in the localiser's mask against drawings of the same scenes. others_facts: facts of others and of their places, by the
+reader, that are the same with the adapter on as without it, for the same prompt and noise. prompt: the place and the
+action that the prompt of a taught scene says, by the reader.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...adapters.files import write_adapter
+from ...adapters.priors import priors_of
+from ...adapters.teaching import Lesson, Recipe, Still, teach
+from ...adapters.wearing import Worn, worn
+from ...history import HistoryScene
+from ...picturebook import renderer, world
+from ...picturebook.localiser import Localiser
+from ...picturebook.reader import ClipReader, Reading, frames_read
+from ...picturebook.taught import Setting, facts_shown, picture_of, settings_of, taught_subject
+from ...picturebook.world import Actor, WorldScene
+from ...story_pipeline import SceneRequest, StoryPipeline
+from ..common.statistics import Estimate, Tally, estimate, total
+
+OTHERS = 4  # scenes of others a subject
+MEASURES = ("taught_facts", "others_facts", "prompt", "taught_before", "prompt_before")
+
+
+@dataclass(frozen=True)
+class Judges:
+    reader: ClipReader
+    localiser: Localiser
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What one subject adds. before: the same without the adapter, with the remembered picture."""
+
+    facts: Tally
+    others: Tally
+    prompt: Tally
+    facts_before: Tally
+    prompt_before: Tally
+    seconds: float  # of processor time that teaching took
+    megabytes: float  # of the file
+
+
+def lesson_of(pipeline: StoryPipeline, actor: Actor, pictures: Sequence[Setting]) -> Lesson:
+    stills = [Still(setting.prompt, picture_of(setting)) for setting in pictures]
+    return Lesson(actor.name, stills, priors_of(pipeline, actor.name, [still.prompt for still in stills]))
+
+
+def judged(pipeline: StoryPipeline, judges: Judges, index: int, recipe: Recipe) -> Taught:
+    """Teaches subject `index` and films it."""
+    actor = taught_subject(index)
+    pictures, new = settings_of(actor, index)
+    lesson, others = lesson_of(pipeline, actor, pictures), list(_others(index))
+    anchor = pipeline.encode_scene(lesson.stills[0].prompt, lesson.stills[0].picture[None])
+    before, others_before = (_filmed(pipeline, scenes, anchor) for scenes in (new, others))
+    with _worn(pipeline, lesson, recipe) as (seconds, megabytes):
+        after, others_after = (_filmed(pipeline, scenes, anchor) for scenes in (new, others))
+    return Taught(
+        _facts(judges, new, after),
+        _same(judges.reader.read(others_before), judges.reader.read(others_after)),
+        _said(judges.reader.read(after), new),
+        _facts(judges, new, before),
+        _said(judges.reader.read(before), new),
+        seconds,
+        megabytes,
+    )
+
+
+@contextmanager
+def _worn(pipeline: StoryPipeline, lesson: Lesson, recipe: Recipe) -> Iterator[tuple[float, float]]:
+    """While it is open the pipeline wears what it was taught; processor seconds and megabytes."""
+    began = time.process_time()
+    for progress in teach(pipeline, lesson, recipe):
+        if progress.step == progress.total:
+            adapter = progress.adapter
+    seconds = time.process_time() - began
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_adapter(adapter, Path(folder))
+        with worn(pipeline, [Worn(path)]):
+            yield seconds, path.stat().st_size / 1e6
+
+
+def _others(index: int) -> Iterator[Setting]:
+    """Scenes of figures of the world, one each."""
+    rng = random.Random(f"others/{index}")
+    for name in world.draw_names(rng, OTHERS):
+        place = world.draw_place(rng, rng.choice(world.PLACES))
+        yield Setting(world.draw_scene(rng, (world.draw_actor(rng, name),), place))
+
+
+def _filmed(pipeline: StoryPipeline, settings: Sequence[Setting], anchor: HistoryScene) -> list[np.ndarray]:
+    """A clip of each, uint8 (F, H, W, 3), which remembers the anchor where it names the same."""
+    requests = []
+    for setting in settings:
+        own = replace(pipeline.native, seed=setting.scene.seed % 2**31)
+        result = pipeline.filter([anchor.prompt], setting.prompt)
+        places = {
+            m.index for m in result.scenes[0].kept_mentions if m.text.split()[0] not in setting.prompt.split()[:2]
+        }
+        kept = result.without({(0, mention): "the cast gives nothing but the name" for mention in places})
+        requests.append(SceneRequest(setting.prompt, pipeline.remember([anchor], kept, own), pipeline.guidance, own))
+    return pipeline.render(requests)
+
+
+def _facts(judges: Judges, settings: Sequence[Setting], clips: Sequence[np.ndarray]) -> Tally:
+    def tally(setting: Setting, clip: np.ndarray) -> Tally:
+        frames = frames_read(len(clip))
+        drawn = renderer.render(setting.scene, masks=False, frames=frames).frames
+        shown = facts_shown(setting.scene.cast[0], [clip[t] for t in frames], list(drawn), judges.localiser)
+        return Tally(sum(shown.values()), len(shown))
+
+    return total(map(tally, settings, clips))
+
+
+def _same(before: Sequence[Reading], after: Sequence[Reading]) -> Tally:
+    """Facts that are read alike."""
+    pairs = [pair for a, b in zip(before, after, strict=True) for pair in ((a.actor, b.actor), (a.place, b.place))]
+    return total(Tally(sum(a[name] == b[name] for name in a), len(a)) for a, b in pairs)
+
+
+def _said(read: Sequence[Reading], settings: Sequence[Setting]) -> Tally:
+    """What prompts say that is read: the place, the action."""
+
+    def tally(reading: Reading, scene: WorldScene) -> Tally:
+        found = (reading.place["kind"] == scene.place.kind, reading.actor["action"] == scene.actions[0])
+        return Tally(sum(found), len(found))
+
+    return total(tally(reading, setting.scene) for reading, setting in zip(read, settings, strict=True))
+
+
+def figures(found: Sequence[Taught]) -> dict[str, Estimate]:
+    """By measure, with 95% intervals over subjects."""
+    columns = ("facts", "others", "prompt", "facts_before", "prompt_before")
+    made = {
+        name: estimate([getattr(one, column) for one in found]) for name, column in zip(MEASURES, columns, strict=True)
+    }
+    return made | {
+        "seconds": _mean([one.seconds for one in found]),
+        "megabytes": _mean([one.megabytes for one in found]),
+    }
+
+
+def _mean(values: Sequence[float]) -> Estimate:
+    return estimate([Tally(value, 1.0) for value in values])
