@@ -180,7 +180,7 @@ def test_the_random_edits_are_of_every_kind() -> None:
         ("op.on ?? true ? including", "op.on ? including"),
         ("on: op.on ?? true", "on: op.on"),
         ("if (same) return same.keep;", ""),
-        ("mutes: scene.mutes.map(about)", ""),
+        ("mutes: scene.mutes.map(about),", ""),
         ("(scene.keep && shown.prompt !== scene.prompt)", "scene.keep"),
         (".map(scene => forgetting(scene, op.scene))", ""),
         ("takes.at(-1)", "takes[0]"),
