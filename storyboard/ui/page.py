@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
+from gradio.components.api_component import Api
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -52,7 +53,16 @@ DRAFTS = "throughline-fields"  # in a browser's storage, which is no secret to w
 
 
 class Served(gr.Blocks):
-    """Served by a server that waits for nobody for ever."""
+    """Served by a server that waits for nobody for ever, to programs that may leave out arguments that have a default,
+    so that one which is added later breaks none."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        left_out = block_fn.inputs[len(inputs) :]
+        if left_out and all(isinstance(part, Api) for part in left_out):
+            inputs = [*inputs, *(part.value for part in left_out)]
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
 
     def launch(self, *, prevent_thread_lock: bool = False, **options: Any) -> Any:  # type: ignore[override]
         launched = super().launch(prevent_thread_lock=True, **options)

@@ -101,7 +101,7 @@ def test_jobs_know_the_address_that_asked_for_them(studio: Studio) -> None:
     stories = [studio.new_story(owner, "Film", ["A cat."])["story"] for owner in (ME, YOU)]
     with served(studio) as address:
         asked_on_page(address, {"verb": "render", "owner": ME, "story": stories[0]["id"]}, HERE)
-        asked_by_program(address, "render", YOU, stories[1]["id"], [], 1, host="2001:db8::7")
+        asked_by_program(address, "render", YOU, stories[1]["id"], [], host="2001:db8::7")
         (mine,) = studio.renderer.queue.jobs(ME, stories[0]["id"])
         (theirs,) = studio.renderer.queue.jobs(YOU, stories[1]["id"])
         assert (mine.address, theirs.address) == (HERE, "2001:db8::/64")
