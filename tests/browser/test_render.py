@@ -37,7 +37,7 @@ def test_the_plan_in_a_sentence_and_what_it_takes(guest: Visitor) -> None:
 
 def test_the_estimate_is_learned_from_renders(page: Page) -> None:
     card(page, 2).get_by_role("button", name="Duplicate scene 2").click()
-    expect(page.locator(".plan-line")).to_have_text(re.compile(r"^Render 3 scenes: 3, .+, about (a second|\d+ s)\.$"))
+    expect(page.locator(".plan-line")).to_have_text(re.compile(r"^Render 3 scenes: 3 \(.+\), .+, about (a second|\d+ s)\.$"))
     expect(page.locator(".side .acts [role=status]")).to_have_text(re.compile(r"^About (a second|\d+ s)$"))
 
 
@@ -91,7 +91,7 @@ def test_progress_preview_and_cancelling(guest: Visitor) -> None:
 
 
 def test_a_closed_page_is_found_again_in_the_middle(visitor: Visitor) -> None:
-    story = visitor.new_story(CAST[0], CAST[2], steps=24, num_frames=9)
+    story = visitor.new_story(CAST[0], CAST[2], steps=60, num_frames=9)  # longer than a page takes to open
     page = visitor.open(story)
     page.get_by_role("button", name="Render 2 scenes").click()
     expect(page.locator(".plan-line")).to_have_text(re.compile("^Scene 1 of 2, step"))

@@ -167,7 +167,7 @@ def test_add_at_the_end_after_and_first(guest: Visitor) -> None:
 def test_duplicate(page: Page) -> None:
     card(page, 2).get_by_role("button", name="Duplicate scene 2").click()
     expect_prompts(page, *CAST[:2], *CAST[1:])
-    badge(page, 3, "Not rendered")
+    badge(page, 3, "Stale")  # with the take of scene 2, which it now remembers
     expect(card(page, 3)).to_be_focused()
 
 
