@@ -63,6 +63,7 @@ def test_several_at_once_a_box_and_the_rest_and_what_was_typed_stays(guest: Visi
     what, becomes = dialog.get_by_label("What to change"), dialog.get_by_label("What it should be")
     becomes.fill("a dog")
     choose(dialog, "A box that I draw")
+    expect(dialog.locator(".making-line .words-line")).to_contain_text("Draw the box")
     click_at(dialog, 0.4, 0.2)
     expect(dialog.locator(".making-line .words-line")).to_have_text("Now click on the opposite corner.")
     click_at(dialog, 0.6, 0.5)

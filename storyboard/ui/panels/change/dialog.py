@@ -218,10 +218,11 @@ class Changes(Overlay):
             change.told = reply.get("error", "") if not reply["ok"] else "" if change.figures else NOBODY
 
     def _offered(self, painted: Updates, change: Change, text: str) -> Updates:
-        """With what is chosen in the field of what it should be, unless somebody has written there."""
-        change.text = text
+        """With what is chosen in the field of what it should be, unless somebody has written there, perhaps since: text
+        is what stood there when it was chosen."""
+        change.text = change.text or text
         word = change.choice.partition(":")[2]
-        if text.strip() and text != change.offered:
+        if change.text.strip() and change.text != change.offered:
             return painted
         change.text = change.offered = word
         return painted | {self.words: gr.update(value=word)}

@@ -1,4 +1,4 @@
 """What stands over the board and helps to begin: what this is, and the words that the model knows.
 
-Modules: `palette`, `welcome`.
+May import: the panels that all have in common (`..panel`), components, `..desk`.
 """
