@@ -39,8 +39,6 @@ def test_the_estimate_is_learned_from_renders(page: Page) -> None:
     card(page, 2).get_by_role("button", name="Duplicate scene 2").click()
     line = re.compile(r"^Render 3 scenes: 3 \(.+\), .+, about (a second|\d+ s)\.$")
     expect(page.locator(".plan-line")).to_have_text(line)
-        re.compile(r"^Render 3 scenes: 3 \(.+\), .+, about (a second|\d+ s)\.$")
-    )
     expect(page.locator(".side .acts [role=status]")).to_have_text(re.compile(r"^About (a second|\d+ s)$"))
 
 
