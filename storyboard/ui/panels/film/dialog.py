@@ -31,7 +31,7 @@ RATES: list[tuple[str, float]] = [
     ("As the takes have", 0),
     *((f"{rate}", rate) for rate in (12, 16, 24, 25, 30, 32, 48, 60)),
 ]
-RATE_INFO = "Of MP4 files. It lasts as long at any; frames are drawn in between."
+RATE_INFO = "Of MP4 files, which last as long at any. Between frames of up to 240 pixels wide, others are drawn."
 
 
 class Film(Overlay):
