@@ -138,7 +138,8 @@ class _Predictor:
     def _groups(self, rows: list[BranchRow], t: Timestep) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
         plain = [row for row in rows if not self._looks(row)]
-        groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(plain, None)] if plain else []
+        apart = ([row for row in plain if bool(self.known[row[0]].count) == begun] for begun in (False, True))
+        groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(own, None) for own in apart if own]
         for i in sorted({row[0] for row in rows if self._looks(row)}):
             seen = keys_and_values(self.requests[i].memory.references, self.backbone, t)
             groups.append(([row for row in rows if row[0] == i and self._looks(row)], seen))

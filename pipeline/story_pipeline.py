@@ -46,8 +46,8 @@ class StoryPipeline(DiffusionPipeline):
 
     model_cpu_offload_seq = "text_encoder->transformer->transformer_2->vae"
     _adapter = ["image_encoder", "extractor", "decoupler"]  # what a stock checkpoint lacks
-    _exclude_from_cpu_offload = _adapter  # small, and their parts are called one by one
-    _optional_components = ["text_encoder", "tokenizer", "transformer_2", *_adapter]  # first two: save_pretrained
+    _exclude_from_cpu_offload = [*_adapter, "continuation"]  # small; parts of the adapter are called one by one
+    _optional_components = ["text_encoder", "tokenizer", "transformer_2", "continuation", *_adapter]  # first two: save
 
     def __init__(
         self,
@@ -61,11 +61,13 @@ class StoryPipeline(DiffusionPipeline):
         decoupler: Decoupler | None = None,
         *,
         transformer_2: ModelMixin | None = None,
+        continuation: ModelMixin | None = None,
         boundary_ratio: float | None = None,
         expand_timesteps: bool = False,
         few_steps: dict[str, float] | None = None,
     ) -> None:
-        """boundary_ratio, expand_timesteps, few_steps: settings of a model_index.json, for families that have them."""
+        """continuation: a transformer of its own for clips that begin with known frames, or None for the same one.
+        boundary_ratio, expand_timesteps, few_steps: settings of a model_index.json, for families that have them."""
         super().__init__()
         self.register_modules(
             tokenizer=tokenizer,
@@ -77,6 +79,7 @@ class StoryPipeline(DiffusionPipeline):
             vae=vae,
             scheduler=scheduler,
             transformer_2=transformer_2,
+            continuation=continuation,
         )
         settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps, "few_steps": few_steps}
         self.register_to_config(**settings)
@@ -336,8 +339,9 @@ class StoryPipeline(DiffusionPipeline):
         return None, self.backbone.shown(known[0], last, piece.frames)
 
     def _pieces(self, options: Settings, beginning: np.ndarray | None) -> tuple[Piece, ...]:
-        known, longest = 0 if beginning is None else len(beginning), self.backbone.limits.piece
-        return pieces(options.num_frames, known, longest or options.num_frames, self.latents.period)
+        known, limits = 0 if beginning is None else len(beginning), self.backbone.limits
+        longest = 0 if limits.windows else limits.piece
+        return pieces(options.num_frames, known, longest or options.num_frames + known, self.latents.period)
 
     def _decide(self, prompt: str, history: Sequence[HistoryScene], options: Settings) -> FilterResult:
         return self.filter(

@@ -60,6 +60,7 @@ class Limits:
     strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
     keyframes: bool = False  # whether it is shown what scenes remember, as pictures of their own (`Conditions`)
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
+    windows: bool = False  # whether longer clips are made at once all the same, in windows (`blocks.windows`)
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
         """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,

@@ -25,6 +25,8 @@ WITHOUT_WEIGHTS = {  # components, and the files of which one tells that they ar
     "tokenizer": ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt"),
 }
 HALF = "fp16"  # the variant of a checkpoint that has its weights in half precision alone
+CONTINUATION = "continuation"  # component of the embedded model: the network of clips that go on from known frames
+UNCOUNTED = ("reader/", f"{CONTINUATION}/")
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 
 
@@ -54,11 +56,11 @@ def find(name: str = "picturebook", revision: str | None = None, offline: bool =
 
 def digest(folder: Path) -> str:
     """SHA-256 of a model: of the names, sizes and first MEGABYTES of its files. The reader, which takes no part in
-    generation, does not count."""
+    generation, does not count; nor does the network of clips that go on, so that all other takes stay fresh."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and path.suffix in (".json", ".safetensors") and not name.startswith("reader/"):
+        if path.is_file() and path.suffix in (".json", ".safetensors") and not name.startswith(UNCOUNTED):
             total.update(f"{name}:{path.stat().st_size}\n".encode())
             with path.open("rb") as file:
                 total.update(file.read(MEGABYTES * 2**20))

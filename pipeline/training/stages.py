@@ -17,6 +17,7 @@ from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
 from ..autoencoder import AutoencoderLinearVideo
+from ..backbones.checkpoints import CONTINUATION
 from ..decoupler import Decoupler
 from ..encoders.text import TextEncoder
 from ..errors import ThroughlineError
@@ -60,7 +61,6 @@ COMPONENTS = {  # of the model folder: library and class, as in model_index.json
 }
 
 
-CONTINUATION = "continuation"  # the component of clips that go on from known frames
 SHIPPED_AS = {"vae_sharp": "vae"}  # components that have another name in the model folder
 
 
@@ -290,6 +290,8 @@ def export(workshop: Workshop) -> None:
         "transformer": StoryTransformer3DModel.from_pretrained(workshop.need("transformer")),
         "vae": AutoencoderLinearVideo.from_pretrained(workshop.need("vae_sharp")),
     }
+    if any((folder / CONTINUATION / "config.json").exists() for folder in (workshop.out, workshop.assets)):
+        components[CONTINUATION] = StoryTransformer3DModel.from_pretrained(workshop.need(CONTINUATION))
     for name, component in components.items():
         component.half().cpu().save_pretrained(workshop.assets / name)  # type: ignore[operator]
     generator.new_scheduler().save_pretrained(workshop.assets / "scheduler")
