@@ -45,7 +45,7 @@ class StoryPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->transformer->transformer_2->vae"
-    _adapter = ["image_encoder", "extractor", "decoupler"]  # what a stock checkpoint lacks
+    _adapter = ["image_encoder", "extractor", "decoupler", "ip_adapter"]  # what a stock checkpoint lacks
     _exclude_from_cpu_offload = _adapter  # small, and their parts are called one by one
     _optional_components = ["text_encoder", "tokenizer", "transformer_2", *_adapter]  # first two: save_pretrained
 
@@ -61,6 +61,7 @@ class StoryPipeline(DiffusionPipeline):
         decoupler: Decoupler | None = None,
         *,
         transformer_2: ModelMixin | None = None,
+        ip_adapter: ModelMixin | None = None,
         boundary_ratio: float | None = None,
         expand_timesteps: bool = False,
         few_steps: dict[str, float] | None = None,
@@ -77,6 +78,7 @@ class StoryPipeline(DiffusionPipeline):
             vae=vae,
             scheduler=scheduler,
             transformer_2=transformer_2,
+            ip_adapter=ip_adapter,
         )
         settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps, "few_steps": few_steps}
         self.register_to_config(**settings)
@@ -156,7 +158,7 @@ class StoryPipeline(DiffusionPipeline):
 
     def _patches(self, picture: np.ndarray) -> Tensor:
         """φ of a keyframe, float32 (P, v) on the CPU; no patches without an image encoder."""
-        if self.image_encoder is None:
+        if self.image_encoder is None or self.ip_adapter is not None:  # whose encoder is for nothing else
             return torch.zeros(0, 0)
         pixels = to_pixels(picture[None], self.image_encoder.config.image_size)
         pixels = pixels.to(self.image_encoder.device, self.image_encoder.dtype)

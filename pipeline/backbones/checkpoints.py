@@ -77,7 +77,7 @@ def check_folder(folder: Path) -> dict:
     components = read_index(index)
     for name, value in components.items():
         if not name.startswith("_") and isinstance(value, list) and value and value[0]:
-            _check_component(folder / name)
+            check_component(folder / name)
     return components
 
 
@@ -123,7 +123,8 @@ def read_index(path: Path) -> dict[str, Any]:
     return components
 
 
-def _check_component(folder: Path) -> None:
+def check_component(folder: Path) -> None:
+    """Raises WeightsError if a component's files are not all there, whole, and safetensors."""
     if not folder.is_dir():
         raise WeightsError(f"no {folder.name} in {folder.parent}: expected a folder of that name")
     if folder.name in WITHOUT_WEIGHTS:

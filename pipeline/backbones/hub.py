@@ -10,17 +10,19 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from ..errors import ThroughlineError
-from .pairs import IMAGE_FILES, LEFT_OUT, MOTION_FILES, put_together
+from .pairs import ENCODER_FILES, IMAGE_FILES, LEFT_OUT, MOTION_FILES, PROMPTED_BY, put_together
 
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt")  # no pickles, no pictures
 PAIRS = "throughline-pairs"  # in the hub's cache
 NAME = re.compile(r"[\w-][\w.-]*/[\w.-]*\w")
+ADAPTER = re.compile(rf"({NAME.pattern})(?:/([\w.-]+\.safetensors))?")  # a repository, and perhaps a file of it
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether `name` is like "THUDM/CogVideoX-2b", or IMAGE+MOTION with two such names; it may be a local folder all
-    the same."""
-    return len(parts := name.split("+")) <= 2 and all(NAME.fullmatch(part) for part in parts)
+    """Whether `name` is like "THUDM/CogVideoX-2b", or IMAGE+MOTION with two such names, or IMAGE+MOTION+ADAPTER whose
+    third may name a file; it may be a local folder all the same."""
+    parts = name.split("+")
+    return len(parts) <= 3 and all(map(NAME.fullmatch, parts[:2])) and all(map(ADAPTER.fullmatch, parts[2:]))
 
 
 def fetch(name: str, revision: str | None = None, offline: bool = False) -> Path:
@@ -42,16 +44,28 @@ def fetch(name: str, revision: str | None = None, offline: bool = False) -> Path
 
 
 def _snapshot(name: str, revision: str | None, local: bool) -> Path:
-    """revision: of the image model, for a pair."""
-    image, _, motion = name.partition("+")
-    wanted = list(IMAGE_FILES if motion else FILES)
-    left = list(LEFT_OUT) if motion else None
+    """revision: of the image model, for several in one."""
+    image, *others = name.split("+")
+    wanted = list(IMAGE_FILES if others else FILES)
+    left = list(LEFT_OUT) if others else None
     options: dict[str, Any] = {"local_files_only": local, "ignore_patterns": left}
     folder = Path(snapshot_download(image, revision=revision, allow_patterns=wanted, **options))
-    if not motion:
+    if not others:
         return folder
-    adapter = Path(snapshot_download(motion, allow_patterns=list(MOTION_FILES), **options))
-    return put_together(folder, adapter, Path(constants.HF_HUB_CACHE) / PAIRS)
+    motion = Path(snapshot_download(others[0], allow_patterns=list(MOTION_FILES), **options))
+    adapter = None
+    if len(others) > 1:
+        repository, file = _adapter(others[1])
+        there = Path(snapshot_download(repository, allow_patterns=[file, *ENCODER_FILES], **options))
+        adapter = there / file
+    return put_together(folder, motion, Path(constants.HF_HUB_CACHE) / PAIRS, adapter)
+
+
+def _adapter(name: str) -> tuple[str, str]:
+    """The repository of an IP-Adapter, and the path of its file in there."""
+    found = ADAPTER.fullmatch(name)
+    assert found is not None, "it is the name of an adapter"
+    return found[1], f"models/{found[2] or PROMPTED_BY}"
 
 
 def _reason(error: Exception) -> str:
@@ -69,5 +83,6 @@ def cached(name: str, revision: str | None = None) -> Path | None:
 def gigabytes(name: str) -> float:
     """How much of a repository is in the cache, also while it is being downloaded."""
     cache = Path(constants.HF_HUB_CACHE)
-    folders = [cache / f"models--{part.replace('/', '--')}" / "blobs" for part in name.split("+")]
+    names = ["/".join(part.split("/")[:2]) for part in name.split("+")]
+    folders = [cache / f"models--{own.replace('/', '--')}" / "blobs" for own in names]
     return sum(path.stat().st_size for folder in folders for path in folder.glob("*")) / 1e9

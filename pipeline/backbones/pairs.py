@@ -1,4 +1,5 @@
-"""An image model and the motion adapter that moves it, as one model folder of links. Imports no torch."""
+"""An image model, the motion adapter that moves it and perhaps an IP-Adapter, as one model folder of links. Imports no
+torch."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from ..errors import ThroughlineError
 PARTS = ("unet", "vae", "text_encoder", "tokenizer")  # of an image model, which are all that a clip needs
 IMAGE_FILES = ("model_index.json", *(f"{part}/*.{kind}" for part in PARTS for kind in ("json", "safetensors", "txt")))
 MOTION_FILES = ("config.json", "*.safetensors")
+PROMPTED_BY = "ip-adapter_sd15.safetensors"  # of h94/IP-Adapter, unless another file is named
+ENCODER_FILES = ("models/image_encoder/*.json", "models/image_encoder/*.safetensors")  # of that repository
 LEFT_OUT = ("*.fp16.*", "*non_ema*")
 SCHEDULE: dict[str, Any] = {  # that motion adapters are trained with
     "_class_name": "DDIMScheduler",
@@ -32,8 +35,11 @@ def link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def put_together(image: Path, motion: Path, place: Path) -> Path:
-    """The folder under `place` that holds both, made if it is not there. Raises ThroughlineError for other models."""
+def put_together(image: Path, motion: Path, place: Path, adapter: Path | None = None) -> Path:
+    """The folder under `place` that holds them, made if it is not there. Raises ThroughlineError for other models.
+
+    adapter: the file of an IP-Adapter, with image_encoder/ beside it.
+    """
     try:
         index = json.loads((image / "model_index.json").read_text(encoding="utf-8"))
         kind = json.loads((motion / "config.json").read_text(encoding="utf-8")).get("_class_name")
@@ -41,7 +47,10 @@ def put_together(image: Path, motion: Path, place: Path) -> Path:
         raise ThroughlineError(f"no image model and motion adapter in {image} and {motion}: {error}") from None
     if kind != "MotionAdapter":
         raise ThroughlineError(f"what is to move {image} is a {kind}: expected a MotionAdapter")
-    name = hashlib.sha256(f"{image.resolve()}\n{motion.resolve()}".encode()).hexdigest()[:16]
+    if adapter is not None and not (adapter.is_file() and (adapter.parent / "image_encoder").is_dir()):
+        raise ThroughlineError(f"no IP-Adapter at {adapter}: expected that file, and image_encoder beside it")
+    parts = [str(one.resolve()) for one in (image, motion, *([adapter] if adapter else []))]
+    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     if (place / name).is_dir():
         return place / name
     place.mkdir(parents=True, exist_ok=True)
@@ -50,6 +59,10 @@ def put_together(image: Path, motion: Path, place: Path) -> Path:
         for own in (own for own in PARTS if (image / own).is_dir()):
             shutil.copytree(image / own, part / own, copy_function=link)
         shutil.copytree(motion, part / "motion_adapter", copy_function=link)
+        if adapter is not None:
+            (part / "ip_adapter").mkdir()
+            link(str(adapter), str(part / "ip_adapter" / adapter.name))
+            shutil.copytree(adapter.parent / "image_encoder", part / "image_encoder", copy_function=link)
         (part / "scheduler").mkdir()
         (part / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULE), encoding="utf-8")
         kept = {own: index.get(own) for own in PARTS}

@@ -115,5 +115,6 @@ CASES = (
         )
         for kind in image_checkpoints.KINDS
     ),
+    Case("animatediff-prompted", image_checkpoints.save_prompted, {**IMAGE, "steps": 4}, partial(run_animatediff, 7.5)),
 )
 WITH_STOCK = tuple(case for case in CASES if case.stock is not None)
