@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKL,
+    AutoencoderKLTemporalDecoder,
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
@@ -109,6 +112,18 @@ def new_autoencoder() -> AutoencoderKL:
     ).eval()
 
 
+def new_temporal_autoencoder() -> AutoencoderKLTemporalDecoder:
+    model = AutoencoderKLTemporalDecoder(
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        latent_channels=4,
+        sample_size=32,
+        scaling_factor=0.6,
+    )
+    enliven(model)
+    return model.eval()
+
+
 def build(kind: str = "ddim") -> AnimateDiffPipeline:
     """The stock pipeline with random weights, the same ones for the same kind."""
     with torch.random.fork_rng():
@@ -126,6 +141,19 @@ def build(kind: str = "ddim") -> AnimateDiffPipeline:
 def save(folder: Path, kind: str = "ddim") -> Path:
     """Writes the checkpoint as AnimateDiffPipeline does."""
     build(kind).save_pretrained(folder)
+    return folder
+
+
+def save_with_temporal_decoder(folder: Path) -> Path:
+    """The same model with the autoencoder of Stable Video Diffusion in place of its own."""
+    save(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(19)
+        shutil.rmtree(folder / "vae")
+        new_temporal_autoencoder().save_pretrained(folder / "vae")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["vae"] = ["diffusers", "AutoencoderKLTemporalDecoder"]
+    (folder / "model_index.json").write_text(json.dumps(index))
     return folder
 
 

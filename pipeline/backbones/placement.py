@@ -117,8 +117,9 @@ class Placement:
         device = self.device
         assert device is not None
         if self.name != "fast":
-            for enable in ("enable_tiling", "enable_slicing"):
-                getattr(pipeline.vae, enable, lambda: None)()
+            for way in ("tiling", "slicing"):
+                if hasattr(pipeline.vae, f"use_{way}"):  # others say that they have none by an error
+                    getattr(pipeline.vae, f"enable_{way}")()
         pipeline.remove_all_hooks()
         bits = quantize(pipeline, card) if self.name == "low" else ""
         if card is None or self.name == "fast":

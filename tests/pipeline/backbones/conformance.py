@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AnimateDiffPipeline, CogVideoXPipeline, WanPipeline, WanVACEPipeline
+from diffusers import (
+    AnimateDiffPipeline,
+    AutoencoderKLTemporalDecoder,
+    CogVideoXPipeline,
+    StableVideoDiffusionPipeline,
+    WanPipeline,
+    WanVACEPipeline,
+)
 from diffusers.pipelines.wan import pipeline_wan_vace
 from torch import Tensor
 
@@ -69,6 +76,17 @@ def run_animatediff(guidance: float, folder: Path, output: str, settings: dict[s
     return found.transpose(0, 1) if output == "latent" else found
 
 
+@torch.no_grad()
+def run_temporal(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    """AnimateDiffPipeline's latents, decoded as StableVideoDiffusionPipeline decodes its own."""
+    latents = run_animatediff(7.5, folder, "latent", settings)
+    if output == "latent":
+        return latents
+    vae = AutoencoderKLTemporalDecoder.from_pretrained(folder / "vae", local_files_only=True)
+    frames = StableVideoDiffusionPipeline.decode_latents(SimpleNamespace(vae=vae), latents[None], len(latents))
+    return (frames[0].movedim(0, -1) / 2 + 0.5).clamp(0, 1)
+
+
 COGVIDEOX = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_frames": checkpoints.FRAMES, "steps": 3}
 run_cogvideox = partial(run_stock, CogVideoXPipeline, {"max_sequence_length": checkpoints.TEXT_LENGTH})
 WAN = {"height": wan_checkpoints.HEIGHT, "width": wan_checkpoints.WIDTH, "num_frames": wan_checkpoints.FRAMES}
@@ -116,5 +134,6 @@ CASES = (
         for kind in image_checkpoints.KINDS
     ),
     Case("animatediff-prompted", image_checkpoints.save_prompted, {**IMAGE, "steps": 4}, partial(run_animatediff, 7.5)),
+    Case("animatediff-temporal", image_checkpoints.save_with_temporal_decoder, {**IMAGE, "steps": 4}, run_temporal),
 )
 WITH_STOCK = tuple(case for case in CASES if case.stock is not None)
