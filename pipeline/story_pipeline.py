@@ -17,7 +17,7 @@ from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrai
 
 from .backbones import registry
 from .backbones.checkpoints import check_folder
-from .backbones.placement import Placement
+from .backbones.placement import Placement, check_savable
 from .blocks.block_cache import SPEEDS, find_speed
 from .decoupler import Decoupler
 from .denoising import Denoiser
@@ -135,6 +135,7 @@ class StoryPipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, *, text_encoder: bool = True, **options) -> None:  # type: ignore[override]
         """Saves in the diffusers layout; without text encoder and tokenizer if `text_encoder` is False (they are
         MiniLM then)."""
+        check_savable(self.components)
         if text_encoder:
             return super().save_pretrained(str(folder), **options)
         slim = type(self)(**self.components | {"text_encoder": None, "tokenizer": None})
