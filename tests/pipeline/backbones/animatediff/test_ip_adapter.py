@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AnimateDiffPipeline
+from diffusers.image_processor import IPAdapterMaskProcessor
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
@@ -168,6 +169,14 @@ def test_figures_count_before_grounds_where_both_were_looked_at(folders: dict[st
     assert tokens[:, 0, 0].tolist() == [2, 1]  # the later of two as small is before, and hides the other wholly
     assert masks.sum((1, 2)).tolist() == [2 * backbone.patch**2, 10 * backbone.patch**2]
     assert float(masks.sum(0).max()) == 1
+
+
+def test_masks_fit_every_layer_at_every_size_that_such_models_make() -> None:
+    for height, width, scale in product(range(16, 129, 8), range(16, 129, 8), (1, 2, 4, 8)):
+        masks, rows, columns = torch.zeros(1, height, width), height // scale, width // scale
+        masks[:, :, : width // 2] = 1
+        found = IPAdapterMaskProcessor.downsample(masks, 1, rows * columns, 1).unflatten(1, (rows, columns))
+        assert torch.allclose(found, found[:, :1].expand_as(found), atol=1e-4), "it is not sheared"
 
 
 # --- folders ---------------------------------------------------------------------------------------------------------
