@@ -80,6 +80,9 @@ class TransformerBackbone:
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures: its limits say so")
 
+    def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        raise NotImplementedError("it reads no pictures: its limits say so")
+
     def positions(self, shape: Sequence[int]) -> Rotary:
         """Of the video tokens of latents (B, f, C, h, w); None for a transformer that knows them itself."""
         return None
