@@ -193,10 +193,9 @@ def _train_generator(workshop: Workshop, recipe: Recipe, choices: Choices, goes_
 
 
 def _generator_trainer(workshop: Workshop) -> generator.GeneratorTrainer:
-    torch.manual_seed(0)
-    return generator.GeneratorTrainer(
-        _extractor(workshop), _autoencoder(workshop), load_vision(workshop).config.hidden_size
-    )
+    width, parts = load_vision(workshop).config.hidden_size, (_extractor(workshop), _autoencoder(workshop))
+    torch.manual_seed(0)  # after what is loaded, which draws as well
+    return generator.GeneratorTrainer(*parts, width)
 
 
 def _run_generator(
