@@ -131,13 +131,15 @@ class CastOperations(FilmOperations):
 
     @for_page(often=True)
     def cast_teaching(self, owner: Owner, story: StoryId, entry: args.EntryId) -> Json:
-        """How the teaching of an entry goes: its step, the last sample, and what went wrong."""
-        self._head(owner, story).board.story.entry(entry)
+        """How the teaching of an entry goes: its step, the last sample, and what went wrong; refused: why it can't be
+        taught by its pictures."""
+        refused = teaching.refusal(self._head(owner, story).board.story.entry(entry))
         job = teaching.job_of(self.renderer, owner, story, entry)
         if job is None:
-            return {"teaching": None}
+            return {"teaching": None, "refused": refused}
         told = {name: getattr(job, name) for name in ("state", "step", "total", "preview", "error")}
-        return {"teaching": {**told, "position": self.renderer.queue.positions().get(job.id, 0)}}
+        place = self.renderer.queue.positions().get(job.id, 0)
+        return {"teaching": {**told, "position": place}, "refused": refused}
 
     @for_page()
     def cast_teach_cancel(self, owner: Owner, story: StoryId, entry: args.EntryId) -> Json:

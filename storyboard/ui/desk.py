@@ -139,6 +139,8 @@ class Window:
     picture: str = ""  # of that entry
     look_in: str = ""  # the scene of which its look is asked, "" for the whole story
     added: bool = False  # whether the last one that was to be new in the cast was taken
+    refused: dict[str, Any] = field(default_factory=dict)  # fields of the cast: drafts, None for what is saved since
+    paced: tuple[str, int, float] = ("", 0, 0.0)  # of a teaching: the entry, a step, and when it was seen
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update
     writes: Counter[int] = field(default_factory=Counter)  # by component: edits of it under way
     _groups: dict[str, tuple[str, float]] = field(default_factory=dict)
