@@ -282,7 +282,7 @@ def _only(changes: Mapping[str, Any], names: frozenset[str], what: str) -> None:
 def _with(story: Story, **changes: Any) -> Story:
     """Raises ThroughlineError for a name that two entries have, and for what is no story."""
     if twice := first_twice(changes.get("cast", ())):
-        raise ThroughlineError(f"two entries of the cast are called {twice!r}: expected a name each")
+        raise ThroughlineError(f"two entries of the cast are called {twice!r}, expected a name each")
     return parse(Story, {**dict(story), **changes})
 
 

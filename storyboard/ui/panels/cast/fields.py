@@ -88,5 +88,5 @@ def _draft(window: Window, drafts: Mapping[str, Any], key: str, saved: Any) -> M
     return draft if draft["text"] != saved else None
 
 
-def _told(draft: Mapping[str, Any] | None) -> dict[str, str]:
+def _told(draft: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"value": f"Not saved: {draft['reason']}" if draft else "", "kind": "alarm" if draft else ""}
