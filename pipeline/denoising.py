@@ -18,6 +18,7 @@ from .encoders.latents import check_finite
 from .generation import SceneRequest, token_strengths
 from .guidance import Anchor, branches, guide
 from .reference.attention import collage, cut_out, drawn, keys_and_values
+from .reference.prompts import image_prompts
 from .sampling import NoiseLevel, Timestep
 
 Predictions = dict[str, Tensor]  # by branch
@@ -117,9 +118,11 @@ class _Predictor:
         self.words = [(encoded(r.prompt), encoded(r.settings.negative_prompt)) for r in requests]
         self.strengths = [token_strengths(backbone.text.encode(r.prompt), r.settings.strengths) for r in requests]
         seen, place = [request.memory.references for request in requests], backbone.where()
-        shows = backbone.limits.keyframes  # the network itself was trained to make use of them
-        self.collages = [collage(own, backbone.patch).to(place) if own and not shows else None for own in seen]
+        shows, prompts = backbone.limits.keyframes, backbone.limits.prompts  # of networks trained to make use of either
+        looks = not (shows or prompts)
+        self.collages = [collage(own, backbone.patch).to(place) if own and looks else None for own in seen]
         self.keyframes = [cut_out(own, backbone.patch) if own and shows else None for own in seen]
+        self.prompts = [image_prompts(own, backbone) if own and prompts else None for own in seen]
 
     def __call__(self, noisy: list[Tensor], t: Timestep, names: list[tuple[str, ...]]) -> list[Predictions]:
         predictions: list[Predictions] = [{} for _ in names]
@@ -138,7 +141,8 @@ class _Predictor:
     def _groups(self, rows: list[BranchRow], t: Timestep) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
         plain = [row for row in rows if not self._looks(row)]
-        groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(plain, None)] if plain else []
+        apart = ([row for row in plain if bool(self.known[row[0]].count) == begun] for begun in (False, True))
+        groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(own, None) for own in apart if own]
         for i in sorted({row[0] for row in rows if self._looks(row)}):
             seen = keys_and_values(self.requests[i].memory.references, self.backbone, t)
             groups.append(([row for row in rows if row[0] == i and self._looks(row)], seen))
@@ -169,9 +173,10 @@ class _Predictor:
         pictures = self.requests[i].pictures
         shown = None if pictures is None else pictures[0]
         strengths = None if name == "negative" else self.strengths[i]
-        keyframes = None if name == "forgetful" else self.keyframes[i]
+        keyframes, prompts = (None, None) if name == "forgetful" else (self.keyframes[i], self.prompts[i])
         words = self.words[i][name == "negative"]
-        return Conditions(words, self._history(i, name), shown, keyframes=keyframes, strengths=strengths)
+        history = self._history(i, name)
+        return Conditions(words, history, shown, keyframes=keyframes, prompts=prompts, strengths=strengths)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -108,6 +108,15 @@ class Clip:
     frames: np.ndarray  # uint8 (F, H, W, 3)
     frames_per_second: int
     trace: Trace
+
+
+def noticed(item: Step | Clip, notices: Sequence[str]) -> Step | Clip:
+    """A step says what happened last, a clip's trace all that happened."""
+    if not notices:
+        return item
+    if isinstance(item, Step):
+        return replace(item, notice=notices[-1])
+    return replace(item, trace=replace(item.trace, notices=tuple(notices)))
 
 
 @dataclass

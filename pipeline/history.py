@@ -42,6 +42,7 @@ class Reference:
     text: Tensor  # τ of its own scene's prompt, float32 (L, t)
     latents: Tensor  # float32 (1, 1, C, h, w)
     patches: Tensor  # bool (M, R), those that each kept mention with a look looks at
+    tokens: Tensor | None = None  # (M, n, t), of each cut out, as an image prompt, for models that read such
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,14 +8,14 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from .backbones.checkpoints import check_complete, find, network_of, stored_dtype
+from .backbones.checkpoints import check_complete, find, gguf_of, network_of, stored_dtype
 from .backbones.registry import family_of
 from .blocks.block_cache import find_speed
 from .defaults import HISTORIES
 from .errors import ThroughlineError, WeightsError
 from .story_pipeline import StoryPipeline
 
-OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "transformer_2", "vae")
+OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "transformer_2", "continuation", "vae")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -76,6 +76,8 @@ def _check_complete(pipeline: StoryPipeline, folder: Path) -> None:
     """Raises WeightsError if a component has weights that its files lack, where diffusers would make them up."""
     for name in OWN_COMPONENTS:
         component = getattr(pipeline, name)
+        if gguf_of(folder / name):
+            continue  # which its family checked
         if component is not None and (folder / name).is_dir():  # else its family put it together, and checked it
             own = component.state_dict()  # of which stock CogVideoX has no history
             check_complete([key for key in own if not key.startswith("history_")], folder / name)

@@ -17,7 +17,7 @@ from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrai
 
 from .backbones import registry
 from .backbones.checkpoints import check_folder
-from .backbones.placement import Placement
+from .backbones.placement import Placement, check_savable
 from .blocks.block_cache import SPEEDS, find_speed
 from .decoupler import Decoupler
 from .denoising import Denoiser
@@ -26,7 +26,7 @@ from .encoders.limit import text_length
 from .encoders.text import load_minilm
 from .errors import ThroughlineError
 from .feature_extractor import FeatureExtractor
-from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace
+from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace, noticed
 from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
@@ -45,9 +45,9 @@ class StoryPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->transformer->transformer_2->vae"
-    _adapter = ["image_encoder", "extractor", "decoupler"]  # what a stock checkpoint lacks
-    _exclude_from_cpu_offload = _adapter  # small, and their parts are called one by one
-    _optional_components = ["text_encoder", "tokenizer", "transformer_2", *_adapter]  # first two: save_pretrained
+    _adapter = ["image_encoder", "extractor", "decoupler", "ip_adapter"]  # what a stock checkpoint lacks
+    _exclude_from_cpu_offload = [*_adapter, "continuation"]  # small; parts of the adapter are called one by one
+    _optional_components = ["text_encoder", "tokenizer", "transformer_2", "continuation", *_adapter]  # first two: save
 
     def __init__(
         self,
@@ -61,11 +61,14 @@ class StoryPipeline(DiffusionPipeline):
         decoupler: Decoupler | None = None,
         *,
         transformer_2: ModelMixin | None = None,
+        continuation: ModelMixin | None = None,
+        ip_adapter: ModelMixin | None = None,
         boundary_ratio: float | None = None,
         expand_timesteps: bool = False,
         few_steps: dict[str, float] | None = None,
     ) -> None:
-        """boundary_ratio, expand_timesteps, few_steps: settings of a model_index.json, for families that have them."""
+        """continuation: a transformer of its own for clips that begin with known frames, or None for the same one.
+        boundary_ratio, expand_timesteps, few_steps: settings of a model_index.json, for families that have them."""
         super().__init__()
         self.register_modules(
             tokenizer=tokenizer,
@@ -77,6 +80,8 @@ class StoryPipeline(DiffusionPipeline):
             vae=vae,
             scheduler=scheduler,
             transformer_2=transformer_2,
+            continuation=continuation,
+            ip_adapter=ip_adapter,
         )
         settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps, "few_steps": few_steps}
         self.register_to_config(**settings)
@@ -133,6 +138,7 @@ class StoryPipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, *, text_encoder: bool = True, **options) -> None:  # type: ignore[override]
         """Saves in the diffusers layout; without text encoder and tokenizer if `text_encoder` is False (they are
         MiniLM then)."""
+        check_savable(self.components)
         if text_encoder:
             return super().save_pretrained(str(folder), **options)
         slim = type(self)(**self.components | {"text_encoder": None, "tokenizer": None})
@@ -156,7 +162,7 @@ class StoryPipeline(DiffusionPipeline):
 
     def _patches(self, picture: np.ndarray) -> Tensor:
         """φ of a keyframe, float32 (P, v) on the CPU; no patches without an image encoder."""
-        if self.image_encoder is None:
+        if self.image_encoder is None or self.ip_adapter is not None:  # whose encoder is for nothing else
             return torch.zeros(0, 0)
         pixels = to_pixels(picture[None], self.image_encoder.config.image_size)
         pixels = pixels.to(self.image_encoder.device, self.image_encoder.dtype)
@@ -285,7 +291,7 @@ class StoryPipeline(DiffusionPipeline):
         while True:
             try:
                 for item in self._generate(*args):
-                    yield _noticed(item, notices)
+                    yield noticed(item, notices)
                 return
             except torch.OutOfMemoryError as error:
                 lower = self.placement.lower
@@ -336,8 +342,9 @@ class StoryPipeline(DiffusionPipeline):
         return None, self.backbone.shown(known[0], last, piece.frames)
 
     def _pieces(self, options: Settings, beginning: np.ndarray | None) -> tuple[Piece, ...]:
-        known, longest = 0 if beginning is None else len(beginning), self.backbone.limits.piece
-        return pieces(options.num_frames, known, longest or options.num_frames, self.latents.period)
+        known, limits = 0 if beginning is None else len(beginning), self.backbone.limits
+        longest = 0 if limits.windows else limits.piece
+        return pieces(options.num_frames, known, longest or options.num_frames + known, self.latents.period)
 
     def _decide(self, prompt: str, history: Sequence[HistoryScene], options: Settings) -> FilterResult:
         return self.filter(
@@ -384,12 +391,3 @@ def _check_decision(decision: FilterResult, prompt: str, history: Sequence[Histo
             f"decision is about {decision.prompt[:40]!r} and {len(decision.scenes)} scenes: "
             f"expected one about {prompt[:40]!r} and these {len(history)}"
         )
-
-
-def _noticed(item: Step | Clip, notices: list[str]) -> Step | Clip:
-    """A step says what happened last, a clip's trace all that happened."""
-    if not notices:
-        return item
-    if isinstance(item, Step):
-        return replace(item, notice=notices[-1])
-    return replace(item, trace=replace(item.trace, notices=tuple(notices)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKL,
+    AutoencoderKLTemporalDecoder,
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
@@ -18,7 +21,9 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from tests.checkpoints import SENTENCES, TEXT_WIDTH, enliven
 
@@ -107,6 +112,18 @@ def new_autoencoder() -> AutoencoderKL:
     ).eval()
 
 
+def new_temporal_autoencoder() -> AutoencoderKLTemporalDecoder:
+    model = AutoencoderKLTemporalDecoder(
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        latent_channels=4,
+        sample_size=32,
+        scaling_factor=0.6,
+    )
+    enliven(model)
+    return model.eval()
+
+
 def build(kind: str = "ddim") -> AnimateDiffPipeline:
     """The stock pipeline with random weights, the same ones for the same kind."""
     with torch.random.fork_rng():
@@ -127,6 +144,19 @@ def save(folder: Path, kind: str = "ddim") -> Path:
     return folder
 
 
+def save_with_temporal_decoder(folder: Path) -> Path:
+    """The same model with the autoencoder of Stable Video Diffusion in place of its own."""
+    save(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(19)
+        shutil.rmtree(folder / "vae")
+        new_temporal_autoencoder().save_pretrained(folder / "vae")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["vae"] = ["diffusers", "AutoencoderKLTemporalDecoder"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
 def save_image_model(folder: Path) -> Path:
     """Writes the image model alone, as it is published."""
     with torch.random.fork_rng():
@@ -141,4 +171,75 @@ def save_image_model(folder: Path) -> Path:
             feature_extractor=None,
             requires_safety_checker=False,
         ).save_pretrained(folder)
+    return folder
+
+
+VISION, EMBEDDED, PICTURE_TOKENS = 32, 12, 4  # widths of the image encoder and of what it gives
+ADAPTERS = ("plain", "plus")
+
+
+def new_image_encoder() -> CLIPVisionModelWithProjection:
+    config = CLIPVisionConfig(
+        hidden_size=VISION,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        projection_dim=EMBEDDED,
+        image_size=16,
+        patch_size=8,
+    )
+    model = CLIPVisionModelWithProjection(config)
+    enliven(model)
+    return model.eval()
+
+
+def new_ip_adapter(kind: str = "plain") -> dict[str, Tensor]:
+    """Weights by the names of the published files."""
+    shapes = {f"image_proj.{name}": shape for name, shape in (_plain() if kind == "plain" else _plus()).items()}
+    for number, width in enumerate((8, 16, 16, 16, 8, 8, 16)):  # on the way down, on the way up, between
+        for name in ("to_k_ip", "to_v_ip"):
+            shapes[f"ip_adapter.{2 * number + 1}.{name}.weight"] = (width, TEXT_WIDTH)
+    return {name: 0.5 * torch.randn(shape) for name, shape in shapes.items()}
+
+
+def _plain() -> dict[str, tuple[int, ...]]:
+    tokens = PICTURE_TOKENS * TEXT_WIDTH
+    sizes = {"proj.weight": (tokens, EMBEDDED), "proj.bias": (tokens,)}
+    return sizes | {f"norm.{name}": (TEXT_WIDTH,) for name in ("weight", "bias")}
+
+
+def _plus(inner: int = 24) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {
+        "latents": (1, PICTURE_TOKENS, inner),
+        "proj_in.weight": (inner, VISION),
+        "proj_in.bias": (inner,),
+        "proj_out.weight": (TEXT_WIDTH, inner),
+        "proj_out.bias": (TEXT_WIDTH,),
+        "norm_out.weight": (TEXT_WIDTH,),
+        "norm_out.bias": (TEXT_WIDTH,),
+    }
+    for i in range(4):
+        norms = [f"layers.{i}.0.norm1", f"layers.{i}.0.norm2", f"layers.{i}.1.0"]
+        found |= {f"{norm}.{name}": (inner,) for norm in norms for name in ("weight", "bias")}
+        found |= {f"layers.{i}.0.to_q.weight": (64, inner), f"layers.{i}.0.to_kv.weight": (128, inner)}
+        found |= {f"layers.{i}.0.to_out.weight": (inner, 64)}
+        found |= {f"layers.{i}.1.1.weight": (4 * inner, inner), f"layers.{i}.1.3.weight": (inner, 4 * inner)}
+    return found
+
+
+def save_ip_adapter(folder: Path, kind: str = "plain") -> Path:
+    """Writes an IP-Adapter and its image encoder as they are published: a file, and image_encoder/ beside it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(17)
+        new_image_encoder().save_pretrained(folder / "image_encoder")
+        save_file(new_ip_adapter(kind), folder / "ip-adapter_sd15.safetensors")
+    return folder
+
+
+def save_prompted(folder: Path, kind: str = "plain") -> Path:
+    """A model that pictures can tell what is to be seen: ip_adapter/ and image_encoder/ are among its parts."""
+    save(folder)
+    save_ip_adapter(folder, kind)
+    (folder / "ip_adapter").mkdir()
+    (folder / "ip-adapter_sd15.safetensors").rename(folder / "ip_adapter" / "ip-adapter_sd15.safetensors")
     return folder

@@ -65,7 +65,7 @@ MOST_MODULES = 14  # in a folder, apart from __init__
 LONGEST_FUNCTION, MEDIAN_FUNCTION, P90_FUNCTION = 60, 8, 20  # lines
 MOST_POSITIONAL = 8  # parameters
 MIRRORS = {"pipeline.transformer.__init__", "pipeline.transformer.forward"}  # diffusers' own, parameter by parameter
-EMBEDDED_MODEL_BYTES = 32_000_000
+EMBEDDED_MODEL_BYTES = 64_000_000
 PACKAGES = [source for source in SOURCES if source.name == "__init__.py"]
 DOCUMENT = ["storyboard.document.story", "storyboard.document.edits", "storyboard.document.plan"]
 HEAVY = {"torch", "gradio", "diffusers", "transformers"}

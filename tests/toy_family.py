@@ -96,6 +96,9 @@ class ToyBackbone:
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures")
 
+    def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        raise NotImplementedError("it reads no pictures")
+
     def sampler(self, steps: int, eta: float) -> Sampler:
         return TrailingDdim(self.scheduler, steps)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -117,4 +118,68 @@ def save(folder: Path, kind: str, euler: bool = False) -> Path:
     """Writes the checkpoint as it is published."""
     build(kind, euler).save_pretrained(folder)
     (folder / "tokenizer" / "spiece.model").write_bytes(spiece_model())
+    return folder
+
+
+AS_PUBLISHED = {  # parts of the names that diffusers gave, and those that Wan's authors and files in GGUF have
+    "condition_embedder.time_embedder.linear_1": "time_embedding.0",
+    "condition_embedder.time_embedder.linear_2": "time_embedding.2",
+    "condition_embedder.text_embedder.linear_1": "text_embedding.0",
+    "condition_embedder.text_embedder.linear_2": "text_embedding.2",
+    "condition_embedder.time_proj": "time_projection.1",
+    "attn1": "self_attn",
+    "attn2": "cross_attn",
+    "to_out.0": "o",
+    "to_q": "q",
+    "to_k": "k",
+    "to_v": "v",
+    "ffn.net.0.proj": "ffn.0",
+    "ffn.net.2": "ffn.2",
+    "norm2": "norm3",
+    "proj_out": "head.head",
+}
+
+
+def published(name: str) -> str:
+    """The name of a weight in files of Wan's authors."""
+    for ours, theirs in AS_PUBLISHED.items():
+        name = name.replace(f"{ours}.", f"{theirs}.")
+    return "head.modulation" if name == "scale_shift_table" else name.replace("scale_shift_table", "modulation")
+
+
+def write_gguf(path: Path, model: Any, left_out: str = "") -> Path:
+    """The weights of a transformer in 8 bits where that can be (Q8_0), as people share them."""
+    from gguf import GGMLQuantizationType, GGUFWriter
+    from gguf.quants import quantize
+
+    writer, eight = GGUFWriter(str(path), "wan"), GGMLQuantizationType.Q8_0
+    for name, weight in model.state_dict().items():
+        values = weight.float().numpy()
+        if name == left_out:
+            continue
+        if values.ndim == 2 and values.shape[1] % 32 == 0:
+            writer.add_tensor(published(name), quantize(values, eight), raw_dtype=eight)
+        else:
+            writer.add_tensor(published(name), values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def wide_transformer() -> Any:
+    """One of which most weights can be in blocks of 32."""
+    with torch.random.fork_rng():
+        torch.manual_seed(21)
+        return new_transformer(attention_head_dim=16, ffn_dim=64)
+
+
+def save_gguf(folder: Path) -> Path:
+    """A model of which the transformer's weights are in GGUF."""
+    save(folder, "2.1")
+    shutil.rmtree(folder / "transformer")
+    model = wide_transformer()
+    model.save_config(folder / "transformer")
+    write_gguf(folder / "transformer" / "wan-Q8_0.gguf", model)
     return folder

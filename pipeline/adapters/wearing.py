@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,16 @@ def worn(pipeline: StoryPipeline, adapters: Sequence[Worn]) -> Iterator[None]:
     """While it is open the network wears the adapters, all at once. Raises ThroughlineError for files that are no
     adapters of this model."""
     read = [(read_adapter(one.path), one.strength, one.path.name) for one in adapters if one.strength]
-    network: Any = pipeline.transformer
+    with ExitStack() as stack:
+        for network in (pipeline.transformer, pipeline.continuation):
+            if network is not None:
+                stack.enter_context(_wearing(network, read))
+        yield
+
+
+@contextmanager
+def _wearing(network: Any, read: Sequence[tuple[Adapter, float, str]]) -> Iterator[None]:
+    """read: adapters, their strengths and the names of their files."""
     before, strengths = active(network), dict[str, float]()
     try:
         for index, (adapter, strength, file) in enumerate(read):

@@ -3,7 +3,7 @@
 A family is one file of this package and one line of `registry`. Nothing else asks what kind of model it has.
 
 Letters: B rows of a batch, L text tokens, H history tokens, f latent frames, C latent channels, h, w latents a side,
-F frames, t width of the text encoder, d width of history tokens.
+F frames, t width of the text encoder, d width of history tokens, r pictures, n tokens of a picture.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -59,7 +59,11 @@ class Limits:
     pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
     strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
     keyframes: bool = False  # whether it is shown what scenes remember, as pictures of their own (`Conditions`)
+    prompts: bool = (
+        False  # whether pictures can say what is to be seen, as a prompt does: what scenes remember, cut out
+    )
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
+    windows: bool = False  # whether longer clips are made at once all the same, in windows (`blocks.windows`)
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
         """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,
@@ -80,6 +84,13 @@ class Limits:
         return round(pixels / self.unit) * self.unit
 
 
+class ImagePrompts(NamedTuple):
+    """Pictures that say, as a prompt does, what is to be seen, each somewhere."""
+
+    tokens: Tensor  # (r, n, t), which `Backbone.picture_tokens` gave
+    masks: Tensor  # (r, h, w), 1 where a picture counts, else 0
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What one row of a batch is told beside its noisy latents."""
@@ -88,6 +99,7 @@ class Conditions:
     history: Tensor | None = None  # (H, d)
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
     keyframes: Tensor | None = None  # (r, C + 1, h, w), latents and 1 where they were kept, else 0: `Limits.keyframes`
+    prompts: ImagePrompts | None = None  # for models whose `Limits.prompts` says so
     strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
     modulation: Modulation | None = None  # by regions, at full strength: it fades with the noise
 
@@ -146,6 +158,10 @@ class Backbone(Protocol):
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
         """What a model is told of the pictures, uint8 (H, W, 3), that a clip starts from and ends with, float32
         (1, f, C', h, w); only for models whose `Limits.pictures` says so."""
+
+    def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        """Pictures, uint8 (H, W, 3), as tokens beside those of the text, float32 (r, n, t) on the CPU; only for models
+        whose `Limits.prompts` says so."""
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The steps from noise to latents. It may have a state: one a clip."""

@@ -76,6 +76,12 @@ CATALOGUE = (
         Needs(6.1, {"fast": 8, "balanced": 5, "low": 4.5}, _times(RTX_4090=15)),
     ),
     Entry(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5+guoyww/animatediff-motion-adapter-v1-5-2+h94/IP-Adapter",
+        "Stable Diffusion 1.5, moved, IP-Adapter",
+        "512 × 512, 16 frames, 8 a second",
+        Needs(8.7, {"fast": 10, "balanced": 6.5, "low": 6}, _times(RTX_4090=16)),
+    ),
+    Entry(
         "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
         "Wan 2.1 1.3B",
         "480 × 832, 81 frames, 16 a second",

@@ -24,7 +24,10 @@ WITHOUT_WEIGHTS = {  # components, and the files of which one tells that they ar
     "scheduler": ("scheduler_config.json",),
     "tokenizer": ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt"),
 }
+GGUF, MAGIC = ".gguf", b"GGUF"
 HALF = "fp16"  # the variant of a checkpoint that has its weights in half precision alone
+CONTINUATION = "continuation"  # component of the embedded model: the network of clips that go on from known frames
+UNCOUNTED = ("reader/", f"{CONTINUATION}/")
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 
 
@@ -36,10 +39,15 @@ def assets_folder() -> Path:
 def find(name: str = "picturebook", revision: str | None = None, offline: bool = False) -> Path:
     """The folder of a model, checked but not loaded: a cheap look at every weight file.
 
-    name: one of NAMES, a local folder in the diffusers layout, or a hub id, which is downloaded first if need be.
+    name: one of NAMES, a local folder in the diffusers layout, or a hub id, which is downloaded first if need be; or
+    such a folder or id, "+" and a file of weights in GGUF for each of its transformers (`hub.with_gguf`).
     revision, offline: see `hub.fetch`. Raises ThroughlineError for an unknown model, WeightsError for weights that are
     missing, truncated or pickles.
     """
+    if name.endswith(GGUF):
+        folder = hub.with_gguf(name, revision, offline)
+        check_folder(folder)
+        return folder
     folder = assets_folder() / name if name in NAMES else Path(name)
     if name in NAMES and not (folder / "model_index.json").is_file():
         raise WeightsError(f"model {name!r} is not there: expected {folder / 'model_index.json'}")
@@ -54,11 +62,11 @@ def find(name: str = "picturebook", revision: str | None = None, offline: bool =
 
 def digest(folder: Path) -> str:
     """SHA-256 of a model: of the names, sizes and first MEGABYTES of its files. The reader, which takes no part in
-    generation, does not count."""
+    generation, does not count; nor does the network of clips that go on, so that all other takes stay fresh."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and path.suffix in (".json", ".safetensors") and not name.startswith("reader/"):
+        if path.is_file() and path.suffix in (".json", ".safetensors", GGUF) and not name.startswith(UNCOUNTED):
             total.update(f"{name}:{path.stat().st_size}\n".encode())
             with path.open("rb") as file:
                 total.update(file.read(MEGABYTES * 2**20))
@@ -77,7 +85,7 @@ def check_folder(folder: Path) -> dict:
     components = read_index(index)
     for name, value in components.items():
         if not name.startswith("_") and isinstance(value, list) and value and value[0]:
-            _check_component(folder / name)
+            check_component(folder / name)
     return components
 
 
@@ -87,8 +95,15 @@ def variant(component: Path) -> str | None:
     return HALF if names and all(f".{HALF}" in name for name in names) else None
 
 
+def gguf_of(component: Path) -> Path | None:
+    """The file of a component whose weights are in GGUF; None for others."""
+    return next(component.glob(f"*{GGUF}"), None)
+
+
 def stored_dtype(component: Path) -> str:
-    """The precision of a component's weights, as safetensors calls it: "F32", "F16", "BF16"."""
+    """The precision of a component's weights, as safetensors calls it: "F32", "F16", "BF16"; "GGUF" for those."""
+    if gguf_of(component):
+        return "GGUF"
     with safe_open(min(component.glob("*.safetensors")), "np") as weights:
         found = Counter(weights.get_slice(key).get_dtype() for key in weights.keys())  # noqa: SIM118  it is no mapping
     return str(found.most_common(1)[0][0])
@@ -123,7 +138,8 @@ def read_index(path: Path) -> dict[str, Any]:
     return components
 
 
-def _check_component(folder: Path) -> None:
+def check_component(folder: Path) -> None:
+    """Raises WeightsError if a component's files are not all there, whole, and safetensors."""
     if not folder.is_dir():
         raise WeightsError(f"no {folder.name} in {folder.parent}: expected a folder of that name")
     if folder.name in WITHOUT_WEIGHTS:
@@ -137,7 +153,12 @@ def _check_component(folder: Path) -> None:
 
 
 def _check_weights(folder: Path) -> None:
-    files = sorted(folder.glob("*.safetensors"))
+    files, shared = sorted(folder.glob("*.safetensors")), gguf_of(folder)
+    if shared:
+        with shared.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise WeightsError(f"{shared} is no GGUF file: expected one that begins with {MAGIC.decode()}")
+        return
     if not files:
         pickles = [path for path in folder.glob("*") if path.suffix in PICKLES]
         if pickles:

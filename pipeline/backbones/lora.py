@@ -30,7 +30,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import ThroughlineError, WeightsError
-from .checkpoints import check_folder, find, stored_dtype, variant
+from .checkpoints import check_folder, find, gguf_of, stored_dtype, variant
 from .distilled import SHIFTS, FewSteps
 from .pairs import link
 
@@ -99,6 +99,8 @@ def merge(folder: Path, target: Path, stack: Sequence[Lora], few: FewSteps | Non
 def _merge_one(component: Path, kind: str, stack: Sequence[Lora], target: Path) -> list[str]:
     if kind not in READERS:
         raise ThroughlineError(f"{component.name} is a {kind}: expected {' or '.join(READERS)}")
+    if shared := gguf_of(component):
+        raise ThroughlineError(f"{component.name} has {shared.name}: expected safetensors, to merge LoRAs into")
     half, said = variant(component), list[str]()
     model = getattr(diffusers, kind).from_pretrained(
         component, use_safetensors=True, local_files_only=True, dtype=DTYPES[stored_dtype(component)],

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
 from .. import defaults
+from ..blocks.windows import repeated
 from ..encoders.latents import LinearLatents, Where
 from ..encoders.text import TextEncoder
 from ..guidance import make_preconditioning
 from ..sampling import Sampler, TrailingDdim
+from ..transformer import StoryTransformer3DModel
 from .base import Limits, Native
+from .checkpoints import CONTINUATION
 from .transformer_backbone import TransformerBackbone, histories_of
 
 NATIVE = Native(
@@ -47,8 +50,16 @@ class PicturebookBackbone(TransformerBackbone):
         self.latents = LinearLatents(vae, where)
         self.precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
         unit, longest = self.latents.unit * self.patch, max(LONGEST, 2 * config.sample_frames - 1)
-        piece = config.sample_frames if config.frame_timesteps else 0
-        self.limits = Limits(unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, piece=piece)
+        self.continuation = components.get(CONTINUATION)
+        self.window = (config.sample_frames - 1) // self.latents.period + 1
+        piece = config.sample_frames if self.continuation or config.frame_timesteps else 0
+        self.limits = Limits(
+            unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, piece=piece, windows=True
+        )
+
+    def noise(self, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+        first = super().noise((shape[0], min(shape[1], self.window), *shape[2:]), generator)
+        return repeated(first, shape[1])
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         return TrailingDdim(self.scheduler, steps, eta)
@@ -66,12 +77,17 @@ class PicturebookFamily:
         return histories_of(folder)
 
     def continues(self, folder: Path) -> bool:
-        return bool(json.loads((folder / "transformer" / "config.json").read_text("utf-8")).get("frame_timesteps"))
+        config = json.loads((folder / "transformer" / "config.json").read_text("utf-8"))
+        return (folder / CONTINUATION).is_dir() or bool(config.get("frame_timesteps"))
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """The precision is the transformer's alone, which does nearly all of the work: the text filter, which shares
         the text encoder, decides the same in any."""
-        return {"dtype": {"transformer": precision, "default": torch.float32}}
+        options: dict[str, Any] = {"dtype": {"transformer": precision, "default": torch.float32}}
+        if (folder / CONTINUATION).is_dir():  # beside what the index names, which is the digest of older takes
+            network = StoryTransformer3DModel.from_pretrained(folder / CONTINUATION, torch_dtype=precision)
+            options[CONTINUATION] = network
+        return options
 
     def bind(self, components: Mapping[str, Any], where: Where) -> PicturebookBackbone:
         return PicturebookBackbone(components, where)

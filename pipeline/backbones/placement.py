@@ -6,6 +6,7 @@ Does not cover: several devices.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,8 +118,9 @@ class Placement:
         device = self.device
         assert device is not None
         if self.name != "fast":
-            for enable in ("enable_tiling", "enable_slicing"):
-                getattr(pipeline.vae, enable, lambda: None)()
+            for way in ("tiling", "slicing"):
+                if hasattr(pipeline.vae, f"use_{way}"):  # others say that they have none by an error
+                    getattr(pipeline.vae, f"enable_{way}")()
         pipeline.remove_all_hooks()
         bits = quantize(pipeline, card) if self.name == "low" else ""
         if card is None or self.name == "fast":
@@ -145,6 +147,20 @@ def _offload_layers(pipeline: Any, device: torch.device) -> None:
             apply_group_offloading(module, device, torch.device("cpu"), "leaf_level", use_stream=True)
 
 
+def _is_quantized(module: Any) -> bool:
+    """Whether weights came in fewer bits, as those in GGUF do."""
+    return getattr(module, "quantization_method", None) is not None
+
+
+def check_savable(components: Mapping[str, Any]) -> None:
+    """Raises ThroughlineError for weights that diffusers writes in no file."""
+    for name, module in components.items():
+        if _is_quantized(module):
+            raise ThroughlineError(
+                f"the weights of the {name} are in GGUF: expected others, to save them; copy the folder"
+            )
+
+
 def quantize(pipeline: Any, card: Card | None) -> str:
     """Weights of transformer and text encoder in 8 bits, if torchao is installed; says what they are in."""
     if not pipeline.backbone.quantizable:
@@ -155,6 +171,6 @@ def quantize(pipeline: Any, card: Card | None) -> str:
 
     float8 = card is not None and card.float8
     for name in pipeline.backbone.quantizable:
-        if getattr(pipeline, name) is not None:
+        if getattr(pipeline, name) is not None and not _is_quantized(getattr(pipeline, name)):
             quantize_(getattr(pipeline, name), Float8WeightOnlyConfig() if float8 else Int8WeightOnlyConfig())
     return "weights in 8-bit floats" if float8 else "weights in 8-bit integers"

@@ -20,10 +20,12 @@ FAMILIES: dict[str, str] = {  # the class of a model's autoencoder tells its fam
     "AutoencoderKLCogVideoX": "pipeline.backbones.cogvideox",
     "AutoencoderKLWan": "pipeline.backbones.wan.family",
     "AutoencoderKL": "pipeline.backbones.animatediff.family",
+    "AutoencoderKLTemporalDecoder": "pipeline.backbones.animatediff.family",
 }
 PROMPTS: dict[str, str] = {  # of families that do something to a prompt before the tokenizer does: by the same names
     "AutoencoderKLWan": "pipeline.backbones.wan.prompts",
     "AutoencoderKL": "pipeline.backbones.animatediff.prompts",
+    "AutoencoderKLTemporalDecoder": "pipeline.backbones.animatediff.prompts",
 }
 
 

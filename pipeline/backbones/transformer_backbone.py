@@ -14,6 +14,7 @@ from torch import Tensor
 from ..blocks.attention import AttentionContext, KeysValues, Rotary, Witness
 from ..blocks.block_cache import BlockCache
 from ..blocks.modulation import Modulation, batched
+from ..blocks.windows import over_windows
 from ..encoders.latents import LatentSpace, Where
 from ..guidance import Anchor, Preconditioning
 from ..sampling import Scheduler, Timestep, VariancePreserving
@@ -31,6 +32,8 @@ class TransformerBackbone:
 
     reads_padding = False
     known_timestep = 5  # a little noise, against drift from piece to piece
+    continuation: StoryTransformer3DModel | None = None  # of clips that go on, where they have one of their own
+    window: int = 0  # latent frames that are made at once, longer clips in windows; 0 for all at once
     precondition: Preconditioning
     native: Native
     latents: LatentSpace
@@ -60,6 +63,11 @@ class TransformerBackbone:
     def noising(self) -> VariancePreserving:
         return VariancePreserving(self.scheduler.alphas_cumprod)
 
+    def alpha_bars(self, times: Tensor) -> Tensor:
+        """ᾱ at timesteps of any shape, float32 on their device."""
+        known = self.noising.alpha_bars
+        return known[times.to(known.device)].float().to(times.device)
+
     def least_noise(self, t: Timestep) -> Timestep:
         return 0
 
@@ -71,6 +79,9 @@ class TransformerBackbone:
 
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures: its limits say so")
+
+    def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        raise NotImplementedError("it reads no pictures: its limits say so")
 
     def positions(self, shape: Sequence[int]) -> Rotary:
         """Of the video tokens of latents (B, f, C, h, w); None for a transformer that knows them itself."""
@@ -107,18 +118,28 @@ class _Told:
     modulation: Modulation | None = None
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
-        own, place = self.backbone, self.backbone.where()
-        z, positions = z.to(place), own.positions(z.shape)
+        own, z = self.backbone, z.to(self.backbone.where())
         shared = timestep if isinstance(timestep, Tensor) else torch.tensor([int(timestep)])
-        times = shared.to(place).expand(len(z), *shared.shape[1:])
-        context = self.context
+        times = shared.to(z.device).expand(len(z), *shared.shape[1:])
+        window, frames = own.window, z.shape[1]
+        if not 0 < window < frames or self.modulation is not None:
+            return self._at_once(z, times, anchor)
+        times = times.reshape(len(z), -1).expand(-1, frames)
+        plain = replace(self, caches=None)  # they are of clips that are made at once
+        return over_windows(plain._at_once, z, times, own.alpha_bars(times), anchor, window)
+
+    def _at_once(self, z: Tensor, times: Tensor, anchor: Anchor | None) -> Tensor:
+        """times: int64 (B), or (B, f)."""
+        own, place, context = self.backbone, z.device, self.context
+        network = own.transformer if anchor is None or own.continuation is None else own.continuation
+        positions = own.positions(z.shape)
         if self.modulation is not None:
-            context = replace(context, modulation=self.modulation.at(float(shared.max()) / own.noising.total))
+            context = replace(context, modulation=self.modulation.at(float(times.max()) / own.noising.total))
 
         def predict(x: Tensor) -> Tensor:
             with fast_on_cpu(place, own.autocast):
-                return own.transformer(
-                    x.to(own.transformer.dtype),
+                return network(
+                    x.to(network.dtype),
                     self.text,
                     times,
                     image_rotary_emb=positions,
@@ -127,9 +148,7 @@ class _Told:
                     caches=self.caches,
                 ).sample
 
-        alpha_bars = own.noising.alpha_bars
-        alpha_bar = alpha_bars[shared.to(alpha_bars.device)].float().to(place)
-        return own.precondition(predict, z, alpha_bar, anchor).float()
+        return own.precondition(predict, z, own.alpha_bars(times), anchor).float()
 
 
 def histories_of(folder: Path) -> tuple[str, ...]:

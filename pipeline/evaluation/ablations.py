@@ -24,7 +24,8 @@ from ..picturebook.reader import ClipReader
 from ..story_pipeline import StoryPipeline
 from ..training.loop import Recipe, train
 from ..training.models import extractor as extractors
-from ..training.models.generator import ADAM_NAMES, Choices, GeneratorTrainer, make_losses
+from ..training.models.generator import ADAM_NAMES, GeneratorTrainer, make_losses
+from ..training.models.noising import Choices
 from ..training.stages import Workshop, load_vision, trained_parts
 from .common.command import Parser, new_file, run, whole
 from .common.statistics import Estimate, estimate

@@ -120,21 +120,27 @@ def collage(references: Sequence[Reference], patch: int) -> Collage:
     """What covers fewer patches stands before what covers more: figures before grounds. patch: latents a side."""
     first = references[0].latents
     latents, there = torch.zeros_like(first), torch.zeros_like(first[:, :, :1])
-    layers = [(patches, reference.latents) for reference in references for patches in reference.patches]
-    for patches, own in sorted(layers, key=lambda layer: int(layer[0].sum()), reverse=True):
-        mask = _to_latents(patches, patch, first.shape[-1])
-        latents, there = torch.where(mask, own, latents), torch.where(mask, 1.0, there)
+    owners = [reference for reference in references for _ in reference.patches]
+    for number, patches in layers(references):
+        mask = to_latents(patches, patch, first.shape[-1])
+        latents, there = torch.where(mask, owners[number].latents, latents), torch.where(mask, 1.0, there)
     return Collage(latents, there)
+
+
+def layers(references: Sequence[Reference]) -> list[tuple[int, Tensor]]:
+    """The patches of all mentions, bool (R), with their numbers: what covers more stands behind, and comes first."""
+    every = enumerate(patches for reference in references for patches in reference.patches)
+    return sorted(every, key=lambda layer: int(layer[1].sum()), reverse=True)
 
 
 def cut_out(references: Sequence[Reference], patch: int) -> Tensor:
     """Every keyframe and, as its last channel, 1 where a kept mention looks at it, (r, C + 1, h, w)."""
     width = references[0].latents.shape[-1]
-    there = torch.stack([_to_latents(one.patches.any(0), patch, width) for one in references])
+    there = torch.stack([to_latents(one.patches.any(0), patch, width) for one in references])
     return torch.cat([torch.cat([one.latents[0] for one in references]), there[:, None].float()], dim=1)
 
 
-def _to_latents(patches: Tensor, patch: int, width: int) -> Tensor:
+def to_latents(patches: Tensor, patch: int, width: int) -> Tensor:
     """bool (R) to bool (h, w)."""
     grid = patches.unflatten(0, (-1, width // patch))
     return grid.repeat_interleave(patch, 0).repeat_interleave(patch, 1)

@@ -24,6 +24,7 @@ from ..history import AttentionMap, HistoryScene, Memory, Reference
 from ..language.mentions import analyse
 from ..text_filter import FilteredScene, FilterResult, Mention, kept_tokens
 from .attention import THRESHOLD, looks
+from .prompts import cut_outs
 
 
 def refer(
@@ -58,7 +59,12 @@ def _look(
             _, other = looks(without, latents, backbone)
             missed = F.adaptive_avg_pool2d((v - other).square().mean((0, 1, 2))[None], grid).flatten().cpu()
             patches.append(_patches(_attended(relative, scene.text, mention), missed))
-    return Reference(scene.text.hidden, latents, torch.stack(patches)) if patches else None, maps
+    if not patches:
+        return None, maps
+    seen, tokens = torch.stack(patches), None
+    if backbone.limits.prompts:
+        tokens = backbone.picture_tokens(cut_outs(scene.keyframe, seen, grid))
+    return Reference(scene.text.hidden, latents, seen, tokens), maps
 
 
 def _is_done(mention: Mention, prompt: str) -> bool:

@@ -26,6 +26,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "extractor": stages.train_extractor,
     "generator": stages.train_generator,
     "generator-continued": stages.continue_generator,
+    "continuation": stages.train_continuation,
     "sharpener": stages.train_sharpener,
     "export": stages.export,
     "reader": stages.train_reader,

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
 from ..autoencoder import AutoencoderLinearVideo
+from ..backbones.checkpoints import CONTINUATION
 from ..decoupler import Decoupler
 from ..encoders.text import TextEncoder
 from ..errors import ThroughlineError
@@ -45,6 +46,7 @@ from .models import (
     upscaler,
     vae,
 )
+from .models.noising import Choices
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
 COMPONENTS = {  # of the model folder: library and class, as in model_index.json
@@ -157,34 +159,69 @@ def load_vision(workshop: Workshop) -> CLIPVisionModelWithProjection:
 
 
 def train_generator(workshop: Workshop) -> None:
-    _train_generator(workshop, generator.RECIPE, generator.Choices())
+    _train_generator(workshop, generator.RECIPE, Choices())
 
 
 def continue_generator(workshop: Workshop) -> None:
     """From the weights there are, the shipped ones in a fresh clone, at a low rate, mostly where looks are decided,
     and with latent frames that are known or noisier than others. Both trained parts land in `out`, from where `export`
     takes them."""
-    choices = generator.Choices(alignment=0.0, windows=0.4, deciding=0.6, known=0.35, staggered=0.1)
+    choices = Choices(alignment=0.0, windows=0.4, deciding=0.6, known=0.35, staggered=0.1)
     _train_generator(workshop, generator.CONTINUED, choices, goes_on=True)
 
 
-def _train_generator(workshop: Workshop, recipe: Recipe, choices: generator.Choices, goes_on: bool = False) -> None:
-    vision = load_vision(workshop)
-    model = FeatureExtractor.from_pretrained(workshop.need("extractor")).float().to(workshop.device)
-    autoencoder = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).float().to(workshop.device)
-    data = extractor.load_data(workshop.cache, vision)
-    torch.manual_seed(0)
-    trainer = generator.GeneratorTrainer(model, autoencoder, vision.config.hidden_size)
+def train_continuation(workshop: Workshop) -> None:
+    """A transformer of its own for clips that begin or end with known frames, from the shipped one: clips that begin
+    with nothing stay as they are. What is remembered is the same with either."""
+    choices = Choices(alignment=0.0, windows=0.3, known=0.8, ending=0.2, soft=0.7)
+    base, decoupler = trained_parts(workshop)
+    begun = workshop.out / CONTINUATION
+    trainer = _generator_trainer(workshop)
+    trainer.load(StoryTransformer3DModel.from_pretrained(begun) if begun.exists() else base, decoupler)
+    trainer.decoupler.requires_grad_(False)
+    _run_generator(workshop, generator.CONTINUATION, trainer, choices, base.eval().requires_grad_(False))
+    trainer.transformer.cpu().save_pretrained(begun)
+
+
+def _train_generator(workshop: Workshop, recipe: Recipe, choices: Choices, goes_on: bool = False) -> None:
+    trainer = _generator_trainer(workshop)
     if goes_on:
         trainer.load(*trained_parts(workshop))
-    trainer.to(workshop.device)
-    size = workshop.recipe(recipe).batch_size
-    losses = generator.make_losses(trainer, model, autoencoder, vision, workshop.cache, data, size, choices)
+    _run_generator(workshop, recipe, trainer, choices)
+    trainer.decoupler.cpu().save_pretrained(workshop.out / "decoupler")
+    trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
+
+
+def _generator_trainer(workshop: Workshop) -> generator.GeneratorTrainer:
+    width, parts = load_vision(workshop).config.hidden_size, (_extractor(workshop), _autoencoder(workshop))
+    torch.manual_seed(0)  # after what is loaded, which draws as well
+    return generator.GeneratorTrainer(*parts, width)
+
+
+def _run_generator(
+    workshop: Workshop,
+    recipe: Recipe,
+    trainer: generator.GeneratorTrainer,
+    choices: Choices,
+    base: StoryTransformer3DModel | None = None,
+) -> None:
+    vision, device = load_vision(workshop), workshop.device
+    data = extractor.load_data(workshop.cache, vision)
+    trainer.to(device)
+    frozen, size = base.to(device) if base else None, workshop.recipe(recipe).batch_size
+    parts = _extractor(workshop), _autoencoder(workshop), vision
+    losses = generator.make_losses(trainer, *parts, workshop.cache, data, size, choices, base=frozen)
     run(workshop, recipe, trainer, losses)
     if choices.known:
         trainer.transformer.register_to_config(frame_timesteps=True)
-    trainer.decoupler.cpu().save_pretrained(workshop.out / "decoupler")
-    trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
+
+
+def _extractor(workshop: Workshop) -> FeatureExtractor:
+    return FeatureExtractor.from_pretrained(workshop.need("extractor")).float().to(workshop.device)
+
+
+def _autoencoder(workshop: Workshop) -> AutoencoderLinearVideo:
+    return AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).float().to(workshop.device)
 
 
 def trained_parts(workshop: Workshop) -> tuple[StoryTransformer3DModel, Decoupler]:
@@ -252,6 +289,8 @@ def export(workshop: Workshop) -> None:
         "transformer": StoryTransformer3DModel.from_pretrained(workshop.need("transformer")),
         "vae": AutoencoderLinearVideo.from_pretrained(workshop.need("vae_sharp")),
     }
+    if any((folder / CONTINUATION / "config.json").exists() for folder in (workshop.out, workshop.assets)):
+        components[CONTINUATION] = StoryTransformer3DModel.from_pretrained(workshop.need(CONTINUATION))
     for name, component in components.items():
         component.half().cpu().save_pretrained(workshop.assets / name)  # type: ignore[operator]
     generator.new_scheduler().save_pretrained(workshop.assets / "scheduler")

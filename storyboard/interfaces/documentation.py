@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from .. import studio  # noqa: F401  whose methods are what the page may call
-from ..operations.registry import EDITS, PAGE, VERBS, Operation, verbs_in_order
+from ..operations.registry import EDITS, PAGE, VERBS, Operation, edits_in_order, verbs_in_order
 from . import verbs  # noqa: F401  defines what programs can do
 
 HEAD = """\
@@ -45,7 +45,7 @@ def page() -> str:
     slow = {name: "yes" if verb.slow else "" for name, verb in PAGE.items()}
     parts = [
         (PROGRAMS, _table("command", commands, verbs_in_order())),
-        (EDITING, _table("undo says", labels, EDITS.values())),
+        (EDITING, _table("undo says", labels, edits_in_order())),
         (PAGE_CALLS, _table("slow", slow, PAGE.values())),
     ]
     return "\n".join([HEAD, *(f"{head}\n{table}\n" for head, table in parts)]).rstrip() + "\n"

@@ -212,8 +212,14 @@ def read_edit(op: Mapping[str, Any]) -> tuple[Edit, BaseModel]:
 
 
 def verbs_in_order() -> list[Operation]:
-    """VERBS as they are listed: edits last."""
-    return sorted(VERBS.values(), key=lambda verb: verb.name in EDITS)
+    """VERBS as they are listed: edits last, in the order of theirs. That of the others is the shell's."""
+    edits = [VERBS[edit.name] for edit in edits_in_order() if edit.name in VERBS]
+    return [verb for verb in VERBS.values() if verb.name not in EDITS] + edits
+
+
+def edits_in_order() -> list[Edit]:
+    """EDITS as they are listed, whichever module was imported first."""
+    return sorted(EDITS.values(), key=lambda edit: edit.function.__module__)
 
 
 def _calling(operation: Operation, function: Callable[P, R]) -> Callable[P, R]:

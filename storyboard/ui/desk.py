@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -144,6 +145,12 @@ class Window:
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update
     writes: Counter[int] = field(default_factory=Counter)  # by component: edits of it under way
     _groups: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    @property
+    def painting(self) -> AbstractContextManager[object]:
+        """Held from the look at a story to what is shown of it, so that nothing older is painted over it. No field:
+        Gradio copies these."""
+        return vars(self).setdefault("_painting", threading.RLock())  # type: ignore[no-any-return]
 
     @contextmanager
     def writing(self, component: int) -> Iterator[None]:

@@ -91,7 +91,7 @@ CONTROLS: dict[str, tuple[Callable[[Locator], None], dict[str, Any], Callable[[L
     ),
     "schedule": (choose(radio("Cosine")), {"schedule": "cosine"}, checked(radio("Cosine"))),
     "steps": (press(slider("Steps"), "ArrowRight", 3), {"steps": 7}, value(slider("Steps"), "7")),
-    "length": (press(slider("Length"), "ArrowRight"), {"num_frames": 13}, value(slider("Length"), "3")),
+    "length": (press(slider("Seconds"), "ArrowRight"), {"num_frames": 13}, value(slider("Seconds"), "1.5")),
     "seed": (write(seed, "77"), {"seed": 77}, value(seed, "77")),
     "a new seed each time": (choose(radio("A new one")), {"new_seed": True}, checked(radio("A new one"))),
     "negative prompt": (write(negative, "rain"), {"negative_prompt": "rain"}, value(negative, "rain")),

@@ -1,10 +1,10 @@
 """What video looks at in the spatial attention of a U-Net with temporal layers.
 
 Every spatial block has a self-attention, in which the tokens of a frame also see the patches of references, and a
-cross-attention to the text. Temporal layers are left alone.
+cross-attention to the text, and apart from it to pictures (`ip_adapter`). Temporal layers are left alone.
 
 Letters: B rows, f frames, n tokens of a frame in a block, L text tokens, R reference patches, e width of a head,
-N = f h w tokens of the clip at the grid that references and modulation are given at.
+N = f h w tokens of the clip at the grid that references and modulation are given at, r pictures.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from diffusers import UNetMotionModel
+from diffusers.image_processor import IPAdapterMaskProcessor
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 
 from ...blocks.attention import AttentionContext, KeysValues
 from ...blocks.grids import at_grid, sides
 from ...blocks.modulation import attend_modulated
+from ..base import ImagePrompts
+from .ip_adapter import IPAdapter, cross_attentions
 
 
 @dataclass
@@ -30,16 +33,18 @@ class Pass:
     frames: int  # f
     grid: tuple[int, int]  # h, w
     own: KeysValues | None = None  # (B f, heads, n, e)
+    prompts: ImagePrompts | None = None  # of all rows, (B, r, ...)
 
 
-def install(unet: UNetMotionModel) -> int:
+def install(unet: UNetMotionModel, adapter: IPAdapter | None = None) -> int:
     """Makes the spatial blocks listen to a `Pass`, and gives their number. Without one they are what they were."""
+    layers = {unet.get_submodule(name.removesuffix(".processor")): i for i, name in enumerate(cross_attentions(unet))}
     parts = (*unet.down_blocks, unet.mid_block, *unet.up_blocks)  # in the order in which they are asked
     spatial = [transformer for part in parts for transformer in getattr(part, "attentions", ())]
     blocks = [block for transformer in spatial for block in transformer.transformer_blocks]
     for index, block in enumerate(blocks):
         block.attn1.set_processor(SelfProcessor(index))
-        block.attn2.set_processor(CrossProcessor())
+        block.attn2.set_processor(CrossProcessor(adapter, layers[block.attn2]))
     return len(blocks)
 
 
@@ -77,10 +82,10 @@ class SelfProcessor:
 
 
 class CrossProcessor:
-    """Of the attention to the text."""
+    """Of the attention to the text, and to pictures. layer: of the adapter."""
 
-    def __init__(self) -> None:
-        self.stock = AttnProcessor2_0()
+    def __init__(self, adapter: IPAdapter | None, layer: int) -> None:
+        self.adapter, self.layer, self.stock = adapter, layer, AttnProcessor2_0()
 
     def __call__(
         self,
@@ -98,13 +103,31 @@ class CrossProcessor:
         k, v = (_heads(attn, name, encoder_hidden_states) for name in "kv")
         if context.witness is not None:
             _tell(told, q, (k, v))
-        if context.modulation is not None:
-            text = context.modulation.text.unflatten(1, (told.frames, -1)).flatten(0, 1)
-            return _merge(attn, attend_modulated(q, k, v, (_queries(text, told.grid, q.shape[2]),)))
-        bias = None
-        if context.text_strengths is not None:
-            bias = context.text_strengths.repeat_interleave(told.frames, 0)[:, None, None].to(q.dtype)
-        return _merge(attn, F.scaled_dot_product_attention(q, k, v, attn_mask=bias))
+        attended = _to_text(q, (k, v), told)
+        return _merge(attn, attended if told.prompts is None else attended + self._to_pictures(q, told, told.prompts))
+
+    def _to_pictures(self, q: Tensor, told: Pass, prompts: ImagePrompts) -> Tensor:
+        """What every picture says where it may, (B f, heads, n, e), as diffusers' own processor adds it."""
+        assert self.adapter is not None, "only a model with an adapter is given pictures"
+        found, (_, heads, n, e) = torch.zeros_like(q), q.shape
+        for tokens, masks in zip(prompts.tokens.unbind(1), prompts.masks.unbind(1), strict=True):
+            k, v = (
+                x.unflatten(-1, (heads, e)).transpose(1, 2).repeat_interleave(told.frames, 0)
+                for x in self.adapter.keys_and_values(self.layer, tokens.to(q.dtype))
+            )
+            mask = IPAdapterMaskProcessor.downsample(masks, len(masks), n, 1).to(q.dtype)
+            mask = mask.repeat_interleave(told.frames, 0)[:, None]
+            found = found + F.scaled_dot_product_attention(q, k, v) * mask
+        return found
+
+
+def _to_text(q: Tensor, text: KeysValues, told: Pass) -> Tensor:
+    modulation, strengths = told.context.modulation, told.context.text_strengths
+    if modulation is not None:
+        amount = modulation.text.unflatten(1, (told.frames, -1)).flatten(0, 1)
+        return attend_modulated(q, *text, (_queries(amount, told.grid, q.shape[2]),))
+    bias = None if strengths is None else strengths.repeat_interleave(told.frames, 0)[:, None, None].to(q.dtype)
+    return F.scaled_dot_product_attention(q, *text, attn_mask=bias)
 
 
 def _tell(told: Pass, q: Tensor, text: KeysValues) -> None:

@@ -19,9 +19,10 @@ from ...encoders.padded_text import PaddedTextEncoder
 from ...encoders.text import TextEncoder
 from ...guidance import Anchor
 from ...sampling import Sampler, Timestep, VariancePreserving
-from ..base import Conditions, Limits, Native, Network
+from ..base import Conditions, ImagePrompts, Limits, Native, Network
 from ..distilled import suited
 from .attention import Pass, install
+from .ip_adapter import IPAdapter
 from .latents import ImageLatents
 from .prompts import MAX_TOKENS
 from .samplers import ImageSampler, first_scale
@@ -49,7 +50,9 @@ class AnimateDiffBackbone:
         self.where, self.autocast = where, False
         self.transformer: UNetMotionModel = components["transformer"]
         self.scheduler = components["scheduler"]
-        install(self.transformer)
+        self.adapter: IPAdapter | None = components.get("ip_adapter")
+        self.image_encoder = components.get("image_encoder")
+        install(self.transformer, self.adapter)
         encoder, tokenizer = components["text_encoder"], components["tokenizer"]
         self.text: TextEncoder = PaddedTextEncoder(encoder, tokenizer, MAX_TOKENS, where)
         self.latents = ImageLatents(components["vae"], where)
@@ -59,7 +62,10 @@ class AnimateDiffBackbone:
         self.native = suited(native(config, self.latents.unit, type(self.scheduler).__name__), components)
         unit = self.latents.unit * 2 ** (len(config.block_out_channels) - 1)  # what a deepest token covers
         largest, has_eta = LARGEST // unit * unit, type(self.scheduler).__name__ == "DDIMScheduler"
-        self.limits = Limits(unit, largest, largest, config.motion_max_seq_length, has_eta, strengths=True)
+        self.limits = Limits(
+            unit, largest, largest, config.motion_max_seq_length, has_eta, strengths=True,
+            prompts=self.adapter is not None,
+        )  # fmt: skip
 
     @property
     def patch(self) -> int:
@@ -88,6 +94,10 @@ class AnimateDiffBackbone:
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures: its limits say so")
 
+    def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        assert self.adapter is not None and self.image_encoder is not None, "its limits say so"
+        return self.adapter.tokens(pictures, self.image_encoder)
+
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The checkpoint's own."""
         return ImageSampler(self.scheduler, self.noising, steps, eta)
@@ -104,7 +114,18 @@ class AnimateDiffBackbone:
         text = torch.stack([row.text for row in rows]).to(place, self.transformer.dtype)
         context = AttentionContext(references=references, witness=witness, text_strengths=_logarithms(rows, place))
         modulation = batched([row.modulation for row in rows], text.shape[1])
-        return _Told(self, text, context, modulation and modulation.to(place))
+        return _Told(self, text, context, modulation and modulation.to(place), _prompts(rows, place))
+
+
+def _prompts(rows: Sequence[Conditions], place: torch.device) -> ImagePrompts | None:
+    """Of all rows, (B, r, ...), with pictures that count nowhere for rows that have fewer; None if no row has any."""
+    given = [row.prompts for row in rows]
+    some = next((own for own in given if own is not None), None)
+    if some is None:
+        return None
+    pads = zip(*((part[:0] for part in some) if own is None else own for own in given), strict=True)
+    tokens, masks = (torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True).to(place) for parts in pads)
+    return ImagePrompts(tokens, masks)
 
 
 def _logarithms(rows: Sequence[Conditions], place: torch.device) -> Tensor | None:
@@ -123,6 +144,7 @@ class _Told:
     text: Tensor  # (B, L, t)
     context: AttentionContext
     modulation: Modulation | None = None
+    prompts: ImagePrompts | None = None  # (B, r, ...)
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, frames = self.backbone, z.shape[1]
@@ -131,7 +153,8 @@ class _Told:
         if self.modulation is not None:
             context = replace(context, modulation=self.modulation.at(float(t) / own.noising.total))
         grid = (z.shape[3] // own.patch, z.shape[4] // own.patch)
-        told = None if context.is_plain else {"told": Pass(context, frames, grid)}
+        is_stock = context.is_plain and self.prompts is None
+        told = None if is_stock else {"told": Pass(context, frames, grid, prompts=self.prompts)}
         found = own.transformer(
             z.transpose(1, 2).to(own.transformer.dtype),
             t.to(z.device),

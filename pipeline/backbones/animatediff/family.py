@@ -9,14 +9,16 @@ from typing import Any
 
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from transformers import CLIPVisionModelWithProjection
 
 from ...encoders.latents import Where
-from ...errors import ThroughlineError
+from ...errors import ThroughlineError, WeightsError
 from ..base import Native
-from ..checkpoints import check_complete, check_folder, network_of, read_index, variant
+from ..checkpoints import check_complete, check_component, check_folder, network_of, read_index, variant
 from ..distilled import suited
 from ..registry import class_of
 from .backbone import HISTORIES, AnimateDiffBackbone, native
+from .ip_adapter import IPAdapter
 from .samplers import GIVEN, PREDICTIONS
 
 CLASSES = {"text_encoder": "CLIPTextModel", "tokenizer": "CLIPTokenizer"}
@@ -24,7 +26,8 @@ CLASSES = {"text_encoder": "CLIPTextModel", "tokenizer": "CLIPTokenizer"}
 
 class AnimateDiffFamily:
     """`base.Family`. A folder has the layout of an AnimateDiffPipeline, or that of a StableDiffusionPipeline and beside
-    its parts a motion_adapter."""
+    its parts a motion_adapter. Either may have an ip_adapter, with one safetensors file, and the image_encoder that it
+    reads pictures with."""
 
     name = AnimateDiffBackbone.name
 
@@ -43,12 +46,16 @@ class AnimateDiffFamily:
         return False
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
-        """The U-Net becomes the one with temporal layers. An image_encoder, which is there for IP-Adapters, stays."""
+        """The U-Net becomes the one with temporal layers. An image_encoder without an IP-Adapter is not loaded."""
         index = check_folder(folder)
         _check(folder, index)
         options: dict[str, Any] = {"dtype": precision}
         if class_of(index, "unet"):
             options |= {"transformer": _network(folder, index, precision), "image_encoder": None}
+            if (folder / "ip_adapter").is_dir():
+                options |= _adapter(folder, options["transformer"], precision)
+        elif class_of(index, "ip_adapter"):  # as `StoryPipeline` saved it
+            options["ip_adapter"] = _part(IPAdapter, folder / "ip_adapter", precision)
         return options
 
     def bind(self, components: Mapping[str, Any], where: Where) -> AnimateDiffBackbone:
@@ -69,6 +76,18 @@ def _network(folder: Path, index: Mapping[str, Any], precision: torch.dtype) -> 
         return _part(UNetMotionModel, folder / "unet", precision)
     unet = _part(UNet2DConditionModel, folder / "unet", precision)
     return UNetMotionModel.from_unet2d(unet, _part(MotionAdapter, folder / "motion_adapter", precision)).eval()
+
+
+def _adapter(folder: Path, unet: UNetMotionModel, precision: torch.dtype) -> dict[str, Any]:
+    """An IP-Adapter and its image encoder. Raises WeightsError for what is not there or does not fit."""
+    files, encoder = sorted((folder / "ip_adapter").glob("*.safetensors")), folder / "image_encoder"
+    if len(files) != 1:
+        raise WeightsError(f"{folder / 'ip_adapter'} has {len(files)} safetensors files: expected one IP-Adapter")
+    check_component(encoder)
+    adapter = IPAdapter.read(files[0], unet, precision)
+    vision = _part(CLIPVisionModelWithProjection, encoder, precision).eval()
+    adapter.check(vision, encoder)
+    return {"ip_adapter": adapter, "image_encoder": vision}
 
 
 def _part(kind: Any, folder: Path, precision: torch.dtype) -> Any:

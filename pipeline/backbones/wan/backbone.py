@@ -98,6 +98,9 @@ class WanBackbone:
             there[:, -1, -1] = 1
         return torch.cat([there, latents], dim=1).transpose(1, 2)
 
+    def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        raise NotImplementedError("it reads no pictures: its limits say so")
+
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The checkpoint's own: UniPC or Euler; of a distilled one Euler over levels that LoRAs are trained at."""
         spacing = {"sigmas": torch.linspace(1, 1 / steps, steps).tolist()} if self.is_distilled else {}

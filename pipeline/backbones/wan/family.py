@@ -12,9 +12,10 @@ import torch
 from ...encoders.latents import Where
 from ...errors import ThroughlineError
 from ..base import Native
-from ..checkpoints import check_folder, read_index, variant
+from ..checkpoints import check_folder, gguf_of, read_index, variant
 from ..registry import class_of
 from .backbone import HISTORIES, WanBackbone, native
+from .gguf_weights import load
 from .transformer import StoryWanTransformer3DModel
 from .vace import StoryWanVACETransformer3DModel
 
@@ -49,11 +50,7 @@ class WanFamily:
         options: dict[str, Any] = {"dtype": {"vae": torch.float32, "default": precision}}
         for name in EXPERTS:
             if found := class_of(index, name):
-                half = variant(folder / name)
-                options[name] = (KINDS | OURS)[found].from_pretrained(
-                    folder / name, use_safetensors=True, local_files_only=True, dtype=precision,
-                    **({"variant": half} if half else {}),
-                )  # fmt: skip
+                options[name] = _network((KINDS | OURS)[found], folder / name, precision)
         return options
 
     def bind(self, components: Mapping[str, Any], where: Where) -> WanBackbone:
@@ -61,6 +58,13 @@ class WanFamily:
 
 
 FAMILY = WanFamily()
+
+
+def _network(kind: Any, component: Path, precision: torch.dtype) -> Any:
+    if shared := gguf_of(component):
+        return load(kind, component, shared, precision)
+    half = {"variant": variant(component)} if variant(component) else {}
+    return kind.from_pretrained(component, use_safetensors=True, local_files_only=True, dtype=precision, **half)
 
 
 def _check(folder: Path, index: Mapping[str, Any]) -> None:

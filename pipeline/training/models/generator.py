@@ -25,43 +25,35 @@ from ...blocks.attention import AttentionContext
 from ...decoupler import Decoupler, cross_covariance
 from ...encoders.image import patch_features, to_pixels
 from ...feature_extractor import FeatureExtractor
-from ...guidance import Anchor, Preconditioning, make_preconditioning
+from ...guidance import Preconditioning, make_preconditioning
 from ...picturebook.facts import GRID
 from ...transformer import StoryTransformer3DModel
 from ..dataset.memory import SCENES
 from ..dataset.picturebook_set import MAX_TOKENS, PictureBookSet
 from ..loop import Losses, Recipe, device_of, half_precision
 from .extractor import ExtractorData, recollect
+from .noising import (
+    KEYFRAME_LATENT,
+    LATENT_FRAMES,
+    Choices,
+    Noised,
+    draw_deciding,
+    draw_soft,
+    draw_times,
+    last_frame,
+    with_still_ends,
+)
 from .windows import Window, draw_window
 
 ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
 RECIPE = Recipe("generator", 15400, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
 CONTINUED = Recipe("generator-continued", 3600, 2e-4, 32, warmup=100, decay=0.7, average=0.9995, adam_names=ADAM_NAMES)
+CONTINUATION = Recipe("continuation", 3600, 2e-4, 32, warmup=100, decay=0.7, average=0.999, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
-ALIGNMENT_WEIGHT, ALIGNMENT_LAYER, PERCEPTION_WEIGHT = 0.5, 2, 4.0
-WINDOWS = 0.25  # share of the batches that see a part of the picture
-DECIDING = (1.3, 1.0)  # mean and spread of ln(σ/α) where it is decided who somebody is
-KNOWN_FRAMES = (1, 2)  # latent frames that a clip begins with, where some are known: one still, or five frames
-KNOWN_NOISE = 20  # timesteps 0 to below this one, of known latent frames
-LARGEST_STAGGER = 250  # timesteps from one latent frame to the next, where later ones are noisier
+ALIGNMENT_LAYER = 2
 ACTOR_WEIGHT = 4.0  # of a latent that is all actor, against 1 for one without
-LATENT_FRAMES, KEYFRAME_LATENT = 5, 2  # of 17 frames; frames 5 to 8
 PATCH = 2  # latents a side of a token
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What `pipeline.evaluation.ablations` changes, one at a time."""
-
-    end_to_end: bool = False  # the extractor learns with the generator
-    history_noise: bool = True  # half of the remembered keyframes are disturbed
-    decoupling: float = 0.0  # weight of `cross_covariance`, which did not make films better
-    perception: float = PERCEPTION_WEIGHT
-    alignment: float = ALIGNMENT_WEIGHT
-    windows: float = WINDOWS
-    deciding: float = 0.0  # share of the noise levels that are drawn around DECIDING; the others are drawn evenly
-    known: float = 0.0  # share of the clips whose first latent frames are known
-    staggered: float = 0.0  # share of the clips whose later latent frames are noisier
+DRAWN_ALIKE = Choices()  # all latent frames of a clip are equally noisy, and none is known
 
 
 def new_scheduler() -> CogVideoXDDIMScheduler:
@@ -139,10 +131,12 @@ def make_losses(
     folder: Path,
     data: ExtractorData,
     batch_size: int,
-    choices: Choices = Choices(),
+    choices: Choices = DRAWN_ALIKE,
+    *,
+    base: StoryTransformer3DModel | None = None,
 ) -> Callable[[torch.Generator], Losses]:
     """Losses of a batch. The autoencoder and the image encoder are frozen, and so is the extractor unless it is trained
-    end to end."""
+    end to end. base: the frozen generator of the clips that are gone on from, where `choices.soft` asks for one."""
     pictures, device = PictureBookSet(folder), device_of(trainer)
     scheduler = new_scheduler()
     precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
@@ -160,7 +154,11 @@ def make_losses(
         with half_precision(device):
             given = _conditions(trainer, extractor, data, drawn, nothing)
             alpha_bar = scheduler.alphas_cumprod[drawn.t].float().to(device)  # (B, f)
-            noised = _Noised(cut(clean), cut(noise), drawn.t.to(device), alpha_bar, drawn.known.to(device))
+            noised = Noised(cut(clean), cut(noise), drawn.t.to(device), alpha_bar, drawn.known.to(device))
+            if choices.ending:
+                noised = replace(noised, shown=cut(with_still_ends(vae, clean, noised.known[:, -1])))
+            if base is not None:
+                noised = _softened(noised, drawn, scheduler.alphas_cumprod, base, precondition, given, window)
             squares, estimate = _estimates(trainer, precondition, noised, given, window)
             alignment = trainer.alignment(data.features[0, rows].to(device).float() - centre, window)
             made = ~drawn.known.to(device)[..., None, None]
@@ -201,6 +199,7 @@ class _Drawn:
     noise: Tensor
     t: Tensor  # (B, f)
     known: Tensor  # bool (B, f): latent frames that are given, not made
+    soft: Tensor  # (B): the timestep from which known frames are estimated by a generator; 0 where they are as drawn
     actors: Tensor  # (B, f, h, w), how much of each latent an actor covers
     window: Window | None
 
@@ -214,23 +213,6 @@ class _Conditions:
     text: Tensor  # (B, L, t)
     mask: Tensor  # bool (B, L)
     decoupling: Tensor  # the loss of the decoupler
-
-
-@dataclass(frozen=True)
-class _Noised:
-    """Latents on their way to noise, all or the part in a window."""
-
-    clean: Tensor  # (B, f, C, h, w)
-    noise: Tensor
-    t: Tensor  # (B, f)
-    alpha_bar: Tensor  # (B, f)
-    known: Tensor  # bool (B, f)
-
-    @property
-    def anchor(self) -> Anchor:
-        """The last known latent frame of each clip."""
-        rows, last = torch.arange(len(self.clean), device=self.clean.device), (self.known.sum(1) - 1).clamp(min=0)
-        return Anchor(self.clean[rows, last][:, None], self.known.any(1))
 
 
 def _draw(
@@ -249,28 +231,9 @@ def _draw(
     if choices.deciding:
         deciding = torch.rand(batch_size, generator=generator) < choices.deciding
         t = torch.where(deciding, draw_deciding(alpha_bars, batch_size, generator), t)
-    times, known = _draw_times(t, choices, len(alpha_bars), generator)
-    return _Drawn(rows, use, variant, silent, clean, noise, times, known, actors, window)
-
-
-def _draw_times(t: Tensor, choices: Choices, total: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Timesteps of latent frames from those of clips, t (B), and which frames are known: int64 and bool (B, f)."""
-    count = (len(t), 1)
-    frame = torch.arange(LATENT_FRAMES)
-    kind = torch.rand(count, generator=generator)
-    given = torch.randint(KNOWN_FRAMES[0], KNOWN_FRAMES[-1] + 1, count, generator=generator)
-    known = (kind < choices.known) & (frame < given)
-    gap = torch.rand(count, generator=generator) * LARGEST_STAGGER * (kind >= 1 - choices.staggered)
-    times = (t[:, None] + (gap * (frame - KEYFRAME_LATENT)).long()).clamp(0, total - 1)
-    return torch.where(known, torch.randint(KNOWN_NOISE, count, generator=generator), times), known
-
-
-def draw_deciding(alpha_bars: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Timesteps, int64 (count), whose ln(σ/α) is normally distributed as DECIDING says. alpha_bars: ᾱ of all."""
-    levels = ((1 - alpha_bars) / alpha_bars.clamp(min=1e-8)).log() / 2  # rising with t
-    mean, spread = DECIDING
-    wanted = mean + spread * torch.randn(count, generator=generator)
-    return torch.searchsorted(levels.contiguous(), wanted.to(levels)).clamp(max=len(levels) - 1)
+    times, known = draw_times(t, choices, len(alpha_bars), generator)
+    soft = draw_soft(choices, known.any(1), alpha_bars, generator)
+    return _Drawn(rows, use, variant, silent, clean, noise, times, known, soft, actors, window)
 
 
 def _conditions(
@@ -304,7 +267,7 @@ def latent_weights(actors: Tensor, made: Tensor | None = None) -> Tensor:
 def _estimates(
     trainer: GeneratorTrainer,
     precondition: Preconditioning,
-    noised: _Noised,
+    noised: Noised,
     given: _Conditions,
     window: Window | None,
 ) -> tuple[Tensor, Tensor]:
@@ -312,16 +275,51 @@ def _estimates(
     clean, noise, alpha_bar = noised.clean, noised.noise, noised.alpha_bar
     a, s = (x.sqrt()[..., None, None, None] for x in (alpha_bar, 1 - alpha_bar))
     trainer.hidden.clear()
-    corners = window.corners.to(clean.device) if window else None
+    network = _network(trainer.transformer, given, noised.t, window)
+    z = a * noised.seen + s * noise
+    predicted = precondition(network, z, alpha_bar, noised.anchor)
+    return (predicted - (a * noise - s * clean)).square().mean(2), a * z - s * predicted
+
+
+def _network(
+    transformer: StoryTransformer3DModel, given: _Conditions, t: Tensor, window: Window | None
+) -> Callable[[Tensor], Tensor]:
+    corners = window.corners.to(t.device) if window else None
     context = AttentionContext(text_mask=given.mask, history_mask=given.matched)
 
     def network(z: Tensor) -> Tensor:
-        options = {"history": given.history, "context": context, "corners": corners}
-        return trainer.transformer(z, given.text, noised.t, **options).sample
+        return transformer(z, given.text, t, history=given.history, context=context, corners=corners).sample
 
-    z = a * clean + s * noise
-    predicted = precondition(network, z, alpha_bar, noised.anchor)
-    return (predicted - (a * noise - s * clean)).square().mean(2), a * z - s * predicted
+    return network
+
+
+@torch.no_grad()
+def _softened(
+    noised: Noised,
+    drawn: _Drawn,
+    alpha_bars: Tensor,
+    base: StoryTransformer3DModel,
+    precondition: Preconditioning,
+    given: _Conditions,
+    window: Window | None,
+) -> Noised:
+    """With known frames of some clips as `base` estimates them from `drawn.soft`, blurred where it can't know."""
+    rows = drawn.soft.nonzero()[:, 0]
+    if not len(rows):
+        return noised
+    t = drawn.soft[rows]
+    at = rows.to(noised.clean.device)
+    own = _Conditions(given.history[at], given.matched[at], given.text[at], given.mask[at], given.decoupling)
+    cropped = replace(window, corners=window.corners[rows]) if window else None
+    alpha_bar = alpha_bars[t].float().to(at.device)
+    a, s = (x.sqrt()[:, None, None, None, None] for x in (alpha_bar, 1 - alpha_bar))
+    seen = noised.seen[at]
+    z = a * seen + s * torch.randn_like(seen)
+    v = precondition(_network(base, own, t.to(at.device), cropped), z, alpha_bar)
+    known = noised.known[at][..., None, None, None]
+    shown = noised.seen.clone()
+    shown[at] = torch.where(known, (a * z - s * v).to(shown), seen)
+    return replace(noised, shown=shown)
 
 
 def perception(
@@ -345,13 +343,6 @@ def perception(
     apart = 1 - F.cosine_similarity(features(estimate), target, dim=-1)
     near = F.interpolate(weights[rows, frames][:, None], (GRID, GRID), mode="nearest").flatten(1)
     return (apart * near).sum(1) / near.sum(1)
-
-
-def last_frame(vae: AutoencoderLinearVideo, latents: Tensor) -> Tensor:
-    """The last frame that unscaled latents (B, C, h, w) decode to without sharpening, (B, H, W, 3) in 0..255."""
-    x = F.conv_transpose2d(latents, vae.encoder.weight[:, :, -1], stride=vae.encoder.stride[1:])
-    x = x + vae.mean[:, -1].repeat(1, *latents.shape[2:])
-    return (x.clamp(-1, 1).movedim(1, -1) + 1) * 127.5
 
 
 def empty_text() -> Tensor:

@@ -46,11 +46,12 @@ class Page:
 
     def repaint(self, place: Place, window: Window, drafts: Any) -> Updates:
         """All that changed since it was painted last."""
-        view = self.desk.look(place, window, drafts)
-        painted: Updates = {self.here: {"value": place.written()}} if view else {}
-        for panel in self.panels if view else ():
-            painted |= panel.paint(view) if view else {}
-        told = {part: gr.update(**update) for part, update in painted.items() if window.news_of(part._id, update)}
+        with window.painting:
+            view = self.desk.look(place, window, drafts)
+            painted: Updates = {self.here: {"value": place.written()}} if view else {}
+            for panel in self.panels if view else ():
+                painted |= panel.paint(view) if view else {}
+            told = {part: gr.update(**update) for part, update in painted.items() if window.news_of(part._id, update)}
         return told or {self.here: gr.skip()}
 
 
@@ -134,10 +135,11 @@ class Panel(ABC):
             group = window.group(f"{op.get('scene', op.get('entry', ''))}:{component._id}") if op else ""
             reply = self.desk.ask("edit", place, op=op, group=group) if op else {}
             story = reply.get("story")
-            view = View(place, story, None, {}, None, window=window) if story else self.desk.look(place, window)
-            painted = self.paint(view) if view else {}
-            known = {c: painted[c] for c in (component, *also) if c in painted}
-            window.shown |= {c._id: update for c, update in known.items()}
+            with window.painting:
+                view = View(place, story, None, {}, None, window=window) if story else self.desk.look(place, window)
+                painted = self.paint(view) if view else {}
+                known = {c: painted[c] for c in (component, *also) if c in painted}
+                window.shown |= {c._id: update for c, update in known.items()}
         if reply.get("ok") and component in known:  # it shows that already, or something newer
             own = known.pop(component)
             known |= {component: {name: own[name] for name in own if name != "value"}} if component in also else {}

@@ -19,7 +19,7 @@ from .panel import Edit, Page, Panel, Updates
 
 LARGEST_SEED = 2**53 - 1
 VARIANTS = 4  # takes with different seeds, to choose from
-SHORTEST = 2  # k of 4 k + 1 frames
+SHORTEST = 1  # k of 4 k + 1 frames
 SHORT = 40  # characters that are always far from the limit of tokens
 # Runs in the browser at every letter: what is typed outlasts a crash, whether or not the server answers.
 KEEP_DRAFT = "(here, text, drafts) => ({...drafts, [here]: {text, reason: ''}})"
@@ -55,7 +55,7 @@ class Scene(Panel):
             gr.Markdown("### Making")
             self.size = gr.Dropdown([], label="Size of all scenes", info=RESIZED, visible=False)
             self.steps = gr.Slider(4, 60, step=1, label="Steps", buttons=[])
-            self.length = gr.Slider(SHORTEST, (most["frames"] - 1) // 4, step=1, label="Length", info=" ", buttons=[])
+            self.length = gr.Slider(0, 1, step=0.5, label="Seconds", info=" ", buttons=[])
             with gr.Row(elem_classes="seed"):
                 self.seed = gr.Number(label="Seed", precision=0, min_width=110)
                 self.dice = gr.Button("Draw another seed", size="sm", elem_classes=["sign", "dice"])
@@ -92,7 +92,6 @@ class Scene(Panel):
 
     def _controls(self, view: View, scene: Mapping[str, Any]) -> Updates:
         guidance, rate = scene["guidance"], _rate(scene, self.desk.served["frames_per_second"])
-        k = max(0, round((scene["num_frames"] - 1) / 4))
         draft = _draft_of(view)
         words = draft["text"] if draft else scene["negative_prompt"]
         typing = draft is not None and view.window.field_of == view.place  # the field is newer than any draft
@@ -106,8 +105,7 @@ class Scene(Panel):
             self.schedule: {"value": guidance["schedule"]},
             self.size: self._size(view.story),
             self.steps: _wide(scene["steps"], 4, 60),
-            self.length: _wide(k, SHORTEST, self.length.maximum)
-            | {"info": f"{(4 * k + 1) / rate:.1f} s · {4 * k + 1} frames"},
+            self.length: _lasting(scene["num_frames"], self.desk.served["most"]["frames"], rate),
             self.seed: {"value": scene["seed"]},
             self.renewed: {"value": scene["new_seed"]},
             self.lock: {"value": scene["locked"]},
@@ -152,9 +150,9 @@ class Scene(Panel):
             (self.text, lambda value: {"guidance": {"text": value}}),
             (self.history, lambda value: {"guidance": {"history": value}}),
             (self.steps, lambda value: {"steps": int(value)}),
-            (self.length, lambda k: {"num_frames": 4 * int(k) + 1}),
         ):
             self.changes(page, slider, (slider.input, slider.release), changed, *self._follows(slider))
+        self.edits(page, self.length, [self.length.input, self.length.release], self._last, self.length)
         for handle, name in ((self.start, "start"), (self.end, "end")):
             self.changes(page, handle, (handle.input, handle.release), _share(name))
         self.edits(page, self.size, [self.size.input], _resized)
@@ -177,7 +175,7 @@ class Scene(Panel):
         self.cancel.click(self._cancel, page.here, page.board, **QUIET)
 
     def _follows(self, slider: gr.Slider) -> list[Any]:
-        return [slider] if slider in (self.history, self.length) else []  # what it says beside its value
+        return [slider] if slider is self.history else []  # what it says beside its value
 
     def _draw(self, here: str, window: Window) -> tuple[Any, Any]:
         seed, place = random.randrange(10**6), Place.read(here)
@@ -191,6 +189,13 @@ class Scene(Panel):
         reply = self.desk.ask("import_clip", place, scene=place.scene, data=event.data, name=name, **cut)
         said = {"note": f"{name} is this scene now; later scenes remember it."} if reply["ok"] else {}
         return gr.update(news=news(reply | said))
+
+    def _last(self, place: Place, window: Window, seconds: float) -> Edit | None:
+        view = self.desk.look(place, window)
+        if not view or not view.scene:
+            return None
+        k = round(seconds * _rate(view.scene, self.desk.served["frames_per_second"]) / 4)
+        return {"do": "edit_scene", "scene": place.scene, "changes": {"num_frames": 4 * k + 1}}
 
     def _wire_words(self, page: Page) -> None:
         """The negative prompt: a draft from the first letter on, until the server has accepted it."""
@@ -246,6 +251,12 @@ def _share(name: str) -> Callable[[float], dict[str, Any]]:
 def _wide(value: float, low: float, high: float) -> dict[str, Any]:
     """A slider's value, with room for one that came from elsewhere and lies outside."""
     return {"value": value, "minimum": min(low, value), "maximum": max(high, math.ceil(value))}
+
+
+def _lasting(frames: int, most: int, rate: float) -> dict[str, Any]:
+    """The slider of a scene's seconds, in steps of four frames, without the first one, which every clip has besides."""
+    ends = SHORTEST * 4 / rate, (most - 1) / rate
+    return _wide((frames - 1) / rate, *ends) | {"step": 4 / rate, "info": f"{frames} frames"}
 
 
 def _rate(scene: Mapping[str, Any], usual: float) -> float:

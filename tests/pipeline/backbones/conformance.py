@@ -11,10 +11,20 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AnimateDiffPipeline, CogVideoXPipeline, WanPipeline, WanVACEPipeline
+from diffusers import (
+    AnimateDiffPipeline,
+    AutoencoderKLTemporalDecoder,
+    CogVideoXPipeline,
+    GGUFQuantizationConfig,
+    StableVideoDiffusionPipeline,
+    WanPipeline,
+    WanTransformer3DModel,
+    WanVACEPipeline,
+)
 from diffusers.pipelines.wan import pipeline_wan_vace
 from torch import Tensor
 
+from pipeline.backbones.checkpoints import gguf_of
 from tests import checkpoints, image_checkpoints, tiny, toy_family, wan_checkpoints
 
 PROMPT, PAST, UNRELATED = "A cat is driving on the beach", "A cat is running in the snow", "A robot in the library"
@@ -35,6 +45,7 @@ class Case:
     small: dict[str, Any]
     stock: Callable[[Path, str, dict[str, Any]], Tensor] | None = None
     has_text_encoder: bool = True
+    savable: bool = True  # whether its weights can be written again
     only_sampler: bool = False  # whether it differs from another case in how it is sampled alone
     families: dict[str, str] = field(default_factory=dict)  # lines of `registry.FAMILIES` that are not there
 
@@ -67,6 +78,28 @@ def run_vace(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
 def run_animatediff(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
     found = run_stock(AnimateDiffPipeline, {"guidance_scale": guidance}, folder, output, settings)
     return found.transpose(0, 1) if output == "latent" else found
+
+
+@torch.no_grad()
+def run_temporal(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    """AnimateDiffPipeline's latents, decoded as StableVideoDiffusionPipeline decodes its own."""
+    latents = run_animatediff(7.5, folder, "latent", settings)
+    if output == "latent":
+        return latents
+    vae = AutoencoderKLTemporalDecoder.from_pretrained(folder / "vae", local_files_only=True)
+    frames = StableVideoDiffusionPipeline.decode_latents(SimpleNamespace(vae=vae), latents[None], len(latents))
+    return (frames[0].movedim(0, -1) / 2 + 0.5).clamp(0, 1)
+
+
+def run_gguf(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    network = WanTransformer3DModel.from_single_file(
+        str(gguf_of(folder / "transformer")), config=str(folder), subfolder="transformer", local_files_only=True,
+        quantization_config=GGUFQuantizationConfig(compute_dtype=torch.float32), dtype=torch.float32,
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        usual = WanPipeline.from_pretrained
+        patch.setattr(WanPipeline, "from_pretrained", lambda *given, **own: usual(*given, transformer=network, **own))
+        return run_wan(5.0, folder, output, settings)
 
 
 COGVIDEOX = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_frames": checkpoints.FRAMES, "steps": 3}
@@ -104,6 +137,7 @@ CASES = (
         {"height": 64, "width": 96, "num_frames": 5, "steps": 4},
         partial(run_wan, 5.0),
     ),
+    Case("wan-gguf", wan_checkpoints.save_gguf, {**WAN, "steps": 5}, run_gguf, savable=False),
     Case("wan-VACE", partial(wan_checkpoints.save, kind="VACE"), {**WAN, "steps": 5}, run_vace),
     *(
         Case(
@@ -115,5 +149,7 @@ CASES = (
         )
         for kind in image_checkpoints.KINDS
     ),
+    Case("animatediff-prompted", image_checkpoints.save_prompted, {**IMAGE, "steps": 4}, partial(run_animatediff, 7.5)),
+    Case("animatediff-temporal", image_checkpoints.save_with_temporal_decoder, {**IMAGE, "steps": 4}, run_temporal),
 )
 WITH_STOCK = tuple(case for case in CASES if case.stock is not None)

@@ -101,7 +101,7 @@ def test_two_hub_ids_are_one_model(folder: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(hub, "snapshot_download", lambda name, **options: str(parts[name]))
     monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     assert hub.is_hub_name("some/image+a/mover") and not hub.is_hub_name("some/image+") and hub.is_hub_name("a/b")
-    assert not hub.is_hub_name("a/b+c/d+e/f")
+    assert hub.is_hub_name("a/b+c/d+e/f") and not hub.is_hub_name("a/b+c/d+e/f+g/h")
     found = checkpoints.find("some/image+a/mover")
     assert found == hub.cached("some/image+a/mover") and found.is_relative_to(tmp_path / "cache")
     assert family_of(found).name == "animatediff"

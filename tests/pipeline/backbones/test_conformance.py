@@ -291,6 +291,10 @@ def test_tokens_are_marked_in_the_users_own_text(case: Case, pipeline: StoryPipe
 
 @every_case
 def test_saved_and_loaded_again_it_makes_the_same_clip(case: Case, pipeline: StoryPipeline, tmp_path: Path) -> None:
+    if not case.savable:
+        with pytest.raises(ThroughlineError, match="the weights of the transformer are in GGUF: expected others"):
+            pipeline.save_pretrained(tmp_path)
+        return
     pipeline.save_pretrained(tmp_path, text_encoder=case.has_text_encoder)
     again = loading.load(str(tmp_path), "cpu", "float32")
     assert again.backbone.native == pipeline.backbone.native

@@ -14,6 +14,7 @@ from pipeline.evaluation import ablations
 from pipeline.evaluation.common.statistics import Estimate
 from pipeline.feature_extractor import FeatureExtractor
 from pipeline.training.models import generator
+from pipeline.training.models.noising import Choices
 from pipeline.training.stages import Workshop
 
 
@@ -60,7 +61,7 @@ def test_without_history_noise_remembered_keyframes_are_clean(
     data = ablations.extractors.load_data(trained.cache, vision)
     for noise in (True, False):
         trainer = generator.GeneratorTrainer(extractor, vae, 64)
-        choices = generator.Choices(history_noise=noise)
+        choices = Choices(history_noise=noise)
         generator.make_losses(trainer, extractor, vae, vision, trained.cache, data, 8, choices)(
             torch.Generator().manual_seed(0)
         )

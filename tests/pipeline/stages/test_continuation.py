@@ -1,4 +1,4 @@
-"""Clips that begin with frames, and long ones in pieces."""
+"""Clips that begin with frames, and long ones."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SIZE = {"height": 48, "width": 72, "steps": 2}
 
 @pytest.fixture(scope="module")
 def pipeline() -> StoryPipeline:
-    """Of which clips of more than 9 frames are made in pieces."""
+    """Of which clips of more than 9 frames are made in windows."""
     return tiny_pipeline(piece=9)
 
 
@@ -58,12 +58,12 @@ def test_a_clip_begins_with_the_frames_that_it_is_given(pipeline: StoryPipeline)
         assert not np.array_equal(clip[1:], other[1:]), "what comes depends on what was"
 
 
-def test_the_steps_of_all_pieces_count_and_show_what_is_there(pipeline: StoryPipeline) -> None:
+def test_a_long_clip_is_shown_whole_from_its_first_step_on(pipeline: StoryPipeline) -> None:
     items = list(pipeline.generate("A cat runs.", num_frames=13, seed=4, **SIZE))
     steps, clip = items[:-1], items[-1]
-    assert [(step.index, step.total) for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert [len(step.preview) for step in steps] == [9, 9, 13, 13]
-    assert np.array_equal(steps[-1].preview[:9], clip.frames[:9]) and len(clip.trace.guidance) == 4
+    assert [(step.index, step.total) for step in steps] == [(1, 2), (2, 2)]
+    assert [len(step.preview) for step in steps] == [13, 13] and len(clip.trace.guidance) == 2
+    assert np.array_equal(steps[-1].preview[:9], clip.frames[:9])
 
 
 def test_what_can_not_be_gone_on_from_is_refused(pipeline: StoryPipeline) -> None:

@@ -17,7 +17,7 @@ from pipeline.training.dataset import memory, shards
 from pipeline.training.dataset.picturebook_set import PictureBookSet
 from pipeline.training.frames import to_video
 from pipeline.training.loop import Recipe, train
-from pipeline.training.models import extractor, generator
+from pipeline.training.models import extractor, generator, noising
 from pipeline.training.models.vae import fit_linear, psnr
 from pipeline.transformer import StoryTransformer3DModel
 
@@ -155,7 +155,7 @@ def test_extractor_and_generator_learn_and_the_frozen_stays_frozen(little_set: P
     losses = generator.make_losses(trainer, model, fitted[0], vision, little_set, data, 4)
     values = [n["v"] for _, n in train(Recipe("generator", 3, 1e-3, 4, warmup=1), trainer, losses, tmp_path)]
     assert all(np.isfinite(values))
-    part = generator.Choices(windows=1.0)
+    part = noising.Choices(windows=1.0)
     losses = generator.make_losses(trainer, model, fitted[0], vision, little_set, data, 4, part)
     values = [n["loss"] for _, n in train(Recipe("windows", 2, 1e-3, 4, warmup=1), trainer, losses, tmp_path)]
     assert all(np.isfinite(values))
@@ -166,7 +166,7 @@ def test_the_last_frame_of_a_latent_is_that_of_the_decoded_clip(fitted) -> None:
     model, clips = fitted
     latents = scaled_latents(model, to_video(clips[:2]))
     decoded = model.decode(latents.transpose(1, 2) / model.config.scaling_factor).sample
-    frame = generator.last_frame(model, latents[:, 2] / model.config.scaling_factor)
+    frame = noising.last_frame(model, latents[:, 2] / model.config.scaling_factor)
     expected = (decoded[:, :, 8].clamp(-1, 1).movedim(1, -1) + 1) * 127.5
     torch.testing.assert_close(frame, expected, atol=1e-3, rtol=0)
 
@@ -193,18 +193,65 @@ def test_effective_rank_tells_a_collapse() -> None:
 
 def test_noise_levels_are_drawn_where_looks_are_decided() -> None:
     alpha_bars = generator.new_scheduler().alphas_cumprod
-    t = generator.draw_deciding(alpha_bars, 4000, torch.Generator().manual_seed(0))
+    t = noising.draw_deciding(alpha_bars, 4000, torch.Generator().manual_seed(0))
     levels = ((1 - alpha_bars[t]) / alpha_bars[t].clamp(min=1e-8)).log() / 2
     assert abs(float(levels.median()) - 1.3) < 0.05 and 0.8 < float(levels.clamp(-1, 4).std()) < 1.05
     assert t.dtype == torch.int64 and int(t.min()) >= 0 and int(t.max()) < len(alpha_bars)
 
 
-def test_a_generator_goes_on_from_the_shipped_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_are_known_at_the_beginning_the_end_or_both() -> None:
+    alpha_bars, chance = generator.new_scheduler().alphas_cumprod, torch.Generator().manual_seed(0)
+    choices = noising.Choices(known=0.8, ending=0.2, soft=0.7)
+    t, known = noising.draw_times(torch.full((4000,), 800), choices, len(alpha_bars), chance)
+    assert (t[known] < noising.KNOWN_NOISE).all() and (t[~known] == 800).all()
+    shares = known.float().mean(0)
+    torch.testing.assert_close(shares, torch.tensor([0.8, 0.4, 0.0, 0.0, 0.2]), atol=0.03, rtol=0)
+    soft = noising.draw_soft(choices, known.any(1), alpha_bars, chance)
+    assert not soft[~known.any(1)].any() and abs(float((soft[known.any(1)] > 0).float().mean()) - 0.7) < 0.03
+
+
+def test_a_last_latent_frame_stands_still_on_the_last_frame(fitted) -> None:
+    model, clips = fitted
+    clean = scaled_latents(model, to_video(clips[:2]))
+    shown = noising.with_still_ends(model, clean, torch.tensor([True, False]))
+    assert torch.equal(shown[1], clean[1]) and torch.equal(shown[0, :-1], clean[0, :-1])
+    own, still = (
+        model.decode(x[:1].transpose(1, 2) / model.config.scaling_factor, sharpen=False).sample[0].clamp(-1, 1)
+        for x in (clean, shown)
+    )
+    apart = (still[:, -4:] - own[:, -1:]).abs().mean((0, 2, 3))
+    assert float(apart.max()) < 0.02 < float((own[:, -5] - own[:, -1]).abs().mean())
+
+
+def test_clips_go_on_from_what_is_known_last_at_the_beginning() -> None:
+    clean = torch.arange(5.0).reshape(1, 5, 1, 1, 1).expand(4, -1, -1, -1, -1)
+    known = torch.tensor([[1, 0, 0, 0, 0], [1, 1, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]).bool()
+    level = torch.zeros(4, 5)
+    latents, rows = noising.Noised(clean, clean, level, level, known, shown=clean + 10).anchor
+    assert latents.flatten().tolist()[:3] == [10.0, 11.0, 14.0] and rows.tolist() == [True, True, True, False]
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> stages.Workshop:
+    """A training of three stories that goes on from the shipped weights for one step."""
     shipped, folder = find("picturebook"), tmp_path / "cache"
     monkeypatch.setattr(shards, "STORIES_PER_SHARD", 3)
     folder.mkdir()
     shards.make_shard(folder, 0, AutoencoderLinearVideo.from_pretrained(shipped / "vae").float())
-    workshop = stages.Workshop(tmp_path, shipped, shards=1, overrides={"steps": 1, "batch_size": 2})
+    return stages.Workshop(tmp_path, shipped, shards=1, overrides={"steps": 1, "batch_size": 4})
+
+
+def test_the_transformer_of_clips_that_go_on_is_trained_beside_the_shipped_one(begun: stages.Workshop) -> None:
+    stages.train_continuation(begun)
+    model = StoryTransformer3DModel.from_pretrained(begun.out / stages.CONTINUATION)
+    before = StoryTransformer3DModel.from_pretrained(begun.assets / "transformer").float().state_dict()
+    assert model.config.frame_timesteps and not (begun.out / "transformer").exists()
+    apart = {name: float((value - before[name]).abs().max()) for name, value in model.state_dict().items()}
+    assert 0 < max(apart.values()) < 1e-3
+
+
+def test_a_generator_goes_on_from_the_shipped_weights(begun: stages.Workshop) -> None:
+    workshop, shipped, tmp_path = begun, begun.assets, begun.out
     before = stages.trained_parts(workshop)[0].float().state_dict()
     stages.continue_generator(workshop)
     after = StoryTransformer3DModel.from_pretrained(tmp_path / "transformer").state_dict()

@@ -181,6 +181,7 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "CogVideoX 5B",
         "CogVideoX 1.5 5B",
         "Stable Diffusion 1.5, moved",
+        "Stable Diffusion 1.5, moved, IP-Adapter",
         "Wan 2.1 1.3B",
         "Wan 2.1 VACE 1.3B",
         "Wan 2.2 5B",
@@ -188,7 +189,7 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "tiny",
     ]
     assert found["machine"] == "no GPU, 2 CPU cores, 16 GB of memory, 400 GB of disk free"
-    assert [one["current"] for one in found["models"]] == [False] * 9 + [True]
+    assert [one["current"] for one in found["models"]] == [False] * 10 + [True]
     assert "a scene takes" in found["models"][1]["needs"][-1] and found["models"][1]["why_not"]
     assert model_picker.find_machine().cores >= 1
 

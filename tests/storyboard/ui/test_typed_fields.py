@@ -1,5 +1,8 @@
 """A repaint that was asked for before somebody typed on does not put older words into the field."""
 
+import copy
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 
 from storyboard.studio import Studio
 from storyboard.ui.desk import Desk, Place, Window
-from storyboard.ui.panels.panel import Panel
+from storyboard.ui.panels.panel import Page, Panel
 from storyboard.ui.panels.scene import Scene
 from storyboard.ui.panels.stories import DRAFT, Stories
 from tests.storyboard.studios import ME, Watched, open_studio
@@ -68,3 +71,30 @@ def test_the_box_of_an_overlay_is_set_last(studio: Studio) -> None:
     assert isinstance(panel, Stories)
     assert panel.shown()[-1] is panel.box
     assert len(panel.shown()) == len(set(panel.shown()))
+
+
+def test_windows_of_visits_are_apart_and_nothing_older_is_painted_over_what_is_newer() -> None:
+    first = Window(tab="film")
+    second = copy.deepcopy(first)
+    assert second.painting is not first.painting and second.shown is not first.shown
+    newest, order = iter([1, 2]), list[int]()
+    started = threading.Event()
+
+    class Slow(Desk):
+        def __init__(self) -> None:
+            pass
+
+        def look(self, place: Place, window: Window | None = None, drafts: object = None) -> None:
+            seen = next(newest)
+            started.set()
+            time.sleep(0.05 * (2 - seen))
+            order.append(seen)
+
+    with gr.Blocks():
+        page = Page(Slow(), None, gr.Textbox(), None, None, ())  # type: ignore[arg-type]
+    late = threading.Thread(target=page.repaint, args=(Place(), second, None))
+    late.start()
+    started.wait()
+    page.repaint(Place(), second, None)
+    late.join()
+    assert order == [1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,12 @@ EXPLAIN = "Click on somebody in the picture, or choose a word, and type what it 
 LOOKING = "Looking who is where …"
 NOBODY = "Nobody is known in this picture: choose a word, or draw a box."
 CORNER = "Now click on the opposite corner."
+
+# Runs in the browser after a listener: what is put into a field gives way to what somebody has typed there since.
+OFFERED = """(offer, text) => {
+  const { from, to } = JSON.parse(offer || "{}");
+  return ["", from && from.includes(text) ? to : text];
+}"""
 
 Known = Sequence[Mapping[str, Any]]  # words that can be changed
 
@@ -46,6 +53,7 @@ class Changes(Overlay):
         self.words = gr.Textbox(
             label="What it should be", placeholder="Mia in a blue coat", max_length=400, lines=2, max_lines=4
         )
+        self.offer = gr.Textbox(visible=False)  # for `words`, {"from": what may be there still, "to": ...}
         with gr.Accordion("How", open=False):
             self.upper = gr.Slider(
                 10, 100, 100, step=5, label="Only its upper part", info="% from above: a hat, a head", buttons=[]
@@ -168,10 +176,14 @@ class Changes(Overlay):
         gr.on([self.frame.input, self.frame.release], turn, [*own, self.frame], page.shown, **QUIET)
         self.listed.click(drop, [*own, self.listed], page.shown, **QUIET)
         self.stop.click(stop, page.here, page.board, **QUIET)
-        self.picture.select(self._point(page), [*own, self.words], page.shown, **SLOW)
-        self.what.input(self._choose(page), [*own, self.words, self.what], page.shown, **SLOW)
         fields = [*own, self.words, self.strength, self.upper]
-        self.more.click(self._more(page), fields, page.shown, **QUIET)
+        offering = (
+            self.picture.select(self._point(page), [*own, self.words], page.shown, **SLOW),
+            self.what.input(self._choose(page), [*own, self.words, self.what], page.shown, **SLOW),
+            self.more.click(self._more(page), fields, page.shown, **QUIET),
+        )
+        for heard in offering:
+            heard.then(None, [self.offer, self.words], [self.offer, self.words], js=OFFERED, **QUIET)
         gr.on([self.go.click, self.words.submit], self._go(page), fields, page.shown, js=SAVED_FIRST, **QUIET)
 
     def _point(self, page: Page) -> Any:
@@ -218,14 +230,15 @@ class Changes(Overlay):
             change.told = reply.get("error", "") if not reply["ok"] else "" if change.figures else NOBODY
 
     def _offered(self, painted: Updates, change: Change, text: str) -> Updates:
-        """With what is chosen in the field of what it should be, unless somebody has written there, perhaps since: text
-        is what stood there when it was chosen."""
+        """With what is chosen for the field of what it should be, unless somebody has written there: text is what stood
+        there when it was chosen."""
         change.text = change.text or text
         word = change.choice.partition(":")[2]
         if change.text.strip() and change.text != change.offered:
             return painted
+        offer = {"from": [text, change.offered], "to": word}
         change.text = change.offered = word
-        return painted | {self.words: gr.update(value=word)}
+        return painted | {self.offer: gr.update(value=json.dumps(offer))}
 
     def _more(self, page: Page) -> Any:
         def add(
@@ -240,7 +253,8 @@ class Changes(Overlay):
                 return page.repaint(place, window, drafts)
             change.regions.append(region_of(change, strength, upper / 100))
             change.choice, change.text, change.offered, change.box = "", "", "", []
-            return page.repaint(place, window, drafts) | {self.words: gr.update(value="")}
+            emptied = gr.update(value=json.dumps({"from": [text], "to": ""}))
+            return page.repaint(place, window, drafts) | {self.offer: emptied}
 
         return add
 
