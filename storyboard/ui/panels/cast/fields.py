@@ -62,18 +62,26 @@ class Fields(Panel):
                 return self._edited(page, place, op, window, field, ())
             with window.writing(field._id):
                 reply = self.desk.ask("edit", place, op=op, group=window.group(f"{of}:{field._id}"))
-                draft = None if reply["ok"] else {"text": value, "reason": reply["error"]}
-                window.refused[key] = draft
-                painted = self.paint(View(place, reply["story"], None, {}, None, window=window)) if reply["ok"] else {}
-                window.shown[field._id] = painted.get(field, {"value": value})
-                window.shown[reason._id] = _told(draft)
+                window.refused[key] = None if reply["ok"] else {"text": value, "reason": reply["error"]}
+                shown = self._after(place, window, reply.get("story"), of, (field, reason))
             said = {name: part for name, part in reply.items() if name != "error"}  # its field says it
-            kept |= {key: draft} if draft else {}
-            return {page.board: gr.update(news=news(said)), reason: gr.update(**_told(draft)), page.drafts: kept}
+            kept |= {key: window.refused[key]} if window.refused[key] else {}
+            return {page.board: gr.update(news=news(said)), page.drafts: kept, **shown}
 
         inputs = [page.here, self.of, field, page.window, page.drafts]
         outputs = [page.board, field, *([reason, page.drafts] if reason else [])]
         gr.on(events, listen, inputs, outputs, **QUIET)
+
+    def _after(self, place: Place, window: Window, story: Any, of: str, parts: tuple[Component, Words]) -> Updates:
+        """What a field and the reason under it show after an edit of the thing `of`: of the field nothing, which shows
+        that already or something newer, unless it is about another thing by now."""
+        with window.painting:
+            view = View(place, story, None, {}, None, window=window) if story else self.desk.look(place, window)
+            own = window.shown.get(self.of._id) == {"value": of}
+            painted = self.paint(view) if view else {}
+            known = {part: painted[part] for part in parts if part in painted}
+            window.shown |= {part._id: update for part, update in known.items()}
+        return {part: gr.update(**update) for part, update in known.items() if part is not parts[0] or not own}
 
 
 def _key(of: str, field: Component) -> str:
