@@ -251,6 +251,13 @@ def test_weights_that_ship_are_safetensors_and_small() -> None:
     assert embedded <= EMBEDDED_MODEL_BYTES, f"the embedded model takes {embedded / 1e6:.1f} MB"
 
 
+def test_what_ships_names_no_path_of_the_machine_it_was_made_on() -> None:
+    named = [
+        name_of(path) for path in ROOT.glob("assets/**/*.json") if '"_name_or_path": "/' in path.read_text("utf-8")
+    ]
+    assert not named
+
+
 def test_every_requirement_is_pinned_within_its_range() -> None:
     pins = requirements("constraints.txt")
     asked = [requirements(f"requirements{kind}.txt") for kind in ("", "-train", "-dev")]

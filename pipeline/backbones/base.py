@@ -59,9 +59,7 @@ class Limits:
     pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
     strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
     keyframes: bool = False  # whether it is shown what scenes remember, as pictures of their own (`Conditions`)
-    prompts: bool = (
-        False  # whether pictures can say what is to be seen, as a prompt does: what scenes remember, cut out
-    )
+    prompts: bool = False  # whether pictures of what scenes remember, cut out, can stand beside the prompt
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
     windows: bool = False  # whether longer clips are made at once all the same, in windows (`blocks.windows`)
 

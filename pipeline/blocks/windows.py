@@ -43,7 +43,8 @@ def over_windows(
     for start in starts(frames, w):
         own = slice(start, start + w)
         begun = anchor is not None and bool((times[:, start] != times[:, -1]).any())
-        v = predict(z[:, own], times[:, own], anchor if begun else None)
+        when = times[:, own] if begun else times[:, start]  # one for all, as of a clip that is made at once
+        v = predict(z[:, own], when, anchor if begun else None)
         a, s = (x[:, own, None, None, None].sqrt() for x in (alpha_bar, 1 - alpha_bar))
         mean = (a * z[:, own] - s * v).mean(1, keepdim=True)
         if start == 0:

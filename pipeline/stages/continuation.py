@@ -1,4 +1,5 @@
-"""Clips that begin with frames that are there already, and clips of any length, piece by piece.
+"""Clips that begin with frames that are there already, and clips of any length, piece by piece, of models that do not
+make them in windows (`pipeline.blocks.windows`).
 
 A piece after the first begins with the last five frames of the one before, a still and four frames that show its
 motion, which stay as they are: their latent frames are at a timestep near 0 while the others are made (prediction from

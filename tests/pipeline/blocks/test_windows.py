@@ -51,14 +51,14 @@ def test_the_first_window_goes_by_itself_and_later_ones_share_what_its_frames_ha
 def test_only_windows_that_show_known_frames_go_on_from_them() -> None:
     z, times, alpha_bar = drawn(9, 0.5)
     times[:, :2] = 5
-    told = list[bool]()
+    told = list[tuple[bool, int]]()
 
     def predict(part: Tensor, t: Tensor, anchor: Anchor | None) -> Tensor:
-        told.append(anchor is not None)
+        told.append((anchor is not None, t.ndim))
         return part
 
     over_windows(predict, z, times, alpha_bar, Anchor(z[:, 1:2], torch.tensor([True])), W)
-    assert told == [True, False, False]
+    assert told == [(True, 2), (False, 1), (False, 1)], "the others have one timestep, as clips made at once"
 
 
 def test_the_noise_of_a_window_is_repeated() -> None:
