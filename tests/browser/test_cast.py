@@ -164,6 +164,24 @@ def test_an_entry_is_taught_cancelled_and_goes_on(guest: Visitor) -> None:
     expect(cast.get_by_role("button", name="Go on")).to_be_visible(timeout=SLOW)
 
 
+def test_how_an_entry_holds_is_measured_where_asked_for(guest: Visitor) -> None:
+    story = guest.call("open_sample", name="mia-and-the-robot")["story"]
+    guest.edit(story["id"], "cast_add", name="Mia", entry_id="mia0")
+    cast = opened(guest.open(story))
+    line, plot = cast.locator(".holds .words-line"), cast.locator(".entry-line")
+    expect(line).to_have_text("It has no picture yet to hold scenes against.")
+    guest.call("cast_keep", story=story["id"], scene=story["scenes"][0]["id"], entry="mia0")
+    expect(line).to_have_text("Not measured yet.")
+    expect(plot).to_be_hidden()
+    measure = cast.get_by_role("button", name="Measure")
+    measure.click()
+    expect(line).to_have_text(re.compile(r"^\d+% as in its picture on average: scene 1 \d+%, scene "), timeout=SLOW)
+    expect(plot.locator("canvas, svg").first).to_be_visible()
+    expect(measure).to_be_hidden()
+    guest.reload()
+    expect(opened(guest.page).locator(".holds .words-line")).to_contain_text("% as in its picture on average")
+
+
 def test_a_script_proposes_its_people(guest: Visitor) -> None:
     made = guest.call("import_story", data=base64.b64encode(SCRIPT).decode(), name="boat.fountain")["story"]
     cast = opened(guest.open(made))

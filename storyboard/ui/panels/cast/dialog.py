@@ -12,6 +12,7 @@ from ...desk import QUIET, Place, View, Window
 from ..overlay import Overlay
 from ..panel import Page, Panel, Updates, chips
 from .entry import EntryFields
+from .holds import Holds
 from .looks import Looks
 from .pictures import Pictures
 from .reading import BLANK, about, cast_of, proposal, told
@@ -40,7 +41,8 @@ class Cast(Overlay):
                 self.proposed = _chips("In the script; a click takes them into the cast")
                 self.others = _chips("In your other stories; a click takes them into this one")
                 with gr.Column() as self.seen:
-                    self.looks, self.pictures, self.teach = Looks(self.desk), Pictures(self.desk), Teach(self.desk)
+                    self.looks, self.holds = Looks(self.desk), Holds(self.desk)
+                    self.pictures, self.teach = Pictures(self.desk), Teach(self.desk)
             with gr.Column(scale=1, min_width=280, elem_classes="film-options") as self.one:
                 self.entry = EntryFields(self.desk)
 
@@ -68,7 +70,7 @@ class Cast(Overlay):
 
     @property
     def _panels(self) -> tuple[Panel, ...]:
-        return self.entry, self.looks, self.pictures, self.teach
+        return self.entry, self.looks, self.holds, self.pictures, self.teach
 
     def wire(self, page: Page) -> None:
         for panel in self._panels:
