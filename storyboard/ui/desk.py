@@ -111,6 +111,9 @@ class Change:
     text: str = ""
     offered: str = ""  # what was put into its field to begin with
     box: list[float] = field(default_factory=list)
+    brush: list[list[float]] = field(default_factory=list)  # points: across, down, radius
+    radius: float = 0.07  # of the brush, a share of the picture's height
+    painting: int = 0  # the number of what is being painted: another one begins empty
     at: tuple[float, float] | None = None  # in the figure that is chosen, shares of the picture
     regions: list[dict[str, Any]] = field(default_factory=list)
     figures: list[Mapping[str, Any]] | None = None

@@ -26,7 +26,7 @@ class Holds(Panel):
         with gr.Column():
             gr.Markdown("### How it holds")
             self.plot = gr.LinePlot(
-                x="scene", y="percent", title="As alike its picture as each scene shows it", x_title="Scene",
+                x="scene", y="percent", title="How far each scene agrees with its picture", x_title="Scene",
                 y_title="%", y_lim=[0, 100], height=180, buttons=[], visible=False, elem_classes="entry-line",
             )  # fmt: skip
             with gr.Row(elem_classes="acts"):
@@ -39,7 +39,8 @@ class Holds(Panel):
             return {}
         reply = self.desk.ask("cast_meter", view.place, entry=entry["id"], measure=False)
         told: Mapping[str, Any] = reply["meter"] if reply["ok"] else {"scenes": [], "pending": 0}
-        points = [(one["number"], 100 * one["similarity"]) for one in told["scenes"] if one["similarity"] is not None]
+        seen = [one for one in told["scenes"] if one["similarity"] is not None]
+        points = [(str(one["number"]), 100 * one["similarity"]) for one in seen]  # text: no numbers between scenes
         painted: Updates = {
             self.measure: {"visible": told["pending"] > 0},
             self.line: {"value": _said(told) if reply["ok"] else reply["error"]},
