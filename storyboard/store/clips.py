@@ -19,7 +19,7 @@ from pipeline.errors import ThroughlineError
 from ..document.story import Story, Take, new_id
 from ..media import previews, video
 from ..media.fit import FIT, Fit
-from ..media.images import is_picture
+from ..media.images import is_picture, read_picture
 from ..media.importing import read_any
 from ..media.sizes import good_scale
 from ..media.sound import keep_sound, keep_upload
@@ -55,6 +55,11 @@ def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     return media.put(file.getvalue(), "png")
+
+
+def read_kept_picture(media: BlobStore, file: str) -> np.ndarray:
+    """What `keep_picture` kept, uint8 (H, W, 3)."""
+    return read_picture(media.path(file, "png"))
 
 
 def read_frames(media: BlobStore, take: Take) -> np.ndarray:
