@@ -72,9 +72,8 @@ def test_somebody_new_is_named_drawn_renamed_and_deleted(guest: Visitor, story: 
     cast.get_by_label("Other names").press("Enter")
     cast.get_by_label("Other looks").fill("wet: in a dripping coat")
     cast.get_by_label("Other looks").blur()
-    until(lambda: entries(guest, story)[0]["states"])
-    [mia] = entries(guest, story)
-    assert mia["others"] == ["the girl"] and mia["words"] == "a girl in a red coat"
+    until(lambda: entries(guest, story)[0]["states"] and entries(guest, story)[0]["words"] == "a girl in a red coat")
+    assert entries(guest, story)[0]["others"] == ["the girl"]
     expect(words).to_have_value("a girl in a red coat")
     with page.expect_file_chooser() as chooser:
         cast.get_by_role("button", name="Add a picture").click()
@@ -103,6 +102,7 @@ def test_an_entry_is_merged_and_its_look_chosen_for_a_scene(
     cast.get_by_role("button", name="How it looks").click()
     cast.get_by_label("In", exact=True).click()
     guest.page.get_by_role("option", name="Scene 3").click()
+    expect(cast.get_by_role("radio", name="As the story says")).to_be_checked()  # as scenes are, not the whole story
     cast.get_by_role("radio", name="As last seen").check()
     until(lambda: guest.story(story["id"])["scenes"][2]["cast_choices"])
     expect(cast.locator(".chips button").last).to_have_text("Scene 3 · as last seen")

@@ -20,6 +20,7 @@ from storyboard.operations.registry import EDITS
 from storyboard.studio import Studio
 from storyboard.ui import page
 from storyboard.ui.components.board import Board
+from storyboard.ui.components.scripts import STATIC, imported
 from storyboard.ui.desk import Place
 from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
 
@@ -320,3 +321,10 @@ def test_the_page_can_be_built(desk: Desk) -> None:
         reply = thread.submit(lambda: asyncio.run(call_server({"verb": "stories", "owner": ME}))).result()
     assert json.loads(reply.body)["ok"]
     assert component.preprocess("x") == Place() and component.postprocess("x") is None
+
+
+def test_a_script_is_sent_for_together_with_all_that_it_imports() -> None:
+    names = list(imported("main.js"))
+    assert names[0] == "main.js" and {"store.js", "strip.js", "card.js"} < set(names) and len(names) == len(set(names))
+    said = {line for name in names for line in (STATIC / name).read_text().split("'") if line.startswith("./")}
+    assert {line.removeprefix("./") for line in said} <= set(names)
