@@ -29,6 +29,16 @@ Here!
 PICTURE = """iVBORw0KGgoAAAANSUhEUgAAAEgAAAAwCAIAAAA9/qu8AAAAV0lEQVR4nO3PAQ3AIADAMEANIvAfZF3F8+xpFWzznj3+aH0d8BZj
 NcZqjNUYqzFWY6zGWI2xGmM1xmqM1RirMVZjrMZYjbEaYzXGaozVGKsxVmOsxljNA3lxAYw2vTavAAAAAElFTkSuQmCC"""
 
+DROP = """([selector, content, name, type]) => {
+  const dataTransfer = new DataTransfer(), bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+  if (type === 'text/uri-list') dataTransfer.setData(type, name);
+  else dataTransfer.items.add(new File([bytes], name, {type}));
+  for (const kind of ['dragover', 'drop']) {
+    const event = new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true});
+    document.querySelector(selector).dispatchEvent(event);
+  }
+}"""
+
 
 @pytest.fixture(scope="module")
 def story(guest: Visitor) -> dict[str, Any]:
@@ -180,6 +190,28 @@ def test_how_an_entry_holds_is_measured_where_asked_for(guest: Visitor) -> None:
     expect(measure).to_be_hidden()
     guest.reload()
     expect(opened(guest.page).locator(".holds .words-line")).to_contain_text("% as in its picture on average")
+
+
+def test_a_picture_is_dropped_on_a_name_and_on_a_card(guest: Visitor, archive: str) -> None:
+    story = guest.rendered(archive)
+    page = guest.open(story)
+    expect(card(page, 1).locator(".who li").first).to_have_text("Mia")
+    page.evaluate(DROP, [".who li", PICTURE, "mia.png", "image/png"])
+    until(lambda: [one["name"] for one in entries(guest, story)] == ["Mia"])
+    expect(card(page, 1).locator(".who [data-cast]")).to_have_text(["Mia"])
+    assert entries(guest, story)[0]["pictures"][0]["source"] == "mia.png"
+    expect(page.locator(".slot")).to_have_count(len(story["scenes"]))
+    page.locator(".toast-undo").click()
+    until(lambda: not entries(guest, story))
+    guest.edit(story["id"], "cast_add", name="robot")
+    guest.edit(story["id"], "cast_add", name="Mia")
+    cast, still = opened(page), page.url + story["scenes"][0]["takes"][0]["keyframe"]
+    expect(cast.locator(".cast-list .thumbnail-item")).to_have_count(2)
+    page.evaluate(DROP, [".cast-list .gallery-item:last-child .thumbnail-item", "", still, "text/uri-list"])
+    until(lambda: [len(one["pictures"]) for one in entries(guest, story)] == [0, 1])
+    expect(cast.locator(".cast-list .thumbnail-item").last).not_to_contain_text("no picture yet")
+    page.evaluate(DROP, [".cast-list .thumbnail-item", PICTURE, "notes.txt", "text/plain"])
+    expect(page.locator(".toast[data-kind=error]")).to_have_text(re.compile("For robot: expected a picture"))
 
 
 def test_a_script_proposes_its_people(guest: Visitor) -> None:

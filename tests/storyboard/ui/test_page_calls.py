@@ -27,7 +27,7 @@ from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_
 VALUES: dict[str, Any] = {
     # right for each argument, but for ids, which `right` puts in
     "words": "the robot waving", "entry": "Zoe", "region": "whole", "frame": -1, "word": "", "caption": "", "state": "",
-    "regions": [{"word": "Mia", "words": "a robot"}], "seed": 0,
+    "regions": [{"word": "Mia", "words": "a robot"}], "seed": 0, "measure": False,
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",

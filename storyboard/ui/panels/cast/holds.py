@@ -29,9 +29,8 @@ class Holds(Panel):
                 x="scene", y="percent", title="How far each scene agrees with its picture", x_title="Scene",
                 y_title="%", y_lim=[0, 100], height=180, buttons=[], visible=False, elem_classes="entry-line",
             )  # fmt: skip
-            with gr.Row(elem_classes="acts"):
-                self.measure = gr.Button("Measure", size="sm")
-                self.line = Words(elem_classes=["making-line", "holds"])
+            self.line = Words(elem_classes=["quietly", "holds"])
+            self.measure = gr.Button("Measure", size="sm", elem_classes="lone")
 
     def paint(self, view: View) -> Updates:
         _, entry = cast_of(self.desk, view)
