@@ -18,8 +18,8 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Story, Take, new_id
 from ..media import previews, video
-from ..media.fit import FIT, Fit
-from ..media.images import is_picture
+from ..media.fit import FIT, Fit, fitted
+from ..media.images import is_picture, read_picture
 from ..media.importing import read_any
 from ..media.sizes import good_scale
 from ..media.sound import keep_sound, keep_upload
@@ -55,6 +55,13 @@ def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     return media.put(file.getvalue(), "png")
+
+
+def read_kept(media: BlobStore, picture: str | None, story: Story) -> np.ndarray | None:
+    """A picture, by its digest, as a clip of one frame, uint8 (1, H, W, 3), of the story's size; None for none."""
+    if picture is None:
+        return None
+    return fitted(read_picture(media.path(picture, "png")), (story.width, story.height))[None]
 
 
 def read_frames(media: BlobStore, take: Take) -> np.ndarray:
