@@ -45,7 +45,7 @@ SCENE_FIELDS = frozenset(
 )  # what edit_scene may change; everything else has an edit of its own
 STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
 
-PicturePlace = Literal["first", "last"]
+WhichPicture = Literal["first", "last"]
 T = TypeVar("T", Story, Scene)
 E = TypeVar("E")
 N = TypeVar("N", WordRef, RememberedScene)
@@ -139,11 +139,11 @@ def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
     return _replaced(story, scene)
 
 
-def set_picture(story: Story, scene_id: str, place: PicturePlace, picture: ScenePicture | None) -> Story:
+def set_picture(story: Story, scene_id: str, which: WhichPicture, picture: ScenePicture | None) -> Story:
     """The picture with which a scene begins or ends; None for none. Raises ThroughlineError for a first picture of a
     scene that continues the one before it."""
-    scene, changes = story.scene(scene_id), dict[str, Any]({f"{place}_picture": picture})
-    if place == "first" and picture and scene.seam.kind == "continue":
+    scene, changes = story.scene(scene_id), dict[str, Any]({f"{which}_picture": picture})
+    if which == "first" and picture and scene.seam.kind == "continue":
         if story.index(scene_id):
             raise ThroughlineError("the scene continues the one before it: expected another seam for a first picture")
         changes["seam"] = scene.seam.model_copy(update={"kind": "cut"})  # it had no effect

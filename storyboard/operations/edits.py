@@ -15,7 +15,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document import edits, keeping
 from ..document.story import Board, FilmSettings, Shot, Story, Take
-from .arguments import Changes, Json, NewId, PicturePlace, Place, SceneId, TakeId, WordOfScene
+from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WhichPicture, WordOfScene
 from .registry import edit
 
 NOTHING: Json = {}
@@ -85,10 +85,10 @@ def keep_rest(board: Board, scene: SceneId, on: Keeps = True) -> Story:
     return keeping.keep_rest(board, scene, on)
 
 
-@edit("no picture", lambda given: {(given.scene, f"{given.place}_picture")})
-def remove_scene_picture(board: Board, scene: SceneId, place: PicturePlace) -> Story:
+@edit("no picture", lambda given: {(given.scene, f"{given.which}_picture")})
+def remove_scene_picture(board: Board, scene: SceneId, which: WhichPicture) -> Story:
     """Lets a scene begin, or end, with no picture again."""
-    return edits.set_picture(board.story, scene, place, None)
+    return edits.set_picture(board.story, scene, which, None)
 
 
 @edit("film settings", lambda given: {("", "film")})

@@ -84,25 +84,25 @@ class FilmOperations:
 
     @for_page(slow=True)
     def scene_picture(
-        self, owner: Owner, story: StoryId, scene: SceneId, place: args.PicturePlace, data: args.Upload,
+        self, owner: Owner, story: StoryId, scene: SceneId, which: args.WhichPicture, data: args.Upload,
         name: args.FileName = "picture.png", fit: args.FitInto = "fill",
     ) -> Json:  # fmt: skip
         """A picture of your own, base64, with which a scene begins or ends."""
         with inputs.uploaded(data, name) as path:
-            return self.scene_picture_file(owner, story, scene, place, path, fit)
+            return self.scene_picture_file(owner, story, scene, which, path, fit)
 
     def scene_picture_file(
-        self, owner: str, story: str, scene: str, place: edits.PicturePlace, path: Path, fit: FitMode
+        self, owner: str, story: str, scene: str, which: edits.WhichPicture, path: Path, fit: FitMode
     ) -> Json:
         """A file of this machine as such a picture. Not for callers from outside."""
         now = self._head(owner, story).board.story
         now.scene(scene)
         picture = read_still(path, now.height, now.width, Fit(fit))
-        return self._pictured(owner, story, scene, place, picture, path.name)
+        return self._pictured(owner, story, scene, which, picture, path.name)
 
     @for_page(slow=True)
     def scene_picture_of_take(
-        self, owner: Owner, story: StoryId, scene: SceneId, place: args.PicturePlace, source: args.PictureScene,
+        self, owner: Owner, story: StoryId, scene: SceneId, which: args.WhichPicture, source: args.PictureScene,
         frame: args.PictureFrame = -1, take: args.PictureTake = "",
     ) -> Json:  # fmt: skip
         """A frame of a take as the picture with which a scene begins or ends, such as the last one of another scene."""
@@ -112,22 +112,22 @@ class FilmOperations:
             raise ThroughlineError(f"scene {source!r} has no take to have a picture of: render it first")
         if frame >= shown.num_frames:
             raise ThroughlineError(f"frame {frame} is not in the clip: expected 0 to {shown.num_frames - 1}, or -1")
-        which = "last frame" if frame in (-1, shown.num_frames - 1) else f"frame {frame + 1}"
-        told = f"{which} of scene {board.story.index(source) + 1}"
-        return self._pictured(owner, story, scene, place, read_frames(self.media, shown)[frame], told)
+        named = "last frame" if frame in (-1, shown.num_frames - 1) else f"frame {frame + 1}"
+        told = f"{named} of scene {board.story.index(source) + 1}"
+        return self._pictured(owner, story, scene, which, read_frames(self.media, shown)[frame], told)
 
     def _pictured(
-        self, owner: str, story: str, scene: str, place: edits.PicturePlace, picture: np.ndarray, source: str
+        self, owner: str, story: str, scene: str, which: edits.WhichPicture, picture: np.ndarray, source: str
     ) -> Json:
         """picture: uint8 (H, W, 3). Raises ThroughlineError for a model that can't begin or end with one."""
         limits = self.renderer.maker.pipeline.backbone.limits if self.renderer.loaded else None
-        if not self.renderer.continues() or (place == "last" and limits and not limits.ends):
-            expected = f"expected none, this model does not {'begin' if place == 'first' else 'end'} with a picture"
-            raise ThroughlineError(f"a {place} picture is given: {expected}")
+        if not self.renderer.continues() or (which == "last" and limits and not limits.ends):
+            expected = f"expected none, this model does not {'begin' if which == 'first' else 'end'} with a picture"
+            raise ThroughlineError(f"a {which} picture is given: {expected}")
         check_disk(self.media.folder)
         kept = ScenePicture(file=keep_picture(self.media, picture), source=source[:200])
-        change = partial(edits.set_picture, scene_id=scene, place=place, picture=kept)
-        return self._shown(self.library.edit(owner, story, change, f"{place} picture"))
+        change = partial(edits.set_picture, scene_id=scene, which=which, picture=kept)
+        return self._shown(self.library.edit(owner, story, change, f"{which} picture"))
 
     @for_page(slow=True)
     def film(self, owner: Owner, story: StoryId, format: args.Format = "mp4") -> Json:

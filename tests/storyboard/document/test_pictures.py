@@ -13,7 +13,7 @@ SNOW, SEA = (ScenePicture(file=letter * 64, source="a photograph") for letter in
 
 
 @pytest.mark.parametrize(("place", "verb"), [("first", "begins"), ("last", "ends")])
-def test_only_the_scene_with_a_picture_is_stale_and_says_why(place: edits.PicturePlace, verb: str) -> None:
+def test_only_the_scene_with_a_picture_is_stale_and_says_why(place: edits.WhichPicture, verb: str) -> None:
     def reasons(board: Board) -> tuple[str, ...]:
         return standings(board)["b"].reasons
 

@@ -55,7 +55,7 @@ def test_pictures_are_taken_away_brought_back_and_make_room_for_a_seam(studio: S
     desk.ask("scene_picture", desk.ids[1], "first", upload((0, 90, 90)))
     with pytest.raises(ThroughlineError, match="expected another seam, the scene begins with a picture of its own"):
         desk.edit(1, seam={"kind": "continue"})
-    desk.ask("edit", {"do": "remove_scene_picture", "scene": desk.ids[1], "place": "first"})
+    desk.ask("edit", {"do": "remove_scene_picture", "scene": desk.ids[1], "which": "first"})
     assert desk.scenes[1].first_picture is None
     desk.edit(1, seam={"kind": "continue"})
     desk.ask("undo")
@@ -79,7 +79,7 @@ def test_what_can_not_be_a_picture_of_a_scene_is_refused_in_a_line(studio: Studi
         desk.ask("scene_picture", desk.ids[0], "first", nothing, name="x.png")
     with pytest.raises(ThroughlineError, match="has no take to have a picture of: render it first"):
         desk.ask("scene_picture_of_take", desk.ids[1], "first", desk.ids[0])
-    with pytest.raises(ThroughlineError, match="place is 'middle': "):
+    with pytest.raises(ThroughlineError, match="which is 'middle': "):
         desk.ask("scene_picture", desk.ids[0], "middle", upload((1, 2, 3)))
     desk.render(0)
     with pytest.raises(ThroughlineError, match="frame 5 is not in the clip: expected 0 to 4, or -1"):

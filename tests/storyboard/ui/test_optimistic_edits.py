@@ -107,7 +107,7 @@ def any_op(board: Board, rng: random.Random) -> dict[str, Any]:
         "edit_shot": {"scene": scene, "changes": rng.choice(SHOT_CHANGES)},
         "keep_rest": {"scene": scene, **rng.choice([{}, {"on": True}, {"on": False}])},
         "mute_scene": {"scene": scene, "muted": other, **rng.choice([{}, {"on": True}, {"on": False}])},
-        "remove_scene_picture": {"scene": scene, "place": rng.choice(["first", "last"])},
+        "remove_scene_picture": {"scene": scene, "which": rng.choice(["first", "last"])},
         "choose_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
         "remove_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
     }
