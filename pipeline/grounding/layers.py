@@ -102,10 +102,26 @@ class DecoderLayer(nn.Module):
         (B, T, M)."""
         y = self.norms[0](x)
         x = x + self.time(y + moments, y + moments, y, need_weights=False)[0]
-        y = (self.norms[1](x) + moments).flatten(0, 1)[:, None]
-        seen, weights = self.space(y, memory, memory, key_padding_mask=hidden)
-        x = x + seen[:, 0].unflatten(0, x.shape[:2])
-        return x + self.feed_forward(self.norms[2](x)), weights[:, 0].unflatten(0, x.shape[:2])
+        seen, weights = attend_once(self.space, (self.norms[1](x) + moments).flatten(0, 1), memory, hidden)
+        x = x + seen.unflatten(0, x.shape[:2])
+        return x + self.feed_forward(self.norms[2](x)), weights.unflatten(0, x.shape[:2])
+
+
+def attend_once(
+    attention: nn.MultiheadAttention, query: Tensor, memory: Tensor, hidden: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What `attention`, without dropout, gives a single query of every memory, and its mean weights. query (N, d),
+    memory (N, M, d), hidden bool (N, M), to (N, d) and (N, M). With one query it is much cheaper to take projections of
+    keys and values to the query's side: q · (W m + b) is (Wᵀ q) · m and what the softmax drops."""
+    heads, width = attention.num_heads, attention.head_dim
+    to_query, to_key, to_value = attention.in_proj_weight.chunk(3)
+    own_bias, _, value_bias = attention.in_proj_bias.chunk(3)
+    asked = F.linear(query, to_query, own_bias).unflatten(1, (heads, width)) * width**-0.5
+    asked = torch.einsum("nhe,hed->nhd", asked, to_key.unflatten(0, (heads, width)))
+    scores = (asked @ memory.mT).masked_fill(hidden[:, None], -torch.inf)
+    weights = scores.float().softmax(-1)
+    seen = torch.einsum("nhd,hed->nhe", weights.to(memory.dtype) @ memory, to_value.unflatten(0, (heads, width)))
+    return attention.out_proj(seen.flatten(1) + value_bias), weights.mean(1)
 
 
 def perceptron(dim: int, outputs: int, layers: int, dropout: float = 0.0) -> nn.Sequential:

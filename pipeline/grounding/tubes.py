@@ -108,7 +108,7 @@ class TubeLocator(ModelMixin, ConfigMixin):
         b, t = fast.shape[:2]
         memory, hidden = self._memory(fast, patches, text, padding, every)
         moments = sine(torch.arange(t, device=fast.device), fast.shape[-1]).to(fast.dtype)
-        shown = self.shown(memory[:, : ROWS * COLUMNS]).unflatten(0, (b, t))
+        shown = memory[:, : ROWS * COLUMNS].unflatten(0, (b, t))
         x, parts = self.query.expand(b, t, -1), []
         for layer in self.decoder:
             x, looked = layer(x, memory, hidden, moments)
@@ -118,7 +118,9 @@ class TubeLocator(ModelMixin, ConfigMixin):
     def _say(self, x: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Boxes, ends, inside and cells of queries (B, T, d) and cells (B, T, P, d). A box is what the cells fill, put
         right by what the query saw."""
-        cells = (shown @ self.asked(x)[..., None])[..., 0].float() * x.shape[-1] ** -0.5 + self.doubt
+        asked = self.asked(x)
+        fits = shown @ (asked @ self.shown.weight)[..., None]  # as `self.shown` of every cell times `asked`
+        cells = (fits[..., 0] + asked @ self.shown.bias[:, None]).float() * x.shape[-1] ** -0.5 + self.doubt
         boxes = (box_of(cells.sigmoid()) + REACH * self.box(x).float().tanh()).clamp(1e-3, 1)
         return boxes, self.ends(x).float(), self.inside(x).float()[..., 0], cells
 

@@ -23,10 +23,12 @@ import numpy as np
 
 from pipeline.errors import ThroughlineError
 
+from ..document.cast.entries import CastEntry
 from ..document.story import Board, Scene, Take, canonical
 from ..store.blobs import BlobStore
-from ..store.clips import read_frames
+from ..store.clips import read_frames, read_kept_picture
 from ..store.files import whole_file
+from .mentions import mentions_of, spans_of
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
     from pipeline.continuity.measurement import Calibration, Gauge, Measurement, Region
@@ -36,6 +38,7 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
 
     from ..document.conditioning import Filter
     from ..document.decisions import Decision
+    from .entries import EntryReport, Sighting
     from .report import ContinuityReport
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,17 @@ class Scores:
     prompt: float | None
     consistency: float | None
     motion: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something to measure. file: digest of the clip or picture. frames: reads it, uint8 (F, H, W, 3). spans: for each
+    mention of the prompt the characters of its words."""
+
+    file: str
+    prompt: str
+    spans: Sequence[Any]
+    frames: Callable[[], np.ndarray]
 
 
 class Meter:
@@ -109,7 +123,8 @@ class Meter:
         if not _done([preparing], until):
             return report.ContinuityReport(pending=len(shown), encoder=self._encoder)
         gauge, scale, known_by = preparing.result()
-        waited = {scene: self._reading(gauge, known_by, *pair) for scene, pair in shown.items()}
+        asked = ((scene, self._reading(gauge, known_by, self._of_take(*pair))) for scene, pair in shown.items())
+        waited = {scene: reading for scene, reading in asked if reading}
         _done(list(waited.values()), until)
         readings, notes = _collected(board, waited)
         links = report.links_of(board.story, filter)
@@ -119,28 +134,68 @@ class Meter:
             board.story, links, readings, scale, pending=pending, notes=tuple(notes), encoder=gauge.name
         )
 
-    def _reading(self, gauge: Gauge, known_by: str, scene: Scene, take: Take) -> Future[Measurement]:
-        from .report import mentions_of
+    def entry_report(
+        self, board: Board, entry: CastEntry, patience: float | None = None, measure: bool = True
+    ) -> EntryReport:
+        """How an entry of the cast holds over the story, as far as it is measured within `patience` seconds, None for
+        all of it. measure: False for what is known already; then nothing is loaded or measured. Raises ThroughlineError
+        if the model can't be loaded."""
+        from . import entries
 
-        spans = [mention.spans for mention in mentions_of(scene.prompt)]
-        key = hashlib.sha256(canonical([FORMAT, known_by, take.clip, scene.prompt, spans])).hexdigest()
+        seen = entries.sightings(board, entry)
+        until = None if patience is None else time.monotonic() + patience
+        if seen and measure:
+            preparing = self._worker.submit(self._prepared)
+            if _done([preparing], until):
+                preparing.result()
+        if not seen or self._scaled is None:
+            return entries.report(entry, seen, {}, None)
+        gauge, scale, known_by = self._scaled
+        asked = {one.scene.id: (self._of_take(one.scene, one.take), self._of_picture(one)) for one in seen}
+        pairs = {
+            scene: [known for shown in both if (known := self._reading(gauge, known_by, shown, measure))]
+            for scene, both in asked.items()
+        }
+        _done([future for pair in pairs.values() for future in pair], until)
+        takes, notes = _collected(board, {scene: pair[0] for scene, pair in pairs.items() if len(pair) == 2})
+        pictures, unread = _collected(board, {scene: pairs[scene][1] for scene in takes})
+        readings = {scene: (takes[scene], picture) for scene, picture in pictures.items()}
+        return entries.report(entry, seen, readings, scale, (*notes, *unread))
+
+    def _of_take(self, scene: Scene, take: Take) -> Shown:
+        spans = [spans for _, spans in spans_of(scene.prompt)]
+        return Shown(take.clip, scene.prompt, spans, lambda: read_frames(self._media, take))
+
+    def _of_picture(self, seen: Sighting) -> Shown:
+        file = seen.anchor.picture.file
+        return Shown(file, seen.anchor.prompt, [seen.spans], lambda: read_kept_picture(self._media, file)[None])
+
+    def _reading(self, gauge: Gauge, known_by: str, shown: Shown, measure: bool = True) -> Future[Measurement] | None:
+        """None if it is not known and not to be measured."""
+        key = hashlib.sha256(canonical([FORMAT, known_by, shown.file, shown.prompt, shown.spans])).hexdigest()
         with self._sharing:
             known = self._readings.get(key)
-            if known is None or (known.done() and known.exception()):  # what failed is tried again
-                known = self._readings[key] = self._worker.submit(self._measure, gauge, key, scene, take, spans)
-            self._readings.move_to_end(key)
+            if measure and (known is None or (known.done() and known.exception())):  # what failed is tried again
+                known = self._readings[key] = self._worker.submit(self._measure, gauge, key, shown)
+            elif known is None and (kept := self._kept(key)):
+                known = self._readings[key] = Future()
+                known.set_result(kept)
+            if known:
+                self._readings.move_to_end(key)
             while len(self._readings) > MOST_READINGS:
                 self._readings.popitem(last=False)
         return known
 
-    def _measure(self, gauge: Gauge, key: str, scene: Scene, take: Take, spans: Sequence[Any]) -> Measurement:
-        path = self.folder / f"{key}.json"
-        kept = _read_json(path)
+    def _kept(self, key: str) -> Measurement | None:
+        kept = _read_json(self.folder / f"{key}.json")
+        return _unpacked(kept) if kept else None
+
+    def _measure(self, gauge: Gauge, key: str, shown: Shown) -> Measurement:
+        kept = self._kept(key)
         if kept is None:
-            reading = gauge.read(read_frames(self._media, take), scene.prompt, spans)
-            _write_json(path, _packed(reading))
-            return reading
-        return _unpacked(kept)
+            kept = gauge.read(shown.frames(), shown.prompt, shown.spans)
+            _write_json(self.folder / f"{key}.json", _packed(kept))
+        return kept
 
     # --- the encoders and the scales -------------------------------------------------------------------------------
 
@@ -185,8 +240,6 @@ class Meter:
         """Scores of a clip, uint8 (F, H, W, 3), made from `prompt`; `result` is what the filter kept of `history`.
         The same figures as of a scene, each remembered mention against every keyframe that it is remembered by."""
         from pipeline.continuity.measurement import PRESENT, presence, prompt_score, similarity
-
-        from .report import mentions_of
 
         gauge, scale, _ = self._prepared()
         named = mentions_of(prompt)

@@ -14,7 +14,6 @@ from pipeline.continuity.measurement import (
     PRESENT,
     Calibration,
     Measurement,
-    Span,
     held,
     motion_score,
     presence,
@@ -30,6 +29,7 @@ from ..document.conditioning import Filter, past_of, remembers
 from ..document.decisions import Decision
 from ..document.former import Former
 from ..document.story import Scene, Story
+from .mentions import mentions_of
 
 # When a warning is given; docs/continuity.md has how often that is a false alarm.
 ABSENT, CHANGED, LITTLE_PROMPT, STILL = 0.1, 0.35, 0.5, 0.34
@@ -106,25 +106,6 @@ class ContinuityReport:
     pending: int = 0
     notes: tuple[str, ...] = ()  # for the user, such as a scene that can't be measured
     encoder: str = "own"
-
-
-@dataclass(frozen=True)
-class Named:
-    """A mention of a scene's prompt that has looks: its text, and where its words are."""
-
-    index: int
-    text: str
-    spans: tuple[Span, ...]
-
-
-def mentions_of(prompt: str) -> tuple[Named, ...]:
-    """The mentions of a prompt but its actions, in order."""
-    found = analyse(prompt)
-    return tuple(
-        Named(i, mention_text(found, i), tuple((found.segments[w].start, found.segments[w].end) for w in mention.words))
-        for i, mention in enumerate(found.mentions)
-        if not set(mention.words) <= found.verbs
-    )
 
 
 # What recurs

@@ -16,6 +16,17 @@ def continuity_table(answer: dict[str, Any]) -> str:
     return "\n".join([*(f"| {line} |" for line in table), "", *said])
 
 
+def entry_table(answer: dict[str, Any]) -> str:
+    """How an entry of the cast holds, in Markdown: a row for every scene that names it."""
+    meter = answer["meter"]
+    rows = [[str(one["number"]), _share(one["presence"]), _share(one["similarity"]), "as last seen" * one["last_seen"]]
+            for one in meter["scenes"]]  # fmt: skip
+    head = ["scene", "there", "as its picture", "note"]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)] if rows else []
+    said = [f"{meter['name']}: {_share(meter['mean'])} on average."] if rows else []
+    return "\n".join([*lines, *([""] if rows else []), *said, *meter["notes"], *filter(None, [meter["nothing"]])])
+
+
 def _scene_rows(scene: dict[str, Any]) -> list[list[str]]:
     own = [_share(scene["prompt"]), f"{scene['motion']:.1f}", _share(scene["held"])]
     mentions = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import ThroughlineError
 
+from ..continuity.table import entry_table
 from ..operations import cast_edits  # noqa: F401  they are verbs as they are
 from ..operations.arguments import (
     CastStory,
@@ -86,6 +87,13 @@ def cast_teach(studio: Studio, owner: Owner, story: StoryId, entry: EntryId) -> 
 def cast_teach_cancel(studio: Studio, owner: Owner, story: StoryId, entry: EntryId) -> Json:
     """Stops the teaching of an entry; asked for again, it goes on where it stopped."""
     return studio.cast_teach_cancel(owner, story, entry)
+
+
+@for_programs(table=entry_table)
+def cast_meter(studio: Studio, owner: Owner, story: StoryId, entry: EntryId) -> Json:
+    """How an entry of the cast holds over a story: what each rendered scene that names it shows, held against its
+    picture. Waits until all of it is measured."""
+    return studio.cast_meter(owner, story, entry, patience=None)
 
 
 def picture_file(

@@ -32,6 +32,7 @@ KINDS = {
     "what_if": "plans",
     "sheet": "plans",
     "meter": "meters",
+    "cast_meter": "meters",
     "find": "meters",
 }
 

@@ -100,6 +100,7 @@ Revision = Annotated[int, Field(description="Revision of the story that the page
 Seen = Annotated[int, Field(description="Revision of the standing that the page has; -1 for none")]
 Threshold = Annotated[float | None, Field(description="Similarity from which a word is kept, 0 to 1")]
 Patience = Annotated[Pause | None, Field(description="Seconds to wait for measurements; none for all of them")]
+Measure = Annotated[bool, Field(description="False for what is measured already; then nothing is loaded")]
 Again = Annotated[bool, Field(description="Another take with a new seed, even of fresh scenes")]
 Variants = Annotated[int, Field(ge=1, le=8, description="So many takes of each scene named, with new seeds")]
 LeftOut = Annotated[

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -131,13 +132,15 @@ class CastOperations(FilmOperations):
 
     @for_page(often=True)
     def cast_teaching(self, owner: Owner, story: StoryId, entry: args.EntryId) -> Json:
-        """How the teaching of an entry goes: its step, the last sample, and what went wrong."""
-        self._head(owner, story).board.story.entry(entry)
+        """How the teaching of an entry goes: its step, the last sample, and what went wrong; refused: why it can't be
+        taught by its pictures."""
+        refused = teaching.refusal(self._head(owner, story).board.story.entry(entry))
         job = teaching.job_of(self.renderer, owner, story, entry)
         if job is None:
-            return {"teaching": None}
+            return {"teaching": None, "refused": refused}
         told = {name: getattr(job, name) for name in ("state", "step", "total", "preview", "error")}
-        return {"teaching": {**told, "position": self.renderer.queue.positions().get(job.id, 0)}}
+        place = self.renderer.queue.positions().get(job.id, 0)
+        return {"teaching": {**told, "position": place}, "refused": refused}
 
     @for_page()
     def cast_teach_cancel(self, owner: Owner, story: StoryId, entry: args.EntryId) -> Json:
@@ -145,6 +148,17 @@ class CastOperations(FilmOperations):
         self._head(owner, story)
         self.renderer.queue.cancel(owner, story, [entry], kind=teaching.KIND)
         return self.cast_teaching(owner, story, entry)
+
+    @for_page(slow=True)
+    def cast_meter(
+        self, owner: Owner, story: StoryId, entry: args.EntryId, measure: args.Measure = True,
+        patience: args.Patience = 2.0,
+    ) -> Json:  # fmt: skip
+        """How an entry of the cast holds over a story: what each rendered scene that names it shows, held against the
+        picture that the scene looks at. As much as is measured within `patience` seconds, all of it for None."""
+        board = self._head(owner, story).board
+        told = self.renderer.meter.entry_report(board, board.story.entry(entry), patience, measure)
+        return {"meter": asdict(told)}
 
     def teach_steps(self, owner: str, story: str, entry: str) -> Iterator[Json]:
         """`cast_teach`, and then how it goes at every change until it is over. Never waits: {} where a caller may."""

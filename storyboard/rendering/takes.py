@@ -26,7 +26,7 @@ from ..document.story import Beginning, Board, Conditioning, RememberedScene, Sc
 from ..media import previews
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
-from ..store.clips import keep_frames, read_frames, read_kept
+from ..store.clips import keep_frames, read_end, read_frames
 from ..store.encodings import Encodings
 from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .queue import Made
@@ -187,7 +187,7 @@ class TakeMaker:
     def _known(self, board: Board, made_from: Conditioning) -> Known:
         """With which frames, uint8 (1 or 5, H, W, 3), a scene begins and ends."""
         ends = (made_from.first_picture, made_from.last_picture)
-        first, last = (read_kept(self.media, picture, board.story) for picture in ends)
+        first, last = (read_end(self.media, picture, board.story) for picture in ends)
         return (first if made_from.beginning is None else self._end_of(board, made_from.beginning)), last
 
     def _end_of(self, board: Board, wanted: Beginning) -> np.ndarray | None:

@@ -57,11 +57,14 @@ def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
     return media.put(file.getvalue(), "png")
 
 
-def read_kept(media: BlobStore, picture: str | None, story: Story) -> np.ndarray | None:
-    """A picture, by its digest, as a clip of one frame, uint8 (1, H, W, 3), of the story's size; None for none."""
-    if picture is None:
-        return None
-    return fitted(read_picture(media.path(picture, "png")), (story.width, story.height))[None]
+def read_kept_picture(media: BlobStore, file: str) -> np.ndarray:
+    """What `keep_picture` kept, uint8 (H, W, 3)."""
+    return read_picture(media.path(file, "png"))
+
+
+def read_end(media: BlobStore, file: str | None, story: Story) -> np.ndarray | None:
+    """The same as a clip of one frame, uint8 (1, H, W, 3), of the story's size; None for none."""
+    return None if file is None else fitted(read_kept_picture(media, file), (story.width, story.height))[None]
 
 
 def read_frames(media: BlobStore, take: Take) -> np.ndarray:

@@ -31,11 +31,11 @@ ONE_STEP = 5.0  # seconds: changes of one control closer together than this are 
 
 # How listeners are wired. They hear what people do (`release`, `input`, `blur`, `pick`), never `change`, so that what
 # the server shows does not come back as an edit. Unqueued and without a sign of progress: they take milliseconds.
-QUIET: dict[str, Any] = {
-    "queue": False, "show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private",
-}  # fmt: skip
+# Signs that are hidden are kept all the same, in every output: `show_progress_on` names none.
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+QUIET: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **HIDDEN}
 # For verbs that write files or load models.
-SLOW: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+SLOW: dict[str, Any] = {"concurrency_limit": None, **HIDDEN}
 # Runs in the browser before a listener: what is typed on the board is saved first.
 SAVED_FIRST = "async (...values) => { await window.throughline.drained(); return values; }"
 
@@ -111,6 +111,9 @@ class Change:
     text: str = ""
     offered: str = ""  # what was put into its field to begin with
     box: list[float] = field(default_factory=list)
+    brush: list[list[float]] = field(default_factory=list)  # points: across, down, radius
+    radius: float = 0.07  # of the brush, a share of the picture's height
+    painting: int = 0  # the number of what is being painted: another one begins empty
     at: tuple[float, float] | None = None  # in the figure that is chosen, shares of the picture
     regions: list[dict[str, Any]] = field(default_factory=list)
     figures: list[Mapping[str, Any]] | None = None
@@ -140,6 +143,8 @@ class Window:
     picture: str = ""  # of that entry
     look_in: str = ""  # the scene of which its look is asked, "" for the whole story
     added: bool = False  # whether the last one that was to be new in the cast was taken
+    refused: dict[str, Any] = field(default_factory=dict)  # fields of the cast: drafts, None for what is saved since
+    paced: tuple[str, int, float] = ("", 0, 0.0)  # of a teaching: the entry, a step, and when it was seen
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update
     writes: Counter[int] = field(default_factory=Counter)  # by component: edits of it under way
     _groups: dict[str, tuple[str, float]] = field(default_factory=dict)

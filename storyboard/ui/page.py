@@ -24,7 +24,7 @@ from ..interfaces.pools import Pools, kind_of
 from ..operations.registry import PAGE
 from ..studio import Studio
 from .components.board import Board
-from .components.scripts import HEAD, STATIC, STYLES, scripts
+from .components.scripts import HEAD, STATIC, STYLES, preloading, scripts
 from .connections import be_impatient
 from .desk import QUIET, VERBS, Desk, Window, answer
 from .logins import Logins
@@ -140,8 +140,9 @@ def options(studio: Studio) -> dict[str, Any]:
         return await pools.run("health", serve_health, studio)
 
     return {
-        "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb", "head": HEAD,
-        "footer_links": ["api"], "enable_monitoring": False, "max_threads": http.CALLS_AT_ONCE,
+        "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
+        "head": HEAD + preloading("main.js"), "footer_links": ["api"], "enable_monitoring": False,
+        "max_threads": http.CALLS_AT_ONCE,
         "app_kwargs": {"exception_handlers": {RequestValidationError: _tell_shape},
                        "middleware": [Middleware(Guard), Middleware(Logins)],
                        "routes": [scripts(),

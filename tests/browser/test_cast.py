@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.visitor import Visitor, card, expect_prompts, saved, until
 
+SLOW = 120_000  # milliseconds: a teaching draws what the model knows of others before its first step
 NAME = re.compile("^Name")  # what is said under it is part of its label
 SCRIPT = b"""INT. HARBOUR - DAY
 
@@ -27,6 +28,16 @@ Here!
 """
 PICTURE = """iVBORw0KGgoAAAANSUhEUgAAAEgAAAAwCAIAAAA9/qu8AAAAV0lEQVR4nO3PAQ3AIADAMEANIvAfZF3F8+xpFWzznj3+aH0d8BZj
 NcZqjNUYqzFWY6zGWI2xGmM1xmqM1RirMVZjrMZYjbEaYzXGaozVGKsxVmOsxljNA3lxAYw2vTavAAAAAElFTkSuQmCC"""
+
+DROP = """([selector, content, name, type]) => {
+  const dataTransfer = new DataTransfer(), bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+  if (type === 'text/uri-list') dataTransfer.setData(type, name);
+  else dataTransfer.items.add(new File([bytes], name, {type}));
+  for (const kind of ['dragover', 'drop']) {
+    const event = new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true});
+    document.querySelector(selector).dispatchEvent(event);
+  }
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +72,8 @@ def test_somebody_new_is_named_drawn_renamed_and_deleted(guest: Visitor, story: 
     cast.get_by_label("Other names").press("Enter")
     cast.get_by_label("Other looks").fill("wet: in a dripping coat")
     cast.get_by_label("Other looks").blur()
-    until(lambda: entries(guest, story)[0]["states"])
-    [mia] = entries(guest, story)
-    assert mia["others"] == ["the girl"] and mia["words"] == "a girl in a red coat"
+    until(lambda: entries(guest, story)[0]["states"] and entries(guest, story)[0]["words"] == "a girl in a red coat")
+    assert entries(guest, story)[0]["others"] == ["the girl"]
     expect(words).to_have_value("a girl in a red coat")
     with page.expect_file_chooser() as chooser:
         cast.get_by_role("button", name="Add a picture").click()
@@ -92,6 +102,7 @@ def test_an_entry_is_merged_and_its_look_chosen_for_a_scene(
     cast.get_by_role("button", name="How it looks").click()
     cast.get_by_label("In", exact=True).click()
     guest.page.get_by_role("option", name="Scene 3").click()
+    expect(cast.get_by_role("radio", name="As the story says")).to_be_checked()  # as scenes are, not the whole story
     cast.get_by_role("radio", name="As last seen").check()
     until(lambda: guest.story(story["id"])["scenes"][2]["cast_choices"])
     expect(cast.locator(".chips button").last).to_have_text("Scene 3 · as last seen")
@@ -103,6 +114,104 @@ def test_an_entry_is_merged_and_its_look_chosen_for_a_scene(
     cast.locator(".chips button", has_text="Scene 3").click()
     expect(guest.page.locator(".side h2")).to_have_text("Scene 3")
     expect(cast).to_be_hidden()
+
+
+def test_what_is_refused_stays_in_its_field_with_the_reason(guest: Visitor) -> None:
+    story = guest.new_story("Mia runs to Tom.", title="Refused")
+    for name in ("Mia", "Tom"):
+        guest.edit(story["id"], "cast_add", name=name)
+    cast = opened(guest.open(story))
+    name, others = cast.get_by_role("textbox", name=NAME), cast.get_by_label("Other names")
+    refused = cast.locator("[data-kind=alarm]:visible")
+    name.fill("Tom")
+    others.fill("x" * 201)
+    others.press("Enter")
+    expect(refused).to_have_count(2)
+    expect(refused.first).to_contain_text("'Tom'")
+    expect(refused.last).to_contain_text("at most 200")
+    guest.edit(story["id"], "edit_story", changes={"title": "Still refused"})
+    expect(guest.page.get_by_label("Title of the story")).to_have_value("Still refused")
+    expect(name).to_have_value("Tom")
+    cast.locator(".cast-list button.thumbnail-item").last.click()
+    expect(others).to_have_value("")
+    expect(refused).to_have_count(0)
+    cast.locator(".cast-list button.thumbnail-item").first.click()
+    expect(others).to_have_value("x" * 201)
+    guest.reload()
+    cast = opened(guest.page)
+    expect(name).to_have_value("Tom")
+    expect(refused).to_have_count(2)
+    name.fill("Tomma")
+    others.fill("")
+    others.press("Enter")
+    expect(refused).to_have_count(0)
+    until(lambda: [entry["name"] for entry in entries(guest, story)] == ["Tomma", "Tom"])
+
+
+def test_an_entry_is_taught_cancelled_and_goes_on(guest: Visitor) -> None:
+    story = guest.new_story("Mia waves.", title="Taught")
+    guest.edit(story["id"], "cast_add", name="Mia", entry_id="mia0")
+    guest.call("cast_picture", story=story["id"], entry="mia0", data=PICTURE, caption="Mia runs.")
+    cast = opened(guest.open(story))
+    teach, line = cast.get_by_role("button", name="Teach", exact=True), cast.locator(".making-line .words-line")
+    expect(teach).to_be_disabled()
+    expect(line).to_contain_text("has 1 pictures: expected 3 to 8 to teach")
+    for says in ("Mia sleeps.", "A girl sings."):
+        guest.call("cast_picture", story=story["id"], entry="mia0", data=PICTURE, caption=says)
+    expect(line).to_contain_text("does not name 'Mia'")
+    cast.locator(".shots button.thumbnail-item").last.click()
+    caption = cast.get_by_label("What it shows")
+    expect(caption).to_have_value("A girl sings.")
+    caption.fill("Mia sings.")
+    caption.blur()
+    teach.click()
+    expect(line).to_have_text(re.compile(r"^Step \d+ of 160"), timeout=SLOW)
+    cast.get_by_role("button", name="Cancel").click()
+    expect(line).to_contain_text("goes on where it stopped", timeout=SLOW)
+    cast.get_by_role("button", name="Go on").click()
+    expect(line).to_have_text(re.compile("^(Starting|Step)"), timeout=SLOW)
+    guest.call("cast_teach_cancel", story=story["id"], entry="mia0")
+    expect(cast.get_by_role("button", name="Go on")).to_be_visible(timeout=SLOW)
+
+
+def test_how_an_entry_holds_is_measured_where_asked_for(guest: Visitor) -> None:
+    story = guest.call("open_sample", name="mia-and-the-robot")["story"]
+    guest.edit(story["id"], "cast_add", name="Mia", entry_id="mia0")
+    cast = opened(guest.open(story))
+    line, plot = cast.locator(".holds .words-line"), cast.locator(".entry-line")
+    expect(line).to_have_text("It has no picture yet to hold scenes against.")
+    guest.call("cast_keep", story=story["id"], scene=story["scenes"][0]["id"], entry="mia0")
+    expect(line).to_have_text("Not measured yet.")
+    expect(plot).to_be_hidden()
+    measure = cast.get_by_role("button", name="Measure")
+    measure.click()
+    expect(line).to_have_text(re.compile(r"^\d+% as in its picture on average: scene 1 \d+%, scene "), timeout=SLOW)
+    expect(plot.locator("canvas, svg").first).to_be_visible()
+    expect(measure).to_be_hidden()
+    guest.reload()
+    expect(opened(guest.page).locator(".holds .words-line")).to_contain_text("% as in its picture on average")
+
+
+def test_a_picture_is_dropped_on_a_name_and_on_a_card(guest: Visitor, archive: str) -> None:
+    story = guest.rendered(archive)
+    page = guest.open(story)
+    expect(card(page, 1).locator(".who li").first).to_have_text("Mia")
+    page.evaluate(DROP, [".who li", PICTURE, "mia.png", "image/png"])
+    until(lambda: [one["name"] for one in entries(guest, story)] == ["Mia"])
+    expect(card(page, 1).locator(".who [data-cast]")).to_have_text(["Mia"])
+    assert entries(guest, story)[0]["pictures"][0]["source"] == "mia.png"
+    expect(page.locator(".slot")).to_have_count(len(story["scenes"]))
+    page.locator(".toast-undo").click()
+    until(lambda: not entries(guest, story))
+    guest.edit(story["id"], "cast_add", name="robot")
+    guest.edit(story["id"], "cast_add", name="Mia")
+    cast, still = opened(page), page.url + story["scenes"][0]["takes"][0]["keyframe"]
+    expect(cast.locator(".cast-list .thumbnail-item")).to_have_count(2)
+    page.evaluate(DROP, [".cast-list .gallery-item:last-child .thumbnail-item", "", still, "text/uri-list"])
+    until(lambda: [len(one["pictures"]) for one in entries(guest, story)] == [0, 1])
+    expect(cast.locator(".cast-list .thumbnail-item").last).not_to_contain_text("no picture yet")
+    page.evaluate(DROP, [".cast-list .thumbnail-item", PICTURE, "notes.txt", "text/plain"])
+    expect(page.locator(".toast[data-kind=error]")).to_have_text(re.compile("For robot: expected a picture"))
 
 
 def test_a_script_proposes_its_people(guest: Visitor) -> None:

@@ -17,7 +17,7 @@ from ..occurrences import capital, named_in
 from ..script import DialogueLine, Script
 from ..story import Scene, Story, WordRef
 from ..values import new_id, parse
-from .entries import CastChoice, CastEntry, CastPicture, CastTaught
+from .entries import CastChoice, CastEntry, CastPicture, CastTaught, first_twice
 
 ENTRY_FIELDS = frozenset(["others", "kind", "words", "notes", "colour", "states"])
 PICTURE_FIELDS = frozenset(["caption", "state", "view", "source"])
@@ -280,6 +280,9 @@ def _only(changes: Mapping[str, Any], names: frozenset[str], what: str) -> None:
 
 
 def _with(story: Story, **changes: Any) -> Story:
+    """Raises ThroughlineError for a name that two entries have, and for what is no story."""
+    if twice := first_twice(changes.get("cast", ())):
+        raise ThroughlineError(f"two entries of the cast are called {twice!r}, expected a name each")
     return parse(Story, {**dict(story), **changes})
 
 

@@ -74,6 +74,15 @@ def submit(renderer: Rendering, owner: str, story: Story, entry: CastEntry) -> N
     renderer.put_in_line([Job(owner, story.id, entry.id, KIND, ORDER, address=caller_address())])
 
 
+def refusal(entry: CastEntry) -> str:
+    """Why an entry can't be taught by its pictures; "" if it can."""
+    try:
+        pictures_to_teach(entry)
+    except ThroughlineError as error:
+        return str(error)
+    return ""
+
+
 def job_of(renderer: Rendering, owner: str, story: str, entry: str) -> Job | None:
     """The last teaching of an entry since the app was started."""
     jobs = [job for job in renderer.queue.jobs(owner, story) if job.kind == KIND and job.scene == entry]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,22 @@ import(at(SCRIPT)).then((script) => script.mount({element, props, trigger, watch
 def scripts() -> Mount:
     """The route on which they are served."""
     return Mount("/throughline", StaticFiles(directory=STATIC))
+
+
+def imported(script: str, known: set[str] | None = None) -> Iterator[str]:
+    """A script of `static/` and all that it imports, each once."""
+    known = set() if known is None else known
+    if script not in known:
+        known.add(script)
+        yield script
+        for name in re.findall(r"^(?:import|export) .*?from '\./([^']+)'", (STATIC / script).read_text(), re.M | re.S):
+            yield from imported(name, known)
+
+
+def preloading(script: str) -> str:
+    """For the head of a page that will mount a script: the browser has it and what it imports by then, not one after
+    another."""
+    return "".join(f'<link rel="modulepreload" href="throughline/{name}">' for name in imported(script))
 
 
 def launch_options(*routes: Any) -> dict[str, Any]:

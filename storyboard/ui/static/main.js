@@ -2,6 +2,7 @@
 // screens. See components/board.py. `served` holds defaults and limits, see served.py.
 
 import {el, iconButton, isStill, isTyping, narrow, setAttr, setHidden, setStill, setText} from './dom.js';
+import {takePictures} from './casting.js';
 import {makeNotices} from './notices.js';
 import {makePlanbar} from './planbar.js';
 import {page, Store} from './store.js';
@@ -24,6 +25,7 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   root.querySelector('.saved-place')?.replaceChildren(makeSaved(store));
   root.append(makePlanbar(store), toasts, spoken);
   addKeys(root, store, covered);
+  takePictures(root, store);
   nameParts(root);
   tell(store, {props, trigger, watch, look});
   addPause(root, store);

@@ -8,7 +8,7 @@ from transformers import CLIPVisionModelWithProjection
 from pipeline.encoders.image import small_vision_model
 from pipeline.errors import ThroughlineError
 from pipeline.evaluation.grounding import Case, iou, overlaps
-from pipeline.grounding.layers import COLUMNS, ROWS, DecoderLayer
+from pipeline.grounding.layers import COLUMNS, ROWS, DecoderLayer, attend_once
 from pipeline.grounding.tubes import MOST_FRAMES, SLOW, Tube, TubeLocator, moment, to_corners
 from pipeline.training.models.locator import giou
 
@@ -67,6 +67,20 @@ def test_space_is_seen_frame_by_frame_and_time_by_queries() -> None:
     changed[2] += 1.0
     (before, _), (after, _) = layer(x, memory, hidden, moments), layer(x, changed, hidden, moments)
     assert torch.equal(before[:, :2], after[:, :2]) and not torch.allclose(before[:, 2], after[:, 2])
+
+
+def test_one_query_is_answered_as_by_the_attention_of_the_library() -> None:
+    torch.manual_seed(0)
+    attention, query, memory = (
+        torch.nn.MultiheadAttention(16, 2, batch_first=True),
+        torch.randn(3, 16),
+        torch.randn(3, 5, 16),
+    )
+    torch.nn.init.normal_(attention.in_proj_bias)
+    hidden = torch.tensor([[False] * 5, [False, True] * 2 + [False], [True] * 4 + [False]])
+    expected = attention(query[:, None], memory, memory, key_padding_mask=hidden)
+    for ours, theirs in zip(attend_once(attention, query, memory, hidden), expected, strict=True):
+        torch.testing.assert_close(ours, theirs[:, 0])
 
 
 def test_the_fast_branch_adds_nothing_before_training(locator: TubeLocator) -> None:

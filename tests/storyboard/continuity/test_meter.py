@@ -13,13 +13,17 @@ from pipeline.continuity.measurement import Calibration, Measurement, Region
 from pipeline.continuity.photometry import Light
 from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
-from storyboard.continuity import meter, table
-from storyboard.continuity.report import ContinuityReport, links_of, mentions_of, report
+from storyboard.continuity import entries, meter, table
+from storyboard.continuity.mentions import mentions_of
+from storyboard.continuity.report import ContinuityReport, links_of, report
 from storyboard.document import edits
-from storyboard.document.story import Story, WordRef
+from storyboard.document.cast.entries import CastEntry, CastPicture
+from storyboard.document.story import Board, Story, Take, WordRef
 from storyboard.interfaces import verbs  # noqa: F401  defines them
 from storyboard.operations.registry import VERBS
-from storyboard.store.clips import read_frames
+from storyboard.store.blobs import BlobStore
+from storyboard.store.clips import keep_frames, read_frames
+from tests.storyboard.conftest import gradient
 from tests.storyboard.studios import ME, Desk, Watched, open_studio
 
 PROMPTS = (
@@ -290,3 +294,46 @@ def test_the_table_has_a_row_for_every_mention(filter: TextFilter) -> None:
     assert lines[7:] == ["Scene 2: beach is not to be seen.", "Scene 2: nothing moves."]
     assert table.continuity_table({"meter": asdict(ContinuityReport())}).endswith("Nothing to measure yet.")
     assert VERBS["meter"].table is table.continuity_table
+
+
+# An entry of the cast
+
+
+def test_an_entry_is_held_against_the_picture_that_each_scene_looks_at(tmp_path: Path) -> None:
+    pictures = tuple(
+        CastPicture(id=f"p{i}", file=f"{i}" * 64, width=72, height=48, state=state)
+        for i, state in enumerate(("", "wet"))
+    )
+    mia = CastEntry(id="mia0", name="Mia", pictures=pictures)
+    story = story_of("Mia is running.", "A dog sleeps.", "Mia, wet, is skiing.", "Mia is waving.", "Mia is sleeping.")
+    story = story.model_copy(update={"cast": (mia,)})
+    takes = [
+        Take(id=f"t{i}", scene=scene.id, **keep_frames(BlobStore(tmp_path), gradient(8, 48, 72), 8))
+        for i, scene in enumerate(story.scenes[:4])
+    ]
+    for take in takes:
+        story = edits.choose_take(story, take.scene, take.id)
+    seen = entries.sightings(Board(story, {take.id: take for take in takes}), mia)
+    assert [(one.number, one.anchor.picture.id) for one in seen] == [(1, "p0"), (3, "p1"), (4, "p1")]
+    shown = [reading(region(0.5)), reading(region(1.0)), reading(region(0, there=False))]
+    known = {one.scene.id: (take, reading(region(0))) for one, take in zip(seen, shown, strict=True)}
+    told = entries.report(mia, seen, known, SCALE)
+    assert [one.similarity for one in told.scenes] == [pytest.approx(np.cos(0.5)), pytest.approx(np.cos(1.0)), None]
+    assert told.mean == pytest.approx((np.cos(0.5) + np.cos(1.0)) / 2) and not told.pending and not told.nothing
+    assert entries.report(mia, seen, {}, None).pending == 3
+
+
+def test_an_entry_is_measured_where_asked_for_and_then_known(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk.new(desk.studio, "Mia is running.", "A dog is sleeping.")
+    mia = desk.ask("edit", {"do": "cast_add", "name": "Mia"})["story"]["cast"][0]["id"]
+    assert desk.ask("cast_meter", mia)["meter"]["nothing"] == entries.NO_PICTURE
+    desk.render(0, 1)
+    desk.ask("cast_keep", desk.ids[0], mia)
+    before = desk.ask("cast_meter", mia, measure=False)["meter"]
+    assert before["nothing"] == entries.NOT_YET and before["pending"] == 1
+    told = desk.ask("cast_meter", mia, patience=None)["meter"]
+    assert [one["number"] for one in told["scenes"]] == [1] and told["pending"] == 0 and not told["nothing"]
+    monkeypatch.setattr("storyboard.continuity.meter.Meter._measure", lambda *_: pytest.fail("measured again"))
+    assert desk.ask("cast_meter", mia, measure=False)["meter"] == told
+    printed = table.entry_table(VERBS["cast_meter"](studio=desk.studio, owner=ME, story=desk.story, entry=mia))
+    assert printed.splitlines()[0] == "| scene | there | as its picture | note |" and "Mia: " in printed

@@ -96,13 +96,14 @@ def test_a_teaching_that_was_cancelled_goes_on_where_it_stopped(studio: Studio, 
 
 def test_an_entry_that_cant_be_taught_is_refused_at_once(studio: Studio) -> None:
     desk = with_mia(studio, pictures=2)
-    with pytest.raises(ThroughlineError, match="'Mia' has 2 pictures: expected 3 to 8"):
+    with pytest.raises(ThroughlineError, match="'Mia' has 2 pictures: expected 3 to 8") as refused:
         desk.ask("cast_teach", "mia0")
+    assert desk.ask("cast_teaching", "mia0") == {"teaching": None, "refused": str(refused.value)}
     desk = with_mia(studio)
     desk.ask("edit", {"do": "cast_edit_picture", "entry": "mia0", "picture": "p1", "changes": {"caption": "A girl."}})
     with pytest.raises(ThroughlineError, match=r"'A girl\.' does not name 'Mia'"):
         desk.ask("cast_teach", "mia0")
-    assert desk.ask("cast_teaching", "mia0") == {"teaching": None}
+    assert "does not name 'Mia'" in desk.ask("cast_teaching", "mia0")["refused"]
 
 
 def test_programs_are_told_how_it_goes_until_it_is_over(studio: Studio) -> None:

@@ -20,17 +20,19 @@ from storyboard.operations.registry import EDITS
 from storyboard.studio import Studio
 from storyboard.ui import page
 from storyboard.ui.components.board import Board
+from storyboard.ui.components.scripts import STATIC, imported
 from storyboard.ui.desk import Place
 from tests.storyboard.studios import ME, SECONDS, TEN, YOU, Desk, Watched, open_studio, wait_for
 
 VALUES: dict[str, Any] = {
     # right for each argument, but for ids, which `right` puts in
     "words": "the robot waving", "entry": "Zoe", "region": "whole", "frame": -1, "word": "", "caption": "", "state": "",
-    "regions": [{"word": "Mia", "words": "a robot"}], "seed": 0,
+    "regions": [{"word": "Mia", "words": "a robot"}], "seed": 0, "measure": False,
     "title": "Film", "prompts": ["A cat."], "name": "x.mp4", "op": {"do": "edit_story", "changes": {}}, "base": 0,
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",
     "fit": "fit", "across": 0.5, "down": 0.5, "texts": ["A cat."], "variants": 1, "boxes": [], "chosen": [],
+    "which": "first", "source": "a",
 }  # fmt: skip
 NOT_TYPED: list[Any] = [
     None, True, 3, -1, 2.5, 10**30, "", "x", "\ud800", "a" * 5000, [], [[]], [1], ["a"], {}, {"a": 1}, {"": [None]},
@@ -320,3 +322,10 @@ def test_the_page_can_be_built(desk: Desk) -> None:
         reply = thread.submit(lambda: asyncio.run(call_server({"verb": "stories", "owner": ME}))).result()
     assert json.loads(reply.body)["ok"]
     assert component.preprocess("x") == Place() and component.postprocess("x") is None
+
+
+def test_a_script_is_sent_for_together_with_all_that_it_imports() -> None:
+    names = list(imported("main.js"))
+    assert names[0] == "main.js" and {"store.js", "strip.js", "card.js"} < set(names) and len(names) == len(set(names))
+    said = {line for name in names for line in (STATIC / name).read_text().split("'") if line.startswith("./")}
+    assert {line.removeprefix("./") for line in said} <= set(names)

@@ -2,8 +2,23 @@
 
 import pytest
 
+from storyboard.document.region_edit import MOST_STROKES, RegionWords
 from storyboard.ui.desk import Change
-from storyboard.ui.panels.change.pointing import BOX, REST, key_of, marks, missing, point, region_of
+from storyboard.ui.panels.change.pointing import (
+    BOX,
+    BRUSH,
+    MOST_POINTS,
+    PAINT,
+    REST,
+    key_of,
+    label_of,
+    marks,
+    missing,
+    painted_points,
+    point,
+    region_of,
+    wipe,
+)
 
 WORDS = [{"word": "Mia", "occurrence": 0}, {"word": "robot", "occurrence": 0}, {"word": "desert", "occurrence": 0}]
 MIA, ROBOT, NOBODY = (0.1, 0.2, 0.4, 0.9), (0.3, 0.1, 0.6, 0.9), (0.8, 0.4, 0.9, 0.9)
@@ -71,3 +86,17 @@ def test_what_is_wanting_is_said_and_regions_are_those_of_an_edit(change: Change
     }
     change.choice = REST
     assert region_of(change, 0.5, 1) == {"rest": True, "words": "a cat", "strength": 0.5}
+
+
+def test_what_is_painted_over_is_a_brush_and_what_is_no_point_is_left_out(change: Change) -> None:
+    change.choice, change.text = BRUSH, "a hat"
+    assert missing(change) == PAINT
+    change.brush = painted_points([[0.2, 0.3, 0.1], [0.2, 0.3], "x", [0.2, 7, 0.1], [0.5, 0.5, None]])
+    assert not missing(change) and painted_points(None) == []
+    region = region_of(change, 1.0, 0.5)
+    assert region == {"words": "a hat", "strength": 1.0, "brush": [{"x": 0.2, "y": 0.3, "radius": 0.1}]}
+    assert RegionWords.model_validate(region).brush and label_of(region) == "What is painted → a hat"
+    before = change.painting
+    wipe(change)
+    assert not change.brush and change.painting == before + 1
+    assert MOST_POINTS == MOST_STROKES

@@ -10,11 +10,13 @@ from ...components.media import Shots
 from ...components.words import Words
 from ...desk import QUIET, Place, View, Window
 from ..overlay import Overlay
-from ..panel import Page, Updates, chips
+from ..panel import Page, Panel, Updates, chips
 from .entry import EntryFields
+from .holds import Holds
 from .looks import Looks
 from .pictures import Pictures
 from .reading import BLANK, about, cast_of, proposal, told
+from .teaching import Teach
 
 NOTHING = (
     "Nobody yet. Whoever is in the cast looks the same in every scene that names them. Give somebody a name and a "
@@ -39,9 +41,13 @@ class Cast(Overlay):
                 self.proposed = _chips("In the script; a click takes them into the cast")
                 self.others = _chips("In your other stories; a click takes them into this one")
                 with gr.Column() as self.seen:
-                    self.looks, self.pictures = Looks(self.desk), Pictures(self.desk)
+                    self.looks, self.holds = Looks(self.desk), Holds(self.desk)
+                    self.pictures, self.teach = Pictures(self.desk), Teach(self.desk)
             with gr.Column(scale=1, min_width=280, elem_classes="film-options") as self.one:
                 self.entry = EntryFields(self.desk)
+
+    def paint(self, view: View) -> Updates:
+        return {self.teach.timer: {"active": False}} | super().paint(view)  # nobody looks while it is closed
 
     def paint_open(self, view: View) -> Updates:
         cast, entry = cast_of(self.desk, view)
@@ -58,12 +64,16 @@ class Cast(Overlay):
             self.one: {"visible": entry is not None},
             self.seen: {"visible": entry is not None},
         }  # fmt: skip
-        for panel in (self.entry, self.looks, self.pictures):
+        for panel in self._panels:
             painted |= panel.paint(view)
         return painted
 
+    @property
+    def _panels(self) -> tuple[Panel, ...]:
+        return self.entry, self.looks, self.holds, self.pictures, self.teach
+
     def wire(self, page: Page) -> None:
-        for panel in (self.entry, self.looks, self.pictures):
+        for panel in self._panels:
             panel.wire(page)
 
         def choose(place: Place, window: Window, drafts: Any, event: gr.SelectData) -> Updates:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from ...components.words import Words
 from ...desk import QUIET, Desk, Place, View, Window
-from ..panel import Edit, Page, Panel, Updates
+from ..panel import Edit, Page, Updates
+from .fields import Fields, Made
 from .reading import Entry, cast_of, told
 
 KINDS = [("", ""), ("Person", "person"), ("Animal", "animal"), ("Thing", "thing"), ("Place", "place")]
@@ -19,22 +19,25 @@ SHARED = {
     "same": "The same in all of your stories that use it.",
     "differs": "Not as in your other stories.",
 }
-Made = Callable[[str, str], Edit | None]  # an edit of an entry, by its id and what its field says
+STATES = "“Mia, wet” in a prompt begins one; “Mia, as usual” ends it"
 
 
-class EntryFields(Panel):
+class EntryFields(Fields):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
-        self.of = gr.Textbox(visible=False)  # id of the entry that the fields are about, sent together with them
-        self.name = gr.Textbox(label="Name", max_length=200, max_lines=1, info="Prompts that name it follow")
-        self.others = gr.Textbox(label="Other names", placeholder="the girl, Mimi", max_lines=1)
-        self.kind = gr.Dropdown(KINDS, label="What it is")
-        self.words = gr.Textbox(label="What it looks like", placeholder="a girl in a red coat", lines=2)
-        self.states = gr.Textbox(
-            label="Other looks, one a line", info="“Mia, wet” in a prompt begins one; “Mia, as usual” ends it", lines=2,
-            placeholder="wet: in a dripping coat",
-        )  # fmt: skip
-        self.notes = gr.Textbox(label="Notes", lines=2)
+        with gr.Column():
+            self.name = self.reasoned(
+                gr.Textbox(label="Name", max_length=200, max_lines=1, info="Prompts that name it follow")
+            )
+            self.others = self.reasoned(gr.Textbox(label="Other names", placeholder="the girl, Mimi", max_lines=1))
+            self.kind = gr.Dropdown(KINDS, label="What it is")
+            self.words = self.reasoned(
+                gr.Textbox(label="What it looks like", placeholder="a girl in a red coat", lines=2)
+            )
+            self.states = self.reasoned(
+                gr.Textbox(label="Other looks, one a line", info=STATES, lines=2, placeholder="wet: in a dripping coat")
+            )
+            self.notes = self.reasoned(gr.Textbox(label="Notes", lines=2))
         with gr.Row(elem_classes="acts", visible=False) as self.merging:
             self.into = gr.Dropdown([], label="Is the same as", scale=1)
             self.merge = gr.Button("Merge", size="sm")
@@ -48,52 +51,37 @@ class EntryFields(Panel):
         if not entry:
             return {self.of: {"value": ""}}
         others = [(one["name"], one["id"]) for one in cast["entries"] if one["id"] != entry["id"]]
-        fresh = view.window.shown.get(self.of._id) != {"value": entry["id"]}
-        if fresh:  # what stands in the fields is about another entry
-            for field in self._fields:
-                view.window.shown.pop(field._id, None)
-        return {
+        fields = {
             self.name: {"value": entry["name"]},
             self.others: {"value": ", ".join(entry["others"])},
             self.kind: {"value": entry["kind"]},
             self.words: {"value": entry["words"]},
             self.states: {"value": _written(entry)},
             self.notes: {"value": entry["notes"]},
+        }
+        return self.painted(view, entry["id"], fields) | {
             self.into: {"choices": others, "value": None},
             self.merging: {"visible": bool(others)},
             self.share: {"visible": entry["shared"] != "same"},
             self.shared: {"value": SHARED[entry["shared"]]},
-            self.of: {"value": entry["id"]},
         }
-
-    @property
-    def _fields(self) -> tuple[Component, ...]:
-        return self.name, self.others, self.kind, self.words, self.states, self.notes
 
     def wire(self, page: Page) -> None:
         def changing(name: str, read: Callable[[str], Any] = str) -> Made:
-            return lambda entry, text: {"do": "cast_edit", "entry": entry, "changes": {name: read(text)}}
+            return lambda place, window, entry, text: {
+                "do": "cast_edit", "entry": entry, "changes": {name: read(text)}
+            }  # fmt: skip
 
-        def renaming(entry: str, text: str) -> Edit | None:
+        def renaming(place: Place, window: Window, entry: str, text: str) -> Edit | None:
             return {"do": "cast_rename", "entry": entry, "name": text.strip()} if text.strip() else None
 
         for field, made in ((self.name, renaming), (self.others, changing("others", _names)),
                             (self.states, changing("states", _states))):  # fmt: skip
-            self._heard(page, field, [field.blur, field.submit], made)
+            self.hear(page, field, [field.blur, field.submit], made)
         for field, made in ((self.words, changing("words")), (self.notes, changing("notes"))):
-            self._heard(page, field, [field.input, field.blur], made)
-        self._heard(page, self.kind, [self.kind.input], changing("kind"))
+            self.hear(page, field, [field.input, field.blur], made)
+        self.hear(page, self.kind, [self.kind.input], changing("kind"))
         self._wire_acts(page)
-
-    def _heard(self, page: Page, field: Component, events: list[Any], made: Made) -> None:
-        """Makes what is written in a field an edit of the entry that it is about."""
-
-        def listen(here: str, of: str, value: Any, window: Window) -> Updates:
-            if not of or window.shown.get(field._id, {}).get("value") == value:
-                return {page.board: gr.skip()}
-            return self._edited(page, Place.read(here), made(of, value or ""), window, field, ())
-
-        gr.on(events, listen, [page.here, self.of, field, page.window], [page.board, field], **QUIET)
 
     def _wire_acts(self, page: Page) -> None:
         def act(op: Mapping[str, Any] | None, here: str, note: str) -> Any:

@@ -44,7 +44,7 @@ class Looks(Panel):
             self.appears: chips([_label(one) for one in seen]) | {"visible": bool(seen)},
             self.why: {"value": _why(entry)},
             self.where: {"choices": [WHOLE, *numbered], "value": scene["id"] if scene else ""},
-            self.look: {"choices": [AS_STORY, *LOOKS] if scene else LOOKS,
+            self.look: {"choices": [*LOOKS, AS_STORY] if scene else LOOKS,  # none moves under the pointer
                         "value": own.get("look") or ("" if scene else "cast")},
             self.state: {"choices": states, "value": NAMED if own.get("state") is None else own["state"],
                          "visible": bool(scene and entry["known_states"])},

@@ -10,11 +10,12 @@ import gradio as gr
 from ...components.media import Shots
 from ...components.upload import Upload
 from ...desk import QUIET, SLOW, Desk, Place, View, Window
-from ..panel import Page, Panel, Updates
+from ..panel import Edit, Page, Updates
+from .fields import Fields, Made
 from .reading import Entry, cast_of, told
 
 
-class Pictures(Panel):
+class Pictures(Fields):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         with gr.Column():
@@ -24,10 +25,13 @@ class Pictures(Panel):
                 container=False, buttons=[], fit_columns=False, elem_classes=["shots"],
             )  # fmt: skip
             self.upload = Upload("Add a picture", "image/*", desk.served["most"]["megabytes"])
-            self.of = gr.Textbox(visible=False)  # id of the picture that the fields are about
             with gr.Column() as self.one:
-                self.caption = gr.Textbox(label="What it shows", placeholder="Mia in a red coat", lines=2)
-                self.view = gr.Textbox(label="Seen", placeholder="from behind", max_length=200, max_lines=1)
+                self.caption = self.reasoned(
+                    gr.Textbox(label="What it shows", placeholder="Mia in a red coat", lines=2)
+                )
+                self.view = self.reasoned(
+                    gr.Textbox(label="Seen", placeholder="from behind", max_length=200, max_lines=1)
+                )
                 self.state = gr.Dropdown([], label="Look")
                 with gr.Row(elem_classes="acts"):
                     self.first = gr.Button("Make it the first", size="sm")
@@ -47,17 +51,14 @@ class Pictures(Panel):
         return painted | (self._fields(view, entry, pictures[place]) if pictures else {})
 
     def _fields(self, view: View, entry: Entry, picture: Mapping[str, Any]) -> Updates:
-        if view.window.shown.get(self.of._id) != {"value": picture["id"]}:  # the fields are about another one
-            for field in (self.caption, self.view, self.state):
-                view.window.shown.pop(field._id, None)
         states = [("As usual", ""), *((name, name) for name in entry["known_states"])]
-        return {
+        fields = {
             self.caption: {"value": picture["caption"]},
             self.view: {"value": picture["view"]},
             self.state: {"choices": states, "value": picture["state"], "visible": len(states) > 1},
-            self.first: {"visible": picture["id"] != entry["pictures"][0]["id"]},
-            self.of: {"value": picture["id"]},
         }
+        first = picture["id"] != entry["pictures"][0]["id"]
+        return self.painted(view, picture["id"], fields) | {self.first: {"visible": first}}
 
     def wire(self, page: Page) -> None:
         def choose(place: Place, window: Window, drafts: Any, event: gr.SelectData) -> Updates:
@@ -78,24 +79,20 @@ class Pictures(Panel):
             return gr.update(news=told(reply, f"A picture of {entry['name']}."))
 
         for field, name in ((self.caption, "caption"), (self.view, "view")):
-            self._heard(page, field, name, [field.input, field.blur])
-        self._heard(page, self.state, "state", [self.state.input])
+            self.hear(page, field, [field.input, field.blur], self._changing(name))
+        self.hear(page, self.state, [self.state.input], self._changing("state"))
         self.shelf.select(choose, page.looking, page.shown, **QUIET)
         self.upload.picked(bring, [page.here, page.window], page.board, **SLOW)
         for button, do, note in ((self.first, "cast_first_picture", ""),
                                  (self.remove, "cast_remove_picture", "Picture deleted.")):  # fmt: skip
             button.click(self._act(do, note), [page.here, page.window, self.of], page.board, **QUIET)
 
-    def _heard(self, page: Page, field: Any, name: str, events: list[Any]) -> None:
-        def listen(here: str, of: str, value: Any, window: Window) -> Updates:
-            if not of or window.shown.get(field._id, {}).get("value") == value:
-                return {page.board: gr.skip()}
-            place = Place.read(here)
-            op = self._op(place, window, "cast_edit_picture", of)
-            edit = {**op, "changes": {name: value or ""}} if op else None
-            return self._edited(page, place, edit, window, field, ())
+    def _changing(self, name: str) -> Made:
+        def made(place: Place, window: Window, picture: str, value: str) -> Edit | None:
+            op = self._op(place, window, "cast_edit_picture", picture)
+            return {**op, "changes": {name: value}} if op else None
 
-        gr.on(events, listen, [page.here, self.of, field, page.window], [page.board, field], **QUIET)
+        return made
 
     def _act(self, do: str, note: str) -> Any:
         def act(here: str, window: Window, of: str) -> Any:

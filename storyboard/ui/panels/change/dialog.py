@@ -16,12 +16,30 @@ from ..overlay import Overlay
 from ..panel import Page, Updates, chips
 from ..scene import said
 from .keeping import Keep
-from .pointing import BOX, DRAW, choices_of, key_of, label_of, marks, middle, missing, point, region_of
+from .painting import Paint
+from .pointing import (
+    BOX,
+    BRUSH,
+    DRAW,
+    PAINT,
+    choices_of,
+    key_of,
+    label_of,
+    marks,
+    middle,
+    missing,
+    point,
+    region_of,
+    wipe,
+)
 
 NO_TAKE = "Render the scene first. Then parts of what it shows can be changed, and all the rest stays as it is."
-EXPLAIN = "Click on somebody in the picture, or choose a word, and type what it should be. The rest stays as it is."
+EXPLAIN = (
+    "Click on somebody in the picture, choose a word, or paint, and type what it should be. The rest stays as it is."
+)
 LOOKING = "Looking who is where …"
 NOBODY = "Nobody is known in this picture: choose a word, or draw a box."
+HINTS = {BOX: DRAW, BRUSH: PAINT}
 CORNER = "Now click on the opposite corner."
 
 # Runs in the browser after a listener: what is put into a field gives way to what somebody has typed there since.
@@ -40,7 +58,7 @@ class Changes(Overlay):
         self.nothing = Words(elem_classes="nothing-box")
         with gr.Row(elem_classes="film-body"):
             with gr.Column(scale=3, min_width=280, elem_classes="film-stage"):
-                self.picture = _picture("The chosen take", "pointed")
+                self.picture, self.brush = _picture("The chosen take", "pointed"), Paint(self.desk)
                 self.frame = gr.Slider(0, 1, step=1, label="Frame", buttons=[])
                 self.live = _picture("What is being made")
                 self.pair = Pair()
@@ -92,7 +110,7 @@ class Changes(Overlay):
                         "kind": view.job.get("state", "")},
             self.pair: {"value": _sides(view)},
         }  # fmt: skip
-        return told | (self._fields(view, change, words) if change else {})
+        return told | (self._fields(view, change, words) if change else self.brush.put_away())
 
     def _words(self, view: View) -> tuple[Known, str]:
         """What can be changed, or why nothing can."""
@@ -110,6 +128,7 @@ class Changes(Overlay):
             change.take, change.figures, change.frame = take["id"], None, take["keyframe_index"]
             if change.sent is not None:
                 change.regions, change.choice, change.box = [], "", []
+                wipe(change)
             if change.sent is not None and change.text == change.sent:
                 change.text = change.offered = ""
                 view.window.changed = None
@@ -122,13 +141,13 @@ class Changes(Overlay):
         take = view.take or {}
         change.at = middle(change, words)
         told: Updates = {
-            self.picture: {"value": self._picture(view.place, change, words), "visible": True},
+            self.picture: {"value": self._picture(view.place, change, words), "visible": change.choice != BRUSH},
             self.frame: {"value": change.frame, "maximum": max(1, take["num_frames"] - 1),
                          "visible": take["num_frames"] > 1},
             self.what: {"choices": choices_of(words), "value": change.choice},
             self.listed: chips([label_of(region) for region in change.regions]) | {"visible": bool(change.regions)},
         }  # fmt: skip
-        told |= self.keep.paint(view)
+        told |= self.keep.paint(view) | self.brush.paint(view)
         if view.window.changed != view.place:  # only then: later the field is newer than what is known of it here
             view.window.changed = view.place
             view.window.shown.pop(self.words._id, None)
@@ -149,6 +168,7 @@ class Changes(Overlay):
 
     def wire(self, page: Page) -> None:
         self.keep.wire(page)
+        self.brush.wire(page)
         own = [*page.looking, page.here]
 
         def typed(here: str, window: Window, text: str) -> None:
@@ -212,7 +232,7 @@ class Changes(Overlay):
             if not change or not view:
                 yield {page.here: gr.skip()}
                 return
-            change.choice, change.box, change.told = choice, [], DRAW if choice == BOX else ""
+            change.choice, change.box, change.told = choice, [], HINTS.get(choice, "")
             if choice in [key_of(word) for word in self._words(view)[0]]:
                 yield from self._look(view.place, window, change)
                 change.told = ""
@@ -253,6 +273,7 @@ class Changes(Overlay):
                 return page.repaint(place, window, drafts)
             change.regions.append(region_of(change, strength, upper / 100))
             change.choice, change.text, change.offered, change.box = "", "", "", []
+            wipe(change)
             emptied = gr.update(value=json.dumps({"from": [text], "to": ""}))
             return page.repaint(place, window, drafts) | {self.offer: emptied}
 

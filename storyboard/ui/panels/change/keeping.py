@@ -8,7 +8,7 @@ import gradio as gr
 
 from ...desk import SLOW, Change, Desk, Place, View, Window, news
 from ..panel import Page, Panel, Updates
-from .pointing import BOX, REST
+from .pointing import BOX, BRUSH, REST
 
 
 class Keep(Panel):
@@ -39,7 +39,7 @@ def _part(change: Change) -> dict[str, str]:
     """What of the picture is meant: the figure that was clicked on, cut out; a box; or all of it."""
     if change.choice == BOX and len(change.box) == 4:
         return {"region": ",".join(f"{side:.4f}" for side in change.box)}
-    if change.choice in ("", REST):
+    if change.choice in ("", REST, BRUSH):
         return {}
     word, at = {"word": change.choice.partition(":")[2]}, change.at
     return word | ({"region": f"{at[0]:.4f},{at[1]:.4f}"} if at else {})

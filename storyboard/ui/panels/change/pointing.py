@@ -7,9 +7,12 @@ from typing import Any
 
 from ...desk import Change
 
-CLICKED, REST, BOX = "", "rest", "box"  # choices beside words
-REST_LABEL, BOX_LABEL = "The rest of the picture", "A box that I draw"
+CLICKED, REST, BOX, BRUSH = "", "rest", "box", "brush"  # choices beside words
+REST_LABEL, BOX_LABEL, BRUSH_LABEL = "The rest of the picture", "A box that I draw", "What I paint over"
 DRAW = "Draw the box: click on two of its corners."
+PAINT = "Paint over what to change."
+MOST_POINTS = 512  # of one brush: see `storyboard.document.region_edit`
+OTHERS = [(REST_LABEL, REST), (BOX_LABEL, BOX), (BRUSH_LABEL, BRUSH)]
 Box = Sequence[float]  # left, top, right, bottom, shares of the picture
 
 
@@ -22,7 +25,7 @@ def choices_of(words: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """What can be chosen, with what it is called."""
     named = [(word["word"] if not word["occurrence"] else f"{word['word']} ({word['occurrence'] + 1})", key_of(word))
              for word in words]  # fmt: skip
-    return [("Click on it in the picture", CLICKED), *named, (REST_LABEL, REST), (BOX_LABEL, BOX)]
+    return [("Click on it in the picture", CLICKED), *named, *OTHERS]
 
 
 def point(change: Change, words: Sequence[Mapping[str, Any]], across: float, down: float) -> None:
@@ -65,6 +68,8 @@ def region_of(change: Change, strength: float, upper: float) -> dict[str, Any]:
         return told | {"rest": True}
     if change.choice == BOX:
         return told | {"box": change.box}
+    if change.choice == BRUSH:
+        return told | {"brush": [{"x": x, "y": y, "radius": radius} for x, y, radius in change.brush]}
     occurrence, _, word = change.choice.partition(":")
     return told | {"word": word, "occurrence": int(occurrence), "upper": float(upper)}
 
@@ -75,6 +80,8 @@ def missing(change: Change) -> str:
         return "Click on what to change, or choose a word."
     if change.choice == BOX and len(change.box) != 4:
         return DRAW
+    if change.choice == BRUSH and not change.brush:
+        return PAINT
     if not change.text.strip():
         return "Type what it should be."
     same = change.text.strip() == change.choice.partition(":")[2]
@@ -83,8 +90,21 @@ def missing(change: Change) -> str:
 
 def label_of(region: Mapping[str, Any]) -> str:
     """A region that is ready, in words."""
-    where = "The rest" if region.get("rest") else "A box" if region.get("box") else region["word"]
+    drawn = "A box" if region.get("box") else "What is painted" if region.get("brush") else ""
+    where = "The rest" if region.get("rest") else drawn or region["word"]
     return f"{where} → {region['words']}"
+
+
+def painted_points(told: object) -> list[list[float]]:
+    """Points of a brush as a browser tells them; what is none is left out."""
+    points = told[:MOST_POINTS] if isinstance(told, list) else []
+    numbers = [point for point in points if isinstance(point, list) and len(point) == 3]
+    return [point for point in numbers if all(isinstance(one, int | float) and 0 <= one <= 1 for one in point)]
+
+
+def wipe(change: Change) -> None:
+    """Begins another painting."""
+    change.brush, change.painting = [], change.painting + 1
 
 
 def _with_corner(box: Box, across: float, down: float) -> list[float]:
