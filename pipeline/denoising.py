@@ -37,7 +37,7 @@ class Denoiser:
     def __call__(self, requests: Sequence[SceneRequest], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
         """Yields after every step, of each scene, the estimate of the clean latents, (1, f, C, h, w), and the norms.
 
-        shape: of the latents of a clip, (1, f, C, h, w), with those that it begins with, which stay as they are. The
+        shape: of the latents of a clip, (1, f, C, h, w), with those that are known, which stay as they are. The
         scenes have as many steps.
         """
         cut = self.backbone.padding_frames(shape[1])
@@ -65,42 +65,48 @@ class Denoiser:
 
 
 def _context(request: SceneRequest) -> float:
-    """s, for a clip that begins with known frames."""
-    return 0.0 if request.beginning is None else request.guidance.context
+    """s, for a clip with known frames."""
+    return 0.0 if request.beginning is None and request.ending is None else request.guidance.context
 
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """The latent frames that a clip begins with, (1, k, C, h, w), often none, and the noise (1, f, C, h, w) that it
-    starts from."""
+    """The latent frames that a clip begins and ends with, (1, k, C, h, w) and (1, e, C, h, w), often none, and the
+    noise (1, f, C, h, w) that it starts from."""
 
-    latents: Tensor
+    beginning: Tensor
+    ending: Tensor
     noise: Tensor
 
     @classmethod
     def of(cls, request: SceneRequest, noise: Tensor) -> _Known:
-        return cls(noise[:, :0] if request.beginning is None else request.beginning.to(noise), noise)
+        beginning, ending = (
+            noise[:, :0] if known is None else known.to(noise) for known in (request.beginning, request.ending)
+        )
+        return cls(beginning, ending, noise)
 
     @property
-    def count(self) -> int:
-        return self.latents.shape[1]
+    def any(self) -> bool:
+        return bool(self.beginning.shape[1] or self.ending.shape[1])
 
     @property
-    def last(self) -> Tensor:
-        """The last of them, (1, 1, C, h, w); anything if there is none."""
-        return self.latents[:, -1:] if self.count else self.noise[:, -1:]
+    def frames(self) -> Tensor:
+        """Which are known, bool (1, f)."""
+        place, count = torch.arange(self.noise.shape[1])[None], self.noise.shape[1]
+        return (place < self.beginning.shape[1]) | (place >= count - self.ending.shape[1])
 
     def kept(self, z: Tensor) -> Tensor:
         """z (1, f, C, h, w), but for what is known."""
-        return torch.cat([self.latents, z[:, self.count :]], dim=1)
+        made = z[:, self.beginning.shape[1] : z.shape[1] - self.ending.shape[1]]
+        return torch.cat([self.beginning, made, self.ending], dim=1)
 
     def noised(self, z: Tensor, level: NoiseLevel) -> Tensor:
         """z, but for what is known, which is as noisy as the level says."""
-        return torch.cat([level.noised(self.latents, self.noise[:, : self.count]), z[:, self.count :]], dim=1)
+        return torch.where(self.frames[..., None, None, None].to(z.device), level.noised(self.kept(z), self.noise), z)
 
     def timesteps(self, t: Timestep, of_known: Timestep) -> Tensor:
         """Of every latent frame, (1, f)."""
-        return torch.tensor([[of_known if i < self.count else t for i in range(self.noise.shape[1])]])
+        return torch.where(self.frames, torch.tensor(of_known), torch.tensor(t))
 
 
 class _Predictor:
@@ -141,7 +147,7 @@ class _Predictor:
     def _groups(self, rows: list[BranchRow], t: Timestep) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
         plain = [row for row in rows if not self._looks(row)]
-        apart = ([row for row in plain if bool(self.known[row[0]].count) == begun] for begun in (False, True))
+        apart = ([row for row in plain if self.known[row[0]].any == begun] for begun in (False, True))
         groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(own, None) for own in apart if own]
         for i in sorted({row[0] for row in rows if self._looks(row)}):
             seen = keys_and_values(self.requests[i].memory.references, self.backbone, t)
@@ -156,12 +162,12 @@ class _Predictor:
     ) -> tuple[Tensor, ...]:
         told = [self._told(i, name) for i, name in rows]
         network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))
-        if not any(self.known[i].count for i, _ in rows):
+        if not any(self.known[i].any for i, _ in rows):
             return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
         z, times = zip(*(self._begun(noisy[row[0]], t, row) for row in rows), strict=True)
-        last = torch.cat([self.known[i].last for i, _ in rows])
-        begun = torch.tensor([bool(self.known[i].count) and name != "unbegun" for i, name in rows])
-        return network(torch.cat(z), torch.cat(times), Anchor(last, begun)).split(1)
+        latents = torch.cat([self.known[i].kept(noisy[i]) for i, _ in rows])
+        known = torch.cat([self.known[i].frames & (name != "unbegun") for i, name in rows])
+        return network(torch.cat(z), torch.cat(times), Anchor(latents, known.to(latents.device))).split(1)
 
     def _begun(self, z: Tensor, t: Timestep, row: BranchRow) -> tuple[Tensor, Tensor]:
         """The latents and timesteps (1, f) that a branch sees: known frames are nearly clean, but in the branch that is

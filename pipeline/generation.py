@@ -68,6 +68,7 @@ class SceneRequest:
     guidance: Guidance = field(default_factory=Guidance)
     settings: Settings = field(default_factory=Settings)
     beginning: Tensor | None = None  # latents (1, k, C, h, w) of the frames that the clip begins with
+    ending: Tensor | None = None  # latents (1, 1, C, h, w) of the picture with which it ends
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (1, f, C', h, w), for models that are told of pictures
 
 

@@ -75,10 +75,27 @@ def guide(predictions: dict[str, Tensor], w1: float, w2: float, s: float = 0.0) 
 
 
 class Anchor(NamedTuple):
-    """What clips go on from: the last known latent frame of each, (B, 1, C, h, w), and which of them do, bool (B)."""
+    """What clips go on from: latents (B, f, C, h, w), of which the frames are known that `known`, bool (B, f), names:
+    some with which a clip begins, the one with which it ends, or both."""
 
     latents: Tensor
-    rows: Tensor
+    known: Tensor
+
+    @property
+    def rows(self) -> Tensor:
+        """Which clips have known frames, bool (B)."""
+        return self.known.any(1)
+
+    @property
+    def frame(self) -> Tensor:
+        """The last frame of what each clip begins with, or its end where only that is known, (B, 1, C, h, w)."""
+        begun = self.known.long().cumprod(1).sum(1)
+        return self.latents[torch.arange(len(begun), device=begun.device), begun - 1][:, None]
+
+    def within(self, frames: slice) -> Anchor | None:
+        """What a window sees of it; None if none of its frames is known."""
+        own = Anchor(self.latents[:, frames], self.known[:, frames])
+        return own if bool(own.known.any()) else None
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ class Preconditioning:
     Wiener's for a spread of TRUST s: fine components are nearly always zero, so it lets them through only where they
     stand well above the noise, and the network need not carry noise from its input to its output to cancel it.
 
-    A clip that goes on from a known latent frame k is denoised as what changes since: u = x - k is noisy in z - α k, it
+    A clip with a known latent frame k is denoised as what changes since (or until): u = x - k is noisy in z - α k, it
     has twice the variance of the deviations, and v = v(u) - σ k. What does not move is as it was without a doubt.
 
     What a clip's latents have in common over time and how each deviates from that are denoised apart, by the spreads s
@@ -138,7 +155,7 @@ class Preconditioning:
     def _going_on(self, v: Tensor, predicted: Tensor, z: Tensor, alpha_bar: Tensor, anchor: Anchor) -> Tensor:
         """v, but in the rows of the anchor by what changes since. alpha_bar: ᾱ (B, f)."""
         assert self.motion_std is not None
-        a, known = alpha_bar.float()[..., None, None, None], anchor.latents.to(z)
+        a, known = alpha_bar.float()[..., None, None, None], anchor.frame.to(z)
         _, skip, out = self.coefficients(alpha_bar, 2**0.5 * self.motion_std.to(z.device))
         changed = skip * (z - a.sqrt() * known) + out * predicted - (1 - a).sqrt() * known
         return torch.where(anchor.rows.to(z.device)[:, None, None, None, None], changed, v)

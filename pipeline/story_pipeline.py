@@ -30,7 +30,7 @@ from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace, no
 from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
-from .stages.continuation import SEEDS, Piece, check_beginning, check_pictures, joined, pieces
+from .stages.continuation import SEEDS, Piece, check_known, joined, pieces
 from .text_filter import FilterResult, TextFilter
 
 MOST_STRENGTH = 10.0  # of a word
@@ -229,17 +229,18 @@ class StoryPipeline(DiffusionPipeline):
 
         decision: what the filter has decided about `history` already; without it the filter is asked, by the settings'
         threshold, pins and mutes. beginning: frames to go on from, uint8 (1 or 5, H, W, 3), of which the last is the
-        clip's first; a model whose `Limits.pictures` says so needs one, and may be given an ending, the last frame,
-        (1, H, W, 3). settings: the fields of `Settings`. The same seed, machine and settings give the same clip, bit
-        for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take, and for a
-        decision about something else, before the first step.
+        clip's first; a model whose `Limits.pictures` says so needs one. ending: the last frame, (1, H, W, 3), for
+        models whose `Limits.ends` says so. settings: the fields of `Settings`. The same seed, machine and settings give
+        the same clip, bit for bit. Raises ThroughlineError for prompts, sizes and settings that the model can't take,
+        and for a decision about something else, before the first step.
         """
         options, guidance = replace(self.native, **settings), guidance or self.guidance
         self.check(prompt, options)
         if decision is not None:
             _check_decision(decision, prompt, history)
-        self._check_pictures(beginning, ending, options)
-        if beginning is not None and self.backbone.limits.pictures:
+        size, limits = (options.height, options.width), self.backbone.limits
+        check_known(beginning, ending, limits, options.num_frames, size, self.latents.period)
+        if beginning is not None and limits.pictures:
             beginning = beginning[-1:]
         return self._generate_in_memory(prompt, tuple(history), guidance, decision, beginning, ending, options)
 
@@ -272,18 +273,6 @@ class StoryPipeline(DiffusionPipeline):
         longest = limits.num_frames
         if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
             raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
-
-    def _check_pictures(self, beginning: np.ndarray | None, ending: np.ndarray | None, options: Settings) -> None:
-        limits, size = self.backbone.limits, (options.height, options.width)
-        if limits.pictures:
-            check_pictures(beginning, ending, options.num_frames, size)
-            return
-        if ending is not None:
-            raise ThroughlineError("ending is given: expected none, this model does not end with a picture")
-        if beginning is not None:
-            if not limits.piece:
-                raise ThroughlineError("beginning is given: expected none, this model does not go on from frames")
-            check_beginning(beginning, *size, self.latents.period)
 
     def _generate_in_memory(self, *args) -> Iterator[Step | Clip]:
         """`_generate`, started again one step further down `--memory` whenever the device runs out of memory."""
@@ -319,7 +308,8 @@ class StoryPipeline(DiffusionPipeline):
         for number, piece in enumerate(parts):
             own = replace(options, num_frames=piece.frames, seed=options.seed + number * SEEDS)
             known = beginning if made is None else made[-piece.known :]
-            request = SceneRequest(prompt, memory, guidance, own, *self._begun(known, ending, piece))
+            last = ending if number == len(parts) - 1 else None
+            request = SceneRequest(prompt, memory, guidance, own, **self._known(known, last, piece))
             for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(own)), 1):
                 norms.append(norm)
                 estimate = partial(self._preview, latents, made, piece.known)
@@ -330,16 +320,14 @@ class StoryPipeline(DiffusionPipeline):
         assert made is not None
         yield Clip(made, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
 
-    def _begun(
-        self, known: np.ndarray | None, ending: np.ndarray | None, piece: Piece
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """The latents that a piece begins with, or what a model is told of its pictures instead."""
-        if known is None or not piece.known:
-            return None, None
-        if not self.backbone.limits.pictures:
-            return self.latents.encode(known), None
-        last = None if ending is None else ending[0]
-        return None, self.backbone.shown(known[0], last, piece.frames)
+    def _known(self, beginning: np.ndarray | None, ending: np.ndarray | None, piece: Piece) -> dict[str, Tensor]:
+        """The fields of a SceneRequest about what a piece begins and ends with: latents, or what the model is told of
+        pictures instead."""
+        if beginning is not None and self.backbone.limits.pictures:
+            last = None if ending is None else ending[0]
+            return {"pictures": self.backbone.shown(beginning[0], last, piece.frames)}
+        given = {"beginning": beginning if piece.known else None, "ending": ending}
+        return {name: self.latents.encode(frames) for name, frames in given.items() if frames is not None}
 
     def _pieces(self, options: Settings, beginning: np.ndarray | None) -> tuple[Piece, ...]:
         known, limits = 0 if beginning is None else len(beginning), self.backbone.limits

@@ -56,7 +56,8 @@ class Limits:
     width: int
     num_frames: int
     has_eta: bool  # whether noise can be added at each step
-    pictures: bool = False  # whether every clip starts from a picture, and may end with one (`Backbone.shown`)
+    pictures: bool = False  # whether every clip starts from a picture, which it is told of (`Backbone.shown`)
+    ends: bool = False  # whether clips can end with a picture
     strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
     keyframes: bool = False  # whether it is shown what scenes remember, as pictures of their own (`Conditions`)
     prompts: bool = False  # whether pictures of what scenes remember, cut out, can stand beside the prompt

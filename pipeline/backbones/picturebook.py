@@ -54,8 +54,9 @@ class PicturebookBackbone(TransformerBackbone):
         self.window = (config.sample_frames - 1) // self.latents.period + 1
         piece = config.sample_frames if self.continuation or config.frame_timesteps else 0
         self.limits = Limits(
-            unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, piece=piece, windows=True
-        )
+            unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, ends=piece > 0, piece=piece,
+            windows=True,
+        )  # fmt: skip
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
         first = super().noise((shape[0], min(shape[1], self.window), *shape[2:]), generator)

@@ -42,14 +42,14 @@ def over_windows(
     first, common = total, total
     for start in starts(frames, w):
         own = slice(start, start + w)
-        begun = anchor is not None and bool((times[:, start] != times[:, -1]).any())
-        when = times[:, own] if begun else times[:, start]  # one for all, as of a clip that is made at once
-        v = predict(z[:, own], when, anchor if begun else None)
+        seen = anchor and anchor.within(own)
+        when = times[:, own] if seen else times[:, start]  # one for all, as of a clip that is made at once
+        v = predict(z[:, own], when, seen)
         a, s = (x[:, own, None, None, None].sqrt() for x in (alpha_bar, 1 - alpha_bar))
         mean = (a * z[:, own] - s * v).mean(1, keepdim=True)
         if start == 0:
             first, common = v, mean
-        elif not begun and float((s / a.clamp(min=1e-6)).max()) > DECIDED:
+        elif seen is None and float((s / a.clamp(min=1e-6)).max()) > DECIDED:
             v = v + (mean - common) / s
         total[:, own] += weights[:, None, None, None] * v
         shares[own] += weights

@@ -1,10 +1,11 @@
-"""Clips that begin with frames that are there already, and clips of any length, piece by piece, of models that do not
-make them in windows (`pipeline.blocks.windows`).
+"""Clips that begin or end with frames that are there already, and clips of any length, piece by piece, of models that
+do not make them in windows (`pipeline.blocks.windows`).
 
 A piece after the first begins with the last five frames of the one before, a still and four frames that show its
 motion, which stay as they are: their latent frames are at a timestep near 0 while the others are made (prediction from
 context frames, Blattmann et al. 2023, by a timestep for every latent frame, Chen et al. 2024). Each remembers what the
-scene remembers. A first piece is the same whatever comes after it, so a scene that gets longer keeps its beginning.
+scene remembers. A picture with which a clip ends is the still of its last latent frame, of the last piece or window.
+A first piece is the same whatever comes after it, so a scene that gets longer keeps its beginning.
 
 Letters: F frames (4 k + 1), H, W pixels.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..backbones.base import Limits
 from ..errors import ThroughlineError
 
 CONTEXT = 5  # frames of a piece with which the next one begins
@@ -57,23 +59,36 @@ def ending(frames: np.ndarray, stride: float = 1.0) -> np.ndarray:
     return frames[[len(frames) - 1 - round(i * stride) for i in reversed(range(CONTEXT))]]
 
 
-def check_pictures(first: np.ndarray | None, last: np.ndarray | None, num_frames: int, size: tuple[int, int]) -> None:
-    """Raises ThroughlineError for pictures that a clip can't start from or end with. first: uint8 (1 or more, H, W, 3),
-    of which the last one counts; last: uint8 (1, H, W, 3)."""
-    if first is None:
-        raise ThroughlineError("beginning is missing: expected a picture, this model makes clips that start from one")
-    if last is not None and num_frames < 2:
-        raise ThroughlineError(f"num_frames is {num_frames}: expected 2 or more for a clip with an ending")
-    for name, picture in (("beginning", first), ("ending", last)):
-        shape = None if picture is None else picture[-1:].shape if name == "beginning" else picture.shape
-        if picture is not None and (shape != (1, *size, 3) or picture.dtype != np.uint8):
-            expected = f"1 frame of {size[0]} x {size[1]} pixels, uint8"
-            raise ThroughlineError(f"{name} has shape {picture.shape}, {picture.dtype}: expected {expected}")
+def check_known(
+    beginning: np.ndarray | None,
+    ending: np.ndarray | None,
+    limits: Limits,
+    num_frames: int,
+    size: tuple[int, int],
+    period: int,
+) -> None:
+    """Raises ThroughlineError for frames that a clip of that size can't begin or end with. beginning: uint8
+    (1 or 1 + `period`, H, W, 3), of a model that is told of pictures at least one, of which the last counts; ending:
+    uint8 (1, H, W, 3)."""
+    if ending is not None:
+        if not limits.ends:
+            raise ThroughlineError("ending is given: expected none, this model does not end with a picture")
+        if num_frames < 2:
+            raise ThroughlineError(f"num_frames is {num_frames}: expected 2 or more for a clip with an ending")
+        _check_frames("ending", ending, size, (1,))
+    if beginning is None:
+        if limits.pictures:
+            raise ThroughlineError("beginning is missing: expected a picture, this model makes clips that start so")
+    elif limits.pictures:
+        _check_frames("beginning", beginning[-1:], size, (1,))
+    elif not limits.piece:
+        raise ThroughlineError("beginning is given: expected none, this model does not go on from frames")
+    else:
+        _check_frames("beginning", beginning, size, (1, 1 + period))
 
 
-def check_beginning(frames: np.ndarray, height: int, width: int, period: int) -> None:
-    """Raises ThroughlineError for frames that a clip of that size can't begin with."""
-    expected = f"1 or {1 + period} frames of {height} x {width} pixels, uint8"
-    fits = frames.ndim == 4 and frames.shape[1:] == (height, width, 3) and frames.dtype == np.uint8
-    if not fits or len(frames) not in (1, 1 + period):
-        raise ThroughlineError(f"beginning has shape {frames.shape}, {frames.dtype}: expected {expected}")
+def _check_frames(name: str, frames: np.ndarray, size: tuple[int, int], counts: tuple[int, ...]) -> None:
+    if frames.shape not in [(count, *size, 3) for count in counts] or frames.dtype != np.uint8:
+        many = " or ".join(map(str, counts))
+        expected = f"{many} frame{'s' * (counts != (1,))} of {size[0]} x {size[1]} pixels, uint8"
+        raise ThroughlineError(f"{name} has shape {frames.shape}, {frames.dtype}: expected {expected}")

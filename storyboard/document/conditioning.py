@@ -222,7 +222,19 @@ def conditioned(
         memories=memories,
         beginning=beginning,
         adapters=tuple(_worn(story, scene, model)),
+        first_picture=scene.first_picture.file if scene.first_picture and beginning is None else None,
+        last_picture=scene.last_picture.file if scene.last_picture else None,
     )
+
+
+def changed_pictures(old: Conditioning, new: Conditioning) -> Iterator[str]:
+    """What is different about the pictures with which a scene begins and ends, in words."""
+    for name, verb in (("first", "begins"), ("last", "ends")):
+        was, now = (getattr(made, f"{name}_picture") for made in (old, new))
+        if was and now and was != now:
+            yield f"its {name} picture changed"
+        elif was != now:
+            yield f"{'now' if now else 'no longer'} {verb} with a picture"
 
 
 def _worn(story: Story, scene: Scene, model: str) -> Iterator[WornAdapter]:

@@ -20,6 +20,7 @@ from .story import (
     KeyframeChoice,
     RememberedScene,
     Scene,
+    ScenePicture,
     Story,
     Take,
     WordRef,
@@ -44,6 +45,7 @@ SCENE_FIELDS = frozenset(
 )  # what edit_scene may change; everything else has an edit of its own
 STORY_FIELDS = frozenset(["title", "model", "width", "height", "captions"])
 
+WhichPicture = Literal["first", "last"]
 T = TypeVar("T", Story, Scene)
 E = TypeVar("E")
 N = TypeVar("N", WordRef, RememberedScene)
@@ -131,7 +133,21 @@ def edit_scene(story: Story, scene_id: str, **changes: Any) -> Story:
     """Changes fields of a scene; those of several parts, such as `guidance`, may be given in part. What a scene keeps
     of itself stays as it is: see `keeping`."""
     _only(changes, SCENE_FIELDS, "scene")
-    return _replaced(story, parse(Scene, _merged(story.scene(scene_id), changes)))
+    scene = parse(Scene, _merged(story.scene(scene_id), changes))
+    if "seam" in changes and scene.seam.kind == "continue" and scene.first_picture:
+        raise ThroughlineError("kind is 'continue': expected another seam, the scene begins with a picture of its own")
+    return _replaced(story, scene)
+
+
+def set_picture(story: Story, scene_id: str, which: WhichPicture, picture: ScenePicture | None) -> Story:
+    """The picture with which a scene begins or ends; None for none. Raises ThroughlineError for a first picture of a
+    scene that continues the one before it."""
+    scene, changes = story.scene(scene_id), dict[str, Any]({f"{which}_picture": picture})
+    if which == "first" and picture and scene.seam.kind == "continue":
+        if story.index(scene_id):
+            raise ThroughlineError("the scene continues the one before it: expected another seam for a first picture")
+        changes["seam"] = scene.seam.model_copy(update={"kind": "cut"})  # it had no effect
+    return _replaced(story, scene.model_copy(update=changes))
 
 
 def set_keep(story: Story, scene_id: str, keep: FormerTake | None) -> Story:

@@ -16,7 +16,7 @@ from pipeline.errors import ThroughlineError
 
 from . import edits
 from .cast.anchoring import Anchor, anchors, changed_adapters
-from .conditioning import Filter, Past, beginning_of, conditioned, decide, formers
+from .conditioning import Filter, Past, beginning_of, changed_pictures, conditioned, decide, formers
 from .decisions import Decision
 from .story import Board, Conditioning, RememberedScene, Scene, Story
 
@@ -219,7 +219,7 @@ def why_stale(story: Story, old: Conditioning, new: Conditioning, scene: str = "
     """What is different now, in words, at least one reason. Words of prompts stand between asterisks. scene: its id."""
     (was, before), (kept, now) = (_own_memory(conditioning, scene) for conditioning in (old, new))
     reasons = [*_changed_settings(old, new), *_changed_beginning(story, old, new), *_changed_keep(was, kept)]
-    reasons += [*_changed_memories(story, before, now), *changed_adapters(story, old, new)]
+    reasons += [*_changed_memories(story, before, now), *changed_adapters(story, old, new), *changed_pictures(old, new)]
     return tuple(reasons) or ("the words by which it remembers changed",)
 
 

@@ -45,8 +45,8 @@ from .values import (
 
 __all__ = [  # also what others take from here: the document is one thing to them
     "MOST_CHARACTERS", "MOST_SCENES", "MOST_SEEDS", "Board", "Conditioning", "Digest", "FilmSettings",
-    "GuidanceSettings", "KeyframeChoice", "RememberedScene", "Scene", "Script", "Seam", "Shot", "Story", "Take",
-    "Value", "WordRef", "cache_key", "canonical", "new_id", "parse",
+    "GuidanceSettings", "KeyframeChoice", "RememberedScene", "Scene", "ScenePicture", "Script", "Seam", "Shot", "Story",
+    "Take", "Value", "WordRef", "cache_key", "canonical", "new_id", "parse",
 ]  # fmt: skip
 
 MOST_FRAMES = 161  # of a scene: 20 seconds at 8 a second
@@ -96,6 +96,15 @@ class KeyframeChoice(Value):
     keyframe: Digest
 
 
+class ScenePicture(Value):
+    """A picture with which a scene begins or ends."""
+
+    told_as = "picture"
+
+    file: Digest  # a PNG
+    source: str = Field(default="", max_length=200)  # where it is from, in words
+
+
 class Scene(Value):
     id: Id
     prompt: Text = ""
@@ -118,6 +127,8 @@ class Scene(Value):
     script: Script = Script()
     cast_choices: Choices = ()
     keep: FormerTake | None = None  # what it showed before its words were edited
+    first_picture: ScenePicture | None = None  # with which it begins; unused while it continues the scene before it
+    last_picture: ScenePicture | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -125,6 +136,8 @@ class Scene(Value):
         this one was."""
         content = left_out(plain(self), "shot", self.shot == Shot())
         content = left_out(content, "keep", self.keep is None)
+        content = left_out(content, "first_picture", self.first_picture is None)
+        content = left_out(content, "last_picture", self.last_picture is None)
         content = left_out(content, "cast_choices", not self.cast_choices)
         return left_out(content, "script", self.script == Script())
 
@@ -238,13 +251,22 @@ class Conditioning(Value):
     beginning: Beginning | None = None
     edits: Many[RegionEdit] = ()  # what was changed of the clip since it was made, in order
     adapters: Many[WornAdapter] = ()  # of what was taught, in the order of the cast
+    first_picture: Digest | None = None  # with which the clip begins
+    last_picture: Digest | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As it was written, and its digest made, before clips could begin with another's end, be edited or show what
-        was taught, unless this one does or was."""
+        """As it was written, and its digest made, before clips could begin with another's end or with a picture, be
+        edited or show what was taught, unless this one does or was."""
         content = left_out(plain(self), "adapters", not self.adapters)
+        for name in ("first_picture", "last_picture"):
+            content = left_out(content, name, content.get(name) is None)
         return left_out(left_out(content, "beginning", self.beginning is None), "edits", not self.edits)
+
+    @property
+    def pictures(self) -> tuple[Digest, ...]:
+        """With which the clip begins and ends."""
+        return tuple(picture for picture in (self.first_picture, self.last_picture) if picture)
 
     @property
     def unedited(self) -> Conditioning:

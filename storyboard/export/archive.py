@@ -110,6 +110,8 @@ def media_of(board: Board, past: UndoHistory = NOTHING) -> list[MediaName]:
         for scene in story.scenes:
             found.update(dict.fromkeys((choice.keyframe, "png") for choice in scene.keyframes))
             found.update({(scene.keep.keyframe, "png"): None} if scene.keep else {})
+            ends = (scene.first_picture, scene.last_picture)
+            found.update(dict.fromkeys((picture.file, "png") for picture in ends if picture))
         found.update(dict.fromkeys((sound.file, "m4a") for sound in story.sounds))
         found.update(dict.fromkeys((picture.file, "png") for entry in story.cast for picture in entry.pictures))
         found.update(dict.fromkeys((entry.taught.file, "safetensors") for entry in story.cast if entry.taught))
@@ -125,6 +127,8 @@ def _media_of_take(take: Take) -> Iterator[MediaName]:
     for memory in take.conditioning.memories if take.conditioning else ():
         if memory.keyframe:
             yield memory.keyframe, "png"
+    for picture in take.conditioning.pictures if take.conditioning else ():
+        yield picture, "png"
     for adapter in take.conditioning.adapters if take.conditioning else ():
         yield adapter.file, "safetensors"
 

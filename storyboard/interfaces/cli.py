@@ -221,7 +221,7 @@ def render(options: argparse.Namespace) -> None:
         order = _order(options, pipeline)
         check_film(pipeline, order)
         own, width = pipeline.frames_per_second, order.scene_settings(0).width
-        order = replace(order, clips=_read_clips(options, order, own))
+        order = replace(order, clips=_read_clips(options, order, own), **_read_ends(options, order))
         rate = drawn_rate(width, own, options.fps)
         scale = options.scale or good_scale(width)
         if options.finish:
@@ -292,6 +292,13 @@ def _read_clips(options: argparse.Namespace, order: FilmOrder, frames_per_second
             frames = read_any(path, settings.height, settings.width, frames_per_second, settings.num_frames, fit)
         found.append(frames)
     return tuple(found)
+
+
+def _read_ends(options: argparse.Namespace, order: FilmOrder) -> dict[str, Any]:
+    """The pictures with which scenes begin and end, at the film's size."""
+    settings = order.scene_settings(0)
+    given = {"first": options.first, "last": options.last}
+    return {place: film_options.pictures(paths, settings.height, settings.width) for place, paths in given.items()}
 
 
 @contextmanager

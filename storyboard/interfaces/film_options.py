@@ -1,8 +1,10 @@
-"""What `python -m storyboard render` can say about the film: captions, cards, seams, music and voices."""
+"""What `python -m storyboard render` can say about the film: captions, cards, seams, first and last pictures, music and
+voices."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ from pipeline.errors import ThroughlineError
 from .numbers import number
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..export.prompt_film import Extras
 
 NONE = "-"  # in a list of one thing a scene
@@ -31,6 +35,10 @@ def add(group: argparse._ArgumentGroup) -> None:
                             "cross-fade, dip")  # fmt: skip
     group.add_argument("--seam-seconds", type=number(0.05, 5), default=0.5, metavar="S",
                        help="how long a cross-fade or a dip takes (default: %(default)g)")  # fmt: skip
+    for place, verb in (("first", "begin"), ("last", "end")):
+        group.add_argument(f"--{place}", nargs="+", type=Path, default=[], metavar="PICTURE",
+                           help=f"pictures with which scenes {verb}, one a scene ({NONE} for none), cut to the film's "
+                                "shape")  # fmt: skip
     group.add_argument("--music", type=Path, metavar="FILE", help="a sound file under the whole film")
     group.add_argument("--music-level", type=number(-60, 12), default=0.0, metavar="DB",
                        help="how loud it is (default: %(default)g, as it is)")  # fmt: skip
@@ -42,18 +50,23 @@ def add(group: argparse._ArgumentGroup) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Raises ThroughlineError for what no film can have; reads no sound yet."""
-    for name in ("captions", "voices"):
+    for name in ("captions", "voices", "first", "last"):
         given = getattr(options, name) or []
         if len(given) > len(options.prompts):
             counts = f"{len(given)} {name} for {len(options.prompts)} prompts"
             raise ThroughlineError(f"{counts}: expected at most one a scene")
-    for path in _sounds(options):
-        if not path.is_file():
-            raise ThroughlineError(f"sound {str(path)!r} does not exist: expected a file")
+    for kind, paths in (("sound", [options.music, *options.voices]), ("picture", [*options.first, *options.last])):
+        for path in paths:
+            if path is not None and str(path) != NONE and not path.is_file():
+                raise ThroughlineError(f"{kind} {str(path)!r} does not exist: expected a file")
 
 
-def _sounds(options: argparse.Namespace) -> list[Path]:
-    return [path for path in [options.music, *options.voices] if path is not None and str(path) != NONE]
+def pictures(paths: Sequence[Path], height: int, width: int) -> tuple[np.ndarray | None, ...]:
+    """What `--first` or `--last` gave, each uint8 (1, H, W, 3). Raises ThroughlineError for what can't be read."""
+    from ..media.fit import FILL
+    from ..media.images import read_still
+
+    return tuple(None if str(path) == NONE else read_still(path, height, width, FILL)[None] for path in paths)
 
 
 def extras(options: argparse.Namespace, folder: Path) -> Extras:

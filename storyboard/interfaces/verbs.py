@@ -49,7 +49,7 @@ from ..operations.arguments import (
 )
 from ..operations.registry import for_programs
 from ..operations.waiting import waiting
-from . import cast_verbs  # noqa: F401  defines more of them
+from . import cast_verbs, picture_verbs  # noqa: F401  define more of them
 
 if TYPE_CHECKING:  # it loads what --help need not wait for
     from ..studio import Studio

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,10 @@ PictureSays = Annotated[Typed, Field(description="What the picture shows, as a p
 PictureState = Annotated[str, Field(max_length=200, description="The costume state that it shows; '' for as usual")]
 PictureData = Annotated[str, Field(description="Content of a picture, in base64")]
 PictureFile = Annotated[str, Field(description="Path of a picture")]
+WhichPicture = Annotated[Literal["first", "last"], Field(description="Whether the scene begins or ends with it")]
+PictureFrame = Annotated[int, Field(ge=-1, description="A frame of the take, from 0; -1 for its last one")]
+PictureTake = Annotated[Key, Field(description="Id of a take of that scene; '' for the chosen one")]
+PictureScene = Annotated[Key, Field(description="Id of the scene that shows it")]
 Format = Annotated[Line, Field(description=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")]
 Archive = Annotated[str, Field(description=f"Content of {STORIES}, in base64")]
 ArchiveFile = Annotated[str, Field(description=f"Path of {STORIES}")]

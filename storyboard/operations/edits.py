@@ -15,7 +15,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document import edits, keeping
 from ..document.story import Board, FilmSettings, Shot, Story, Take
-from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WordOfScene
+from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WhichPicture, WordOfScene
 from .registry import edit
 
 NOTHING: Json = {}
@@ -83,6 +83,12 @@ def keep_rest(board: Board, scene: SceneId, on: Keeps = True) -> Story:
     """Lets a scene whose words were edited keep the rest of its former take, or not. By itself it does where one phrase
     of at most four words changed."""
     return keeping.keep_rest(board, scene, on)
+
+
+@edit("no picture", lambda given: {(given.scene, f"{given.which}_picture")})
+def remove_scene_picture(board: Board, scene: SceneId, which: WhichPicture) -> Story:
+    """Lets a scene begin, or end, with no picture again."""
+    return edits.set_picture(board.story, scene, which, None)
 
 
 @edit("film settings", lambda given: {("", "film")})

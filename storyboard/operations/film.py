@@ -1,4 +1,5 @@
-"""What the studio does about the film of a story: its exports, its sound, and when what is shown.
+"""What the studio does about the film of a story: its exports, its sound, when what is shown, and the pictures with
+which scenes begin and end.
 
 Edits of the film are in `edits`, as all edits are.
 """
@@ -9,20 +10,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import ThroughlineError
 
 from ..document import edits
+from ..document.story import ScenePicture
 from ..export import archive_import
 from ..film.cut import cut_of
 from ..interchange import formats
+from ..media.fit import Fit, FitMode
+from ..media.images import read_still
 from ..rendering.renderer import Renderer
 from ..store.blobs import BlobStore
-from ..store.clips import keep_sound_file
+from ..store.clips import keep_picture, keep_sound_file, read_frames
 from ..store.library import Library
+from ..store.room import check_disk
 from ..store.schema import Head
 from . import arguments as args
 from . import inputs, views
 from .arguments import Json, Owner, SceneId, StoryId
+from .edits import take_of
 from .inputs import checked_owner
 from .registry import for_page
 
@@ -73,6 +81,53 @@ class FilmOperations:
         file, seconds = keep_sound_file(self.media, path)
         change = partial(edits.set_voice, scene_id=scene, file=file, name=path.name[:200], seconds=seconds)
         return self._shown(self.library.edit(owner, story, change, "voice"))
+
+    @for_page(slow=True)
+    def scene_picture(
+        self, owner: Owner, story: StoryId, scene: SceneId, which: args.WhichPicture, data: args.Upload,
+        name: args.FileName = "picture.png", fit: args.FitInto = "fill",
+    ) -> Json:  # fmt: skip
+        """A picture of your own, base64, with which a scene begins or ends."""
+        with inputs.uploaded(data, name) as path:
+            return self.scene_picture_file(owner, story, scene, which, path, fit)
+
+    def scene_picture_file(
+        self, owner: str, story: str, scene: str, which: edits.WhichPicture, path: Path, fit: FitMode
+    ) -> Json:
+        """A file of this machine as such a picture. Not for callers from outside."""
+        now = self._head(owner, story).board.story
+        now.scene(scene)
+        picture = read_still(path, now.height, now.width, Fit(fit))
+        return self._pictured(owner, story, scene, which, picture, path.name)
+
+    @for_page(slow=True)
+    def scene_picture_of_take(
+        self, owner: Owner, story: StoryId, scene: SceneId, which: args.WhichPicture, source: args.PictureScene,
+        frame: args.PictureFrame = -1, take: args.PictureTake = "",
+    ) -> Json:  # fmt: skip
+        """A frame of a take as the picture with which a scene begins or ends, such as the last one of another scene."""
+        board = self._head(owner, story).board
+        shown = take_of(board, source, take) if take else board.chosen(board.story.scene(source))
+        if shown is None:
+            raise ThroughlineError(f"scene {source!r} has no take to have a picture of: render it first")
+        if frame >= shown.num_frames:
+            raise ThroughlineError(f"frame {frame} is not in the clip: expected 0 to {shown.num_frames - 1}, or -1")
+        named = "last frame" if frame in (-1, shown.num_frames - 1) else f"frame {frame + 1}"
+        told = f"{named} of scene {board.story.index(source) + 1}"
+        return self._pictured(owner, story, scene, which, read_frames(self.media, shown)[frame], told)
+
+    def _pictured(
+        self, owner: str, story: str, scene: str, which: edits.WhichPicture, picture: np.ndarray, source: str
+    ) -> Json:
+        """picture: uint8 (H, W, 3). Raises ThroughlineError for a model that can't begin or end with one."""
+        limits = self.renderer.maker.pipeline.backbone.limits if self.renderer.loaded else None
+        if not self.renderer.continues() or (which == "last" and limits and not limits.ends):
+            expected = f"expected none, this model does not {'begin' if which == 'first' else 'end'} with a picture"
+            raise ThroughlineError(f"a {which} picture is given: {expected}")
+        check_disk(self.media.folder)
+        kept = ScenePicture(file=keep_picture(self.media, picture), source=source[:200])
+        change = partial(edits.set_picture, scene_id=scene, which=which, picture=kept)
+        return self._shown(self.library.edit(owner, story, change, f"{which} picture"))
 
     @for_page(slow=True)
     def film(self, owner: Owner, story: StoryId, format: args.Format = "mp4") -> Json:

@@ -15,7 +15,7 @@ from ..document.decisions import WordPlace
 from ..document.former import Former, FormerTake, few_words_changed
 from ..document.keeping import kept_by
 from ..document.plan import Plan, Standing
-from ..document.story import Board, Scene, Story, Take
+from ..document.story import Board, Scene, ScenePicture, Story, Take
 from ..export.film import export_name
 from ..film.cues import cues
 from ..film.cut import Cut, FilmCard, FilmScene
@@ -49,7 +49,12 @@ def _scene_view(board: Board, scene: Scene, standing: Standing | None) -> View:
     own = scene.model_dump(mode="json", exclude={"removed", "keyframes"})
     whole = {"shot": scene.shot.model_dump(mode="json"), "script": scene.script.model_dump(mode="json"),
              "cast_choices": choices_view(scene.cast_choices), "keep": _keep_view(scene.keep)}  # fmt: skip
+    whole |= {name: _picture_view(getattr(scene, name)) for name in ("first_picture", "last_picture")}
     return {**own, **whole, "takes": takes, "keyframe": media_url(keyframe, "png") if keyframe else None}
+
+
+def _picture_view(picture: ScenePicture | None) -> View | None:
+    return {"source": picture.source, "picture": media_url(picture.file, "png")} if picture else None
 
 
 def _keep_view(keep: FormerTake | None) -> View | None:

@@ -9,14 +9,14 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from pipeline.errors import ThroughlineError
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene
-from pipeline.stages.continuation import ending
+from pipeline.stages.continuation import check_known, ending
 from pipeline.story_pipeline import Clip, Settings, Step, StoryPipeline, Trace
 
 
@@ -32,12 +32,19 @@ class FilmOrder:
     lengths: tuple[int, ...] = ()  # frames of each scene, instead of the settings'
     seams: tuple[str, ...] = ()  # of each scene but the first: see `Seam`; none for cuts
     clips: tuple[np.ndarray, ...] = ()  # of the first scenes, uint8 (F, H, W, 3): those are not generated
+    first: tuple[np.ndarray | None, ...] = ()  # pictures with which scenes begin, from the first scene on, (1, H, W, 3)
+    last: tuple[np.ndarray | None, ...] = ()  # and with which they end
 
     def scene_settings(self, scene: int) -> Settings:
         """The settings of scene `scene`, from 0."""
         settings = Settings(**self.settings)
         own = {"num_frames": self.lengths[scene]} if self.lengths else {}
         return Settings(**{**self.settings, "seed": settings.seed + scene, **own})
+
+    def picture(self, place: Literal["first", "last"], scene: int) -> np.ndarray | None:
+        """The picture with which scene `scene`, from 0, begins or ends."""
+        given = self.first if place == "first" else self.last
+        return given[scene] if scene < len(given) else None
 
     def continues(self, scene: int) -> bool:
         """Whether scene `scene`, from 0, goes on from the last frames of the one before it."""
@@ -91,6 +98,22 @@ def _check_counts(pipeline: StoryPipeline, order: FilmOrder) -> None:
     limits = pipeline.backbone.limits
     if "continue" in order.seams and not (limits.piece or limits.pictures):
         raise ThroughlineError("a seam is 'continue': expected cuts, this model does not go on from frames")
+    for scene in range(scenes):
+        with _naming(f"scene {scene + 1}"):
+            _check_pictures(pipeline, order, scene)
+
+
+def _check_pictures(pipeline: StoryPipeline, order: FilmOrder, scene: int) -> None:
+    first, last = order.picture("first", scene), order.picture("last", scene)
+    if (first is not None or last is not None) and scene < len(order.clips):
+        raise ThroughlineError("it has a first or last picture: expected none, it is a clip of your own")
+    if first is not None and order.continues(scene):
+        raise ThroughlineError("it continues the scene before it: expected another seam for a first picture")
+    settings, limits = order.scene_settings(scene), pipeline.backbone.limits
+    if limits.pictures and first is None:  # it may go on from the scene before
+        return
+    size = (settings.height, settings.width)
+    check_known(first, last, limits, settings.num_frames, size, pipeline.latents.period)
 
 
 @contextmanager
@@ -115,7 +138,8 @@ def _render(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress | S
     history, frames = list[HistoryScene](), np.zeros((0, 0, 0, 3), np.uint8)
     for scene, prompt in enumerate(order.prompts):
         given = scene < len(order.clips)
-        beginning = ending(frames) if order.continues(scene) and not given else None
+        first = ending(frames) if order.continues(scene) else order.picture("first", scene)
+        beginning = None if given else first
         clip = None if given else (yield from _generate(pipeline, order, scene, history, beginning))
         frames = order.clips[scene] if clip is None else clip.frames
         began = time.perf_counter()
@@ -123,15 +147,15 @@ def _render(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress | S
         seconds = (clip.trace.seconds if clip else {}) | {"encode": time.perf_counter() - began}
         settings = None if given else order.scene_settings(scene)
         trace = clip.trace if clip else None
-        continues = beginning is not None
+        continues = order.continues(scene) and not given
         yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds, continues)
 
 
 def _generate(
     pipeline: StoryPipeline, order: FilmOrder, scene: int, history: list[HistoryScene], beginning: np.ndarray | None
 ) -> Generator[Progress, None, Clip]:
-    settings = vars(order.scene_settings(scene))
-    for item in pipeline.generate(order.prompts[scene], history, order.guidance, beginning=beginning, **settings):
+    settings, last = vars(order.scene_settings(scene)), order.picture("last", scene)
+    for item in pipeline.generate(order.prompts[scene], history, order.guidance, None, beginning, last, **settings):
         if isinstance(item, Clip):
             return item
         yield Progress(scene, item)

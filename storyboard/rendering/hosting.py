@@ -60,7 +60,7 @@ def on_gpu(function: Function, seconds: Callable[..., float]) -> Function:
 
 
 def gpu_seconds(
-    past: Sequence[Any], guidance: Any, decision: Any, beginning: Any, settings: dict[str, Any], taught: Sequence[Any]
+    past: Sequence[Any], guidance: Any, decision: Any, known: Any, settings: dict[str, Any], taught: Sequence[Any]
 ) -> float:
     """A generous estimate for a large model on one card: 1.5 s a step at 480 x 720 and 49 frames."""
     work = settings["num_frames"] * settings["height"] * settings["width"] / (49 * 480 * 720)

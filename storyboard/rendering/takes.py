@@ -22,11 +22,11 @@ from pipeline.stages.continuation import ending
 from ..document import edits
 from ..document.conditioning import conditioning_of, find_word, remembers
 from ..document.region_edit import RegionEdit, RegionWords
-from ..document.story import Board, Conditioning, RememberedScene, Scene, Story, Take, WordRef, new_id, parse
+from ..document.story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, Take, WordRef, new_id, parse
 from ..media import previews
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
-from ..store.clips import keep_frames, read_frames
+from ..store.clips import keep_frames, read_end, read_frames
 from ..store.encodings import Encodings
 from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .queue import Made
@@ -47,6 +47,7 @@ TRACE_VERSION = 1  # of the file of a take
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
 
 WornFile = tuple[Path, float]  # an adapter's file and its strength
+Known = tuple[np.ndarray | None, np.ndarray | None]  # frames with which a clip begins, and ends
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,9 @@ class TakeMaker:
         past = self._past(decided) if trial.history else ()
         weights = Guidance(**scene.guidance.model_dump() | trial.weights())
         settings = _settings(board, scene, trial) | {"seed": seed}
-        begun, shown = self._beginning(board, decided), -PREVIEW_SECONDS
+        known, shown = self._known(board, decided.conditioning), -PREVIEW_SECONDS
         taught = self._taught(decided.conditioning)
-        for item in self._generate(past, weights, decision, begun, settings, taught):
+        for item in self._generate(past, weights, decision, known, settings, taught):
             if isinstance(item, Clip):
                 return item
             due = time.monotonic() - shown >= PREVIEW_SECONDS
@@ -183,10 +184,15 @@ class TakeMaker:
             yield Made(item.index, item.total, self._moving(item) if due else "", item.notice or "")
         raise AssertionError("a generation ends with a clip")
 
-    def _beginning(self, board: Board, decided: Decided) -> np.ndarray | None:
-        """The last frames of the take that a scene continues, at the model's rate, uint8 (1 or 5, H, W, 3)."""
-        wanted = decided.conditioning.beginning
-        take = board.chosen(board.story.scene(wanted.scene)) if wanted else None
+    def _known(self, board: Board, made_from: Conditioning) -> Known:
+        """With which frames, uint8 (1 or 5, H, W, 3), a scene begins and ends."""
+        ends = (made_from.first_picture, made_from.last_picture)
+        first, last = (read_end(self.media, picture, board.story) for picture in ends)
+        return (first if made_from.beginning is None else self._end_of(board, made_from.beginning)), last
+
+    def _end_of(self, board: Board, wanted: Beginning) -> np.ndarray | None:
+        """The last frames of the take that a scene continues, at the model's rate; None if there is no take."""
+        take = board.chosen(board.story.scene(wanted.scene))
         if take is None:
             return None
         if (take.width, take.height) != (board.story.width, board.story.height):
@@ -204,13 +210,13 @@ class TakeMaker:
         past: Sequence[HistoryScene],
         guidance: Guidance,
         decision: FilterResult,
-        beginning: np.ndarray | None,
+        known: Known,
         settings: dict[str, Any],
         taught: Sequence[WornFile],
     ) -> Iterator[Step | Clip]:
         """In a forked process on a ZeroGPU Space: everything that goes in and comes out can be pickled."""
         with self._wearing(taught):
-            yield from self.pipeline.generate(decision.prompt, past, guidance, decision, beginning, **settings)
+            yield from self.pipeline.generate(decision.prompt, past, guidance, decision, *known, **settings)
 
     def _taught(self, conditioning: Conditioning) -> list[WornFile]:
         """The adapters that a take is made with."""

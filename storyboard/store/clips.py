@@ -18,7 +18,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import Story, Take, new_id
 from ..media import previews, video
-from ..media.fit import FIT, Fit
+from ..media.fit import FIT, Fit, fitted
 from ..media.images import is_picture, read_picture
 from ..media.importing import read_any
 from ..media.sizes import good_scale
@@ -60,6 +60,11 @@ def keep_picture(media: BlobStore, picture: np.ndarray) -> str:
 def read_kept_picture(media: BlobStore, file: str) -> np.ndarray:
     """What `keep_picture` kept, uint8 (H, W, 3)."""
     return read_picture(media.path(file, "png"))
+
+
+def read_end(media: BlobStore, file: str | None, story: Story) -> np.ndarray | None:
+    """The same as a clip of one frame, uint8 (1, H, W, 3), of the story's size; None for none."""
+    return None if file is None else fitted(read_kept_picture(media, file), (story.width, story.height))[None]
 
 
 def read_frames(media: BlobStore, take: Take) -> np.ndarray:

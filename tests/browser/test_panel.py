@@ -287,7 +287,7 @@ def test_an_imported_clip_becomes_history(guest: Visitor, page: Page) -> None:
     clip = base64.b64decode(guest.download(story["scenes"][1]["takes"][0]["clip"]))
     panel = tab(page, "scene", 1)
     file = {"name": "mine.mp4", "mimeType": "video/mp4", "buffer": clip}
-    panel.locator("input[type=file]").set_input_files(files=[file])
+    panel.locator(".clip-upload input[type=file]").set_input_files(files=[file])
     expect(page.locator(".toast", has_text="mine.mp4 is this scene now")).to_be_visible()
     expect(captions(tab(page, "takes")).last).to_have_text(re.compile("your clip.*chosen"))
     expect(card(page, 1).locator(".badge").first).to_have_text("Fresh")
@@ -306,7 +306,7 @@ def test_what_is_no_clip_is_refused_with_what_to_do(page: Page) -> None:
         ("broken.mp4", "video/mp4", "broken.mp4"),
     ):
         file = {"name": name, "mimeType": kind, "buffer": b"nothing of the kind"}
-        panel.locator("input[type=file]").set_input_files(files=[file])
+        panel.locator(".clip-upload input[type=file]").set_input_files(files=[file])
         expect(page.locator(".toast[data-kind=error]", has_text=told)).to_be_visible()
     expect(captions(tab(page, "takes"))).to_have_count(1)
 
@@ -321,8 +321,36 @@ def test_a_picture_is_cut_where_one_says(guest: Visitor, page: Page) -> None:
     halves[:, 144:] = 255
     Image.fromarray(halves).save(content, "PNG")
     file = {"name": "halves.png", "mimeType": "image/png", "buffer": content.getvalue()}
-    panel.locator("input[type=file]").set_input_files(files=[file])
+    panel.locator(".clip-upload input[type=file]").set_input_files(files=[file])
     expect(page.locator(".toast", has_text="halves.png is this scene now")).to_be_visible()
     take = guest.story(guest.opened[-1])["scenes"][0]["takes"][-1]
     kept = np.asarray(Image.open(io.BytesIO(base64.b64decode(guest.download(take["keyframe"])))).convert("L"))
     assert kept.mean() > 250, "the right half alone is kept"
+
+
+# --- pictures with which it begins and ends ---
+
+
+def test_a_scene_begins_with_a_picture_and_ends_with_the_last_frame_of_another(guest: Visitor, page: Page) -> None:
+    def saved_pictures() -> dict[str, Any]:
+        return guest.story(guest.opened[-1])["scenes"][1]
+
+    panel = tab(page, "scene", 2)
+    content = io.BytesIO()
+    Image.new("RGB", (60, 90), (40, 90, 200)).save(content, "PNG")
+    file = {"name": "sea.png", "mimeType": "image/png", "buffer": content.getvalue()}
+    panel.get_by_label("Your first picture").set_input_files(files=[file])
+    begins = panel.get_by_label("Begins with")
+    expect(begins).to_have_value("sea.png")
+    expect(panel.get_by_alt_text("First picture")).to_have_js_property("complete", True)
+    panel.get_by_label("Ends with").click()
+    page.get_by_role("option", name="Last frame of scene 3").click()
+    expect(panel.get_by_alt_text("Last picture")).to_be_visible()
+    expect(page.locator(".panel-head .reasons .words-line")).to_contain_text("begins with a picture")
+    until(lambda: (saved_pictures()["last_picture"] or {}).get("source") == "last frame of scene 3")
+    begins.click()
+    page.get_by_role("option", name="Nothing").click()
+    expect(panel.get_by_alt_text("First picture")).to_have_count(0)
+    until(lambda: saved_pictures()["first_picture"] is None)
+    guest.reload()
+    expect(tab(page, "scene", 2).get_by_label("Ends with")).to_have_value("last frame of scene 3")

@@ -69,7 +69,7 @@ def test_hostile_text_never_runs(guest: Visitor, archive: str) -> None:
     card(page, 1).get_by_role("button", name="Render: scene 1").click()
     expect(card(page, 1)).to_have_attribute("data-state", re.compile("fresh|failed"))
     file = {"name": f"{HOSTILE}.txt", "mimeType": "text/plain", "buffer": b""}
-    tab(page, "scene", 1).locator("input[type=file]").set_input_files(files=[file])
+    tab(page, "scene", 1).locator(".clip-upload input[type=file]").set_input_files(files=[file])
     expect(page.locator(".toast[data-kind=error]").last).to_contain_text("<script>")
     guest.reload()
     assert page.evaluate("window.hacked") is None

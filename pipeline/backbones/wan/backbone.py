@@ -58,8 +58,8 @@ class WanBackbone:
         is_vace = "vace_in_channels" in self.transformer.config
         self.controls = Controls(self.latents) if is_vace else None
         self.limits = Limits(
-            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, piece=piece, strengths=True,
-            keyframes=is_vace,
+            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, ends=self.extra > 0, piece=piece,
+            strengths=True, keyframes=is_vace,
         )  # fmt: skip
 
     @property

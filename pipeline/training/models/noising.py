@@ -60,9 +60,7 @@ class Noised:
 
     @property
     def anchor(self) -> Anchor:
-        """The last known latent frame of the beginning of each clip; its end, if only that is known."""
-        rows, begun = torch.arange(len(self.clean), device=self.clean.device), self.known.cumprod(1).sum(1)
-        return Anchor(self.seen[rows, begun - 1][:, None], self.known.any(1))
+        return Anchor(self.seen, self.known)
 
 
 def draw_times(t: Tensor, choices: Choices, total: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from ..components.upload import Upload
 from ..components.words import Words
 from ..desk import QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
 from ..wording import counted, duration, sentence
+from .film.ends import Ends
 from .panel import Edit, Page, Panel, Updates
 
 LARGEST_SEED = 2**53 - 1
@@ -60,6 +61,7 @@ class Scene(Panel):
                 self.seed = gr.Number(label="Seed", precision=0, min_width=110)
                 self.dice = gr.Button("Draw another seed", size="sm", elem_classes=["sign", "dice"])
                 self.renewed = gr.Radio([("This seed", False), ("A new one", True)], label="Each render", min_width=180)
+        self.ends = Ends(desk)
         with gr.Column(elem_classes="group"):
             gr.Markdown("### More")
             self.negative = gr.Textbox(label="Negative prompt", placeholder="What it should not show", lines=2)
@@ -88,7 +90,7 @@ class Scene(Panel):
             return {}
         keeps = keeps_rest(view.scene)
         keep: Updates = {self.keep: {"visible": keeps is not None, "value": bool(keeps)}}
-        return keep | self._controls(view, view.scene) | self._making(view, view.scene)
+        return keep | self._controls(view, view.scene) | self._making(view, view.scene) | self.ends.paint(view)
 
     def _controls(self, view: View, scene: Mapping[str, Any]) -> Updates:
         guidance, rate = scene["guidance"], _rate(scene, self.desk.served["frames_per_second"])
@@ -167,6 +169,7 @@ class Scene(Panel):
         self.dice.click(self._draw, [page.here, page.window], [page.board, self.seed], **QUIET)
         self.fit.input(lambda mode: gr.update(visible=mode == "fill"), self.fit, self.crop, **QUIET)
         self.clip.picked(self._bring, [page.here, self.fit, self.across, self.down], page.board, **SLOW)
+        self.ends.wire(page)
         self._wire_words(page)
         for button, asked in (
             (self.render, {"again": False}), (self.another, {"again": True}), (self.variants, {"variants": VARIANTS})

@@ -28,6 +28,7 @@ const OPS = {
     return keep && keep.prompt !== scene.prompt && scene.prompt.trim()
       ? {...scene, keep: {...keep, on: op.on ?? true}} : scene;
   }),
+  remove_scene_picture: (story, op) => withScene(story, op.scene, scene => ({...scene, [`${op.which}_picture`]: null})),
   edit_film: (story, op) => ({...story, film: deeply(story.film, op.changes)}),
   edit_shot: (story, op) => withScene(story, op.scene, scene => ({...scene, shot: deeply(scene.shot, op.changes)})),
   pin_word: (story, op) => override(story, op, 'pins'),

@@ -48,17 +48,23 @@ def test_the_first_window_goes_by_itself_and_later_ones_share_what_its_frames_ha
     assert float((decided[:, -1] - v[:, -1]).abs().max()) > 1, "once looks are decided each window is its own"
 
 
-def test_only_windows_that_show_known_frames_go_on_from_them() -> None:
+@pytest.mark.parametrize("ends", [False, True])
+def test_only_windows_that_show_known_frames_go_by_them(ends: bool) -> None:
     z, times, alpha_bar = drawn(9, 0.5)
-    times[:, :2] = 5
-    told = list[tuple[bool, int]]()
+    known = torch.tensor([[True, True, *[False] * 6, ends]])
+    times[known] = 5
+    told = list[tuple[Tensor | None, int]]()
 
     def predict(part: Tensor, t: Tensor, anchor: Anchor | None) -> Tensor:
-        told.append((anchor is not None, t.ndim))
+        told.append((None if anchor is None else anchor.frame, t.ndim))
         return part
 
-    over_windows(predict, z, times, alpha_bar, Anchor(z[:, 1:2], torch.tensor([True])), W)
-    assert told == [(True, 2), (False, 1), (False, 1)], "the others have one timestep, as clips made at once"
+    over_windows(predict, z, times, alpha_bar, Anchor(z, known), W)
+    (first, dims), (middle, one), (last, of_last) = told
+    assert first is not None and torch.equal(first, z[:, 1:2]) and dims == 2
+    assert middle is None and one == 1, "it has one timestep, as clips made at once"
+    assert (last is not None) == ends and of_last == 1 + ends
+    assert last is None or torch.equal(last, z[:, -1:])
 
 
 def test_the_noise_of_a_window_is_repeated() -> None:

@@ -99,7 +99,7 @@ def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_th
     assert times.tolist() == [[of_known, of_known, now]] * 2 + [[now] * 3] and now > 100
     latents = pipeline.latents.encode(known)
     assert anchor is not None and anchor.rows.tolist() == [True, True, False]
-    assert torch.equal(anchor.latents[1], latents[0, 1:])
+    assert torch.equal(anchor.frame[1], latents[0, 1:])
     assert (z[1, :2] - latents[0]).abs().mean() < 0.2 < (z[2, :2] - latents[0]).abs().mean()
 
 
@@ -121,7 +121,10 @@ def test_what_goes_on_is_denoised_as_what_changes_since() -> None:
     clean = known + 0.3 * torch.randn(2, 5, 4, 3, 3)
     alpha_bar = torch.tensor([[0.999, 0.4, 0.4, 0.4, 0.1]]).expand(2, -1)
     a, s = (x.sqrt()[..., None, None, None] for x in (alpha_bar, 1 - alpha_bar))
-    z, anchor = a * clean + s * noise, Anchor(known, torch.tensor([True, False]))
+    z, anchor = (
+        a * clean + s * noise,
+        Anchor(known.expand(-1, 5, -1, -1, -1), torch.tensor([[True, False, False, False, False], [False] * 5])),
+    )
     _, skip, out = precondition.coefficients(alpha_bar, 2**0.5 * motion)
     answer = (a * noise - s * clean + s * known - skip * (z - a * known)) / out
     v = precondition(lambda _: answer, z, alpha_bar, anchor)
@@ -131,3 +134,40 @@ def test_what_goes_on_is_denoised_as_what_changes_since() -> None:
     assert (estimate - known[0]).abs().mean() < 0.1 * known.abs().mean()
     plain = precondition(lambda _: answer, z, alpha_bar)
     assert torch.equal(v[1], plain[1]) and not torch.allclose(v[0], plain[0])
+
+
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return tuple(generator.integers(0, 256, (1, 48, 72, 3), np.uint8) for _ in range(2))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("num_frames", [9, 21])
+def test_a_clip_begins_and_ends_with_pictures(num_frames: int, pipeline: StoryPipeline) -> None:
+    """At once, and in windows, of which the first has the beginning and the last the ending."""
+    first, last = pictures()
+    shown = [pipeline.latents.decode(pipeline.latents.encode(picture))[0] for picture in (first, last)]
+    options = {"num_frames": num_frames, "seed": 5, **SIZE}
+    free, ended, both = (
+        pipeline("A cat sleeps.", beginning=a, ending=b, **options).frames  # type: ignore[arg-type]
+        for a, b in ((None, None), (None, last), (first, last))
+    )
+    still = pipeline.latents.decode(torch.cat([pipeline.latents.encode(p) for p in (first, last)], 1))[1:]
+    assert len(ended) == len(both) == num_frames
+    assert np.array_equal(both[0], shown[0]) and not np.array_equal(ended[0], shown[0])
+    assert np.array_equal(ended[-4:], still) and np.array_equal(both[-4:], still), "the last latent frame stands still"
+    assert not np.array_equal(free[-4:], still)
+    assert np.array_equal(free[:9], ended[:9]) == (num_frames > 9), "a first window does not see the end of others"
+
+
+def test_endings_that_can_not_be_are_refused(pipeline: StoryPipeline) -> None:
+    first, last = pictures()
+    for ending, expected in (
+        (last[:, :24], r"ending has shape .*: expected 1 frame of 48 x 72 pixels"),
+        (np.repeat(last, 2, 0), r"ending has shape .*: expected 1 frame of 48 x 72 pixels"),
+    ):
+        with pytest.raises(ThroughlineError, match=expected):
+            pipeline.generate("A cat.", beginning=first, ending=ending, num_frames=9, **SIZE)
+    with pytest.raises(ThroughlineError, match="num_frames is 1: expected 2 or more"):
+        pipeline.generate("A cat.", ending=last, num_frames=1, **SIZE)
+    with pytest.raises(ThroughlineError, match="this model does not end with a picture"):
+        tiny_pipeline().generate("A cat.", ending=last, num_frames=9, **SIZE)

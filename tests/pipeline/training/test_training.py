@@ -227,8 +227,9 @@ def test_clips_go_on_from_what_is_known_last_at_the_beginning() -> None:
     clean = torch.arange(5.0).reshape(1, 5, 1, 1, 1).expand(4, -1, -1, -1, -1)
     known = torch.tensor([[1, 0, 0, 0, 0], [1, 1, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]).bool()
     level = torch.zeros(4, 5)
-    latents, rows = noising.Noised(clean, clean, level, level, known, shown=clean + 10).anchor
-    assert latents.flatten().tolist()[:3] == [10.0, 11.0, 14.0] and rows.tolist() == [True, True, True, False]
+    anchor = noising.Noised(clean, clean, level, level, known, shown=clean + 10).anchor
+    assert anchor.frame.flatten().tolist()[:3] == [10.0, 11.0, 14.0]
+    assert anchor.rows.tolist() == [True, True, True, False]
 
 
 @pytest.fixture

@@ -60,6 +60,8 @@ def test_clips_of_ones_own_keep_their_sound(run: Run, tmp_path: Path) -> None:  
         (("--music", "none.mp3"), "sound 'none.mp3' does not exist: expected a file"),
         (("--captions", "a", "b", "c"), "3 captions for 2 prompts: expected at most one a scene"),
         (("--voices", "-", "-", "-"), "3 voices for 2 prompts: expected at most one a scene"),
+        (("--first", "none.png"), "picture 'none.png' does not exist: expected a file"),
+        (("--last", "-", "-", "-"), "3 last for 2 prompts: expected at most one a scene"),
         (("--loudness", "0"), "expected a number from -40 to -9"),
         (("--title", "x" * 401), "text is "),
     ],

@@ -96,3 +96,30 @@ def test_lengths_and_seams_are_one_a_scene(pipeline, order: dict, message: str) 
 def test_a_model_that_does_not_go_on_says_so_before_the_first_step(pipeline) -> None:
     with pytest.raises(ThroughlineError, match="this model does not go on from frames"):
         render_film(pipeline, FilmOrder(PROMPTS[:2], settings=SMALL, seams=("continue",)))
+
+
+def test_scenes_begin_and_end_with_the_pictures_that_are_given(going_on) -> None:
+    first, last = gradient(1, 48, 72), gradient(1, 48, 72)[:, ::-1].copy()
+    order = FilmOrder(PROMPTS[:2], settings=SMALL | {"num_frames": 9}, first=(None, first), last=(last,))
+    a, b = (event.frames for event in render_film(going_on, order) if isinstance(event, SceneDone))
+    rebuilt = [going_on.latents.decode(going_on.latents.encode(picture))[0] for picture in (first, last)]
+    assert np.array_equal(b[0], rebuilt[0]) and not np.array_equal(a[0], rebuilt[0])
+    assert np.abs(a[-1].astype(int) - rebuilt[1]).max() <= 1, "a still, which the decoder makes of the same latents"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"first": (None, gradient(1, 48, 72)), "seams": ("continue",)}, "scene 2: it continues the scene before it"),
+        ({"last": (gradient(1, 48, 72),), "lengths": (1, 5)}, "scene 1: num_frames is 1: expected 2 or more"),
+        ({"first": (gradient(1, 48, 72),), "clips": (gradient(1, 48, 72),)}, "scene 1: it has a first or last"),
+    ],
+)
+def test_pictures_that_can_not_be_are_refused_before_the_first_step(going_on, given: dict, message: str) -> None:
+    with pytest.raises(ThroughlineError, match=message):
+        render_film(going_on, FilmOrder(PROMPTS[:2], settings=SMALL, **given))
+
+
+def test_a_model_that_begins_with_no_picture_says_so_before_the_first_step(pipeline) -> None:
+    with pytest.raises(ThroughlineError, match="scene 1: beginning is given: expected none"):
+        render_film(pipeline, FilmOrder(PROMPTS[:2], settings=SMALL, first=(gradient(1, 48, 72),)))

@@ -30,7 +30,7 @@ maker = TakeMaker(tiny_pipeline(), media, Encodings(Library(folder), media, "f" 
 past = [maker.pipeline.encode_scene("A cat runs on the beach.", np.full((1, 48, 72, 3), 90, np.uint8))]
 settings = {"height": 48, "width": 72, "num_frames": 5, "steps": 2, "seed": 3}
 decision = maker.pipeline.filter(["A cat runs on the beach."], "The cat walks on the beach.")
-arguments = pickle.dumps((past, Guidance(), decision, None, settings, []))
+arguments = pickle.dumps((past, Guidance(), decision, (None, None), settings, []))
 
 def generate(arguments, pipe):
     for item in maker._generate_here(*pickle.loads(arguments)):

@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits
 from storyboard.document.former import FormerTake
-from storyboard.document.story import Board, RememberedScene, Scene, Take, WordRef, new_id
+from storyboard.document.story import Board, RememberedScene, Scene, ScenePicture, Take, WordRef, new_id
 from storyboard.operations.edits import brought_take
 from storyboard.operations.registry import EDITS, read_edit
 from storyboard.operations.views import new_scene_view, story_view
@@ -65,6 +65,8 @@ def any_board(rng: random.Random) -> Board:
     story = edits.set_music(story, "8" * 64, "song.mp3", 90.0) if rng.random() < 0.5 else story
     for scene in story.scenes:
         story = edits.set_voice(story, scene.id, "7" * 64, "voice.wav", 2.0) if rng.random() < 0.5 else story
+        picture = ScenePicture(file="6" * 64, source="sea.png") if rng.random() < 0.5 else None
+        story = edits.set_picture(story, scene.id, rng.choice(["first", "last"]), picture)
         own = [any_take(scene, rng) for _ in range(rng.randint(0, 3))]
         takes |= {take.id: take for take in own}
         if own and rng.random() < 0.8:
@@ -105,6 +107,7 @@ def any_op(board: Board, rng: random.Random) -> dict[str, Any]:
         "edit_shot": {"scene": scene, "changes": rng.choice(SHOT_CHANGES)},
         "keep_rest": {"scene": scene, **rng.choice([{}, {"on": True}, {"on": False}])},
         "mute_scene": {"scene": scene, "muted": other, **rng.choice([{}, {"on": True}, {"on": False}])},
+        "remove_scene_picture": {"scene": scene, "which": rng.choice(["first", "last"])},
         "choose_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
         "remove_take": {"scene": scene, "take": rng.choice(takes or ["none"])},
     }
