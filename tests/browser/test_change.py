@@ -96,6 +96,7 @@ def test_what_is_painted_over_is_changed_among_others(guest: Visitor, story: dic
     expect(line).to_have_text("")
     dialog.get_by_label("number input for Size of the brush").fill("12")
     dialog.get_by_label("number input for Size of the brush").blur()
+    expect(dialog.locator(".brush")).to_have_attribute("data-radius", "0.12")
     stroke(guest.page, canvas, (0.25, 0.4), (0.3, 0.4))
     assert painted(canvas, 0.28, 0.3) and painted(canvas, 0.28, 0.48) and not painted(canvas, 0.7, 0.7)
     guest.page.keyboard.press("Escape")

@@ -64,6 +64,7 @@ export function mount({element, props, watch, trigger}, painted, most) {
     if (!told) return;
     if (told.of !== of) [of, points, last] = [told.of, [...told.points], null];
     setSource(image, told.picture);
+    node.dataset.radius = told.radius;
     draw();
   }
   watch('value', paint);

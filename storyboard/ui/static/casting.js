@@ -28,9 +28,7 @@ export function takePictures(root, store) {
     if (!place) return;
     event.preventDefault();
     event.stopPropagation();
-    const {cast} = store.state.story,
-      cards = [...root.querySelectorAll('.cast-list .thumbnail-item')],
-      name = place.matches('li') ? place.textContent : cast[cards.indexOf(place)].name;
+    const name = place.textContent.trim().split(' · ')[0]; // of a card of the dialog, with more about it
     const picture = event.dataTransfer.files[0] || (await taken(event.dataTransfer.getData('text/uri-list')));
     const {megabytes} = store.served.most;
     if (!picture?.type.startsWith('image/')) return store.hear({error: `For ${name}: expected a picture.`});
