@@ -31,8 +31,7 @@ ONE_STEP = 5.0  # seconds: changes of one control closer together than this are 
 
 # How listeners are wired. They hear what people do (`release`, `input`, `blur`, `pick`), never `change`, so that what
 # the server shows does not come back as an edit. Unqueued and without a sign of progress: they take milliseconds.
-# Signs that are hidden are kept all the same, in every output: `show_progress_on` names none.
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 QUIET: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **HIDDEN}
 # For verbs that write files or load models.
 SLOW: dict[str, Any] = {"concurrency_limit": None, **HIDDEN}

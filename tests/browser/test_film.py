@@ -89,6 +89,7 @@ def test_seams_change_the_film_and_last(guest: Visitor, page: Page) -> None:
     join(dialog, 1, "Cross-fade")
     until(lambda: float(bar.get_attribute("max") or 0) < whole - 0.3)
     join(dialog, 2, "Dip to black")
+    expect(dialog.locator(".marks [aria-current] b")).to_have_text("3")  # the player goes to the seam
     bar.fill("0.9")  # in the middle of the cross-fade: two clips show
     expect(dialog.locator("video:not([hidden])")).to_have_count(2)
     start = 2 * 9 / 8 - 0.5
