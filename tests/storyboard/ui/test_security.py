@@ -221,7 +221,13 @@ OF_A_STORY = sorted(name for name, verb in VERBS.items() if "story" in inspect.s
 @pytest.mark.parametrize("name", OF_A_STORY)
 def test_for_another_user_nothing_of_mine_exists(studio: Studio, mine: dict[str, Any], name: str) -> None:
     scene = mine["scenes"][0]
-    ids = {"story": mine["id"], "scene": scene["id"], "take": scene["takes"][0]["id"], "past": scene["id"]}
+    ids = {
+        "story": mine["id"],
+        "scene": scene["id"],
+        "take": scene["takes"][0]["id"],
+        "past": scene["id"],
+        "source": scene["id"],
+    }
     arguments = {p.name: ids.get(p.name, WORDS.get(p.name)) for p in VERBS[name].parameters}
     before = studio.get_story(ME, mine["id"])
 
