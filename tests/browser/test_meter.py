@@ -54,9 +54,9 @@ def test_the_scene_and_the_story(guest: Visitor, meter: Locator, sample: dict[st
     assert own[0][0] == "Mia" and re.fullmatch(r"\d+% as in scene 1", own[0][2]), own
     assert [row[0] for row in own[-2:]] == ["Shows its prompt", "Moves"]
     numbers = [str(number) for number, _ in enumerate(sample["scenes"], 1)]
+    heads = meter.locator(".story-meter thead th .header")
+    until(lambda: [head.strip() for head in heads.all_inner_texts()] == ["What", *numbers])  # some were known before
     story = until(lambda: rows(meter, "story-meter"))
-    heads = meter.locator(".story-meter thead th .header").all_inner_texts()
-    assert [head.strip() for head in heads] == ["What", *numbers]
     assert story[0][0] == "Mia" and [row[0] for row in story[-2:]] == ["Prompt", "Motion"]
     assert story[0][1] == "●" and story[0][3].isdigit()
     expect(meter.locator(".drift")).to_be_visible()
