@@ -31,10 +31,11 @@ ONE_STEP = 5.0  # seconds: changes of one control closer together than this are 
 
 # How listeners are wired. They hear what people do (`release`, `input`, `blur`, `pick`), never `change`, so that what
 # the server shows does not come back as an edit. Unqueued and without a sign of progress: they take milliseconds.
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-QUIET: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **HIDDEN}
+QUIET: dict[str, Any] = {
+    "queue": False, "show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private",
+}  # fmt: skip
 # For verbs that write files or load models.
-SLOW: dict[str, Any] = {"concurrency_limit": None, **HIDDEN}
+SLOW: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 # Runs in the browser before a listener: what is typed on the board is saved first.
 SAVED_FIRST = "async (...values) => { await window.throughline.drained(); return values; }"
 
@@ -198,6 +199,7 @@ class View:
     model: Mapping[str, Any] | None  # None where nobody may choose
     drafts: Mapping[str, Any] = field(default_factory=dict)  # what was refused, by written place: {"text", "reason"}
     window: Window = field(default_factory=Window)
+    asked: dict[str, Any] = field(default_factory=dict, compare=False)  # replies that several panels read
 
     @cached_property
     def number(self) -> int:

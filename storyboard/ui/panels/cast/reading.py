@@ -14,7 +14,9 @@ Entry = Mapping[str, Any]  # of `storyboard.operations.cast_views`
 
 def cast_of(desk: Desk, view: View) -> tuple[Mapping[str, Any], Entry | None]:
     """The cast, and the entry that is looked at: the first one if none was chosen."""
-    reply = desk.ask("cast", view.place)
+    if "cast" not in view.asked:
+        view.asked["cast"] = desk.ask("cast", view.place)
+    reply = view.asked["cast"]
     cast = reply["cast"] if reply["ok"] else {"entries": [], "others": [], "proposed": [], "choices": []}
     entries: Sequence[Entry] = cast["entries"]
     looked = next((one for one in entries if one["id"] == view.window.entry), entries[0] if entries else None)
