@@ -24,7 +24,7 @@ class End(Panel):
     def __init__(self, desk: Desk, which: str) -> None:
         super().__init__(desk)
         self.which, self.verb = which, "Begins" if which == "first" else "Ends"
-        with gr.Column(min_width=140):
+        with gr.Column():
             self.choice = gr.Dropdown([("Nothing", NONE)], value=NONE, label=f"{self.verb} with", info=" ")
             self.picture = Still(
                 show_label=False, container=False, interactive=False, buttons=[], visible=False,
@@ -78,8 +78,7 @@ class Ends(Panel):
         super().__init__(desk)
         with gr.Column(elem_classes="group") as self.box:
             gr.Markdown("### First and last picture")
-            with gr.Row(elem_classes="ends"):
-                self.first, self.last = End(desk, "first"), End(desk, "last")
+            self.first, self.last = End(desk, "first"), End(desk, "last")
 
     def paint(self, view: View) -> Updates:
         box: Updates = {self.box: {"visible": self.desk.studio.renderer.continues()}}
