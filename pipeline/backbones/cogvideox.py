@@ -40,8 +40,8 @@ CLASSES = {"transformer": "CogVideoXTransformer3DModel", "text_encoder": "T5Enco
 
 
 class CogVideoXBackbone(TransformerBackbone):
-    """Without history its clips are those of diffusers' CogVideoXPipeline, or of its CogVideoXImageToVideoPipeline: such
-    a network has as many channels again for the latents of the picture, which are zeros after the first frame."""
+    """Without history its clips are those of diffusers' CogVideoXPipeline, or of CogVideoXImageToVideoPipeline: such a
+    network has as many channels again for the latents of the picture, which are zeros after the first frame."""
 
     name: ClassVar[str] = "cogvideox"
     quantizable: ClassVar[tuple[str, ...]] = ("transformer", "text_encoder")
