@@ -46,6 +46,7 @@ class CogVideoXBackbone(TransformerBackbone):
     name: ClassVar[str] = "cogvideox"
     quantizable: ClassVar[tuple[str, ...]] = ("transformer", "text_encoder")
     reads_padding = True
+    latents: CogVideoXLatents
 
     def __init__(self, components: Mapping[str, Any], where: Where) -> None:
         super().__init__(components, where)
