@@ -270,6 +270,11 @@ class StoryPipeline(DiffusionPipeline):
         for name, value, most in (("height", options.height, limits.height), ("width", options.width, limits.width)):
             if value % unit or not 2 * unit <= value <= most:
                 raise ThroughlineError(f"{name} is {value}: expected a multiple of {unit} from {2 * unit} to {most}")
+        native = self.backbone.native
+        if limits.one_size and (options.height, options.width) != (native.height, native.width):
+            name, own = ("width", native.width) if options.height == native.height else ("height", native.height)
+            value = getattr(options, name)
+            raise ThroughlineError(f"{name} is {value}: expected {own}, this model makes clips of one size")
         longest = limits.num_frames
         if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
             raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
@@ -309,7 +314,7 @@ class StoryPipeline(DiffusionPipeline):
             own = replace(options, num_frames=piece.frames, seed=options.seed + number * SEEDS)
             known = beginning if made is None else made[-piece.known :]
             last = ending if number == len(parts) - 1 else None
-            request = SceneRequest(prompt, memory, guidance, own, **self._known(known, last, piece))
+            request = SceneRequest(prompt, memory, guidance, own, **self._known(known, last, piece, own.seed))
             for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(own)), 1):
                 norms.append(norm)
                 estimate = partial(self._preview, latents, made, piece.known)
@@ -320,12 +325,14 @@ class StoryPipeline(DiffusionPipeline):
         assert made is not None
         yield Clip(made, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
 
-    def _known(self, beginning: np.ndarray | None, ending: np.ndarray | None, piece: Piece) -> dict[str, Tensor]:
+    def _known(
+        self, beginning: np.ndarray | None, ending: np.ndarray | None, piece: Piece, seed: int
+    ) -> dict[str, Tensor]:
         """The fields of a SceneRequest about what a piece begins and ends with: latents, or what the model is told of
         pictures instead."""
         if beginning is not None and self.backbone.limits.pictures:
             last = None if ending is None else ending[0]
-            return {"pictures": self.backbone.shown(beginning[0], last, piece.frames)}
+            return {"pictures": self.backbone.shown(beginning[0], last, piece.frames, seed)}
         given = {"beginning": beginning if piece.known else None, "ending": ending}
         return {name: self.latents.encode(frames) for name, frames in given.items() if frames is not None}
 

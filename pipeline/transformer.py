@@ -193,7 +193,9 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
 
     def _stock_length(self, text: Tensor) -> bool:
         """Stock positions are laid out for texts of exactly max_text_seq_length tokens (rotary ones for any length)."""
-        return not self.patch_embed.use_positional_embeddings or text.shape[1] == self.config.max_text_seq_length
+        embedding = self.patch_embed
+        laid_out = embedding.use_positional_embeddings or embedding.use_learned_positional_embeddings
+        return not laid_out or text.shape[1] == self.config.max_text_seq_length
 
     def _times(self, timestep: Tensor, cond: Tensor | None, ofs: Tensor | None, dtype: torch.dtype) -> Times:
         """Of timesteps (B) or (B, f)."""

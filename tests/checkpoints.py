@@ -13,6 +13,7 @@ from diffusers import (
     AutoencoderKLCogVideoX,
     CogVideoXDDIMScheduler,
     CogVideoXDPMScheduler,
+    CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
 )
@@ -26,7 +27,11 @@ KINDS: dict[str, dict] = {  # what differs from size to size, as in the configur
     "5b": {"attention_head_dim": 16, **ROTARY},
     "1.5": {"attention_head_dim": 16, **ROTARY, "patch_size_t": 2, "patch_bias": False},
 }
-SNR_SHIFT = {"2b": 3.0, "5b": 1.0, "1.5": 1.0}
+FROM_PICTURES: dict[str, dict] = {  # the same of those that start from a picture
+    "5b-I2V": {**KINDS["5b"], "use_learned_positional_embeddings": True},
+    "1.5-I2V": {**KINDS["1.5"], "ofs_embed_dim": 8},  # as wide as that of time, to which it is added
+}
+SNR_SHIFT = {"2b": 3.0}
 SENTENCES = (
     "a cat is driving a car",
     "a dog is riding a bicycle on the beach",
@@ -56,7 +61,7 @@ def spiece_model() -> bytes:
     return model.getvalue()
 
 
-def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
+def build(kind: str, dpm: bool = False) -> CogVideoXPipeline | CogVideoXImageToVideoPipeline:
     """The stock pipeline with random weights, the same ones for the same kind."""
     with torch.random.fork_rng():
         torch.manual_seed(11)
@@ -72,7 +77,7 @@ def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
         text_encoder = T5EncoderModel(t5)
         transformer = CogVideoXTransformer3DModel(
             num_attention_heads=2,
-            in_channels=4,
+            in_channels=8 if kind in FROM_PICTURES else 4,
             out_channels=4,
             time_embed_dim=8,
             text_embed_dim=TEXT_WIDTH,
@@ -81,7 +86,7 @@ def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
             sample_height=HEIGHT // 8,
             sample_frames=FRAMES,
             max_text_seq_length=TEXT_LENGTH,
-            **KINDS[kind],
+            **(KINDS | FROM_PICTURES)[kind],
         )
         vae = AutoencoderKLCogVideoX(
             block_out_channels=(8, 8, 8, 8),
@@ -91,10 +96,13 @@ def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
             sample_height=96,
             sample_width=80,
             scaling_factor=0.7,  # of which half is a tile: 6 x 5 latents
+            invert_scale_latents=kind == "1.5-I2V",
         )
         enliven(transformer)
+        if transformer.config.use_learned_positional_embeddings:
+            transformer.patch_embed.pos_embedding.normal_()
     scheduler = CogVideoXDPMScheduler if dpm else CogVideoXDDIMScheduler
-    return CogVideoXPipeline(
+    return (CogVideoXImageToVideoPipeline if kind in FROM_PICTURES else CogVideoXPipeline)(
         tokenizer=tokenizer(),
         text_encoder=text_encoder.eval(),
         vae=vae.eval(),
@@ -105,7 +113,7 @@ def build(kind: str, dpm: bool = False) -> CogVideoXPipeline:
             timestep_spacing="trailing",
             clip_sample=False,
             set_alpha_to_one=True,
-            snr_shift_scale=SNR_SHIFT[kind],
+            snr_shift_scale=SNR_SHIFT.get(kind, 1.0),
         ),
     )
 

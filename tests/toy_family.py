@@ -93,7 +93,7 @@ class ToyBackbone:
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator)
 
-    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures")
 
     def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:

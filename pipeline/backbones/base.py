@@ -63,11 +63,14 @@ class Limits:
     prompts: bool = False  # whether pictures of what scenes remember, cut out, can stand beside the prompt
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
     windows: bool = False  # whether longer clips are made at once all the same, in windows (`blocks.windows`)
+    one_size: bool = False  # whether clips have the size that suits the model, and no other
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
         """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,
-        or as large as they may be; what suits it comes first."""
+        or as large as they may be; what suits it comes first, and is all there is for a model of one size."""
         found = [(native.width, native.height)]
+        if self.one_size:
+            return tuple(found)
         for pixels in (native.width * native.height, 2 * native.width * native.height):
             for aspect in ASPECTS:
                 height = min(math.sqrt(pixels / aspect), self.height, self.width / aspect)
@@ -154,9 +157,9 @@ class Backbone(Protocol):
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         """Where a seed starts: latents (1, f, C, h, w), float32, on the device that computes."""
 
-    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
-        """What a model is told of the pictures, uint8 (H, W, 3), that a clip starts from and ends with, float32
-        (1, f, C', h, w); only for models whose `Limits.pictures` says so."""
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
+        """What a model is told of the pictures, uint8 (H, W, 3), that a clip of a seed starts from and ends with,
+        float32 (1, f, C', h, w), with the `padding_frames`; only for models whose `Limits.pictures` says so."""
 
     def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
         """Pictures, uint8 (H, W, 3), as tokens beside those of the text, float32 (r, n, t) on the CPU; only for models

@@ -5,6 +5,7 @@ here. They start from the table of the CogVideo repository (50 steps, two branch
 "balanced" is its figure for model offload with tiling, "fast" three times that, as it says of a run without them, "low"
 its least figure and room for a third branch; the times are multiplied by 1.5, because a scene that remembers takes
 three branches. For CogVideoX 1.5, "balanced" is the transformer's weights and what `placement.activations` reckons.
+Models that start from a picture differ from the others by a layer, so they are reckoned to need as much.
 
 Wan's are reckoned in the same way from the number of its weights: in bfloat16 (the autoencoder in float32) for memory,
 at four bytes each on disk, which is the most that they take. "low" is what is reckoned beside the weights and 2 GiB.
@@ -67,6 +68,18 @@ CATALOGUE = (
         "THUDM/CogVideoX1.5-5B",
         "CogVideoX 1.5 5B",
         "768 × 1360, 81 frames, 16 a second",
+        Needs(21.5, {"fast": 80, "balanced": 28, "low": 10}, _times(A100=1000, H100=550)),
+    ),
+    Entry(
+        "THUDM/CogVideoX-5b-I2V",
+        "CogVideoX 5B, from a picture",
+        "480 × 720, 49 frames, 8 a second, each clip from a picture",
+        Needs(21.5, {"fast": 60, "balanced": 20.7, "low": 8}, _times(A100=180, H100=90)),
+    ),
+    Entry(
+        "THUDM/CogVideoX1.5-5B-I2V",
+        "CogVideoX 1.5 5B, from a picture",
+        "768 × 1360, 81 frames, 16 a second, each clip from a picture",
         Needs(21.5, {"fast": 80, "balanced": 28, "low": 10}, _times(A100=1000, H100=550)),
     ),
     Entry(

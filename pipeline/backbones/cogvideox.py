@@ -1,4 +1,8 @@
-"""CogVideoX 1.0 and 1.5 as their authors published them: how prompts are read, where tokens stand, what samples."""
+"""CogVideoX 1.0 and 1.5 as their authors published them, from text and from a picture: how prompts are read, where
+tokens stand, what samples.
+
+Does not cover: guidance that grows with the steps as diffusers' `use_dynamic_cfg` has it (`Guidance.schedule` is ours).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline
 from torch import Tensor
 
@@ -28,15 +34,19 @@ from .transformer_backbone import TransformerBackbone, histories_of, to_device
 SIZE_15 = (768, 1360)  # pixels, what CogVideoX 1.5 was trained for
 STEPS, TEXT, HISTORY = 50, 6.0, 1.5  # steps and w1 as the checkpoints' authors recommend
 LONGEST = 81  # frames
+OFS = 2.0  # what diffusers tells networks with that embedding, those of 1.5 that start from a picture
+FROM_PICTURE = "CogVideoXImageToVideoPipeline"  # other pipelines have networks with as many channels for another use
 CLASSES = {"transformer": "CogVideoXTransformer3DModel", "text_encoder": "T5EncoderModel"}  # of a stock checkpoint
 
 
 class CogVideoXBackbone(TransformerBackbone):
-    """Without history its clips are those of diffusers' CogVideoXPipeline."""
+    """Without history its clips are those of diffusers' CogVideoXPipeline, or of CogVideoXImageToVideoPipeline: such a
+    network has as many channels again for the latents of the picture, which are zeros after the first frame."""
 
     name: ClassVar[str] = "cogvideox"
     quantizable: ClassVar[tuple[str, ...]] = ("transformer", "text_encoder")
     reads_padding = True
+    latents: CogVideoXLatents
 
     def __init__(self, components: Mapping[str, Any], where: Where) -> None:
         super().__init__(components, where)
@@ -46,6 +56,7 @@ class CogVideoXBackbone(TransformerBackbone):
         self.latents = CogVideoXLatents(vae, where)
         self.precondition: Preconditioning = make_preconditioning(None)
         self.native = suited(native(config, self.latents.unit, self.latents.period), components)
+        self.extra = config.in_channels - self.latents.channels
         most = self.latents.unit * (1 if config.patch_size_t else 2)  # 1.5's configuration names the largest size
         self.limits = Limits(
             unit=self.latents.unit * self.patch,
@@ -53,6 +64,8 @@ class CogVideoXBackbone(TransformerBackbone):
             width=config.sample_width * most,
             num_frames=max(LONGEST, 2 * config.sample_frames - 1),
             has_eta=False,
+            pictures=self.extra > 0,
+            one_size=config.use_learned_positional_embeddings,
         )
         self._positions: tuple[Any, Rotary] = (None, None)  # the last ones, by shape and device
 
@@ -61,9 +74,22 @@ class CogVideoXBackbone(TransformerBackbone):
         return -frames % (self.transformer.config.patch_size_t or 1)
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        """In the precision in which the stock pipeline draws it, for that is what a seed means."""
+        """In the precision in which the stock pipeline draws it, and after what it draws for a picture (`shown`), for
+        that is what a seed means."""
+        if self.extra:
+            torch.randn((1, self.extra, 1, *shape[3:]), generator=generator, dtype=self.latents.vae.dtype)
         drawn = torch.randn(tuple(shape), generator=generator, dtype=self.transformer.dtype)
         return drawn.float().to(self.where())
+
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
+        """The latents of the picture, and zeros for the frames that are made. last: None, for there is no ending."""
+        assert last is None, "its limits say that it does not end with a picture"
+        latents = self.latents.drawn(first, torch.Generator().manual_seed(seed))
+        frames = (num_frames - 1) // self.latents.period + 1
+        return F.pad(latents, (0, 0, 0, 0, 0, 0, 0, frames - 1 + self.padding_frames(frames))).float()
+
+    def ofs(self, rows: int, device: torch.device) -> Tensor | None:
+        return None if self.transformer.config.ofs_embed_dim is None else torch.full((rows,), OFS, device=device)
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The checkpoint's own. It has no eta: CogVideoXDDIMScheduler ignores it, CogVideoXDPMScheduler always adds
@@ -96,7 +122,8 @@ class CogVideoXFamily:
         return histories_of(folder)
 
     def continues(self, folder: Path) -> bool:
-        return False
+        config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
+        return bool(config["in_channels"] > config["out_channels"])
 
     def components(self, folder: Path, precision: torch.dtype) -> dict[str, Any]:
         """A stock checkpoint's transformer becomes one that may look at references."""
@@ -104,7 +131,7 @@ class CogVideoXFamily:
         options = {"dtype": precision, **({"variant": half} if half else {})}
         if index.get("_class_name") == "StoryPipeline":
             return options
-        _check_text_to_video(folder, index)
+        _check(folder, index)
         transformer = StoryTransformer3DModel.from_pretrained(
             folder / "transformer", history_dim=0, use_safetensors=True, local_files_only=True, **options
         )
@@ -117,16 +144,19 @@ class CogVideoXFamily:
 FAMILY = CogVideoXFamily()
 
 
-def _check_text_to_video(folder: Path, index: Mapping[str, Any]) -> None:
-    """Raises ThroughlineError for folders that are no CogVideoX, or one that starts from a picture."""
+def _check(folder: Path, index: Mapping[str, Any]) -> None:
+    """Raises ThroughlineError for folders that are no CogVideoX, or one that is told of something else."""
     for name, wanted in CLASSES.items():
         found = class_of(index, name)
         if found != wanted:
             raise ThroughlineError(f"model {str(folder)!r} has {found} as its {name}: expected {wanted}")
     config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
-    if config.get("in_channels") != config.get("out_channels"):
-        channels = f"{config.get('in_channels')} channels in, {config.get('out_channels')} out"
-        raise ThroughlineError(f"model {str(folder)!r} has {channels}: expected a text-to-video model, with as many")
+    into, out, kind = config.get("in_channels"), config.get("out_channels"), index.get("_class_name")
+    if into != out and not (into == 2 * out and kind == FROM_PICTURE):
+        raise ThroughlineError(
+            f"model {str(folder)!r} has {into} channels in, {out} out, for a {kind}: expected as many (from text), or "
+            f"twice as many for a {FROM_PICTURE}"
+        )
 
 
 def native(config: Mapping[str, Any], unit: int, period: int) -> Native:

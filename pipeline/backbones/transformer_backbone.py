@@ -33,6 +33,7 @@ class TransformerBackbone:
     reads_padding = False
     known_timestep = 5  # a little noise, against drift from piece to piece
     continuation: StoryTransformer3DModel | None = None  # of clips that go on, where they have one of their own
+    extra: int = 0  # channels of its input for the picture that a clip starts from
     window: int = 0  # latent frames that are made at once, longer clips in windows; 0 for all at once
     precondition: Preconditioning
     native: Native
@@ -77,11 +78,15 @@ class TransformerBackbone:
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator).to(self.where())
 
-    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures: its limits say so")
 
     def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
         raise NotImplementedError("it reads no pictures: its limits say so")
+
+    def ofs(self, rows: int, device: torch.device) -> Tensor | None:
+        """What the stock pipeline tells a network that has an embedding for it, (B); None for others."""
+        return None
 
     def positions(self, shape: Sequence[int]) -> Rotary:
         """Of the video tokens of latents (B, f, C, h, w); None for a transformer that knows them itself."""
@@ -103,7 +108,8 @@ class TransformerBackbone:
         context = AttentionContext(None, text_mask, history_mask, references, witness)
         past = 0 if history is None else history.shape[1]
         modulation = batched([row.modulation for row in rows], text.shape[1], past)
-        return _Told(self, text, history, context, caches, modulation and modulation.to(place))
+        pictures = [row.pictures for row in rows]
+        return _Told(self, text, history, context, caches, pictures, modulation and modulation.to(place))
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,7 @@ class _Told:
     history: Tensor | None  # (B, H, d)
     context: AttentionContext
     caches: Sequence[BlockCache] | None
+    pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
     modulation: Modulation | None = None
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
@@ -139,9 +146,10 @@ class _Told:
         def predict(x: Tensor) -> Tensor:
             with fast_on_cpu(place, own.autocast):
                 return network(
-                    x.to(network.dtype),
+                    self._with_pictures(x).to(network.dtype),
                     self.text,
                     times,
+                    ofs=own.ofs(len(x), place),
                     image_rotary_emb=positions,
                     history=self.history,
                     context=context,
@@ -149,6 +157,14 @@ class _Told:
                 ).sample
 
         return own.precondition(predict, z, own.alpha_bars(times), anchor).float()
+
+    def _with_pictures(self, x: Tensor) -> Tensor:
+        """x (B, f, C, h, w) with the channels of what it is shown; zeros for rows that start from no picture, as
+        keyframes do."""
+        if not self.backbone.extra:
+            return x
+        nothing = x.new_zeros(x.shape[1], self.backbone.extra, *x.shape[3:])
+        return torch.cat([x, torch.stack([nothing if one is None else one.to(x) for one in self.pictures])], dim=2)
 
 
 def histories_of(folder: Path) -> tuple[str, ...]:

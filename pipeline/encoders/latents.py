@@ -114,6 +114,13 @@ class CogVideoXLatents(HeavyLatents):
         latents = self.vae.encode(self._on_device(to_signed(picture))).latent_dist.mode()
         return latents.transpose(1, 2).float().cpu() * self.vae.config.scaling_factor
 
+    def drawn(self, picture: np.ndarray, generator: torch.Generator) -> Tensor:
+        """A picture, uint8 (H, W, 3), as models that start from one were shown it: latents (1, 1, C, h, w) drawn from
+        what the encoder finds likely, with the scale that these models were trained with."""
+        latents = self.vae.encode(self._on_device(to_signed(picture))).latent_dist.sample(generator)
+        factor = self.vae.config.scaling_factor
+        return latents.transpose(1, 2) * (1 / factor if self.vae.config.invert_scale_latents else factor)
+
     def decoded(self, latents: Tensor) -> Tensor:
         return self.vae.decode(self._on_device((1 / self.vae.config.scaling_factor) * latents)).sample
 

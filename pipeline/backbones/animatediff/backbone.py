@@ -91,7 +91,7 @@ class AnimateDiffBackbone:
         drawn = torch.randn((one, c, f, h, w), generator=generator, dtype=self.transformer.dtype).float()
         return first_scale(self.scheduler) * drawn.transpose(1, 2).contiguous().to(self.where())
 
-    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures: its limits say so")
 
     def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:

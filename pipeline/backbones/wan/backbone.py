@@ -84,7 +84,7 @@ class WanBackbone:
         one, f, c, h, w = shape
         return torch.randn((one, c, f, h, w), generator=generator).transpose(1, 2).contiguous().to(self.where())
 
-    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int) -> Tensor:
+    def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         """A mask of which frames are there, one channel for each frame of a latent, and the latents of a clip of these
         pictures with grey between them."""
         video = torch.zeros(1, 3, num_frames, *first.shape[:2])

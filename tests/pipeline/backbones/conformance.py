@@ -9,19 +9,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKLTemporalDecoder,
+    CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     GGUFQuantizationConfig,
     StableVideoDiffusionPipeline,
+    WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
     WanVACEPipeline,
 )
-from diffusers.pipelines.wan import pipeline_wan_vace
+from diffusers.pipelines.wan import pipeline_wan_i2v, pipeline_wan_vace
+from PIL import Image
 from torch import Tensor
 
 from pipeline.backbones.checkpoints import gguf_of
@@ -47,7 +51,18 @@ class Case:
     has_text_encoder: bool = True
     savable: bool = True  # whether its weights can be written again
     only_sampler: bool = False  # whether it differs from another case in how it is sampled alone
+    begins: bool = False  # whether every clip starts from a picture
     families: dict[str, str] = field(default_factory=dict)  # lines of `registry.FAMILIES` that are not there
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a call for a small clip is given."""
+        return self.small | ({"beginning": self.picture()} if self.begins else {})
+
+    def picture(self, seed: int = 0) -> np.ndarray:
+        """A picture that a clip may start from, uint8 (1, H, W, 3)."""
+        size = (1, self.small["height"], self.small["width"], 3)
+        return np.random.default_rng(seed).integers(0, 256, size, np.uint8)
 
     def __str__(self) -> str:
         return self.name
@@ -60,7 +75,8 @@ def run_stock(kind: type, own: dict[str, Any], folder: Path, output: str, settin
     generator = torch.Generator().manual_seed(SEED)
     given = {**settings, "num_inference_steps": settings["steps"]} | own
     del given["steps"]
-    return torch.as_tensor(stock(PROMPT, generator=generator, output_type=output, return_dict=False, **given)[0])[0]
+    given |= {"prompt": PROMPT, "generator": generator, "output_type": output, "return_dict": False}
+    return torch.as_tensor(stock(**given)[0])[0]
 
 
 def run_wan(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
@@ -73,6 +89,23 @@ def run_vace(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
         patch.setattr(pipeline_wan_vace, "ftfy", SimpleNamespace(fix_text=lambda text: text), raising=False)
         found = run_stock(WanVACEPipeline, {"guidance_scale": 5.0}, folder, output, settings)
     return found.transpose(0, 1) if output == "latent" else found
+
+
+def run_wan_from_a_picture(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    own = {"guidance_scale": 4.0, "image": picture_of(settings)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline_wan_i2v, "ftfy", SimpleNamespace(fix_text=lambda text: text), raising=False)
+        found = run_stock(WanImageToVideoPipeline, own, folder, output, settings)
+    return found.transpose(0, 1) if output == "latent" else found
+
+
+def run_cogvideox_from_a_picture(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    own = {"max_sequence_length": checkpoints.TEXT_LENGTH, "image": picture_of(settings)}
+    return run_stock(CogVideoXImageToVideoPipeline, own, folder, output, settings)
+
+
+def picture_of(settings: dict[str, Any]) -> Image.Image:
+    return Image.fromarray(Case("", Path, settings).picture()[0])
 
 
 def run_animatediff(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
@@ -126,6 +159,18 @@ CASES = (
         for kind in checkpoints.KINDS
     ),
     Case("cogvideox-dpm", partial(checkpoints.save, kind="5b", dpm=True), COGVIDEOX, run_cogvideox),
+    *(
+        Case(
+            f"cogvideox-{kind}{'-dpm' * dpm}",
+            partial(checkpoints.save, kind=kind, dpm=dpm),
+            COGVIDEOX,
+            run_cogvideox_from_a_picture,
+            only_sampler=dpm,
+            begins=True,
+        )
+        for kind in checkpoints.FROM_PICTURES
+        for dpm in (False, True)
+    ),
     Case("wan-2.1", partial(wan_checkpoints.save, kind="2.1"), {**WAN, "steps": 5}, partial(run_wan, 5.0)),
     Case(
         "wan-euler", partial(wan_checkpoints.save, kind="2.1", euler=True), {**WAN, "steps": 5}, partial(run_wan, 5.0)
@@ -136,6 +181,13 @@ CASES = (
         partial(wan_checkpoints.save, kind="2.2-5B"),
         {"height": 64, "width": 96, "num_frames": 5, "steps": 4},
         partial(run_wan, 5.0),
+    ),
+    Case(
+        "wan-2.2-I2V-A14B",
+        partial(wan_checkpoints.save, kind="2.2-I2V-A14B"),
+        {**WAN, "steps": 5},
+        run_wan_from_a_picture,
+        begins=True,
     ),
     Case("wan-gguf", wan_checkpoints.save_gguf, {**WAN, "steps": 5}, run_gguf, savable=False),
     Case("wan-VACE", partial(wan_checkpoints.save, kind="VACE"), {**WAN, "steps": 5}, run_vace),

@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXPipeline
+from diffusers import CogVideoXImageToVideoPipeline, CogVideoXPipeline
+from PIL import Image
 
 from pipeline import loading
 from pipeline.backbones.checkpoints import find
+from pipeline.backbones.registry import family_of
 from pipeline.errors import ThroughlineError, WeightsError
 from pipeline.guidance import Guidance
 from pipeline.story_pipeline import StoryPipeline
 from tests import checkpoints
-from tests.checkpoints import FRAMES, HEIGHT, KINDS, TEXT_LENGTH, WIDTH
+from tests.checkpoints import FRAMES, FROM_PICTURES, HEIGHT, KINDS, TEXT_LENGTH, WIDTH
 
 PROMPT, PAST = "A cat is driving on the beach", "A cat is running in the snow"
 
@@ -24,7 +26,7 @@ PROMPT, PAST = "A cat is driving on the beach", "A cat is running in the snow"
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("checkpoints")
-    return {kind: checkpoints.save(root / kind, kind) for kind in KINDS}
+    return {kind: checkpoints.save(root / kind, kind) for kind in (*KINDS, *FROM_PICTURES)}
 
 
 @lru_cache
@@ -67,6 +69,40 @@ def test_a_length_that_tokens_do_not_fill_and_another_size(folders: dict[str, Pa
         assert np.abs(clip.frames - 255 * expected.numpy()).max() <= 0.51
 
 
+# --- from a picture ------------------------------------------------------------------------------------------------
+
+
+def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("kind, size, frames", [("5b-I2V", (32, 48), 5), ("1.5-I2V", (32, 32), 5)])
+def test_from_a_picture_another_length_and_size_are_the_stock_clip(kind, size, frames, folders) -> None:
+    """Without padding in 1.5, and with positions that are not learned in 1.0."""
+    options = {"height": size[0], "width": size[1], "num_frames": frames}
+    stock = CogVideoXImageToVideoPipeline.from_pretrained(folders[kind], local_files_only=True)
+    stock.set_progress_bar_config(disable=True)
+    expected = stock(
+        Image.fromarray(picture(1, *size)[0]), PROMPT, num_inference_steps=2, max_sequence_length=TEXT_LENGTH,
+        generator=torch.Generator().manual_seed(5), output_type="np", **options,
+    ).frames[0]  # fmt: skip
+    clip = loaded(folders[kind])(PROMPT, steps=2, seed=5, beginning=picture(1, *size), **options)
+    assert np.abs(clip.frames - 255 * expected).max() <= 0.51
+
+
+def test_learned_positions_make_clips_of_one_size(folders: dict[str, Path]) -> None:
+    ours, other = loaded(folders["5b-I2V"]), loaded(folders["1.5-I2V"])
+    assert ours.backbone.limits.sizes(ours.backbone.native) == ((WIDTH, HEIGHT),)
+    assert len(other.backbone.limits.sizes(other.backbone.native)) > 1
+    for wrong in ({"height": 48}, {"width": 32}, {"height": 48, "width": 32}):
+        with pytest.raises(ThroughlineError, match=r" is \d+: expected \d+, this model makes clips of one size"):
+            ours.generate(PROMPT, beginning=picture(), **wrong)
+
+
+def test_the_files_say_which_clips_can_go_on(folders: dict[str, Path]) -> None:
+    assert [kind for kind, folder in folders.items() if family_of(folder).continues(folder)] == list(FROM_PICTURES)
+
+
 # --- what is special to it -----------------------------------------------------------------------------------------
 
 
@@ -101,11 +137,12 @@ def test_a_trained_history_needs_an_adapter(folders: dict[str, Path]) -> None:
         loading.load(str(folders["2b"]), device="cpu", history="magic")
 
 
-def test_a_model_that_starts_from_a_picture_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
-    folder = shutil.copytree(folders["2b"], tmp_path / "i2v")
+@pytest.mark.parametrize("kind, channels", [("5b", 8), ("5b-I2V", 9)])
+def test_a_model_that_is_told_of_something_else_is_refused(kind, channels, folders, tmp_path: Path) -> None:
+    folder = shutil.copytree(folders[kind], tmp_path / "other")
     config = folder / "transformer" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": 8}))
-    with pytest.raises(ThroughlineError, match="8 channels in, 4 out: expected a text-to-video model"):
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": channels}))
+    with pytest.raises(ThroughlineError, match=f"{channels} channels in, 4 out, for a CogVideoX.*: expected as many"):
         loading.load(str(folder), device="cpu")
 
 

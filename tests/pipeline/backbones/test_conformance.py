@@ -64,9 +64,17 @@ def past(pipeline: StoryPipeline, case: Case, prompt: str, seed: int = 0) -> His
     return pipeline.encode_scene(prompt, blocks.repeat(8, 1).repeat(8, 2))
 
 
+def request_of(pipeline: StoryPipeline, case: Case, prompt: str, seed: int) -> SceneRequest:
+    settings, pictures = replace(pipeline.native, **case.small, seed=seed), None
+    if case.begins:
+        with torch.no_grad():
+            pictures = pipeline.backbone.shown(case.picture()[0], None, settings.num_frames, seed)
+    return SceneRequest(prompt, Memory(None, ()), pipeline.guidance, settings, pictures=pictures)
+
+
 def latents_of(pipeline: StoryPipeline, case: Case) -> torch.Tensor:
-    settings = replace(pipeline.native, **case.small, seed=SEED)
-    request = SceneRequest(PROMPT, Memory(None, ()), pipeline.guidance, settings)
+    request = request_of(pipeline, case, PROMPT, SEED)
+    settings = request.settings
     *_, [(latents, _)] = pipeline.denoiser([request], pipeline._latent_shape(settings))
     return latents
 
@@ -90,7 +98,7 @@ def test_without_history_latents_are_the_stock_pipelines(case: Case, folders, pi
 
 @pytest.mark.parametrize("case", WITH_STOCK, ids=str)
 def test_without_history_frames_are_the_stock_pipelines(case: Case, folders, pipeline: StoryPipeline) -> None:
-    clip, stock = pipeline(PROMPT, **case.small, seed=SEED), case.stock
+    clip, stock = pipeline(PROMPT, **case.asked, seed=SEED), case.stock
     assert stock is not None
     expected = stock(folders[case.name], "np", case.small)
     assert clip.frames.shape == tuple(expected.shape)
@@ -102,7 +110,7 @@ def test_without_history_frames_are_the_stock_pipelines(case: Case, folders, pip
 
 @every_case
 def test_the_same_seed_makes_the_same_clip_and_another_seed_another(case: Case, pipeline: StoryPipeline) -> None:
-    one, again, other = (pipeline(PROMPT, **case.small, seed=seed).frames for seed in (1, 1, 2))
+    one, again, other = (pipeline(PROMPT, **case.asked, seed=seed).frames for seed in (1, 1, 2))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 
 
@@ -111,12 +119,12 @@ def test_what_is_not_kept_changes_nothing_and_what_is_kept_does(case: Case, pipe
     for history in histories(pipeline):
         pipeline.history = history
         kept, dropped = past(pipeline, case, PAST), [past(pipeline, case, UNRELATED, seed) for seed in (1, 2)]
-        alone = pipeline(PROMPT, **case.small)
-        assert np.array_equal(pipeline(PROMPT, dropped, **case.small).frames, alone.frames)
-        remembering = pipeline(PROMPT, [kept], **case.small)
+        alone = pipeline(PROMPT, **case.asked)
+        assert np.array_equal(pipeline(PROMPT, dropped, **case.asked).frames, alone.frames)
+        remembering = pipeline(PROMPT, [kept], **case.asked)
         assert not np.array_equal(remembering.frames, alone.frames)
         assert [one.word.text.lower() for one in remembering.trace.maps] == ["cat"]
-        mixed = pipeline(PROMPT, [dropped[0], kept, dropped[1]], **case.small)
+        mixed = pipeline(PROMPT, [dropped[0], kept, dropped[1]], **case.asked)
         assert np.array_equal(mixed.frames, remembering.frames)
 
 
@@ -124,7 +132,7 @@ def test_what_is_not_kept_changes_nothing_and_what_is_kept_does(case: Case, pipe
 def test_what_the_kept_words_looked_like_matters(case: Case, pipeline: StoryPipeline) -> None:
     for history in histories(pipeline):
         pipeline.history = history
-        one, other = (pipeline(PROMPT, [past(pipeline, case, PAST, seed)], **case.small) for seed in (3, 4))
+        one, other = (pipeline(PROMPT, [past(pipeline, case, PAST, seed)], **case.asked) for seed in (3, 4))
         assert one.trace.guidance != other.trace.guidance
 
 
@@ -132,7 +140,7 @@ def test_what_the_kept_words_looked_like_matters(case: Case, pipeline: StoryPipe
 def test_with_history_off_nothing_is_remembered(case: Case, pipeline: StoryPipeline) -> None:
     scene = past(pipeline, case, PAST)
     pipeline.history = "off"
-    assert np.array_equal(pipeline(PROMPT, [scene], **case.small).frames, pipeline(PROMPT, **case.small).frames)
+    assert np.array_equal(pipeline(PROMPT, [scene], **case.asked).frames, pipeline(PROMPT, **case.asked).frames)
 
 
 @every_case
@@ -140,32 +148,37 @@ def test_a_weight_of_none_makes_no_use_of_the_branch_without_history(case: Case,
     for history in histories(pipeline):
         pipeline.history = history
         guidance = replace(pipeline.guidance, history=0.0)
-        clip = pipeline(PROMPT, [past(pipeline, case, PAST)], guidance, **case.small)
+        clip = pipeline(PROMPT, [past(pipeline, case, PAST)], guidance, **case.asked)
         assert not any("history_pull" in step for step in clip.trace.guidance)
 
 
 @every_case
 def test_scenes_of_a_batch_are_those_alone(case: Case, pipeline: StoryPipeline) -> None:
-    settings = [replace(pipeline.native, **case.small, seed=seed) for seed in (1, 2)]
-    memory = Memory(None, ())
-    requests = [
-        SceneRequest(prompt, memory, pipeline.guidance, one)
-        for prompt, one in zip((PROMPT, PAST), settings, strict=True)
-    ]
+    requests = [request_of(pipeline, case, prompt, seed) for prompt, seed in ((PROMPT, 1), (PAST, 2))]
     for frames, request in zip(pipeline.render(requests), requests, strict=True):
-        alone = pipeline(request.prompt, **case.small, seed=request.settings.seed).frames
+        alone = pipeline(request.prompt, **case.asked, seed=request.settings.seed).frames
         assert np.abs(frames.astype(int) - alone).max() <= 1
 
 
 @every_case
 def test_a_clip_goes_on_from_a_frame_or_the_model_says_that_it_cannot(case: Case, pipeline: StoryPipeline) -> None:
     frame = np.full((1, case.small["height"], case.small["width"], 3), 90, np.uint8)
+    assert pipeline.backbone.limits.pictures == case.begins
+    if case.begins:
+        with pytest.raises(ThroughlineError, match="beginning is missing: expected a picture"):
+            pipeline.generate(PROMPT, **case.small)
+        end = np.concatenate([case.picture(seed) for seed in (2, 3, 4, 5)] + [frame])  # of a clip: the last one counts
+        other, one, again = (
+            pipeline(PROMPT, **case.asked | {"beginning": known}).frames for known in (case.picture(1), frame, end)
+        )
+        assert np.array_equal(one, again) and not np.array_equal(one, other)
+        return
     if not pipeline.backbone.limits.piece:
         with pytest.raises(ThroughlineError, match="beginning is given: expected none, this model does not go on"):
-            pipeline.generate(PROMPT, beginning=frame, **case.small)
+            pipeline.generate(PROMPT, beginning=frame, **case.asked)
         return
-    free = pipeline(PROMPT, **case.small).frames
-    one, again = (pipeline(PROMPT, beginning=frame, **case.small).frames for _ in range(2))
+    free = pipeline(PROMPT, **case.asked).frames
+    one, again = (pipeline(PROMPT, beginning=frame, **case.asked).frames for _ in range(2))
     assert np.array_equal(one, again) and one.shape == free.shape and not np.array_equal(one, free)
     known = pipeline.latents.decode(pipeline.latents.encode(frame))
     assert np.abs(one[:1].astype(int) - known).mean() < np.abs(free[:1].astype(int) - known).mean()
@@ -173,7 +186,12 @@ def test_a_clip_goes_on_from_a_frame_or_the_model_says_that_it_cannot(case: Case
 
 @every_case
 def test_words_of_a_region_change_nothing_else_and_the_same_words_nothing(case: Case, pipeline: StoryPipeline) -> None:
-    frames, start = pipeline(PROMPT, **case.small, seed=1).frames, PROMPT.index("cat")
+    if case.begins:
+        frames, whole = case.picture(), Region(np.ones(case.picture().shape[:3], np.float32))
+        with pytest.raises(ThroughlineError, match="the model makes clips that start from a picture: expected one"):
+            edit(pipeline, frames, PROMPT, [Change(whole, "dog", None)], EditSettings())
+        return
+    frames, start = pipeline(PROMPT, **case.asked, seed=1).frames, PROMPT.index("cat")
     mask = np.zeros(frames.shape[:3], np.float32)
     mask[:, :, : frames.shape[2] // 2] = 1
     settings = replace(EditSettings.for_model(pipeline.backbone.name), steps=4)
@@ -192,13 +210,13 @@ def test_words_of_a_region_change_nothing_else_and_the_same_words_nothing(case: 
 def test_after_a_cancelled_scene_the_next_is_bit_identical(case: Case, pipeline: StoryPipeline) -> None:
     for speed in ("exact", "fast"):
         pipeline.speed = speed
-        expected = pipeline(PROMPT, **case.small, seed=1).frames
+        expected = pipeline(PROMPT, **case.asked, seed=1).frames
         for done in range(1, case.small["steps"]):
-            steps = pipeline.generate(PAST, **case.small)
+            steps = pipeline.generate(PAST, **case.asked)
             for _ in range(done):
                 next(steps)
             steps.close()  # type: ignore[attr-defined]
-        assert np.array_equal(pipeline(PROMPT, **case.small, seed=1).frames, expected)
+        assert np.array_equal(pipeline(PROMPT, **case.asked, seed=1).frames, expected)
 
 
 class Broken:
@@ -223,13 +241,14 @@ def out_of_memory(z: torch.Tensor) -> torch.Tensor:
 
 @every_case
 def test_out_of_memory_starts_the_scene_again_one_step_down(case: Case, folders, monkeypatch) -> None:
-    pipeline = loading.load(str(folders[case.name]), "cpu", "float32", memory="fast")
-    expected = pipeline(PROMPT, **case.small, seed=1)
+    pipeline, lower = (loading.load(str(folders[case.name]), "cpu", "float32", memory=m) for m in ("fast", "balanced"))
+    expected = lower(PROMPT, **case.asked, seed=1)
     monkeypatch.setattr(pipeline.backbone, "network", Broken(pipeline, {2}, out_of_memory))
-    *steps, clip = pipeline.generate(PROMPT, **case.small, seed=1)
+    *steps, clip = pipeline.generate(PROMPT, **case.asked, seed=1)
     assert [step.index for step in steps if isinstance(step, Step)] == [1, *range(1, case.small["steps"] + 1)]
     assert isinstance(clip, Clip) and "starts again with balanced" in clip.trace.notices[0]
     assert clip.trace.guidance == expected.trace.guidance, "the seed starts again too"
+    assert np.array_equal(clip.frames, expected.frames)
     assert pipeline.placement.name == "balanced"
 
 
@@ -238,7 +257,7 @@ def test_the_last_step_of_memory_still_makes_the_clip(case: Case, folders) -> No
     fast, low = (loading.load(str(folders[case.name]), "cpu", "float32", memory=memory) for memory in ("fast", "low"))
     for component in fast.components.values():
         assert not getattr(component, "use_tiling", False)
-    clips = [pipeline(PROMPT, **case.small, seed=1) for pipeline in (fast, low)]
+    clips = [pipeline(PROMPT, **case.asked, seed=1) for pipeline in (fast, low)]
     assert clips[0].frames.shape == clips[1].frames.shape
 
 
@@ -247,7 +266,7 @@ def test_numbers_that_are_none_are_refused_not_filmed(case: Case, pipeline: Stor
     with monkeypatch.context() as patch:
         patch.setattr(pipeline.backbone, "network", Broken(pipeline, {2}, lambda z: z * float("nan")))
         with pytest.raises(ThroughlineError, match=r"the model, at step 2 of .* not finite"):
-            pipeline(PROMPT, **case.small)
+            pipeline(PROMPT, **case.asked)
     shape = pipeline._latent_shape(replace(pipeline.native, **case.small))
     with pytest.raises(ThroughlineError, match=r"the autoencoder gave .* not finite"):
         pipeline.latents.decode(torch.full(shape, float("nan")))
@@ -259,10 +278,10 @@ def test_sizes_that_it_cannot_make_are_refused(case: Case, pipeline: StoryPipeli
     for wrong in ({"height": unit}, {"width": 2 * unit + 1}, {"num_frames": 0}, {"steps": 0}, {"height": 100_000}):
         [(name, value)] = wrong.items()
         with pytest.raises(ThroughlineError, match=f"{name} is {value}: expected"):
-            pipeline.generate(PROMPT, **case.small | wrong)
+            pipeline.generate(PROMPT, **case.asked | wrong)
     if period > 1:
         with pytest.raises(ThroughlineError, match="num_frames is 2: expected"):
-            pipeline.generate(PROMPT, **case.small | {"num_frames": 2})
+            pipeline.generate(PROMPT, **case.asked | {"num_frames": 2})
 
 
 # --- its parts -------------------------------------------------------------------------------------------------------
@@ -298,7 +317,7 @@ def test_saved_and_loaded_again_it_makes_the_same_clip(case: Case, pipeline: Sto
     pipeline.save_pretrained(tmp_path, text_encoder=case.has_text_encoder)
     again = loading.load(str(tmp_path), "cpu", "float32")
     assert again.backbone.native == pipeline.backbone.native
-    assert np.array_equal(again(PROMPT, **case.small).frames, pipeline(PROMPT, **case.small).frames)
+    assert np.array_equal(again(PROMPT, **case.asked).frames, pipeline(PROMPT, **case.asked).frames)
 
 
 @every_case
@@ -315,7 +334,7 @@ def test_latents_have_the_shape_that_the_pipeline_reckons_with(case: Case, pipel
 
 @every_case
 def test_previews_are_there_at_every_step(case: Case, pipeline: StoryPipeline) -> None:
-    *steps, clip = pipeline.generate(PROMPT, **case.small)
+    *steps, clip = pipeline.generate(PROMPT, **case.asked)
     assert isinstance(clip, Clip) and len(steps) == case.small["steps"]
     assert {step.preview.shape for step in steps if isinstance(step, Step)} == {clip.frames.shape}
 
@@ -339,7 +358,7 @@ def test_its_steps_lead_to_what_the_network_predicts(case: Case, pipeline: Story
 @every_case
 def test_half_precision_makes_a_clip(case: Case, folders) -> None:
     half = loading.load(str(folders[case.name]), "cpu", "bfloat16")
-    clip = half(PROMPT, **case.small)
+    clip = half(PROMPT, **case.asked)
     assert clip.frames.shape == (case.small["num_frames"], case.small["height"], case.small["width"], 3)
 
 

@@ -1,10 +1,14 @@
 """The loop that renders a film."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from pipeline import loading
 from pipeline.errors import ThroughlineError
 from storyboard.rendering.film import FilmOrder, Progress, SceneDone, check_film, render_film
+from tests import checkpoints
 from tests.storyboard.conftest import gradient
 
 PROMPTS = ("A cat is running on the beach.", "A dog is skiing on the snow.", "The cat is jumping on the beach.")
@@ -123,3 +127,18 @@ def test_pictures_that_can_not_be_are_refused_before_the_first_step(going_on, gi
 def test_a_model_that_begins_with_no_picture_says_so_before_the_first_step(pipeline) -> None:
     with pytest.raises(ThroughlineError, match="scene 1: beginning is given: expected none"):
         render_film(pipeline, FilmOrder(PROMPTS[:2], settings=SMALL, first=(gradient(1, 48, 72),)))
+
+
+@pytest.mark.parametrize("kind", checkpoints.FROM_PICTURES)
+def test_a_model_that_starts_from_a_picture_goes_on_from_the_scene_before(kind: str, tmp_path: Path) -> None:
+    model = loading.load(str(checkpoints.save(tmp_path, kind)), "cpu", "float32")
+    small = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_frames": 5, "steps": 2}
+    picture, prompts = gradient(1, checkpoints.HEIGHT, checkpoints.WIDTH)[:1], (PROMPTS[0], PROMPTS[2])
+    order = FilmOrder(prompts, model.guidance, small, seams=("continue",), first=(picture,))
+    one, two = (scene for scene in render_film(model, order) if isinstance(scene, SceneDone))
+    assert (one.continues, two.continues) == (False, True) and two.trace and two.trace.filter.contributing == (0,)
+    past = [model.encode_scene(prompts[0], one.frames)]
+    assert np.array_equal(two.frames, model(prompts[1], past, beginning=one.frames[-1:], seed=1, **small).frames)
+    assert not np.array_equal(two.frames, model(prompts[1], past, beginning=one.frames[:1], seed=1, **small).frames)
+    with pytest.raises(ThroughlineError, match="beginning is missing: expected a picture"):
+        list(render_film(model, FilmOrder(prompts[:1], model.guidance, small)))

@@ -180,6 +180,8 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "CogVideoX 2B",
         "CogVideoX 5B",
         "CogVideoX 1.5 5B",
+        "CogVideoX 5B, from a picture",
+        "CogVideoX 1.5 5B, from a picture",
         "Stable Diffusion 1.5, moved",
         "Stable Diffusion 1.5, moved, IP-Adapter",
         "Wan 2.1 1.3B",
@@ -189,7 +191,7 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "tiny",
     ]
     assert found["machine"] == "no GPU, 2 CPU cores, 16 GB of memory, 400 GB of disk free"
-    assert [one["current"] for one in found["models"]] == [False] * 10 + [True]
+    assert [one["current"] for one in found["models"]] == [False] * 12 + [True]
     assert "a scene takes" in found["models"][1]["needs"][-1] and found["models"][1]["why_not"]
     assert model_picker.find_machine().cores >= 1
 
