@@ -34,7 +34,7 @@ def _drawn(seed: int) -> Prior:
 
 
 def _acted(seed: int, name: str) -> Prior:
-    """Somebody of the subject's kind, if its name says one, and of people else, in one of the world's actions."""
+    """Somebody in one of the world's actions: of the subject's kind if its name says one, else a person."""
     rng = random.Random(seed)
     kind = next((kind for kind in world.KINDS if kind in name.casefold().split()), world.KINDS[0])
     other = kind if kind != world.KINDS[0] else rng.choice(world.GIRLS + world.BOYS)
