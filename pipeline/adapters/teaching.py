@@ -2,8 +2,11 @@
 
 A step sees stills of the subject, each with its own prompt, in which the subject's name is the rare token; half of them
 also remember another picture of it, as scenes do whose cast has pictures. Latents where the name was looked at count
-more. Beside them it sees clips of the model's own world, of others and of nobody, for which the network without the
-adapter says what to predict (prior preservation by distillation): what it knew, how it moves too, stays.
+more, and channels that vary little, fine detail, more than in the network's own training. Beside them it sees clips of
+the model's own world, of others and of nobody, for which the network without the adapter says what to predict (prior
+preservation by distillation): what it knew stays. And since stills say nothing of motion, it sees clips of others whose
+prompts name the subject instead: what changes over their frames is to be what the network without the adapter makes of
+the prompt as it was.
 
 The network itself is frozen; teaching is a generator that can be closed at any step, and resumed.
 """
@@ -33,18 +36,21 @@ from .wearing import active, several, take_off, weigh
 NAME = "taught"  # of the adapter while it is taught
 FEWEST, MOST = 3, 8  # pictures
 SAVE_EVERY = 20  # steps
+LEAST_SPREAD = 0.02  # of a channel: one that varies less counts no more
 LOOKED_AT = 4.0  # how much a latent counts where the name was looked at, against 1 elsewhere
 
 
 @dataclass(frozen=True)
 class Recipe:
-    steps: int = 160
+    steps: int = 240
     stills: int = 8  # of the subject, a step
     priors: int = 6  # clips of others, a step
+    acted: int = 4  # clips of others under the subject's name, a step
     rank: int = 8
     learning_rate: float = 2.5e-3
     warmup: int = 10
     prior_weight: float = 5.0
+    motion_weight: float = 5.0
     remembered: float = 0.5  # share of the stills that remember another picture
     seed: int = 0
 
@@ -70,6 +76,7 @@ class Prior:
 
     prompt: str
     frames: np.ndarray
+    named: str = ""  # the prompt with the subject's name for whoever acts; none where nobody does
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +171,8 @@ class Teaching:
             self.past, self.weights = self._remembered()
             self.priors = torch.cat([encode(prior.frames) for prior in lesson.priors])  # (m, f, C, h, w)
             self.prior_texts = [text(prior.prompt).hidden for prior in lesson.priors]
+            self.evenly = _evenly(self.priors.flatten(0, 1))
+            self.named_texts = {i: text(p.named).hidden for i, p in enumerate(lesson.priors) if p.named}
 
     def _remembered(self) -> tuple[dict[tuple[int, int], Tensor], Tensor]:
         """The history tokens of each still that remembers another one, by both; and how much each latent counts,
@@ -197,10 +206,13 @@ class Teaching:
         subject.backward()
         prior = self._prior_loss(generator)
         (self.recipe.prior_weight * prior).backward()
+        motion = self._motion_loss(generator)
+        (self.recipe.motion_weight * motion).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return {"subject": float(subject.detach()), "prior": float(prior.detach()), "gradient": float(norm)}
+        losses = {"subject": subject, "prior": prior, "motion": motion}
+        return {name: float(loss.detach()) for name, loss in losses.items()} | {"gradient": float(norm)}
 
     def _subject_loss(self, generator: torch.Generator) -> Tensor:
         count, many = len(self.stills), self.recipe.stills
@@ -217,21 +229,38 @@ class Teaching:
         level = self.pipeline.backbone.noising.level(t)
         z = level.noised(clean, noise)
         made = level.clean(z, self.pipeline.backbone.network(rows)(z, t).cpu())
-        error = ((made - clean) / level.sigma).square().mean(2)  # of v: clean latents are keep z - σ v
-        return (error * self.weights[shown]).mean()
+        error = ((made - clean) / level.sigma).square() * self.evenly  # of v: clean latents are keep z - σ v
+        return (error.mean(2) * self.weights[shown]).mean()
 
     def _prior_loss(self, generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(len(self.priors), (self.recipe.priors,), generator=generator)
-        rows = [Conditions(self.prior_texts[i]) for i in chosen.tolist()]
-        t = self._timestep(generator)
-        clean = self.priors[chosen]
+        """How far others are from what they were."""
+        chosen = torch.randint(len(self.priors), (self.recipe.priors,), generator=generator).tolist()
+        texts = [self.prior_texts[i] for i in chosen]
+        worn, target = self._with_and_without(chosen, texts, texts, generator)
+        return (worn - target).square().mean()
+
+    def _motion_loss(self, generator: torch.Generator) -> Tensor:
+        """How far the subject's motion is from that of others who do the same."""
+        acting = list(self.named_texts)
+        if not acting or self.priors.shape[1] == 1:
+            return torch.zeros((), requires_grad=True)
+        drawn = torch.randint(len(acting), (self.recipe.acted,), generator=generator).tolist()
+        chosen = [acting[i] for i in drawn]
+        named, plain = [self.named_texts[i] for i in chosen], [self.prior_texts[i] for i in chosen]
+        worn, target = self._with_and_without(chosen, named, plain, generator)
+        return ((worn - worn.mean(1, keepdim=True)) - (target - target.mean(1, keepdim=True))).square().mean()
+
+    def _with_and_without(
+        self, chosen: Sequence[int], told: Sequence[Tensor], plain: Sequence[Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """v of noised priors (n, f, C, h, w): with the adapter and texts `told`, without it and texts `plain`."""
+        t, clean, network = self._timestep(generator), self.priors[list(chosen)], self.pipeline.backbone.network
         z = self.pipeline.backbone.noising.level(t).noised(clean, torch.randn(clean.shape, generator=generator))
-        told = self.pipeline.backbone.network(rows)
         weigh(self.pipeline.transformer, {NAME: 0.0})
         with torch.no_grad():
-            target = told(z, t)
+            target = network([Conditions(text) for text in plain])(z, t)
         weigh(self.pipeline.transformer, {NAME: 1.0})
-        return (told(z, t) - target).square().mean()
+        return network([Conditions(text) for text in told])(z, t), target
 
     def _timestep(self, generator: torch.Generator) -> int:
         """One for the rows of a batch: networks are told one."""
@@ -260,6 +289,13 @@ class Teaching:
                 parameter.copy_(saved["weights"][name])
         self.optimizer.load_state_dict(saved["optimizer"])
         return int(saved["step"])
+
+
+def _evenly(latents: Tensor) -> Tensor:
+    """How much each channel of latents (n, C, h, w) counts, (C, 1, 1): by one over its spread, in sum what it was.
+    Stripes and edges lie in channels that vary little."""
+    spread = latents.std((0, 2, 3)).clamp(min=LEAST_SPREAD)
+    return (spread.square().sum() / spread.sum() / spread)[:, None, None]
 
 
 def _resized(grid: np.ndarray, size: Sequence[int]) -> Tensor:

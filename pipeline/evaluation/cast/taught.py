@@ -1,27 +1,29 @@
 """Whether a model learns subjects that its world never draws: facts of theirs in new places and actions.
 
 A subject is taught from stills of it (`pipeline.picturebook.taught`), then filmed where and as none of them shows it,
-as a scene of a story with a cast is: with the adapter on, and one of the stills remembered. Three figures:
+as a scene of a story with a cast is: with the adapter on, and one of the stills remembered. Figures:
 
 taught_facts: of what no figure of the world has (colours, stripes, the shape of a hat), what the clips show, measured
 in the localiser's mask against drawings of the same scenes. others_facts: facts of others and of their places, by the
-reader, that are the same with the adapter on as without it, for the same prompt and noise. prompt: the place and the
-action that the prompt of a taught scene says, by the reader.
+reader, that are after the teaching what they were before, for the same prompt and noise, in scenes of a film: only
+those whose prompt names the subject wear its adapter. others_worn: the same if these scenes wore it too, which no film
+does. prompt: the place and the action that the prompt of a taught scene says, by the reader.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ...adapters.files import write_adapter
+from ...adapters.files import Adapter, read_adapter, write_adapter
 from ...adapters.priors import priors_of
 from ...adapters.teaching import Lesson, Recipe, Still, teach
 from ...adapters.wearing import Worn, worn
@@ -35,7 +37,7 @@ from ...story_pipeline import SceneRequest, StoryPipeline
 from ..common.statistics import Estimate, Tally, estimate, total
 
 OTHERS = 4  # scenes of others a subject
-MEASURES = ("taught_facts", "others_facts", "prompt", "taught_before", "prompt_before")
+MEASURES = ("taught_facts", "others_facts", "others_worn", "prompt", "taught_before", "prompt_before")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Taught:
 
     facts: Tally
     others: Tally
+    others_worn: Tally
     prompt: Tally
     facts_before: Tally
     prompt_before: Tally
@@ -69,31 +72,53 @@ def judged(pipeline: StoryPipeline, judges: Judges, index: int, recipe: Recipe) 
     lesson, others = lesson_of(pipeline, actor, pictures), list(_others(index))
     anchor = pipeline.encode_scene(lesson.stills[0].prompt, lesson.stills[0].picture[None])
     before, others_before = (_filmed(pipeline, scenes, anchor) for scenes in (new, others))
-    with _worn(pipeline, lesson, recipe) as (seconds, megabytes):
-        after, others_after = (_filmed(pipeline, scenes, anchor) for scenes in (new, others))
+    learnt = _learnt(pipeline, lesson, recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_adapter(learnt.adapter, Path(folder))
+        megabytes = path.stat().st_size / 1e6
+        after = _in_a_film(pipeline, new, anchor, path)
+        others_after = _in_a_film(pipeline, others, anchor, path)
+        with worn(pipeline, [Worn(path)]):
+            others_worn = _filmed(pipeline, others, anchor)
+    read = judges.reader.read(others_before)
     return Taught(
         _facts(judges, new, after),
-        _same(judges.reader.read(others_before), judges.reader.read(others_after)),
+        _same(read, judges.reader.read(others_after)),
+        _same(read, judges.reader.read(others_worn)),
         _said(judges.reader.read(after), new),
         _facts(judges, new, before),
         _said(judges.reader.read(before), new),
-        seconds,
+        learnt.seconds,
         megabytes,
     )
 
 
-@contextmanager
-def _worn(pipeline: StoryPipeline, lesson: Lesson, recipe: Recipe) -> Iterator[tuple[float, float]]:
-    """While it is open the pipeline wears what it was taught; processor seconds and megabytes."""
+class _Learnt(NamedTuple):
+    adapter: Adapter
+    seconds: float  # of processor time
+
+
+def _learnt(pipeline: StoryPipeline, lesson: Lesson, recipe: Recipe) -> _Learnt:
     began = time.process_time()
     for progress in teach(pipeline, lesson, recipe):
         if progress.step == progress.total:
             adapter = progress.adapter
-    seconds = time.process_time() - began
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_adapter(adapter, Path(folder))
-        with worn(pipeline, [Worn(path)]):
-            yield seconds, path.stat().st_size / 1e6
+    return _Learnt(adapter, time.process_time() - began)
+
+
+def _in_a_film(
+    pipeline: StoryPipeline, settings: Sequence[Setting], anchor: HistoryScene, path: Path
+) -> list[np.ndarray]:
+    """As `_filmed`; scenes whose prompt has the name that the adapter's file says wear it."""
+    name = re.compile(rf"\b{re.escape(str(read_adapter(path).about['name']))}\b")
+    named = [bool(name.search(setting.prompt)) for setting in settings]
+    clips: list[np.ndarray] = [np.empty(0)] * len(settings)
+    for wears in sorted(set(named)):
+        own = [i for i, is_named in enumerate(named) if is_named == wears]
+        with worn(pipeline, [Worn(path)] if wears else []):
+            for i, clip in zip(own, _filmed(pipeline, [settings[i] for i in own], anchor), strict=True):
+                clips[i] = clip
+    return clips
 
 
 def _others(index: int) -> Iterator[Setting]:
@@ -146,7 +171,7 @@ def _said(read: Sequence[Reading], settings: Sequence[Setting]) -> Tally:
 
 def figures(found: Sequence[Taught]) -> dict[str, Estimate]:
     """By measure, with 95% intervals over subjects."""
-    columns = ("facts", "others", "prompt", "facts_before", "prompt_before")
+    columns = ("facts", "others", "others_worn", "prompt", "facts_before", "prompt_before")
     made = {
         name: estimate([getattr(one, column) for one in found]) for name, column in zip(MEASURES, columns, strict=True)
     }

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from pipeline import loading
 from pipeline.adapters.files import Adapter, read_adapter, write_adapter
 from pipeline.adapters.layers import spatial_layers
-from pipeline.adapters.teaching import Lesson, Prior, Progress, Recipe, Still, teach
+from pipeline.adapters.priors import ACTED, priors_of
+from pipeline.adapters.teaching import Lesson, Prior, Progress, Recipe, Still, _evenly, teach
 from pipeline.adapters.wearing import Worn, worn
 from pipeline.errors import ThroughlineError
 from pipeline.story_pipeline import StoryPipeline
@@ -168,6 +169,33 @@ def test_teaching_that_is_cut_short_goes_on_with_the_same_steps(tmp_path: Path, 
     assert [progress.step for progress in again] == [3, 4]
     for found, expected in zip(again, whole[2:], strict=True):
         assert found.losses == pytest.approx(expected.losses, rel=1e-3)
+
+
+def test_motion_is_learnt_from_others_under_the_subjects_name() -> None:
+    """It weighs: what is learnt differs by it, and clips that name nobody else add nothing to it."""
+    acted = replace(lesson(), priors=[replace(lesson().priors[0], named="Pim is dancing in the forest.")])
+    plain, moved = (list(teach(tiny(), one, QUICK)) for one in (lesson(), acted))
+    assert all(step.losses["motion"] == 0 for step in plain)
+    assert all(step.losses["motion"] > 0 for step in moved[1:])
+
+
+@pytest.mark.parametrize("name", ["Quill", "Zubi cat"])
+def test_priors_call_others_by_the_subjects_name(name: str) -> None:
+    priors = priors_of(tiny(), name, PROMPTS, count=8)
+    named = [prior for prior in priors if prior.named]
+    assert len(named) == ACTED and all(name in prior.named and name not in prior.prompt for prior in named)
+    assert len({prior.named for prior in named}) > ACTED // 2, "in different places and actions"
+    if name.endswith("cat"):
+        assert all("cat" in prior.prompt.casefold() for prior in named)
+
+
+def test_detail_counts_more_than_its_spread_says() -> None:
+    latents = torch.randn(64, 3, 4, 4) * torch.tensor([2.0, 1.0, 0.1])[:, None, None]
+    weights = _evenly(latents).flatten()
+    assert weights[0] < weights[1] < weights[2]
+    assert float((weights * latents.var((0, 2, 3))).sum()) == pytest.approx(
+        float(latents.var((0, 2, 3)).sum()), rel=1e-4
+    )
 
 
 def test_only_the_adapter_learns_and_what_it_learns_is_kept_small(file: Path) -> None:

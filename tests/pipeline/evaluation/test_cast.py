@@ -96,7 +96,8 @@ def test_a_subject_is_taught_and_filmed_with_and_without_what_was_taught(pipelin
     found = taught.judged(pipeline, judges, 0, Recipe(steps=1, stills=2, priors=1, rank=2))
     assert found.facts.counted == found.facts_before.counted == 3 * 4 and found.prompt.counted == 3 * 2
     assert found.others.counted == taught.OTHERS * (len(ACTOR_FACTS) + len(PLACE_FACTS))
-    assert 0 < found.others.hits <= found.others.counted and found.megabytes < 3
+    assert found.others.hits == found.others.counted, "nobody else wears what was taught"
+    assert 0 < found.others_worn.hits <= found.others_worn.counted and found.megabytes < 3
     told = taught.figures([found, found])
     assert set(taught.MEASURES) < set(told) and told["prompt"].n == 2
 
