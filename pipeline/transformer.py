@@ -17,6 +17,7 @@ from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from torch import Tensor, nn
 
 from .blocks.attention import AttentionContext, HistoryStream, Rotary, Tokens, story_block
+from .blocks.attention_windows import AttentionWindow, ClipWindows
 from .blocks.block_cache import BlockCache, due_rows, reassembled
 from .blocks.refinement import DetailStage
 from .blocks.times import Times, norm_last, shared
@@ -69,10 +70,14 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         detail_dim: int = 0,  # width of a `DetailStage`; 0 for none, as in stock checkpoints
         detail_blocks: int = 3,
         frame_timesteps: bool = False,  # whether it was trained with latent frames that are noisy to different degrees
+        attention_window: Sequence[int]
+        | None = None,  # l_t, l_x, l_y in video tokens (`AttentionWindow`); None for all
     ) -> None:
         own = ("self", "history_dim", "history_gate", "dual_channel", "detail_dim", "detail_blocks", "frame_timesteps")
-        stock = {k: v for k, v in locals().items() if k not in (*own, "own") and k[0] != "_"}
+        stock = {k: v for k, v in locals().items() if k not in (*own, "attention_window", "own") and k[0] != "_"}
         super().__init__(**stock)
+        self.attention_window = None if attention_window is None else AttentionWindow.of(attention_window)
+        assert not (attention_window and detail_dim), "a detail stage looks at later latent frames"
         if history_dim:
             self.open_history(history_dim, history_gate)
         if dual_channel:
@@ -135,7 +140,7 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         assert context is None or context.rotary is None, (
             "positions are given as image_rotary_emb, as to the stock model"
         )
-        context = replace(context or AttentionContext(), rotary=image_rotary_emb)
+        context = replace(context or AttentionContext(), rotary=image_rotary_emb, windows=self._windows(hidden_states))
         timestep = shared(timestep)
         own = context.is_plain and history is None and corners is None and caches is None and timestep.ndim == 1
         if own and self._is_stock and self._stock_length(encoder_hidden_states):
@@ -161,6 +166,14 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         if self.detail is not None:
             output = output + self.detail(hidden_states, video, times.by_frame)
         return Transformer2DModelOutput(sample=output) if return_dict else (output,)
+
+    def _windows(self, video: Tensor) -> ClipWindows | None:
+        """Of latents (B, f, C, h, w)."""
+        if self.attention_window is None:
+            return None
+        frames, (height, width) = video.shape[1], video.shape[-2:]
+        p, t = self.config.patch_size, self.config.patch_size_t or 1
+        return ClipWindows(self.attention_window, ((frames + t - 1) // t, height // p, width // p))
 
     @property
     def _is_stock(self) -> bool:

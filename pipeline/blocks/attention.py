@@ -17,6 +17,8 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from ..errors import ThroughlineError
+from .attention_windows import ClipWindows
 from .modulation import Modulation, attend_modulated
 from .times import Times, norm_zero
 
@@ -55,12 +57,13 @@ class AttentionContext:
     witness: Witness | None = None
     text_strengths: Tensor | None = None  # (B, L), ln of how much a token counts, where video looks at text alone
     modulation: Modulation | None = None  # of what video looks at, by regions
+    windows: ClipWindows | None = None  # of what video looks at, near it and not later; neither goes with the other
 
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing but positions, as in the stock model."""
         steering = (self.text_mask, self.history_mask, self.references, self.witness, self.text_strengths)
-        return all(value is None for value in (*steering, self.modulation))
+        return all(value is None for value in (*steering, self.modulation, self.windows))
 
     def rows(self, rows: Sequence[int]) -> AttentionContext:
         """The same for some rows of the batch; references and positions are shared by all rows."""
@@ -188,7 +191,9 @@ def _joint_attention(
     if context.witness is not None:
         context.witness(q, k, v)
     references = None if context.references is None else context.references[index]
-    if references is None and context.modulation is None:
+    if context.windows is not None:
+        attended = _attend_windows((q, k, v), length, context, index)
+    elif references is None and context.modulation is None:
         attended = attend(q, k, v, keys)
     else:
         attended = _attend_apart((q, k, v), keys, length, references, context.modulation)
@@ -212,6 +217,17 @@ def _remembered(q: Tensor, past_k: Tensor, past_v: Tensor, length: int, context:
     if mask is None:
         return attend(q, past_k, past_v)
     return attend(q, past_k, past_v, mask) * mask.any(-1, keepdim=True)
+
+
+def _attend_windows(qkv: tuple[Tensor, Tensor, Tensor], length: int, context: AttentionContext, index: int) -> Tensor:
+    """By flex_attention on a GPU, elsewhere by the same mask."""
+    assert context.windows is not None
+    if context.references is not None or context.modulation is not None:
+        raise ThroughlineError("attention_window is set: expected no reference patches and no regions beside it")
+    if qkv[0].is_cuda:
+        return context.windows.attend(qkv, length, index, context.text_mask, compiled=True)
+    mask = context.windows.mask(length, index, context.text_mask, qkv[0].device)
+    return attend(*qkv, mask)
 
 
 def _attend_apart(
