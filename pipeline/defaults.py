@@ -11,3 +11,10 @@ TEXT, HISTORY = 2.0, 3.0  # w1 and w2
 MEMORIES = ("auto", "fast", "balanced", "low")  # what a large model may save on, most memory first
 HISTORIES = ("trained", "reference", "off")  # how the past is remembered
 SPEEDS = ("exact", "fast")
+WAYS = (
+    "windows",
+    "streamed",
+    "pieces",
+    "low-rate",
+    "key-frames",
+)  # how a scene longer than a model makes at once is made

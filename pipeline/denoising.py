@@ -45,32 +45,32 @@ class Denoiser:
         generators = [torch.Generator().manual_seed(request.settings.seed) for request in requests]
         noisy = [self.backbone.noise(shape, generator) for generator in generators]
         samplers = [self.backbone.sampler(r.settings.steps, r.settings.eta) for r in requests]
-        known = [_Known.of(request, z) for request, z in zip(requests, noisy, strict=True)]
-        predict, steps = _Predictor(self.backbone, self.speed, requests, known), len(samplers[0].timesteps)
+        known = [Known.of(request, z) for request, z in zip(requests, noisy, strict=True)]
+        predict, steps = Predictor(self.backbone, self.speed, requests, known), len(samplers[0].timesteps)
         for index, t in enumerate(samplers[0].timesteps):
             weights = [self.speed.guiding(request.guidance).weights(index, steps) for request in requests]
             names = [
-                branches(*w, request.memory.remembers, _context(request))
+                branches(*w, request.memory.remembers, context_weight(request))
                 for w, request in zip(weights, requests, strict=True)
             ]
             predict.begin(names, index / steps)
-            predictions, outcome = predict(noisy, t, names), []
+            predictions, outcome = predict(noisy, [t] * len(requests), names), []
             for i, (w1, w2) in enumerate(weights):
-                v = guide(predictions[i], w1, w2, _context(requests[i]))
+                v = guide(predictions[i], w1, w2, context_weight(requests[i]))
                 check_finite(v, f"the model, at step {index + 1} of {steps},", "--dtype bfloat16 or float32")
                 noisy[i], clean = samplers[i].step(index, v, noisy[i], generators[i])
                 clean = known[i].kept(clean[:, cut:])
-                outcome.append((clean, {"text": w1, "history": w2} | _norms(predictions[i])))
+                outcome.append((clean, {"text": w1, "history": w2} | pulls(predictions[i])))
             yield outcome
 
 
-def _context(request: SceneRequest) -> float:
-    """s, for a clip with known frames."""
+def context_weight(request: SceneRequest) -> float:
+    """s, for a clip with known frames; else 0."""
     return 0.0 if request.beginning is None and request.ending is None else request.guidance.context
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class Known:
     """The latent frames that a clip begins and ends with, (1, k, C, h, w) and (1, e, C, h, w), often none, and the
     noise (1, f, C, h, w) that it starts from."""
 
@@ -79,7 +79,7 @@ class _Known:
     noise: Tensor
 
     @classmethod
-    def of(cls, request: SceneRequest, noise: Tensor) -> _Known:
+    def of(cls, request: SceneRequest, noise: Tensor) -> Known:
         beginning, ending = (
             noise[:, :0] if known is None else known.to(noise) for known in (request.beginning, request.ending)
         )
@@ -109,14 +109,14 @@ class _Known:
         return torch.where(self.frames, torch.tensor(of_known), torch.tensor(t))
 
 
-class _Predictor:
+class Predictor:
     """(z, t, branches) -> v of each branch, of each scene. Rows run as one batch, those that look at references as one
     batch a scene."""
 
     def __init__(
-        self, backbone: Backbone, speed: Speed, requests: Sequence[SceneRequest], known: Sequence[_Known]
+        self, backbone: Backbone, speed: Speed, requests: Sequence[SceneRequest], known: Sequence[Known]
     ) -> None:
-        self.backbone, self.requests, self.known, self.caches = backbone, requests, known, Caches(speed)
+        self.backbone, self.requests, self.known, self.caches = backbone, requests, list(known), Caches(speed)
 
         def encoded(text: str) -> Tensor:
             return backbone.text.encode(text).hidden
@@ -130,13 +130,17 @@ class _Predictor:
         self.keyframes = [cut_out(own, backbone.patch) if own and shows else None for own in seen]
         self.prompts = [image_prompts(own, backbone) if own and prompts else None for own in seen]
 
-    def __call__(self, noisy: list[Tensor], t: Timestep, names: list[tuple[str, ...]]) -> list[Predictions]:
+    def __call__(
+        self, noisy: Sequence[Tensor], times: Sequence[Timestep], names: Sequence[tuple[str, ...]]
+    ) -> list[Predictions]:
+        """noisy, times, names: of each scene its latents (1, f, C, h, w), their timestep and the branches, none for a
+        scene that rests."""
         predictions: list[Predictions] = [{} for _ in names]
         rows = [(i, name) for i, own in enumerate(names) for name in own]
-        for group, seen in self._groups(rows, t):
-            for (i, name), v in zip(group, self._batch(noisy, t, group, seen), strict=True):
+        for group, seen in self._groups(rows, times):
+            for (i, name), v in zip(group, self._batch(noisy, times, group, seen), strict=True):
                 target = None if seen is None else self.collages[i]
-                level = self.backbone.noising.level(t)
+                level = self.backbone.noising.level(times[i])
                 predictions[i][name] = v if target is None else drawn(v, noisy[i], level, target)
         return predictions
 
@@ -144,13 +148,15 @@ class _Predictor:
         """The next step, after `share` of all steps."""
         self.caches.begin([(i, name) for i, own in enumerate(names) for name in own], share)
 
-    def _groups(self, rows: list[BranchRow], t: Timestep) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
+    def _groups(
+        self, rows: list[BranchRow], times: Sequence[Timestep]
+    ) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
         plain = [row for row in rows if not self._looks(row)]
         apart = ([row for row in plain if self.known[row[0]].any == begun] for begun in (False, True))
         groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(own, None) for own in apart if own]
         for i in sorted({row[0] for row in rows if self._looks(row)}):
-            seen = keys_and_values(self.requests[i].memory.references, self.backbone, t)
+            seen = keys_and_values(self.requests[i].memory.references, self.backbone, times[i])
             groups.append(([row for row in rows if row[0] == i and self._looks(row)], seen))
         return groups
 
@@ -158,16 +164,18 @@ class _Predictor:
         return row[1] != "forgetful" and self.collages[row[0]] is not None
 
     def _batch(
-        self, noisy: list[Tensor], t: Timestep, rows: list[BranchRow], seen: list[KeysValues] | None
+        self, noisy: Sequence[Tensor], times: Sequence[Timestep], rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
         told = [self._told(i, name) for i, name in rows]
         network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))
         if not any(self.known[i].any for i, _ in rows):
-            return network(torch.cat([noisy[i] for i, _ in rows]), t).split(1)
-        z, times = zip(*(self._begun(noisy[row[0]], t, row) for row in rows), strict=True)
+            own = [times[i] for i, _ in rows]
+            when = own[0] if len(set(own)) == 1 else torch.tensor(own)
+            return network(torch.cat([noisy[i] for i, _ in rows]), when).split(1)
+        z, by_frame = zip(*(self._begun(noisy[row[0]], times[row[0]], row) for row in rows), strict=True)
         latents = torch.cat([self.known[i].kept(noisy[i]) for i, _ in rows])
         known = torch.cat([self.known[i].frames & (name != "unbegun") for i, name in rows])
-        return network(torch.cat(z), torch.cat(times), Anchor(latents, known.to(latents.device))).split(1)
+        return network(torch.cat(z), torch.cat(by_frame), Anchor(latents, known.to(latents.device))).split(1)
 
     def _begun(self, z: Tensor, t: Timestep, row: BranchRow) -> tuple[Tensor, Tensor]:
         """The latents and timesteps (1, f) that a branch sees: known frames are nearly clean, but in the branch that is
@@ -189,7 +197,7 @@ class _Predictor:
         return None if name == "forgetful" or tokens is None else tokens[0]
 
 
-def _norms(predictions: Predictions) -> dict[str, float]:
+def pulls(predictions: Predictions) -> dict[str, float]:
     """How much the text and the history pull, root mean square."""
     norms = {}
     for name, other in (("text_pull", "negative"), ("history_pull", "forgetful")):

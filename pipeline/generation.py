@@ -45,6 +45,8 @@ class Settings:
     mutes: tuple[WordKey, ...] = ()
     muted_scenes: tuple[int, ...] = ()
     strengths: tuple[Strength, ...] = ()  # of words of the prompt, for models that have them
+    way: str | None = None  # one of `defaults.WAYS`, of a long scene; None for the model's own
+    lag: int = 0  # steps by which the windows of a streamed scene follow one another; 0: each when the last is done
 
 
 def token_strengths(encoding: TextEncoding, strengths: Sequence[Strength]) -> Tensor | None:
@@ -80,6 +82,7 @@ class Step:
     total: int
     estimate: Callable[[], np.ndarray] = field(repr=False)
     notice: str | None = None  # what a user should know: that memory ran out, and what was done about it
+    done: np.ndarray | None = None  # frames, uint8 (F, H, W, 3), that are finished since the step before: streamed ones
 
     @cached_property
     def preview(self) -> np.ndarray:
@@ -88,7 +91,7 @@ class Step:
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Between processes the preview travels, not what would decode it."""
-        return Step, (self.index, self.total, partial(np.asarray, self.preview), self.notice)
+        return Step, (self.index, self.total, partial(np.asarray, self.preview), self.notice, self.done)
 
 
 @dataclass(frozen=True, eq=False)

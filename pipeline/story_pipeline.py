@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,8 @@ from .generation import Clip, SceneRequest, Settings, Step, Stopwatch, Trace, no
 from .guidance import Guidance
 from .history import HistoryScene, Memory, remember
 from .reference.masks import refer
-from .stages.continuation import SEEDS, Piece, check_known, joined, pieces
+from .stages.continuation import check_known
+from .stages.making import Making, check_way, latent_shape
 from .text_filter import FilterResult, TextFilter
 
 MOST_STRENGTH = 10.0  # of a word
@@ -225,7 +225,8 @@ class StoryPipeline(DiffusionPipeline):
         ending: np.ndarray | None = None,
         **settings,
     ) -> Iterator[Step | Clip]:
-        """Yields a Step after every denoising step and at last the Clip. Closing the generator cancels.
+        """Yields a Step after every denoising step and at last the Clip. Closing the generator cancels. Of a scene
+        that is streamed (`Settings.way`), steps with which frames are finished bring them (`Step.done`).
 
         decision: what the filter has decided about `history` already; without it the filter is asked, by the settings'
         threshold, pins and mutes. beginning: frames to go on from, uint8 (1 or 5, H, W, 3), of which the last is the
@@ -239,6 +240,7 @@ class StoryPipeline(DiffusionPipeline):
         if decision is not None:
             _check_decision(decision, prompt, history)
         size, limits = (options.height, options.width), self.backbone.limits
+        check_way(options, limits, ending)
         check_known(beginning, ending, limits, options.num_frames, size, self.latents.period)
         if beginning is not None and limits.pictures:
             beginning = beginning[-1:]
@@ -275,7 +277,7 @@ class StoryPipeline(DiffusionPipeline):
             name, own = ("width", native.width) if options.height == native.height else ("height", native.height)
             value = getattr(options, name)
             raise ThroughlineError(f"{name} is {value}: expected {own}, this model makes clips of one size")
-        longest = limits.num_frames
+        longest = limits.streamed if options.way == "streamed" else limits.num_frames
         if (options.num_frames - 1) % period or not 1 <= options.num_frames <= longest:
             raise ThroughlineError(f"num_frames is {options.num_frames}: expected {period} k + 1, from 1 to {longest}")
 
@@ -309,37 +311,10 @@ class StoryPipeline(DiffusionPipeline):
         result = decision or self._decide(prompt, history, options)
         memory = self.remember(history, result, options)
         watch.lap("history")
-        norms, made, parts = list[dict[str, float]](), None, self._pieces(options, beginning)
-        for number, piece in enumerate(parts):
-            own = replace(options, num_frames=piece.frames, seed=options.seed + number * SEEDS)
-            known = beginning if made is None else made[-piece.known :]
-            last = ending if number == len(parts) - 1 else None
-            request = SceneRequest(prompt, memory, guidance, own, **self._known(known, last, piece, own.seed))
-            for index, [(latents, norm)] in enumerate(self.denoiser([request], self._latent_shape(own)), 1):
-                norms.append(norm)
-                estimate = partial(self._preview, latents, made, piece.known)
-                yield Step(number * own.steps + index, len(parts) * own.steps, estimate)
-            watch.lap("denoise")
-            made = joined(made, self.latents.decode(latents), piece.known)
-            watch.lap("decode")
-        assert made is not None
-        yield Clip(made, self.frames_per_second, Trace(result, memory.maps, tuple(norms), watch.seconds))
-
-    def _known(
-        self, beginning: np.ndarray | None, ending: np.ndarray | None, piece: Piece, seed: int
-    ) -> dict[str, Tensor]:
-        """The fields of a SceneRequest about what a piece begins and ends with: latents, or what the model is told of
-        pictures instead."""
-        if beginning is not None and self.backbone.limits.pictures:
-            last = None if ending is None else ending[0]
-            return {"pictures": self.backbone.shown(beginning[0], last, piece.frames, seed)}
-        given = {"beginning": beginning if piece.known else None, "ending": ending}
-        return {name: self.latents.encode(frames) for name, frames in given.items() if frames is not None}
-
-    def _pieces(self, options: Settings, beginning: np.ndarray | None) -> tuple[Piece, ...]:
-        known, limits = 0 if beginning is None else len(beginning), self.backbone.limits
-        longest = 0 if limits.windows else limits.piece
-        return pieces(options.num_frames, known, longest or options.num_frames + known, self.latents.period)
+        request = SceneRequest(prompt, memory, guidance, options)
+        making = Making(self.denoiser, request, beginning, ending, watch=watch)
+        frames = yield from making.frames()
+        yield Clip(frames, self.frames_per_second, Trace(result, memory.maps, tuple(making.norms), watch.seconds))
 
     def _decide(self, prompt: str, history: Sequence[HistoryScene], options: Settings) -> FilterResult:
         return self.filter(
@@ -350,10 +325,6 @@ class StoryPipeline(DiffusionPipeline):
             mutes=options.mutes,
             muted_scenes=options.muted_scenes,
         )
-
-    @torch.no_grad()
-    def _preview(self, latents: Tensor, made: np.ndarray | None, known: int) -> np.ndarray:
-        return joined(made, self.latents.preview(latents), known)
 
     @torch.no_grad()
     def render(self, requests: Sequence[SceneRequest]) -> list[np.ndarray]:
@@ -374,9 +345,7 @@ class StoryPipeline(DiffusionPipeline):
         return [self.latents.decode(latents) for latents, _ in outcome]
 
     def _latent_shape(self, options: Settings) -> tuple[int, ...]:
-        frames = (options.num_frames - 1) // self.latents.period + 1
-        unit = self.latents.unit
-        return 1, frames, self.latents.channels, options.height // unit, options.width // unit
+        return latent_shape(self.backbone, options)
 
 
 def _check_decision(decision: FilterResult, prompt: str, history: Sequence[HistoryScene]) -> None:

@@ -64,6 +64,8 @@ class Limits:
     piece: int = 0  # frames that are made at once; longer clips go on from their last frames; 0 for all at once
     windows: bool = False  # whether longer clips are made at once all the same, in windows (`blocks.windows`)
     one_size: bool = False  # whether clips have the size that suits the model, and no other
+    window: int = 0  # latent frames of these, which can also be made one after another (`stages.streaming`)
+    streamed: int = 0  # frames of such a scene at most
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
         """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,

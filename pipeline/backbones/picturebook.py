@@ -31,7 +31,7 @@ NATIVE = Native(
     defaults.PERIOD,
 )
 MOST_PATCHES = 20  # a side of a clip
-LONGEST = 161  # frames
+LONGEST, STREAMED = 161, 481  # frames of a scene, and of one that is streamed
 
 
 class PicturebookBackbone(TransformerBackbone):
@@ -55,7 +55,7 @@ class PicturebookBackbone(TransformerBackbone):
         piece = config.sample_frames if self.continuation or config.frame_timesteps else 0
         self.limits = Limits(
             unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, ends=piece > 0, piece=piece,
-            windows=True,
+            windows=True, window=self.window, streamed=STREAMED,
         )  # fmt: skip
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:

@@ -19,7 +19,7 @@ from ..encoders.latents import LatentSpace, Where
 from ..guidance import Anchor, Preconditioning
 from ..sampling import Scheduler, Timestep, VariancePreserving
 from ..transformer import StoryTransformer3DModel
-from .base import Conditions, Native, Network
+from .base import Conditions, Limits, Native, Network
 from .checkpoints import read_index
 from .registry import class_of
 
@@ -37,6 +37,7 @@ class TransformerBackbone:
     window: int = 0  # latent frames that are made at once, longer clips in windows; 0 for all at once
     precondition: Preconditioning
     native: Native
+    limits: Limits
     latents: LatentSpace
 
     def __init__(self, components: Mapping[str, Any], where: Where) -> None:

@@ -120,8 +120,9 @@ class ClipWindows:
         from torch.nn.attention.flex_attention import flex_attention
 
         blocks = self.block_mask(length, layer, text_mask, qkv[0].device)
-        flex: Callable[..., Tensor] = _compiled() if compiled else flex_attention
-        return flex(*qkv, block_mask=blocks)
+        flex: Any = _compiled() if compiled else flex_attention
+        attended: Tensor = flex(*qkv, block_mask=blocks)
+        return attended
 
 
 def _keys(text_mask: Tensor, grid: Grid) -> Tensor:

@@ -1,10 +1,11 @@
 """python -m pipeline.evaluation.longer: whether what goes on holds together, over seams and over seconds.
 
 Of held-out first scenes: the seam between a clip and the one that continues it, over the difference of neighbouring
-frames inside both, beside that of a cut to another clip of the same prompt; and of long scenes,
-whether their last two seconds show the facts of the first two and the action that the prompt says. A rendered clip has
-a seam of 1. `--context` gives the weight of context guidance, several for a curve. A model that makes clips at once has
-neither. Beside them the frames that are drawn between frames (`between`), which are the same for all models.
+frames inside both, beside that of a cut to another clip of the same prompt, and whether the continued clip shows the
+action; and of long scenes, whether their last two seconds show the facts of the first two and the action that the
+prompt says. A rendered clip has a seam of 1. `--context` gives the weight of context guidance, several for a curve. A
+model that makes clips at once has neither. Beside them the frames that are drawn between frames (`between`), which are
+the same for all models.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from .story.benchmark import HeldOut
 from .story.measures import agreement, unsaid_slots
 from .story.systems import ABBA
 
-MEASURES = ("seam", "cut", "facts_seam", "facts_end", "action_end", "action_start", "motion")
+MEASURES = ("seam", "cut", "facts_seam", "facts_end", "action_end", "action_start", "motion", "action_seam")
 SEAMS = ("seam", "cut", "motion")  # ratios of a mean of frames' differences to another
 OTHER_SEED = 1000  # of the clip after, from that of the clip before
 
@@ -93,7 +94,7 @@ def tallies(filmed: Scene, reader: ClipReader) -> dict[str, tuple[Tally, Tally]]
     inside = Tally(float(np.concatenate([changes(clip) for clip in clips[:2]]).mean()), 1)
     length = len(filmed.clip)
     before, after, start, end = reader.read([*clips[:2], filmed.long[:length], filmed.long[-length:]])
-    says = [Tally(r.actor["action"] == filmed.scene.actions[0], 1) for r in (start, end)]
+    says = [Tally(r.actor["action"] == filmed.scene.actions[0], 1) for r in (start, end, after)]
     none = Tally()
     return {
         "seam": (Tally(float(changes(filmed.continued[:2])[0]), 1), inside),
@@ -103,6 +104,7 @@ def tallies(filmed: Scene, reader: ClipReader) -> dict[str, tuple[Tally, Tally]]
         "facts_end": (facts(filmed.scene, start, end), none),
         "action_start": (says[0], none),
         "action_end": (says[1], none),
+        "action_seam": (says[2], none),
     }
 
 
