@@ -1,6 +1,5 @@
-"""A word's region: the figure that it speaks of, or what of the picture the model looks at when it reads it.
-
-What finds words in time may take the place of this: it need only give a `Region`.
+"""A word's region: the figure that it speaks of, what a detector with masks finds where one is named
+(`pipeline.grounding.film`), or what of the picture the model looks at when it reads it.
 
 Letters: F frames, H, W pixels, f latent frames, h, w cells a side, P patches, N video tokens, L text tokens.
 """
@@ -19,6 +18,7 @@ from ..backbones.base import Backbone, Conditions
 from ..blocks.grids import clip_at_grid
 from ..encoders.image import patch_features, to_pixels
 from ..errors import ThroughlineError
+from ..grounding.film import masks_of
 from ..picturebook.localiser import load_localiser
 from ..picturebook.renderer import HEIGHT, WIDTH
 from .figures import figures
@@ -41,6 +41,9 @@ def word_region(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, span: 
     if not rows:
         raise ThroughlineError(f"word is {prompt[slice(*span)]!r}: expected one that the model reads")
     if not _is_picturebook(pipeline):
+        masks = masks_of(frames, prompt[slice(*span)])
+        if masks is not None:
+            return Region(masks.astype(np.float32))
         return looked_at(pipeline.backbone, pipeline.latents.encode(frames), frames.shape[:3], prompt, rows)
     found = people(pipeline, frames)
     if not found:

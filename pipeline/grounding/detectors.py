@@ -1,20 +1,23 @@
-"""Open-vocabulary detectors for films that are no picture book: Grounding DINO (Liu et al. 2023, arXiv 2303.05499) and
-its MM variant through transformers, from a local folder. Nothing is downloaded.
+"""Open-vocabulary detectors through transformers, which say of single frames where it shows what words say: Grounding
+DINO (Liu et al. 2023, arXiv 2303.05499), its MM variant, and SAM 3's own detector (Carion et al. 2025, arXiv
+2511.16719).
 
-A detector sees single frames, so it tells who is where, not who does what: a tube is the longest run of frames in which
-it is sure. Boxes between the frames that it looks at lie between theirs.
+Pictures for SAM 3 are prepared here: transformers' own classes for that need torchvision.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import (
     AutoTokenizer,
     GroundingDinoForObjectDetection,
@@ -22,112 +25,134 @@ from transformers import (
     GroundingDinoProcessor,
     MMGroundingDinoForObjectDetection,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Sam3Model,
 )
 
 from ..errors import ThroughlineError, WeightsError
-from .tubes import SLOW, Tube
 
-KINDS = {"grounding-dino": GroundingDinoForObjectDetection, "mm-grounding-dino": MMGroundingDinoForObjectDetection}
-LEAST_SCORE = 0.3  # of a box, the models' own threshold
+DINO = {"grounding-dino": GroundingDinoForObjectDetection, "mm-grounding-dino": MMGroundingDinoForObjectDetection}
+SAM3 = ("sam3", "sam3_video")
 AT_ONCE = 4  # frames
+TOKENS = 32  # of SAM 3's prompts
 
 
-@dataclass(frozen=True, eq=False)
-class LookedAt:
-    """Every SLOW-th frame of a clip, uint8 (K, H, W, 3), and how many the clip has."""
+class Said(NamedTuple):
+    """What a detector says of a picture: how sure it is, 0 to 1, and a box, float32 (4), left, top, right, bottom as
+    shares of the picture."""
 
-    pictures: np.ndarray
-    frames: int
-
-    @property
-    def nbytes(self) -> int:
-        return self.pictures.nbytes
+    score: float
+    box: np.ndarray
 
 
-class DetectorFilm:
-    """Searches films with a detector, as `film.FilmLocator` does with ours."""
+NOTHING = Said(0.0, np.zeros(4, np.float32))
+
+
+class Detector(Protocol):
+    """What finds words in pictures."""
+
+    least_score: float  # from which it is sure
+
+    def look(self, pictures: np.ndarray, words: str) -> list[Said]:
+        """The best box in each of the pictures, uint8 (K, H, W, 3)."""
+
+
+class GroundingDino:
+    """`Detector`."""
+
+    least_score = 0.3  # the models' own threshold
 
     def __init__(self, model: PreTrainedModel, processor: GroundingDinoProcessor) -> None:
-        self.model, self.processor = model.eval().requires_grad_(False), processor
-
-    @classmethod
-    def load(cls, folder: Path, device: str | torch.device = "cpu") -> DetectorFilm:
-        """Raises ThroughlineError for a folder of another kind of model, WeightsError for weights that are missing or
-        no safetensors."""
-        kind = _kind(folder)
-        try:
-            model, told = KINDS[kind].from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, output_loading_info=True
-            )
-            pictures = GroundingDinoImageProcessorPil.from_pretrained(folder, local_files_only=True)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise WeightsError(f"detector {folder.name!r} cannot be loaded: {reason}") from error
-        if told["missing_keys"]:
-            raise WeightsError(f"detector {folder.name!r} cannot be loaded: it lacks {min(told['missing_keys'])!r}")
-        return cls(model.to(device), GroundingDinoProcessor(pictures, tokenizer))
-
-    def see(self, frames: np.ndarray) -> tuple[LookedAt, ...]:
-        """A clip, uint8 (T, H, W, 3). Nothing is computed before somebody asks: the model sees pictures with words."""
-        return (LookedAt(frames[::SLOW].copy(), len(frames)),)
-
-    def find(self, clip: tuple[LookedAt, ...], words: str) -> Tube | None:
-        """The longest run of frames in which the detector sees what words say; None if it is not there."""
-        (looked,) = clip
-        found = [self._best(said) for said in self._batches(looked.pictures, words)]
-        runs = _runs([score >= LEAST_SCORE for score, _ in found])
-        if not runs:
-            return None
-        first, last = max(runs, key=lambda run: run[1] - run[0])
-        boxes = np.stack([box for _, box in found[first : last + 1]])
-        end = looked.frames - 1 if last == len(found) - 1 else last * SLOW
-        times = np.arange(first * SLOW, end + 1)
-        at = np.arange(first, last + 1) * SLOW
-        between = np.stack([np.interp(times, at, side) for side in boxes.T], axis=1).astype(np.float32)
-        return Tube(int(times[0]), int(times[-1]), between, max(score for score, _ in found[first : last + 1]))
+        self.model, self.processor = model, processor
 
     @torch.no_grad()
-    def _batches(self, pictures: np.ndarray, words: str) -> list[dict[str, torch.Tensor]]:
-        """What the detector says of each picture; boxes as shares of the picture."""
-        phrase = words.strip().lower().rstrip(".") + "."  # as its training had them
-        said: list[dict[str, torch.Tensor]] = []
+    def look(self, pictures: np.ndarray, words: str) -> list[Said]:
+        phrase, found = words.strip().lower().rstrip(".") + ".", list[Said]()  # as its training had them
         for start in range(0, len(pictures), AT_ONCE):
             images = [Image.fromarray(picture) for picture in pictures[start : start + AT_ONCE]]
             inputs = self.processor(images=images, text=[phrase] * len(images), return_tensors="pt", padding=True)
             inputs = inputs.to(self.model.device)
-            said += self.processor.post_process_grounded_object_detection(
+            told = self.processor.post_process_grounded_object_detection(
                 self.model(**inputs), inputs.input_ids, threshold=0.0, text_threshold=0.0
             )
-        return said
-
-    @staticmethod
-    def _best(said: dict[str, torch.Tensor]) -> tuple[float, np.ndarray]:
-        if not len(said["scores"]):
-            return 0.0, np.zeros(4, np.float32)
-        best = int(said["scores"].argmax())
-        return float(said["scores"][best]), said["boxes"][best].float().clamp(0, 1).cpu().numpy()
+            found += [_best(one["scores"], one["boxes"]) for one in told]
+        return found
 
 
-def _runs(sure: list[bool]) -> list[tuple[int, int]]:
-    """First and last index of every run of True."""
-    runs, start = list[tuple[int, int]](), None
-    for index, one in enumerate([*sure, False]):
-        if one and start is None:
-            start = index
-        elif not one and start is not None:
-            runs.append((start, index - 1))
-            start = None
-    return runs
+class Sam3:
+    """`Detector`."""
+
+    least_score = 0.5
+
+    def __init__(self, model: Sam3Model, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.model, self.tokenizer = model, tokenizer
+
+    @torch.no_grad()
+    def look(self, pictures: np.ndarray, words: str) -> list[Said]:
+        """A score is that of a box times that of the words being in the picture at all."""
+        asked = self.tokenizer(
+            [words.strip()], return_tensors="pt", padding="max_length", truncation=True, max_length=TOKENS
+        )
+        told = {name: asked[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
+        found = list[Said]()
+        for picture in pictures:
+            pixels = pixels_of(picture[None], self.model.config.image_size, (0.5,) * 3, (0.5,) * 3)
+            seen = self.model(pixel_values=pixels.to(self.model.device, self.model.dtype), **told)
+            scores = seen.pred_logits[0].sigmoid() * seen.presence_logits[0].sigmoid()
+            found.append(_best(scores, seen.pred_boxes[0]))
+        return found
 
 
-def _kind(folder: Path) -> str:
+def pixels_of(frames: np.ndarray, side: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Frames, uint8 (K, H, W, 3), as squares, float32 (K, 3, side, side)."""
+    pixels = torch.tensor(frames).movedim(-1, 1).float() / 255
+    square = F.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
+    return (square - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+
+
+def load_detector(folder: Path, device: str | torch.device = "cpu") -> Detector:
+    """Raises ThroughlineError for a folder of another kind of model, WeightsError for weights that are missing or no
+    safetensors."""
+    kind = kind_of(folder, (*DINO, *SAM3))
+    if kind in SAM3:
+        return Sam3(loaded(Sam3Model, folder).to(device), loaded(AutoTokenizer, folder))
+    pictures = loaded(GroundingDinoImageProcessorPil, folder)
+    processor = GroundingDinoProcessor(pictures, loaded(AutoTokenizer, folder))
+    return GroundingDino(loaded(DINO[kind], folder).to(device), processor)
+
+
+def kind_of(folder: Path, kinds: Sequence[str]) -> str:
+    """Which of some kinds of model a folder has. Raises ThroughlineError for another one."""
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ThroughlineError(
             f"detector {str(folder)!r}: expected a folder whose config.json names a model"
         ) from error
-    if kind not in KINDS:
-        raise ThroughlineError(f"detector {folder.name!r} is a {kind!r}: expected one of {', '.join(KINDS)}")
+    if kind not in kinds:
+        raise ThroughlineError(f"detector {folder.name!r} is a {kind!r}: expected one of {', '.join(kinds)}")
     return str(kind)
+
+
+def loaded(part: Any, folder: Path) -> Any:
+    """A model or another part of a detector, by its class. Raises WeightsError."""
+    is_model = isinstance(part, type) and issubclass(part, PreTrainedModel)
+    options = {"use_safetensors": True, "output_loading_info": True} if is_model else {}
+    try:
+        found = part.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise WeightsError(f"detector {folder.name!r} cannot be loaded: {reason}") from error
+    if not is_model:
+        return found
+    model, told = found
+    if told["missing_keys"]:
+        raise WeightsError(f"detector {folder.name!r} cannot be loaded: it lacks {min(told['missing_keys'])!r}")
+    return model.eval().requires_grad_(False)
+
+
+def _best(scores: Tensor, boxes: Tensor) -> Said:
+    if not len(scores):
+        return NOTHING
+    best = int(scores.argmax())
+    return Said(float(scores[best]), boxes[best].float().clamp(0, 1).cpu().numpy())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,16 +12,24 @@ import numpy as np
 import torch
 from transformers import CLIPVisionModelWithProjection
 
+from ..backbones import hub
 from ..backbones.checkpoints import assets_folder
 from ..encoders.text import TextEncoder
+from ..errors import ThroughlineError
 from .tubes import MOST_FRAMES, SeenClip, Tube, TubeLocator, load_locator
 
 LEAST_SCORE = 0.5  # below it the answer is "not there"
-LOCATOR = "THROUGHLINE_LOCATOR"  # own, or the folder of a detector
+OWN = "own"
+LOCATOR = "THROUGHLINE_LOCATOR"  # own, or a detector; see `load`
 
 
 class FilmSearch(Protocol):
     """What looks for words in clips."""
+
+    @property
+    def makes_masks(self) -> bool:
+        """Whether tubes may have masks."""
+        ...
 
     def see(self, frames: np.ndarray) -> Sequence[Seen]:
         """A clip, uint8 (T, H, W, 3), in parts, before anything is asked."""
@@ -40,6 +49,8 @@ class Seen(Protocol):
 
 class FilmLocator:
     """locator, φ and τ. Clips longer than the locator takes are searched in windows."""
+
+    makes_masks = False
 
     def __init__(self, locator: TubeLocator, vision: CLIPVisionModelWithProjection, text: TextEncoder) -> None:
         self.locator, self.vision, self.text = locator, vision, text
@@ -69,11 +80,44 @@ class FilmLocator:
 
 
 def load(name: str | None = None) -> FilmSearch:
-    """The tube locator that ships, or the detector in a folder; None for what THROUGHLINE_LOCATOR says, "own" without
-    it. Raises ThroughlineError for a folder that holds no detector, WeightsError for weights that are missing."""
-    name = name or os.environ.get(LOCATOR) or "own"
-    if name == "own":
-        return FilmLocator.shipped()
-    from .detectors import DetectorFilm
+    """The tube locator that ships, "own", or a detector: DETECTOR, DETECTOR+MASKS or DETECTOR+MASKS+own. DETECTOR is
+    the folder or hub id of a Grounding DINO or a SAM 3, MASKS that of a SAM 2 or 3, which follows what was found; with
+    "+own" the time is what our locator says. None for what THROUGHLINE_LOCATOR says, "own" without it.
 
-    return DetectorFilm.load(Path(name).expanduser())
+    Raises ThroughlineError for what is no detector, WeightsError for weights that are missing.
+    """
+    return _loaded(name or os.environ.get(LOCATOR) or OWN)
+
+
+def masks_of(frames: np.ndarray, words: str) -> np.ndarray | None:
+    """What words say, in a clip, uint8 (T, H, W, 3), by the detector that THROUGHLINE_LOCATOR names: bool (T, H, W).
+    None without one that makes masks, and for what it does not find. Raises as `load` does."""
+    if os.environ.get(LOCATOR, OWN) in ("", OWN) or not (film := load()).makes_masks:
+        return None
+    tube = film.find(film.see(frames), words)
+    if tube is None or tube.masks is None:
+        return None
+    found = np.zeros(frames.shape[:3], bool)
+    found[tube.first : tube.last + 1] = tube.masks
+    return found
+
+
+@lru_cache(1)
+def _loaded(name: str) -> FilmSearch:
+    if name == OWN:
+        return FilmLocator.shipped()
+    from .detected import DetectorFilm
+
+    whole = Path(name).expanduser().is_dir()
+    detector, *others = [name] if whole else name.split("+")
+    times = FilmLocator.shipped() if OWN in others else None
+    masks = [one for one in others if one != OWN]
+    if len(masks) > 1:
+        raise ThroughlineError(f"locator is {name!r}: expected DETECTOR, DETECTOR+MASKS or DETECTOR+MASKS+own")
+    return DetectorFilm.load(_folder(detector), _folder(masks[0]) if masks else None, times)
+
+
+def _folder(name: str) -> Path:
+    """A local folder, or that of a repository of the hub, which is downloaded first if need be."""
+    folder = Path(name).expanduser()
+    return hub.fetch(name) if not folder.is_dir() and hub.is_hub_name(name) else folder

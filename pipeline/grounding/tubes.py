@@ -48,12 +48,14 @@ class SeenClip:
 @dataclass(frozen=True, eq=False)
 class Tube:
     """first and last: frames, both included. boxes: float32 (last - first + 1, 4), left, top, right, bottom as shares
-    of the picture. score: from 0 to 1, that what was asked is there."""
+    of the picture. score: from 0 to 1, that what was asked is there. masks: bool (last - first + 1, H, W), of
+    searches that make some."""
 
     first: int
     last: int
     boxes: np.ndarray
     score: float
+    masks: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

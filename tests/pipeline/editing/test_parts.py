@@ -93,7 +93,9 @@ def test_figures_are_told_apart_and_lie_where_the_renderer_drew_them(localiser) 
     assert figures(localiser, renderer.render(scene()).frames) == ()
 
 
-def test_a_model_that_is_no_picture_book_is_asked_what_it_looks_at(tmp_path) -> None:
+def test_a_model_that_is_no_picture_book_is_asked_what_it_looks_at_unless_there_are_masks(
+    tmp_path, monkeypatch
+) -> None:
     from pipeline import loading
     from tests import checkpoints
 
@@ -101,6 +103,13 @@ def test_a_model_that_is_no_picture_book_is_asked_what_it_looks_at(tmp_path) -> 
     frames = np.random.default_rng(0).integers(0, 255, (9, checkpoints.HEIGHT, checkpoints.WIDTH, 3), np.uint8)
     region = word_region(pipeline, frames, "A cat is driving a car", (2, 5))
     assert region.mask.shape == frames.shape[:3] and 0 < region.area < 1
+    drawn = np.zeros(frames.shape[:3], bool)
+    drawn[:, :8] = True
+    asked = {"cat": drawn}
+    monkeypatch.setattr("pipeline.editing.finding.masks_of", lambda frames, words: asked.get(words))
+    assert np.array_equal(word_region(pipeline, frames, "A cat is driving a car", (2, 5)).mask, drawn)
+    other = word_region(pipeline, frames, "A dog is driving a car", (2, 5))
+    assert 0 < other.area < 1 and not np.array_equal(other.mask, drawn)
     with pytest.raises(ThroughlineError, match="word is ' ': expected one that the model reads"):
         word_region(tiny.tiny_pipeline(), frames, "A cat", (1, 2))
 

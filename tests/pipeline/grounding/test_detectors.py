@@ -17,7 +17,8 @@ from transformers import (
 
 from pipeline.errors import ThroughlineError, WeightsError
 from pipeline.grounding import film
-from pipeline.grounding.detectors import LEAST_SCORE, DetectorFilm
+from pipeline.grounding.detected import DetectorFilm
+from pipeline.grounding.detectors import GroundingDino, Said
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", "the", "robot", "girl")
 CLIP = np.random.default_rng(0).integers(0, 256, (11, 96, 144, 3), np.uint8)
@@ -43,6 +44,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+LEAST_SCORE = GroundingDino.least_score
+
+
 @pytest.fixture(scope="module")
 def detector(folder: Path) -> DetectorFilm:
     return DetectorFilm.load(folder)
@@ -51,20 +55,16 @@ def detector(folder: Path) -> DetectorFilm:
 def say(monkeypatch: pytest.MonkeyPatch, detector: DetectorFilm, *scores: float) -> None:
     """Lets the detector see a box that moves to the right, as surely as `scores` say."""
 
-    def batches(pictures: np.ndarray, words: str) -> list[dict[str, torch.Tensor]]:
-        return [
-            {"scores": torch.tensor([0.01, score]), "boxes": torch.tensor([[0.0] * 4, [0.1 * i, 0, 0.1 * i + 0.4, 1]])}
-            for i, score in enumerate(scores)
-        ]
+    def look(pictures: np.ndarray, words: str) -> list[Said]:
+        return [Said(score, np.array([0.1 * i, 0, 0.1 * i + 0.4, 1], np.float32)) for i, score in enumerate(scores)]
 
-    monkeypatch.setattr(detector, "_batches", batches)
+    monkeypatch.setattr(detector.detector, "look", look)
 
 
-def test_every_picture_is_answered_with_boxes_inside_it(detector: DetectorFilm) -> None:
-    said = detector._batches(CLIP[::4], "The robot")
+def test_every_picture_is_answered_with_a_box_inside_it(detector: DetectorFilm) -> None:
+    said = detector.detector.look(CLIP[::4], "The robot")
     assert len(said) == 3
-    for one in said:
-        score, box = detector._best(one)
+    for score, box in said:
         assert 0 <= score <= 1 and box.shape == (4,) and (box >= 0).all() and (box <= 1).all()
 
 
