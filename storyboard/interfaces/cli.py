@@ -123,9 +123,10 @@ def parser() -> argparse.ArgumentParser:
     _add_machine_options(command.add_argument_group("what makes it"))
 
     def rest() -> None:
-        from . import commands
+        from . import commands, worker_command
 
         commands.add_commands(added)
+        worker_command.add(added)
 
     top.rest = rest
     return top
