@@ -46,23 +46,11 @@ class PlanStep:
 
 
 @dataclass(frozen=True)
-class Together:
-    """What several workers make of a plan. chain: the scenes, by number, of the longest chain, each of which waits for
-    the one before it; it takes `chain_seconds`, all of the plan `seconds`. None as long as nothing is known."""
-
-    workers: int
-    chain: tuple[int, ...]
-    chain_seconds: float | None
-    seconds: float | None
-
-
-@dataclass(frozen=True)
 class Plan:
     """Scenes to render, in order."""
 
     steps: tuple[PlanStep, ...] = ()
     blocked: tuple[str, ...] = ()  # in words: what was asked for and can't be done
-    together: Together | None = None  # with more workers than one
 
     @property
     def seconds(self) -> float | None:

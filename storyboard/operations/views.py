@@ -19,6 +19,7 @@ from ..document.story import Board, Scene, ScenePicture, Story, Take
 from ..export.film import export_name
 from ..film.cues import cues
 from ..film.cut import Cut, FilmCard, FilmScene
+from ..rendering.jobs.graph import SharedPlan
 from ..rendering.jobs.job import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
@@ -148,7 +149,8 @@ def _memories(standing: Standing) -> list[View]:
 
 def plan_view(todo: Plan) -> View:
     shown = {"steps": [asdict(step) for step in todo.steps], "seconds": todo.seconds, "blocked": todo.blocked}
-    return shown | ({"together": asdict(todo.together)} if todo.together else {})
+    together = todo.together if isinstance(todo, SharedPlan) else None
+    return shown | ({"together": asdict(together)} if together else {})
 
 
 def jobs_view(jobs: Sequence[Job], positions: Mapping[str, int]) -> View:

@@ -84,14 +84,12 @@ class Renderer:
         self._filter: TextFilter | None = None
         self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
         self._tried = False  # to load it, at the start
-        self.filter_cache = self._new_cache()
-        self.meter = self._new_meter()
-        self._loading, self._choosing = threading.Lock(), threading.Lock()
+        self.filter_cache, self.meter = self._new_cache(), self._new_meter()
+        self._loading, self._choosing, self._submitting = threading.Lock(), threading.Lock(), threading.Lock()
         self._standings: Memory[str, tuple[int, Assessed]] = Memory(MOST_STANDING_BYTES)  # by story, of a revision
         self._assessing = StoryLocks()
         self._soon = ThreadPoolExecutor(MOST_ASSESSED, thread_name_prefix="standings")
         self._coming: dict[str, Future[Mapping[str, Standing]]] = {}  # by story
-        self._submitting = threading.Lock()
         self.queue = Queue(self._work, self._ended, limits, give_back_memory)
         if resume:
             self._resume()
@@ -174,13 +172,13 @@ class Renderer:
 
     def _new_maker(self, pipeline: StoryPipeline, model: str) -> TakeMaker:
         maker = TakeMaker(pipeline, self.media, Encodings(self.library, self.media, model))
-        if self.crew:
-            self.crew.serve(maker)
-        return maker
+        return self.crew.served(maker) if self.crew else maker
 
     def employ(self, crew: Crew) -> None:
-        """Has scenes made by workers, as many at once as there are. For a renderer that has not loaded its model."""
-        self.crew = crew
+        """Has scenes made by workers from the next one on, as many at once as there are."""
+        with self._loading:
+            self.crew = crew
+            self._maker = self._maker and crew.served(self._maker)
         crew.tell_places(self.queue.widen)
 
     @property
@@ -390,10 +388,9 @@ class Renderer:
         head = self.library.head(job.owner, job.story)
         scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
         conditioning = standing.conditioning
-        if conditioning is None and standing.reasons:
-            raise ThroughlineError(standing.reasons[0])
         if conditioning is None:
-            raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
+            unfit = "the scene can't be rendered: expected one with a prompt, not a clip of your own"
+            raise ThroughlineError(standing.reasons[0] if standing.reasons else unfit)
         take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
         maker.check_model(conditioning)
         seed = take.seed if take and take.seed is not None else scene.seed

@@ -5,9 +5,27 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
-from ...document.plan import Plan, PlanStep, Standing, Together
+from ...document.plan import Plan, PlanStep, Standing
+
+
+@dataclass(frozen=True)
+class Together:
+    """What several workers make of a plan. chain: the scenes, by number, of the longest chain, each of which waits for
+    the one before it; it takes `chain_seconds`, all of the plan `seconds`. None as long as nothing is known."""
+
+    workers: int
+    chain: tuple[int, ...]
+    chain_seconds: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class SharedPlan(Plan):
+    """A plan that several workers share."""
+
+    together: Together | None = None
 
 
 def together(todo: Plan, found: Mapping[str, Standing], workers: int) -> Plan:
@@ -25,7 +43,7 @@ def together(todo: Plan, found: Mapping[str, Standing], workers: int) -> Plan:
         sum(seconds[scene] for scene in chain) if known else None,
         finished(graph, seconds, workers) if known else None,
     )
-    return replace(todo, together=told)
+    return SharedPlan(todo.steps, todo.blocked, told)
 
 
 def needs_of(steps: Sequence[PlanStep], found: Mapping[str, Standing]) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from pipeline.errors import ThroughlineError
 
@@ -75,6 +75,9 @@ class Maker(Protocol):
     def make(self, order: Order) -> Generator[Made, None, Clip]: ...
 
 
+Served = TypeVar("Served", bound=Maker)
+
+
 class Crew:
     """model: digest of the weights that the workers have. threads: of the processor, for each order."""
 
@@ -82,10 +85,11 @@ class Crew:
         self.hands, self.model, self.threads = hands, model, threads
         self.again = 0  # orders that were given out once more
 
-    def serve(self, maker: Maker) -> None:
-        """Has what a maker is to make made by the workers."""
+    def served(self, maker: Served) -> Served:
+        """The maker, which has the workers make what it is to make."""
         maker.threads = self.threads
         maker.away = lambda order: self.make(order, maker)
+        return maker
 
     def tell_places(self, tell: Callable[[int], None]) -> None:
         self.hands.tell_places(tell)

@@ -29,7 +29,7 @@ from .messages import receive, send
 log = logging.getLogger(__name__)
 
 STARTING_SECONDS, SILENT_SECONDS = 120.0, 30.0  # without a sign of life: from a head that starts, from one that ran
-CLOSING_SECONDS = 5.0
+CLOSING_SECONDS, KILLING_SECONDS = 5.0, 3.0
 MOST_STARTS = 3  # of heads in a row of which none had a worker that was ready
 MOST_REFUSALS = 6  # workers in a row that could not begin
 
@@ -196,11 +196,14 @@ class Link:
             self._changed.notify_all()
 
     def _kill(self) -> None:
+        killed = []
         for pid, born in self._processes:
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
                 if process.create_time() == born:
                     process.kill()
+                    killed.append(process)
+        psutil.wait_procs(killed[1:], KILLING_SECONDS)  # the first is the head, which `Popen` waits for
 
 
 def worker_threads(workers: int) -> int:

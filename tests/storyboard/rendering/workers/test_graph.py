@@ -3,7 +3,7 @@
 import pytest
 
 from storyboard.document.plan import Plan, PlanStep, Standing
-from storyboard.rendering.jobs.graph import finished, longest_chain, together
+from storyboard.rendering.jobs.graph import SharedPlan, Together, finished, longest_chain, together
 
 WIDE = {
     "a": (),
@@ -41,17 +41,23 @@ def plan_of(seconds: float | None) -> tuple[Plan, dict[str, Standing]]:
     return Plan(steps), {scene: Standing("new", needs=(*needs, "gone")) for scene, needs in WIDE.items()}
 
 
+def shared(seconds: float | None) -> Together:
+    made = together(*plan_of(seconds), 2)
+    assert isinstance(made, SharedPlan) and made.together is not None
+    return made.together
+
+
 def test_a_plan_for_one_worker_is_what_it_was() -> None:
     todo, found = plan_of(2.0)
     assert together(todo, found, 1) is todo and together(Plan(), found, 2) == Plan()
 
 
 def test_a_plan_for_two_says_the_chain_and_the_seconds() -> None:
-    told = together(*plan_of(2.0), 2).together
-    assert told is not None and (told.workers, told.chain) == (2, (1, 5, 9))
+    told = shared(2.0)
+    assert (told.workers, told.chain) == (2, (1, 5, 9))
     assert (told.chain_seconds, told.seconds) == (6.0, 10.0)
 
 
 def test_without_estimates_the_chain_is_that_of_most_scenes() -> None:
-    told = together(*plan_of(None), 2).together
-    assert told is not None and told.chain == (1, 5, 9) and told.seconds is None and told.chain_seconds is None
+    told = shared(None)
+    assert told.chain == (1, 5, 9) and told.seconds is None and told.chain_seconds is None

@@ -39,7 +39,7 @@ def studio(choice: Choice, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     finally:
         processes = list(link._processes)
         studio.close()
-        assert not [pid for pid, born in processes if is_alive(pid, born)], "nothing of Ray is left"
+        wait_for(lambda: not any(is_alive(pid, born) for pid, born in processes))  # nothing of Ray is left
 
 
 def link_of(studio: Studio) -> Link:
@@ -59,7 +59,7 @@ def is_alive(pid: int, born: float) -> bool:
 def workers(link: Link) -> list[psutil.Process]:
     """The processes that hold a pipeline."""
     found = [psutil.Process(pid) for pid, born in link._processes if is_alive(pid, born)]
-    return [process for process in found if process.cmdline()[:1] == ["ray::Worker"]]
+    return [process for process in found if "ray::Worker" in " ".join(process.cmdline())]
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +102,13 @@ def test_a_scene_on_a_worker_is_cancelled_and_the_next_one_made(studio: Studio) 
 def test_a_worker_that_is_killed_costs_its_scene_and_another_one_is_hired(studio: Studio) -> None:
     link, desk = link_of(studio), Desk.new(studio, TEN[0], steps=300)
     before, again = {process.pid for process in workers(link)}, studio.renderer.crew.again  # type: ignore[union-attr]
+    assert len(before) == 2
     desk.ask("render")
     wait_for(lambda: studio.renderer.queue.jobs(desk.owner, desk.story)[0].step > 1)
-    busiest = max(workers(link), key=lambda process: process.cpu_times().user)
-    for process in (busiest, *(p for p in workers(link) if p.pid != busiest.pid)):
-        os.kill(process.pid, signal.SIGKILL)
-    desk.edit(0, steps=300)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
     desk.follow()
-    assert desk.states == ["fresh"] and studio.renderer.crew.again == again + 1  # type: ignore[union-attr]
+    assert desk.states == ["fresh"] and studio.renderer.crew.again - again in (1, 2)  # type: ignore[union-attr]
     assert link.wait_ready(2, READY_SECONDS)
     wait_for(lambda: len(workers(link)) == 2 and not before & {process.pid for process in workers(link)})
 
