@@ -47,7 +47,7 @@ class Hands(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether there are no workers any more, and none are coming."""
+        """Whether there are no workers, and none are coming soon."""
 
     def give(self, parcel: bytes) -> str:
         """Puts a parcel in line, and gives it a name."""

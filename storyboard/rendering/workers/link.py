@@ -29,6 +29,7 @@ from .messages import receive, send
 log = logging.getLogger(__name__)
 
 STARTING_SECONDS, SILENT_SECONDS = 120.0, 30.0  # without a sign of life: from a head that starts, from one that ran
+NOBODY_SECONDS = 300.0  # without a worker that is ready, after which the app renders itself until there is one
 CLOSING_SECONDS, KILLING_SECONDS = 5.0, 3.0
 MOST_STARTS = 3  # of heads in a row of which none had a worker that was ready
 MOST_REFUSALS = 6  # workers in a row that could not begin
@@ -52,7 +53,7 @@ class Link:
     def __init__(self, terms: Terms) -> None:
         self.terms, self.address, self.ready = terms, "", 0
         self.starts = 0  # heads that were started
-        self.gone = False
+        self._gone, self._ready_at = False, time.monotonic()
         self._tell: Callable[[int], None] = lambda places: None
         self._most = 0  # workers that were ready at once
         self._news: defaultdict[str, deque[News]] = defaultdict(deque)
@@ -64,6 +65,10 @@ class Link:
         self._pipe: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="workers", daemon=True)
         self._thread.start()
+
+    @property
+    def gone(self) -> bool:
+        return self._gone or (self.ready == 0 and time.monotonic() - self._ready_at > NOBODY_SECONDS)
 
     # --- `Hands` ---------------------------------------------------------------------------------------------------
 
@@ -92,7 +97,7 @@ class Link:
             tell(self._most)
 
     def close(self) -> None:
-        self._closed = self.gone = True
+        self._closed = self._gone = True
         self._send({"do": "end"})
         self._thread.join(CLOSING_SECONDS)
         self._kill()
@@ -102,7 +107,33 @@ class Link:
     def wait_ready(self, workers: int, patience: float) -> bool:
         """Whether so many workers hold the model, waiting so many seconds at most."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.ready >= workers or self.gone, patience) and not self.gone
+            return self._changed.wait_for(lambda: self.ready >= workers or self._gone, patience) and not self._gone
+
+    # --- its processes -----------------------------------------------------------------------------------------------
+
+    @property
+    def head(self) -> int:
+        """The id of the head's process."""
+        return self._processes[0][0]
+
+    def alive(self) -> list[psutil.Process]:
+        """All processes of the head that live."""
+        found = []
+        for pid, born in list(self._processes):
+            with suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if process.create_time() == born and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def workers(self) -> list[int]:
+        """Ids of the processes of this machine that hold a pipeline, as far as the last sign of life told of them."""
+        found = []
+        for process in self.alive():
+            with suppress(psutil.Error):
+                if "ray::Worker" in " ".join(process.cmdline()):
+                    found.append(process.pid)
+        return found
 
     # --- the head --------------------------------------------------------------------------------------------------
 
@@ -164,7 +195,7 @@ class Link:
         elif event == "refused":
             self._refusals += 1
             log.warning("a worker could not begin: %s", told["reason"])
-            self.gone = self.gone or self._refusals >= MOST_REFUSALS
+            self._gone = self._gone or self._refusals >= MOST_REFUSALS
         elif name in self._parcels:
             made = Made(**told) if event == "step" else Made()
             rest = told if event != "step" else {}
@@ -174,6 +205,7 @@ class Link:
         self.ready, self.address = ready, address
         self._processes = [self._processes[0], *((pid, born) for pid, born in processes)]
         if ready:
+            self._ready_at = time.monotonic()
             self._idle_starts = self._refusals = 0
         if ready > self._most:
             self._most = ready
@@ -188,22 +220,19 @@ class Link:
                 return
             log.warning("the head of the workers is lost: %s", reason)
             self._pipe, self.ready = None, 0
-            self.gone = self.gone or self._idle_starts >= MOST_STARTS
+            self._gone = self._gone or self._idle_starts >= MOST_STARTS
             for name in self._parcels:
                 self._news[name].append(News("lost", reason="the head of the workers was lost"))
             self._parcels.clear()
-            self._closed = self._closed or self.gone
+            self._closed = self._closed or self._gone
             self._changed.notify_all()
 
     def _kill(self) -> None:
-        killed = []
-        for pid, born in self._processes:
+        killed = self.alive()
+        for process in killed:
             with suppress(psutil.Error):
-                process = psutil.Process(pid)
-                if process.create_time() == born:
-                    process.kill()
-                    killed.append(process)
-        psutil.wait_procs(killed[1:], KILLING_SECONDS)  # the first is the head, which `Popen` waits for
+                process.kill()
+        psutil.wait_procs([one for one in killed if one.pid != self.head], KILLING_SECONDS)  # `Popen` waits for that
 
 
 def worker_threads(workers: int) -> int:

@@ -37,29 +37,14 @@ def studio(choice: Choice, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         assert link.wait_ready(2, READY_SECONDS), "two workers are to be ready"
         yield studio
     finally:
-        processes = list(link._processes)
         studio.close()
-        wait_for(lambda: not any(is_alive(pid, born) for pid, born in processes))  # nothing of Ray is left
+        wait_for(lambda: not link.alive())  # nothing of Ray is left
 
 
 def link_of(studio: Studio) -> Link:
     crew = studio.renderer.crew
     assert isinstance(crew, Crew) and isinstance(crew.hands, Link)
     return crew.hands
-
-
-def is_alive(pid: int, born: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        return process.create_time() == born and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def workers(link: Link) -> list[psutil.Process]:
-    """The processes that hold a pipeline."""
-    found = [psutil.Process(pid) for pid, born in link._processes if is_alive(pid, born)]
-    return [process for process in found if "ray::Worker" in " ".join(process.cmdline())]
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +62,11 @@ def test_two_workers_make_what_one_process_makes_bit_for_bit(studio: Studio, alo
     desk.render()
     assert [take.clip for take in desk.shown if take] == alone and len(set(alone)) == 10
     assert studio.renderer.crew and studio.renderer.crew.again == 0
-    assert len(workers(link_of(studio))) == studio.renderer.queue.places == 2
+    assert len(link_of(studio).workers()) == studio.renderer.queue.places == 2
 
 
 def test_ray_listens_on_loopback_alone(studio: Studio) -> None:
-    own = {pid for pid, born in link_of(studio)._processes if is_alive(pid, born)}
+    own = {process.pid for process in link_of(studio).alive()}
     listening = [c for c in psutil.net_connections("inet") if c.pid in own and c.status == psutil.CONN_LISTEN]
     assert listening and {c.laddr.ip.removeprefix("::ffff:") for c in listening} == {"127.0.0.1"}
 
@@ -101,7 +86,7 @@ def test_a_scene_on_a_worker_is_cancelled_and_the_next_one_made(studio: Studio) 
 
 def test_a_worker_that_is_killed_costs_its_scene_and_another_one_is_hired(studio: Studio) -> None:
     link, desk = link_of(studio), Desk.new(studio, TEN[0], steps=300)
-    before, again = {process.pid for process in workers(link)}, studio.renderer.crew.again  # type: ignore[union-attr]
+    before, again = set(link.workers()), studio.renderer.crew.again  # type: ignore[union-attr]
     assert len(before) == 2
     desk.ask("render")
     wait_for(lambda: studio.renderer.queue.jobs(desk.owner, desk.story)[0].step > 1)
@@ -110,12 +95,12 @@ def test_a_worker_that_is_killed_costs_its_scene_and_another_one_is_hired(studio
     desk.follow()
     assert desk.states == ["fresh"] and studio.renderer.crew.again - again in (1, 2)  # type: ignore[union-attr]
     assert link.wait_ready(2, READY_SECONDS)
-    wait_for(lambda: len(workers(link)) == 2 and not before & {process.pid for process in workers(link)})
+    wait_for(lambda: len(link.workers()) == 2 and not before & set(link.workers()))
 
 
 def test_a_head_that_is_killed_is_started_again(studio: Studio, alone: list[str]) -> None:
     link = link_of(studio)
-    starts, (head, _) = link.starts, link._processes[0]
+    starts, head = link.starts, link.head
     desk = Desk.new(studio, *TEN)
     desk.ask("render")
     wait_for(lambda: any(desk.shown))
