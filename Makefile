@@ -47,6 +47,7 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m tests.soak.newcomers --invented 5 --newcomers 20
 	$(BIN)/python -m tests.soak.followers --followers 500 --seconds 30
 	$(BIN)/python -m tests.soak.crowd --clients 250 --seconds 1800
+	$(BIN)/python -m tests.soak.workers --kills 100
 
 lint: $(VENV)/installed-dev $(NPX)
 	$(BIN)/ruff check .
@@ -81,7 +82,7 @@ $(VENV)/installed: requirements.txt constraints.txt | $(BIN)/pip
 	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt requirements-train.txt $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.txt requirements-train.txt requirements-workers.txt $(VENV)/installed
 	@echo "Installing what tests and linting need into $(VENV)"
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

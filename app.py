@@ -20,6 +20,7 @@ from storyboard.process import settle
 from storyboard.rendering.hosting import stoppable, wait_for_signal
 from storyboard.rendering.model_choice import Choice, add_options
 from storyboard.rendering.model_picker import allowed, remembered
+from storyboard.rendering.workers import starting
 from storyboard.studio import Studio, home
 
 
@@ -27,6 +28,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.py", description="Throughline: a storyboard that remembers.")
     parser.add_argument("--port", help="port to listen on; default: GRADIO_SERVER_PORT, or 7860")
     add_options(parser)
+    starting.add_options(parser)
     parser.set_defaults(model=None)
     return parser.parse_args(arguments)
 
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         with logs.to_stderr(), stoppable():
-            serve(chosen(options), port_of(options.port))
+            serve(chosen(options), port_of(options.port), starting.Wanted.of(options))
     except (ThroughlineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -73,14 +75,15 @@ def logins() -> list[tuple[str, str]]:
     return [(name.strip(), password) for name, _, password in pairs]
 
 
-def serve(choice: Choice, port: int | None) -> None:
-    """Serves the page. Raises ThroughlineError for a model that is not there, OSError for a port that is taken."""
+def serve(choice: Choice, port: int | None, workers: starting.Wanted | None = None) -> None:
+    """Serves the page. Raises ThroughlineError for a model that is not there and for workers that can't be had, OSError
+    for a port that is taken. With workers the model stays as it is, for they hold it too."""
     from storyboard.interfaces.health import health
     from storyboard.ui.page import build, options
 
     folder = choice.find()
     samples = checkpoints.assets_folder() / "stories"
-    words, offered = vocabulary.read(folder), choice if allowed() else None
+    words, offered = vocabulary.read(folder), choice if allowed() and workers is None else None
     studio = Studio(
         choice.load,
         home(),
@@ -93,6 +96,8 @@ def serve(choice: Choice, port: int | None) -> None:
         continues=choice.continues,
     )
     try:
+        if workers:
+            studio.renderer.employ(starting.start(workers, choice, home()))
         threading.Thread(target=studio.maintenance.run, name="maintenance", daemon=True).start()
         mcp = importlib.util.find_spec("mcp") is not None  # the API's verbs as tools, where gradio[mcp] is installed
         told = {"prevent_thread_lock": True, "mcp_server": mcp, "auth": logins() or None, **options(studio)}

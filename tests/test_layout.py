@@ -260,7 +260,7 @@ def test_what_ships_names_no_path_of_the_machine_it_was_made_on() -> None:
 
 def test_every_requirement_is_pinned_within_its_range() -> None:
     pins = requirements("constraints.txt")
-    asked = [requirements(f"requirements{kind}.txt") for kind in ("", "-train", "-dev")]
+    asked = [requirements(f"requirements{kind}.txt") for kind in ("", "-train", "-workers", "-dev")]
     for name, wanted in (pair for file in asked for pair in file.items()):
         (pin,) = pins[name].specifier
         assert pin.operator == "==", f"{name} is not pinned exactly"
@@ -291,11 +291,17 @@ def test_requirements_name_only_what_is_imported() -> None:
     imported = {package for source in sources for package in imported_packages(source)}
     distributions = metadata.packages_distributions()  # takes a third of a second
     brought_by = {canonicalize_name(name) for package in imported for name in distributions.get(package, ())}
-    for file in ("requirements.txt", "requirements-train.txt", "requirements-dev.txt"):
+    for file in ("requirements.txt", "requirements-train.txt", "requirements-workers.txt", "requirements-dev.txt"):
         assert not set(requirements(file)) - brought_by - NOT_IMPORTED.keys(), file
 
 
 def test_requirements_name_packages_not_places() -> None:
-    for file in ("requirements.txt", "requirements-train.txt", "requirements-dev.txt", "constraints.txt"):
+    for file in (
+        "requirements.txt",
+        "requirements-train.txt",
+        "requirements-workers.txt",
+        "requirements-dev.txt",
+        "constraints.txt",
+    ):
         assert all(requirement.url is None for requirement in requirements(file).values())
         assert "://" not in (ROOT / file).read_text(encoding="utf-8")

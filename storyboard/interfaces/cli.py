@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline.errors import ThroughlineError
 
 from ..media.fit import FitMode
 from ..rendering.model_choice import Choice, add_options
+from ..rendering.workers import starting
 from . import film_options
 from .numbers import number, whole_number
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need no
 
     from pipeline.story_pipeline import StoryPipeline
 
-    from ..rendering.film import FilmOrder, SceneDone
+    from ..rendering.film import FilmOrder, Progress, SceneDone
+    from ..rendering.workers.crew import Crew
 
 FILES = """\
 Writes the film, and beside it a folder named after it: for film.mp4, film_scenes/ with scene-1.mp4, scene-1.png
@@ -123,9 +125,10 @@ def parser() -> argparse.ArgumentParser:
     _add_machine_options(command.add_argument_group("what makes it"))
 
     def rest() -> None:
-        from . import commands
+        from . import commands, worker_command
 
         commands.add_commands(added)
+        worker_command.add(added)
 
     top.rest = rest
     return top
@@ -192,6 +195,7 @@ def _usual(value: float, words: str) -> str:
 
 def _add_machine_options(group: argparse._ArgumentGroup) -> None:
     add_options(group)
+    starting.add_options(group)
     group.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     group.add_argument("--dtype", choices=("float32", "bfloat16", "float16"),
                        help="precision of the transformer (default: bfloat16 where that is fast)")  # fmt: skip
@@ -212,10 +216,10 @@ def render(options: argparse.Namespace) -> None:
     from ..media.temporary import temporary_folder
     from ..rendering.film import check_film
 
-    choice = Choice.of(options)
+    choice, wanted = Choice.of(options), starting.Wanted.of(options)
     choice.find()
     loading.find_device(options.device)
-    with temporary_folder() as folder, staging(options.out) as target:
+    with temporary_folder() as folder, staging(options.out) as target, _workers(wanted, choice) as crew:
         extras = film_options.extras(options, folder)
         pipeline = choice.load()
         order = _order(options, pipeline)
@@ -232,7 +236,8 @@ def render(options: argparse.Namespace) -> None:
             smooth = smoothed(frames, own, rate)
             return finished(smooth) if options.finish else smooth
 
-        scenes = _make(pipeline, order, lambda scene: write_scene(target, scene, rate, scale), drawn)
+        events = _events(pipeline, order, crew, folder / "media")
+        scenes = _make(events, order, lambda scene: write_scene(target, scene, rate, scale), drawn)
         write_film(target / options.out.name, scenes, rate, scale, extras)
         write_trace(target, scenes, _film_entry(options, order, pipeline, options.fps or own, options.finish or scale))
     print(options.out)
@@ -310,8 +315,37 @@ def _told_in_full(path: Path) -> Iterator[None]:
         raise ThroughlineError(str(error).replace(repr(path.name), repr(str(path)), 1)) from None
 
 
+@contextmanager
+def _workers(wanted: starting.Wanted | None, choice: Choice) -> Iterator[Crew | None]:
+    """They end with what is inside; None if none are wanted."""
+    if wanted is None:
+        yield None
+        return
+    from ..studio import home
+
+    crew = starting.start(wanted, choice, home())
+    try:
+        yield crew
+    finally:
+        crew.close()
+
+
+def _events(
+    pipeline: StoryPipeline, order: FilmOrder, crew: Crew | None, media: Path
+) -> Generator[Progress | SceneDone, None, None]:
+    """What happens while the film is made, by this process or by workers."""
+    from ..rendering.film import render_film
+
+    if crew is None:
+        return render_film(pipeline, order)
+    from ..rendering.workers.film_crew import FilmCrew
+    from ..store.blobs import BlobStore
+
+    return FilmCrew(pipeline, order, crew, BlobStore(media)).render()
+
+
 def _make(
-    pipeline: StoryPipeline,
+    made: Generator[Progress | SceneDone, None, None],
     order: FilmOrder,
     keep: Callable[[SceneDone], None],
     drawn: Callable[[np.ndarray], np.ndarray],
@@ -320,12 +354,12 @@ def _make(
     there."""
     from tqdm import tqdm
 
-    from ..rendering.film import Progress, render_film
+    from ..rendering.film import Progress
 
     count = len(order.prompts)
     scenes: list[SceneDone] = []
     total = order.scene_settings(0).steps * (count - len(order.clips))
-    with closing(render_film(pipeline, order)) as events, tqdm(total=total, unit="step", leave=False) as bar:
+    with closing(made) as events, tqdm(total=total, unit="step", leave=False) as bar:
         for event in events:
             if isinstance(event, Progress):
                 bar.set_description(f"scene {event.scene + 1} of {count}", refresh=False)

@@ -19,7 +19,8 @@ from ..document.story import Board, Scene, ScenePicture, Story, Take
 from ..export.film import export_name
 from ..film.cues import cues
 from ..film.cut import Cut, FilmCard, FilmScene
-from ..rendering.queue import Job
+from ..rendering.jobs.graph import SharedPlan
+from ..rendering.jobs.job import Job
 from ..store.blobs import BlobStore, media_url
 from ..store.schema import Head, StoryEntry
 from .cast_views import anchor_view, cast_of_story, choices_view, who_view
@@ -147,7 +148,9 @@ def _memories(standing: Standing) -> list[View]:
 
 
 def plan_view(todo: Plan) -> View:
-    return {"steps": [asdict(step) for step in todo.steps], "seconds": todo.seconds, "blocked": todo.blocked}
+    shown = {"steps": [asdict(step) for step in todo.steps], "seconds": todo.seconds, "blocked": todo.blocked}
+    together = todo.together if isinstance(todo, SharedPlan) else None
+    return shown | ({"together": asdict(together)} if together else {})
 
 
 def jobs_view(jobs: Sequence[Job], positions: Mapping[str, int]) -> View:

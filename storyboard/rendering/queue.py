@@ -1,13 +1,13 @@
-"""The queue: one worker thread makes one job after the other, whoever watches.
+"""The queue: a thread makes one job after the other, whoever watches; with workers on other machines, several do.
 
 A job belongs to an owner and a story. Jobs are values: the worker replaces them, readers take the present ones whenever
 they like. What a job does is a generator that the studio gives: it yields steps, and closing it cancels.
 
 Owners and addresses take turns (`turns`), so that a long film of one keeps nobody else waiting. A watchdog gives up a
 job that makes no step any more: its thread, which nothing can stop, is left behind, and another one goes on with the
-line.
+line. A job waits for those before it that it needs.
 
-Does not cover: several devices.
+Does not cover: where it is made (`storyboard.rendering.workers`).
 """
 
 from __future__ import annotations
@@ -25,63 +25,25 @@ from pipeline.errors import ThroughlineError
 
 from ..document.story import new_id
 from ..logs import event
+from .jobs.job import Job, Made, may_begin
 from .limits import LIMITS, QueueLimits
 from .turns import Turns
 
 log = logging.getLogger(__name__)
 
 KEPT_JOBS = 4000  # of which the oldest that are over are forgotten
-ACTIVE = ("queued", "running")
-STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 CLOSING_SECONDS = 3.0  # for the present step, when the queue is closed
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A render: of scene `scene`, or a trial whose result lies in `result`."""
-
-    owner: str
-    story: str
-    scene: str
-    kind: str = "scene"  # or "trial", or "teach", whose scene is an entry of the cast
-    order: Any = None  # what the studio makes of it
-    id: str = ""
-    saved: str = ""  # its id in the library, from which it is started again after a crash
-    state: str = "queued"  # then "running", and "done", "failed" or "cancelled"
-    step: int = 0
-    total: int = 0
-    preview: str = ""  # data URL of the estimate, moving
-    error: str = ""  # one line, for the user
-    notice: str = ""  # what a user should know: that memory ran out, and what was done about it
-    result: Any = None
-    address: str = ""  # that the owner called from; "" if the host gives none
-    number: int = 0  # grows with every job that is asked for
-
-    @property
-    def active(self) -> bool:
-        return self.state in ACTIVE
-
-
-def render_order(scene: str, scenes: Collection[str] | None, again: bool, variants: int) -> str | int:
-    """Why a scene is rendered, or as how many takes with new seeds. scenes: those that were asked for."""
-    if scenes is None or scene not in scenes:
-        return STALE
-    return variants if variants > 1 else AGAIN if again else ASKED
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """What a worker's generator yields: a step, or (with `result`) the end. Without a preview or a notice the last one
-    stays."""
-
-    step: int = 0
-    total: int = 0
-    preview: str = ""
-    notice: str = ""
-    result: Any = None
-
-
 Work = Callable[[Job], Generator[Made, None, None]]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a running job is made, and when it last made a step."""
+
+    thread: threading.Thread
+    since: float
 
 
 def _nothing() -> None: ...
@@ -108,17 +70,29 @@ class Queue:
         self._changed = threading.Condition()
         self._cancelled: set[str] = set()  # running jobs that are to stop
         self._closed = False
-        self._running: tuple[str, float] | None = None  # the job, and when it last made a step
-        self.left_behind = 0  # threads that a stuck job holds
+        self._running: dict[str, _Place] = {}  # by job
+        self._workers: set[threading.Thread] = set()  # but for those that a stuck job holds
+        self.left_behind = 0  # so many are those
         self.version = 0
-        self._worker = self._new_worker()
+        self._new_worker()
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._watchdog.start()
 
-    def _new_worker(self) -> threading.Thread:
-        worker = self._worker = threading.Thread(target=self._run, name="renderer", daemon=True)
+    def _new_worker(self) -> None:
+        worker = threading.Thread(target=self._run, name="renderer", daemon=True)
+        self._workers.add(worker)
         worker.start()
-        return worker
+
+    def widen(self, places: int) -> None:
+        """Makes at least so many jobs at once from now on."""
+        with self._changed:
+            for _ in range(len(self._workers), places if not self._closed else 0):
+                self._new_worker()
+
+    @property
+    def places(self) -> int:
+        """How many jobs are made at once."""
+        return len(self._workers)
 
     # --- the line --------------------------------------------------------------------------------------------------
 
@@ -216,7 +190,8 @@ class Queue:
         """How the queue is doing, for those who look after the machine."""
         with self._changed:
             states = [job.state for job in self._jobs.values()]
-            healthy = self._worker.is_alive() and self.left_behind < self.limits.left_behind
+            alive = all(worker.is_alive() for worker in self._workers)
+            healthy = alive and self.left_behind < self.limits.left_behind
             return {
                 "waiting": states.count("queued"),
                 "running": states.count("running"),
@@ -235,8 +210,9 @@ class Queue:
             begun = [job for job in self._jobs.values() if job.state == "running"]
             self._closed = True
             self._changed.notify_all()
-        self._worker.join(patience)
-        self._watchdog.join(patience)
+        until = time.monotonic() + patience
+        for thread in (*self._workers, self._watchdog):
+            thread.join(max(0.0, until - time.monotonic()))
         with self._changed:
             return [job for job in begun if self._jobs.get(job.id, job).state in ("running", "cut short")]
 
@@ -246,11 +222,13 @@ class Queue:
         while (job := self._next()) is not None:
             state, error = self._outcome(job)
             with self._changed:
-                if threading.current_thread() is not self._worker:
+                if threading.current_thread() not in self._workers:
                     self.left_behind -= 1  # it came back after all; its job is over for long
                     return
-            self._running = None
-            self._cancelled.discard(job.id)
+                self._running.pop(job.id, None)
+                self._cancelled.discard(job.id)
+            if state == "queued":
+                continue  # put back in line
             self._update(job, state=state, preview="", error=error)
             if state != "done":
                 self._tidy()
@@ -288,15 +266,23 @@ class Queue:
 
     def _next(self) -> Job | None:
         with self._changed:
-            while not self._closed and threading.current_thread() is self._worker:
-                job = self._turns.take(self._waiting(), self.version)
+            while not self._closed and threading.current_thread() in self._workers:
+                job = self._turns.take(self._waiting(), self.version, **self._known())
                 if job is not None:
                     self._put(running := replace(job, state="running"))
-                    self._running = (job.id, time.monotonic())
+                    self._running[job.id] = _Place(threading.current_thread(), time.monotonic())
                     self._changed.notify_all()
                     return running
                 self._changed.wait()
             return None
+
+    def _known(self) -> dict[str, Any]:
+        """What turns need to know where several are served at once."""
+        if self.places == 1:
+            return {}
+        active = [job for job in self._jobs.values() if job.active]
+        serving = [job for job in active if job.state == "running"]
+        return {"ready": may_begin(active), "serving": serving}
 
     def _make(self, job: Job) -> str:
         """Its state at the end. A job that was cancelled is over, even if the queue is closed then."""
@@ -304,18 +290,29 @@ class Queue:
         began = time.monotonic()
         with closing(self._work(job)) as steps:
             for made in steps:
-                if threading.current_thread() is not self._worker or job.id in self._cancelled:
-                    return "cancelled"
-                if self._closed:
-                    return "cut short"
+                with self._changed:
+                    if threading.current_thread() not in self._workers or job.id in self._cancelled:
+                        return "cancelled"
+                    if self._closed:
+                        return "cut short"
+                    self._running[job.id] = _Place(threading.current_thread(), time.monotonic())
+                    if made.needs is not None and self._put_back(job, made.needs):
+                        return "queued"
                 if time.monotonic() - began > self.limits.job_seconds:
                     most = f"{self.limits.job_seconds:g} s"
                     raise ThroughlineError(f"the render took longer than {most}: it was stopped")
-                self._running = (job.id, time.monotonic())
                 kept = {"preview": made.preview, "notice": made.notice}
                 shown = {"step": made.step, "total": made.total} | {k: v for k, v in kept.items() if v}
                 self._update(job, **(shown if made.result is None else {"result": made.result}))
         return "done"
+
+    def _put_back(self, job: Job, needs: tuple[str, ...]) -> bool:
+        """Whether a job waits for others, as it turned out; it is in line again then."""
+        waits = replace(job, needs=needs)
+        if not any(waits.follows(other) for other in self._jobs.values() if other.active):
+            return False
+        self._put(replace(waits, state="queued"))
+        return True
 
     def _update(self, job: Job, **changes: Any) -> None:
         with self._changed:
@@ -328,6 +325,8 @@ class Queue:
             self._order = None
         self.version += 1
         self._jobs[job.id] = job
+        if not job.active:
+            self._changed.notify_all()  # others may have waited for it
         over = [other for other in self._jobs.values() if not other.active] if len(self._jobs) > KEPT_JOBS else []
         for other in over[: max(0, len(self._jobs) - KEPT_JOBS)]:
             self._forget(other)
@@ -345,17 +344,18 @@ class Queue:
                 stuck = self._stuck()
                 if stuck:
                     self._give_up(stuck)
-                left = self.limits.step_seconds - (time.monotonic() - self._running[1]) if self._running else None
+                oldest = min((place.since for place in self._running.values()), default=None)
+                left = None if oldest is None else self.limits.step_seconds - (time.monotonic() - oldest)
                 self._changed.wait(None if left is None else max(left, 0.001))
 
     def _stuck(self) -> Job | None:
-        if self._running is None or time.monotonic() - self._running[1] < self.limits.step_seconds:
-            return None
-        return self._jobs.get(self._running[0])
+        until = time.monotonic() - self.limits.step_seconds
+        stuck = (self._jobs.get(job) for job, place in self._running.items() if place.since <= until)
+        return next(stuck, None)
 
     def _give_up(self, job: Job) -> None:
         self.left_behind += 1
-        self._running = None
+        self._workers.discard(self._running.pop(job.id).thread)
         error = f"The render was stuck for {self.limits.step_seconds:g} s: it was given up"
         self._put(failed := replace(job, state="failed", preview="", error=error))
         self._new_worker()

@@ -23,32 +23,35 @@ from ..document import edits, lengths, plan
 from ..document.filter_cache import FilterCache
 from ..document.plan import Assessed, Plan, Standing
 from ..document.region_edit import RegionEdit
-from ..document.story import Board, Conditioning, Scene, Story, Take, WordRef, cache_key
+from ..document.story import Scene, Story, Take
 from ..store.blobs import BlobStore
 from ..store.encodings import Encodings
 from ..store.job_store import job_of
 from ..store.library import Library
 from ..store.memory import Memory
 from ..store.pairs import PairStore
-from ..store.room import check_disk
 from ..store.schema import Head
 from .callers import caller_address
+from .jobs.graph import together
+from .jobs.job import ASKED, STALE, Job, Made, render_order
+from .jobs.kept import in_its_place, is_wanted, same_take
 from .kept_pairs import KeptPairs
 from .limits import LIMITS, QueueLimits
-from .queue import ASKED, CLOSING_SECONDS, STALE, Job, Made, Queue, render_order
-from .resources import check_memory, give_back_memory
+from .queue import CLOSING_SECONDS, Queue
+from .resources import check_room, give_back_memory
 from .story_locks import StoryLocks
-from .takes import Decided, EditOrder, TakeMaker, Trial, in_its_place, is_wanted, saved_order, work_of
+from .takes import Decided, EditOrder, TakeMaker, Trial, saved_order, work_of
 from .teaching import job as teaching
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
     from pipeline.text_filter import TextFilter
 
+    from .workers.crew import Crew
+
 MOST_ASSESSED = 8  # stories at once, for pages that wait
 MOST_STANDING_BYTES = 32 << 20  # of how the scenes of stories stand; those of the one in use stay
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
-MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
 MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
 
 
@@ -77,17 +80,16 @@ class Renderer:
         self.period = period  # frames that a latent of the model's clips stands for
         self.continues = continues  # whether its clips can begin with the end of others
         self._maker: TakeMaker | None = None
+        self.crew: Crew | None = None  # workers
         self._filter: TextFilter | None = None
         self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
         self._tried = False  # to load it, at the start
-        self.filter_cache = self._new_cache()
-        self.meter = self._new_meter()
-        self._loading, self._choosing = threading.Lock(), threading.Lock()
+        self.filter_cache, self.meter = self._new_cache(), self._new_meter()
+        self._loading, self._choosing, self._submitting = threading.Lock(), threading.Lock(), threading.Lock()
         self._standings: Memory[str, tuple[int, Assessed]] = Memory(MOST_STANDING_BYTES)  # by story, of a revision
         self._assessing = StoryLocks()
         self._soon = ThreadPoolExecutor(MOST_ASSESSED, thread_name_prefix="standings")
         self._coming: dict[str, Future[Mapping[str, Standing]]] = {}  # by story
-        self._submitting = threading.Lock()
         self.queue = Queue(self._work, self._ended, limits, give_back_memory)
         if resume:
             self._resume()
@@ -113,6 +115,8 @@ class Renderer:
         for job in self.queue.close(patience):
             if job.saved:
                 self.library.job_store.put_back(job.saved)
+        if self.crew:
+            self.crew.close()
         self._soon.shutdown(wait=False, cancel_futures=True)
         self._pairs.close()
         self.meter.close()
@@ -163,10 +167,19 @@ class Renderer:
         """Loaded when first asked for."""
         if self._maker is None:
             with self._loading:
-                self._maker = self._maker or TakeMaker(
-                    self._load(), self.media, Encodings(self.library, self.media, self.model)
-                )
+                self._maker = self._maker or self._new_maker(self._load(), self.model)
         return self._maker
+
+    def _new_maker(self, pipeline: StoryPipeline, model: str) -> TakeMaker:
+        maker = TakeMaker(pipeline, self.media, Encodings(self.library, self.media, model))
+        return self.crew.served(maker) if self.crew else maker
+
+    def employ(self, crew: Crew) -> None:
+        """Has scenes made by workers from the next one on, as many at once as there are."""
+        with self._loading:
+            self.crew = crew
+            self._maker = self._maker and crew.served(self._maker)
+        crew.tell_places(self.queue.widen)
 
     @property
     def loaded(self) -> bool:
@@ -190,7 +203,7 @@ class Renderer:
             if self._maker and self.device.startswith("cuda"):
                 self._maker = None
                 give_back_memory()
-            maker = TakeMaker(load(), self.media, Encodings(self.library, self.media, model))
+            maker = self._new_maker(load(), model)
             with self._choosing:
                 self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
                 self.period, self.continues = lambda: period, continues
@@ -264,7 +277,8 @@ class Renderer:
         """`plan.make_plan` with estimates. Raises ThroughlineError for scenes that do not exist."""
         for scene in scenes or ():
             head.board.story.scene(scene)
-        return plan.make_plan(head.board, self.standings(head), scenes, self._estimate)
+        found = self.standings(head)
+        return together(plan.make_plan(head.board, found, scenes, self._estimate), found, self.queue.places)
 
     def _estimate(self, scene: Scene, story: Story, remembers: bool) -> float | None:
         """Seconds, by the median of the last renders on this device."""
@@ -279,7 +293,8 @@ class Renderer:
             raise ThroughlineError(f"{variants} variants of no scene: expected scenes to be named")
         todo, story, place = self.plan(head, scenes), head.board.story.id, caller_address()
         why = {step.scene: render_order(step.scene, scenes, again, variants) for step in todo.steps}
-        orders = [Job(owner, story, scene, order=order, address=place) for scene, order in why.items()]
+        needs = {scene: standing.needs for scene, standing in self.standings(head).items()}
+        orders = [Job(owner, story, s, order=order, address=place, needs=needs[s]) for s, order in why.items()]
         with self._submitting:  # so that nobody else puts the same in line meanwhile
             self._put_in_line(self.queue.missing(orders))
         return todo
@@ -345,8 +360,10 @@ class Renderer:
         scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
         if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
             return  # an identical keyframe of a scene before it stopped the cascade
+        if self.queue.places > 1:
+            yield Made(needs=standing.needs)  # they may have changed since it was put in line
         seed = secrets.randbelow(2**31) if scene.new_seed or job.order not in (STALE, ASKED) else scene.seed
-        if same := self._same_take(head, scene, standing.conditioning, seed):
+        if same := same_take(head.board, self.media, scene, standing.conditioning, seed, self.maker.speed):
             self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, same.id))
             return
         maker = self._ready(scene, head.board.story)
@@ -364,37 +381,20 @@ class Renderer:
     def _ready(self, scene: Scene, story: Story) -> TakeMaker:
         """The models, once there is room for what they are to make. Raises ThroughlineError if there is none."""
         maker = self.maker
-        check_disk(self.media.folder)
-        pixels = scene.num_frames * story.width * story.height
-        check_memory(self.device, pixels * MEMORY_OF_A_PIXEL)
+        check_room(self.media.folder, self.device, scene.num_frames * story.width * story.height)
         return maker
-
-    def _same_take(self, head: Head, scene: Scene, conditioning: Conditioning, seed: int) -> Take | None:
-        """A take as it would come out, if its files are whole: what a disk lost is rendered again, bit for bit."""
-        takes = [take for take in head.board.takes_of(scene.id) if take.conditioning and take.seed == seed]
-        key = cache_key(conditioning, seed, scene.steps, self.maker.speed) if takes else ""
-        same = (take for take in takes if take.key() == key)
-        return next((take for take in same if self.media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)
 
     def _make_trial(self, job: Job) -> Generator[Made, None, None]:
         head = self.library.head(job.owner, job.story)
         scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
         conditioning = standing.conditioning
-        if conditioning is None and standing.reasons:
-            raise ThroughlineError(standing.reasons[0])
         if conditioning is None:
-            raise ThroughlineError("the scene can't be rendered: expected one with a prompt, not a clip of your own")
+            unfit = "the scene can't be rendered: expected one with a prompt, not a clip of your own"
+            raise ThroughlineError(standing.reasons[0] if standing.reasons else unfit)
         take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
         maker.check_model(conditioning)
         seed = take.seed if take and take.seed is not None else scene.seed
         decided = Decided.of(head.board, scene.id, self.filter, conditioning.model)
-        tried = self._without(head.board, scene.id, job.order.without, decided)
+        tried = decided.without(head.board, scene.id, job.order.without, self.filter)
         clip = yield from maker.render(head.board, scene, tried, seed, job.order)
         yield Made(result=maker.tried(decided, clip, self.meter.scores))
-
-    def _without(self, board: Board, scene: str, word: WordRef | None, decided: Decided) -> Decided:
-        """What is decided if a scene drops a word as well."""
-        if word is None:
-            return decided
-        muted = replace(board, story=edits.mute_word(board.story, scene, word))
-        return Decided.of(muted, scene, self.filter, decided.conditioning.model)

@@ -11,8 +11,17 @@ import psutil
 
 from pipeline.errors import ThroughlineError
 
+from ..store.room import check_disk
+
+MEMORY_OF_A_PIXEL = 400  # bytes that a render takes at most, for each of its frames
 SPARE_MEMORY_BYTES = 256 << 20
 GROUP = Path("/sys/fs/cgroup")  # the limits of a container
+
+
+def check_room(folder: Path, device: str, pixels: int) -> None:
+    """Raises ThroughlineError if there is no disk or no memory for a clip of so many pixels, of all frames."""
+    check_disk(folder)
+    check_memory(device, pixels * MEMORY_OF_A_PIXEL)
 
 
 def check_memory(device: str, needed: int, spare: int = SPARE_MEMORY_BYTES) -> None:

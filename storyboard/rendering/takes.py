@@ -9,9 +9,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,14 +21,15 @@ from ..document import edits
 from ..document.conditioning import conditioning_of, find_word, remembers
 from ..document.region_edit import RegionEdit, RegionWords
 from ..document.story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, Take, WordRef, new_id, parse
-from ..media import previews
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
 from ..store.clips import keep_frames, read_end, read_frames
 from ..store.encodings import Encodings
 from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
-from .queue import Made
+from .jobs.job import Made
 from .traces import trace_content
+from .workers.making import Known, WornFile, generate, keep_known, material, threads, told, wearing
+from .workers.order import Order, Remembered, WornAdapter
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
     from pipeline.editing.editor import Change, Edited
@@ -42,12 +41,8 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
 
     from ..continuity.meter import Scores
 
-PREVIEW_SECONDS = 0.25  # from one preview to the next: each costs as much as a third of a small model's step
 TRACE_VERSION = 1  # of the file of a take
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
-
-WornFile = tuple[Path, float]  # an adapter's file and its strength
-Known = tuple[np.ndarray | None, np.ndarray | None]  # frames with which a clip begins, and ends
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,13 @@ class Decided:
         decision = remembers(board.story, scene, filter)
         return cls(decision, conditioning_of(board, scene, decision, model))
 
+    def without(self, board: Board, scene: str, word: WordRef | None, filter: TextFilter) -> Decided:
+        """What is decided if the scene drops a word as well."""
+        if word is None:
+            return self
+        muted = replace(board, story=edits.mute_word(board.story, scene, word))
+        return Decided.of(muted, scene, filter, self.conditioning.model)
+
     @property
     def keyframes(self) -> list[tuple[int, RememberedScene]]:
         """The past scenes that enter, by their place in the decision: those that have a keyframe; the others would
@@ -113,17 +115,6 @@ def saved_order(order: Any) -> Any:
     return order
 
 
-def is_wanted(then: Scene, now: Scene) -> bool:
-    """Whether a scene shows a take that comes in: not if it was locked, or another take chosen, since it was begun."""
-    return not now.locked and now.chosen in (then.chosen, None)
-
-
-def in_its_place(then: Scene, made: Take, story: Story) -> Story:
-    """With an edited take chosen in its scene, if that is still wanted."""
-    now = next((scene for scene in story.scenes if scene.id == made.scene), None)
-    return edits.choose_take(story, made.scene, made.id) if now and is_wanted(then, now) else story
-
-
 def work_of(scene: Scene, story: Story) -> float:
     """What the time of a render is proportional to."""
     return scene.steps * scene.num_frames * story.width * story.height / 1e6
@@ -137,6 +128,8 @@ class TakeMaker:
         self._generate = on_gpu(self._generate_here, gpu_seconds)
         self._edit = on_gpu(self._edit_here, gpu_seconds_of_edit)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
+        self.away: Callable[[Order], Generator[Made, None, Clip]] | None = None  # has an order made by a worker
+        self.threads: int | None = None  # of the processor, for an order; None for as many as there are
 
     @property
     def frames_per_second(self) -> float:
@@ -166,23 +159,36 @@ class TakeMaker:
         self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial | None = None
     ) -> Generator[Made, None, Clip]:
         """Yields the steps and returns the clip. `decided` says what of the past enters."""
-        from pipeline.guidance import Guidance
+
+        order = self.order(board, scene, decided, seed, trial or Trial())
+        return (yield from self.away(order) if self.away else self.make(order))
+
+    def make(self, order: Order) -> Generator[Made, None, Clip]:
+        """Yields the steps of an order and returns its clip, made by this process."""
         from pipeline.story_pipeline import Clip
 
-        trial = trial or Trial()
-        decision = decided.about_keyframes() if trial.history else decided.decision.only(())
-        past = self._past(decided) if trial.history else ()
-        weights = Guidance(**scene.guidance.model_dump() | trial.weights())
-        settings = _settings(board, scene, trial) | {"seed": seed}
-        known, shown = self._known(board, decided.conditioning), -PREVIEW_SECONDS
-        taught = self._taught(decided.conditioning)
-        for item in self._generate(past, weights, decision, known, settings, taught):
-            if isinstance(item, Clip):
-                return item
-            due = time.monotonic() - shown >= PREVIEW_SECONDS
-            shown = time.monotonic() if due else shown
-            yield Made(item.index, item.total, self._moving(item) if due else "", item.notice or "")
-        raise AssertionError("a generation ends with a clip")
+        with threads(order.threads):
+            made_from = material(order, self.media, self._encode)
+            return (yield from told(self._generate(*made_from), self.pipeline.frames_per_second, Clip))
+
+    def order(self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial) -> Order:
+        """What `render` makes a clip from."""
+        from pipeline.guidance import Guidance
+
+        first, last = self._known(board, decided.conditioning)
+        keyframes = [memory for _, memory in decided.keyframes] if trial.history else []
+        return Order(
+            decided.conditioning.model,
+            self.speed,
+            Guidance(**scene.guidance.model_dump() | trial.weights()),
+            decided.about_keyframes() if trial.history else decided.decision.only(()),
+            _settings(board, scene, trial) | {"seed": seed},
+            tuple(Remembered(m.prompt, m.keyframe) for m in keyframes if m.keyframe),
+            keep_known(self.media, first),
+            keep_known(self.media, last),
+            tuple(WornAdapter(one.file, one.strength) for one in decided.conditioning.adapters),
+            self.threads,
+        )
 
     def _known(self, board: Board, made_from: Conditioning) -> Known:
         """With which frames, uint8 (1 or 5, H, W, 3), a scene begins and ends."""
@@ -202,9 +208,6 @@ class TakeMaker:
             )
         return ending(read_frames(self.media, take), take.frames_per_second / self.frames_per_second)
 
-    def _moving(self, step: Step) -> str:
-        return previews.moving(step.preview, self.pipeline.frames_per_second)
-
     def _generate_here(
         self,
         past: Sequence[HistoryScene],
@@ -215,19 +218,11 @@ class TakeMaker:
         taught: Sequence[WornFile],
     ) -> Iterator[Step | Clip]:
         """In a forked process on a ZeroGPU Space: everything that goes in and comes out can be pickled."""
-        with self._wearing(taught):
-            yield from self.pipeline.generate(decision.prompt, past, guidance, decision, *known, **settings)
+        yield from generate(self.pipeline, past, guidance, decision, known, settings, taught)
 
     def _taught(self, conditioning: Conditioning) -> list[WornFile]:
         """The adapters that a take is made with."""
         return [(self.media.path(one.file, "safetensors"), one.strength) for one in conditioning.adapters]
-
-    def _wearing(self, taught: Sequence[WornFile]) -> AbstractContextManager[None]:
-        if not taught:
-            return nullcontext()
-        from pipeline.adapters.wearing import Worn, worn  # they load peft, which others need not wait for
-
-        return worn(self.pipeline, [Worn(*one) for one in taught])
 
     def _past(self, decided: Decided) -> tuple[HistoryScene, ...]:
         return tuple(self._encode(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe)
@@ -265,15 +260,10 @@ class TakeMaker:
         assert take.conditioning is not None, "it was asked before whether the take was generated"
         memories = [m for m in take.conditioning.memories if m.keyframe and self.media.holds((m.keyframe, "png"))]
         past = tuple(self._encode(m.prompt, m.keyframe) for m in memories if m.keyframe)
-        shown, began = -PREVIEW_SECONDS, time.perf_counter()
-        taught = self._taught(take.conditioning)
-        for item in self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught):
-            if isinstance(item, Edited):
-                return self._keep_edited(take, item, edit, time.perf_counter() - began)
-            due = time.monotonic() - shown >= PREVIEW_SECONDS
-            shown = time.monotonic() if due else shown
-            yield Made(item.index, item.total, self._moving(item) if due else "")
-        raise AssertionError("an edit ends with its clip")
+        began, taught = time.perf_counter(), self._taught(take.conditioning)
+        items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught)
+        made: Edited = yield from told(items, self.pipeline.frames_per_second, Edited)
+        return self._keep_edited(take, made, edit, time.perf_counter() - began)
 
     def _edit_here(
         self,
@@ -286,7 +276,7 @@ class TakeMaker:
         from pipeline.editing.editor import EditSettings
         from pipeline.editing.editor import edit as run
 
-        with self._wearing(taught):
+        with wearing(self.pipeline, taught):
             changes = changes_of(self.pipeline, frames, prompt, edit.regions)
             settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed)
             yield from run(self.pipeline, frames, prompt, changes, settings, past)

@@ -52,9 +52,18 @@ class Turns:
     by_address: bool = True  # whether the next place that goes by turns is an address's
     last: Waits | None = None  # it is being served, or was until now
 
-    def take(self, waiting: Iterable[T], now: int) -> T | None:
-        """Whose turn it is, which is noted: `now` is later than any number so far."""
-        return _Line(self, waiting, now).take()
+    def take(
+        self,
+        waiting: Iterable[T],
+        now: int,
+        ready: Callable[[T], bool] = lambda one: True,
+        serving: Iterable[Waits] = (),
+    ) -> T | None:
+        """Whose turn it is, which is noted: `now` is later than any number so far. ready: whether one may be served
+        already; who has none that may leaves the turn to others. serving: others that are being served."""
+        for one in serving:
+            self.note(one, now)
+        return _Line(self, waiting, now, ready).take()
 
     def order(self, waiting: Iterable[T], now: int) -> Iterator[T]:
         """All that wait, in the order in which they will be served if nobody else comes."""
@@ -105,21 +114,24 @@ class _Heap:
 class _Line(Generic[T]):
     """What waits, to be taken one after the other."""
 
-    def __init__(self, turns: Turns, waiting: Iterable[T], now: int) -> None:
-        self._turns, self._now = turns, now
+    def __init__(
+        self, turns: Turns, waiting: Iterable[T], now: int, ready: Callable[[T], bool] = lambda one: True
+    ) -> None:
+        self._turns, self._now, self._ready = turns, now, ready
         if turns.last is not None:
             turns.note(turns.last, now)
         self._waiting: defaultdict[str, deque[T]] = defaultdict(deque)  # by owner, the oldest first
         for one in waiting:
             self._waiting[one.owner].append(one)
         homes: defaultdict[str, list[str]] = defaultdict(list)  # owners by address
-        for owner, own in self._waiting.items():
+        able = {owner: own for owner, own in self._waiting.items() if any(map(ready, own))}
+        for owner, own in able.items():
             homes[own[0].address].append(owner)
         self._newcomers = {address: _Heap(owners, self._modesty) for address, owners in homes.items()}
         self._at = {address: _Heap(owners, self._turn_of_owner) for address, owners in homes.items()}
         self._doors = _Heap(homes, self._turn_of_newcomers)
         self._addresses = _Heap(homes, self._turn_of_address)
-        self._owners = _Heap(self._waiting, self._turn_of_owner)
+        self._owners = _Heap(able, self._turn_of_owner)
 
     def take(self) -> T | None:
         owner = self._newcomer()
@@ -127,7 +139,8 @@ class _Line(Generic[T]):
             owner = self._by_turns()
         if owner is None:
             return None
-        one = self._waiting[owner].popleft()
+        one = next(filter(self._ready, self._waiting[owner]))
+        self._waiting[owner].remove(one)
         self._now += 1
         self._turns.note(one, self._now)
         return one

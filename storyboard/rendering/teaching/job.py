@@ -22,7 +22,8 @@ from ...store.blobs import BlobStore
 from ...store.library import Library
 from ...store.room import check_disk
 from ..callers import caller_address
-from ..queue import Job, Made, Queue
+from ..jobs.job import Job, Made
+from ..queue import Queue
 from ..takes import TakeMaker
 from .lesson import lesson_of, pictures_to_teach
 

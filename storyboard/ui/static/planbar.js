@@ -57,8 +57,14 @@ function planLine(story, standing) {
   const state = step => standing.scenes[step.scene]?.state;
   const named = steps.slice(0, MOST_NAMED).map((step, i) => stepWords(step, i, state(step), steps.length));
   const others = steps.length > MOST_NAMED ? ` and ${steps.length - MOST_NAMED} more` : '';
-  const time = seconds === null || seconds === undefined ? '' : `, about ${duration(seconds)}`;
+  const time = seconds === null || seconds === undefined ? '' : `, ${sharedTime(standing.plan.together, seconds)}`;
   return `Render ${counted(steps.length, 'scene')}: ${named.join(', ')}${others}${time}.${notes}`;
+}
+
+function sharedTime(together, seconds) {                 // with workers: what they take, and what nothing shortens
+  if (!together) return `about ${duration(seconds)}`;
+  const chain = together.chain.length > 1 ? `; longest chain ${together.chain.join(' → ')}, ${duration(together.chain_seconds)}` : '';
+  return `about ${duration(together.seconds)} with ${together.workers} workers${chain}`;
 }
 
 function stepWords(step, i, state, count) {             // that a scene is new, its card says

@@ -1,0 +1,172 @@
+"""A studio with workers that are not Ray's: what goes out when, what is lost and comes back, and who waits."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storyboard.rendering.workers.crew import BY_ITSELF, MOST_GIVEN, Crew
+from storyboard.studio import Studio
+from tests.storyboard.rendering.workers.fakes import FakeHands
+from tests.storyboard.studios import MODEL, TEN, YOU, Desk, open_studio, wait_for
+
+
+@pytest.fixture
+def hands(pipeline: Any, tmp_path: Path) -> FakeHands:
+    return FakeHands(pipeline, tmp_path / "worker")
+
+
+@pytest.fixture
+def studio(pipeline: Any, hands: FakeHands, tmp_path: Path) -> Iterator[Studio]:
+    studio = open_studio(pipeline, tmp_path / "home")
+    studio.renderer.employ(Crew(hands, MODEL))
+    yield studio
+    hands.open.set()
+    studio.close()
+    assert hands.closed
+
+
+@pytest.fixture(scope="module")
+def alone(pipeline: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The clips of the ten scenes as one process makes them."""
+    studio = open_studio(pipeline, tmp_path_factory.mktemp("alone"))
+    desk = Desk.new(studio, *TEN)
+    desk.render()
+    made = clips(desk)
+    studio.close()
+    return made
+
+
+def clips(desk: Desk) -> list[str]:
+    return [take.clip for take in desk.shown if take]
+
+
+def job_of(desk: Desk, place: int) -> Any:
+    jobs = desk.studio.renderer.queue.jobs(desk.owner, desk.story)
+    return [job for job in jobs if job.scene == desk.ids[place]][-1]
+
+
+def test_ten_scenes_come_out_as_one_process_makes_them(studio: Studio, hands: FakeHands, alone: list[str]) -> None:
+    desk = Desk.new(studio, *TEN)
+    desk.render()
+    assert clips(desk) == alone and desk.states == ["fresh"] * 10
+    assert len(hands.begun) == 10 and hands.most_at_once == 2
+
+
+def test_a_scene_goes_out_after_those_that_it_needs_and_others_do_not_wait(studio: Studio, hands: FakeHands) -> None:
+    desk = Desk.new(studio, TEN[0], "Mia in a red coat is sitting on the beach.", TEN[1])
+    hands.open.clear()
+    desk.ask("render")
+    wait_for(lambda: len(hands.begun) == 2)
+    assert {order.decision.prompt for order in hands.begun} == {TEN[0], TEN[1]}
+    hands.open.set()
+    desk.follow()
+    assert len(hands.begun) == 3 and hands.begun[2].past and desk.states == ["fresh"] * 3
+
+
+def test_a_scene_that_came_to_need_another_in_line_goes_back(studio: Studio, hands: FakeHands) -> None:
+    desk = Desk.new(studio, "A dog is jumping on the snow.", TEN[2], TEN[7])
+    hands.open.clear()
+    desk.ask("render")
+    wait_for(lambda: len(hands.begun) == 2)
+    desk.prompt(2, "The dog is running.")  # needs the first scene, which is on its way; nobody said so before
+    hands.open.set()
+    desk.follow()
+    assert desk.states == ["fresh"] * 3
+    assert hands.begun[-1].decision.prompt == "The dog is running." and hands.begun[-1].past
+
+
+def test_a_lost_worker_costs_its_scene_alone(studio: Studio, hands: FakeHands, alone: list[str]) -> None:
+    hands.lose = 2
+    desk = Desk.new(studio, *TEN)
+    desk.render()
+    assert clips(desk) == alone and len(hands.begun) == 12 and studio.renderer.crew.again == 2
+
+
+def test_a_scene_that_loses_every_worker_is_given_up(studio: Studio, hands: FakeHands) -> None:
+    hands.lose = MOST_GIVEN
+    desk = Desk.new(studio, TEN[0])
+    desk.render()
+    assert job_of(desk, 0).error.startswith(f"{MOST_GIVEN} workers were lost") and len(hands.begun) == MOST_GIVEN
+    desk.render(0)
+    assert desk.states == ["fresh"]
+
+
+def test_a_damaged_clip_is_made_again(studio: Studio, hands: FakeHands, alone: list[str]) -> None:
+    hands.damage = 1
+    desk = Desk.new(studio, *TEN)
+    desk.render()
+    assert clips(desk) == alone and len(hands.begun) == 11
+
+
+def test_without_workers_the_app_renders_itself_and_says_so(studio: Studio, hands: FakeHands, alone: list[str]) -> None:
+    hands.gone = True
+    desk = Desk.new(studio, *TEN)
+    desk.render()
+    assert clips(desk) == alone and not hands.begun and job_of(desk, 0).notice == BY_ITSELF
+
+
+def test_progress_reaches_the_page_and_a_scene_on_a_worker_is_cancelled(studio: Studio, hands: FakeHands) -> None:
+    desk = Desk.new(studio, TEN[0], TEN[1], steps=400)
+    desk.ask("render")
+    wait_for(lambda: all(job_of(desk, k).step > 1 and job_of(desk, k).preview for k in (0, 1)))
+    assert desk.ask("poll")["jobs"][desk.ids[0]]["total"] == 400
+    desk.ask("cancel")
+    desk.follow()
+    assert [job_of(desk, k).state for k in (0, 1)] == ["cancelled"] * 2 and desk.shown == [None, None]
+    wait_for(lambda: hands.at_once == 0)
+
+
+def test_a_pipeline_that_refuses_is_heard(studio: Studio, hands: FakeHands, monkeypatch: pytest.MonkeyPatch) -> None:
+    from storyboard.rendering.workers.crew import News
+
+    refusal = News("failed", reason="steps is 0: expected 1 to 1000")
+    monkeypatch.setattr(hands, "_make", lambda name, order: hands._tell(name, refusal))
+    desk = Desk.new(studio, TEN[0])
+    desk.render()
+    assert job_of(desk, 0).error == "steps is 0: expected 1 to 1000"
+
+
+def test_a_short_story_does_not_wait_for_a_long_one(studio: Studio, hands: FakeHands) -> None:
+    hands.open.clear()
+    long = Desk.new(studio, *(f"A kite number {k} flies." for k in range(30)))
+    long.ask("render")
+    wait_for(lambda: len(hands.begun) == 2)
+    short = Desk.new(studio, "A pirate is reading in the tower.", owner=YOU)
+    short.ask("render")
+    hands.open.set()
+    short.follow()
+    assert len(hands.begun) < 30
+    long.ask("cancel")
+
+
+def test_the_plan_says_what_workers_make_of_it(studio: Studio) -> None:
+    desk = Desk.new(studio, *TEN)
+    desk.render(0, 3)  # to know how long a scene takes that remembers nothing, and one that does
+    told = desk.ask("plan")["plan"]["together"]
+    assert told["workers"] == 2 and told["chain"] and told["chain_seconds"] <= told["seconds"]
+    assert told["seconds"] < desk.ask("plan")["plan"]["seconds"]
+
+
+def test_region_edits_and_teaching_are_never_two_at_once() -> None:
+    from storyboard.rendering.jobs.job import Job, may_begin
+
+    running = Job("me", "a story", "entry", "teach", state="running", number=1)
+    may = may_begin([running])
+    assert not may(Job("me", "another", "entry", "teach", number=2))
+    assert may(Job("me", "another", "scene", order="stale", number=3))
+
+
+def test_of_one_scene_the_orders_are_made_one_after_the_other(studio: Studio, hands: FakeHands) -> None:
+    desk = Desk.new(studio, TEN[0])
+    hands.open.clear()
+    desk.ask("render", [desk.ids[0]])
+    desk.ask("render", [desk.ids[0]], True)
+    wait_for(lambda: len(hands.begun) == 1)
+    threading.Event().wait(0.3)
+    assert len(hands.begun) == 1
+    hands.open.set()
+    desk.follow()
+    assert len(hands.begun) == 2 and len(desk.takes(0)) == 2
