@@ -103,7 +103,9 @@ class TransformerBackbone:
         context = AttentionContext(None, text_mask, history_mask, references, witness)
         past = 0 if history is None else history.shape[1]
         modulation = batched([row.modulation for row in rows], text.shape[1], past)
-        return _Told(self, text, history, context, caches, modulation and modulation.to(place))
+        weights = [row.guidance.to(place, dtype) for row in rows if row.guidance is not None]
+        guidance = torch.stack(weights) if weights else None
+        return _Told(self, text, history, context, caches, modulation and modulation.to(place), guidance)
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class _Told:
     context: AttentionContext
     caches: Sequence[BlockCache] | None
     modulation: Modulation | None = None
+    guidance: Tensor | None = None  # (B, k)
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, z = self.backbone, z.to(self.backbone.where())
@@ -142,6 +145,7 @@ class _Told:
                     x.to(network.dtype),
                     self.text,
                     times,
+                    self.guidance,
                     image_rotary_emb=positions,
                     history=self.history,
                     context=context,
