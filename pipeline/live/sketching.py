@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..backbones.base import Conditions
 from ..backbones.checkpoints import STUDENT, check_component
-from ..backbones.transformer_backbone import TransformerBackbone
+from ..backbones.transformer_backbone import TransformerBackbone, fast_on_cpu
 from ..encoders.latents import check_finite
 from ..errors import ThroughlineError
 from ..generation import SceneRequest, Settings
@@ -42,7 +42,7 @@ class Sketch:
     """A scene that is ready to be sketched again and again: its words and its past are encoded.
 
     Calling it with weights w1 and w2 (`Guidance.text` and `history`, from 0; those over `student.LARGEST` count as
-    that) gives frames, uint8 (F, H, W, 3), the same for the same weights.
+    that) gives frames, uint8 (F, H, W, 3), the same for the same weights; decoded as previews are, without sharpening.
     """
 
     pipeline: StoryPipeline
@@ -58,13 +58,14 @@ class Sketch:
         weights = dials(torch.tensor([w1]), torch.tensor([remembered]))[0]
         network, z = self.backbone.network([replace(self.told, guidance=weights)]), self.noise
         sampler = self.backbone.sampler(STEPS, 0.0)
-        for index, t in enumerate(sampler.timesteps):
-            z, clean = sampler.step(index, network(z, t), z, torch.Generator())
+        with fast_on_cpu(self.backbone.where(), self.backbone.autocast):  # around all steps: it casts the weights once
+            for index, t in enumerate(sampler.timesteps):
+                z, clean = sampler.step(index, network(z, t), z, torch.Generator())
         check_finite(clean, "the student", "other weights")
         return clean
 
     def __call__(self, w1: float, w2: float) -> np.ndarray:
-        return self.pipeline.latents.decode(self.latents(w1, w2))
+        return self.pipeline.latents.preview(self.latents(w1, w2))
 
 
 class Sketcher:

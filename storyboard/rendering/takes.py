@@ -171,9 +171,9 @@ class TakeMaker:
 
         trial = trial or Trial()
         decision = decided.about_keyframes() if trial.history else decided.decision.only(())
-        past = self._past(decided) if trial.history else ()
+        past = self.past(decided) if trial.history else ()
         weights = Guidance(**scene.guidance.model_dump() | trial.weights())
-        settings = _settings(board, scene, trial) | {"seed": seed}
+        settings = settings_of(board, scene, trial) | {"seed": seed}
         known, shown = self._known(board, decided.conditioning), -PREVIEW_SECONDS
         taught = self._taught(decided.conditioning)
         for item in self._generate(past, weights, decision, known, settings, taught):
@@ -229,7 +229,7 @@ class TakeMaker:
 
         return worn(self.pipeline, [Worn(*one) for one in taught])
 
-    def _past(self, decided: Decided) -> tuple[HistoryScene, ...]:
+    def past(self, decided: Decided) -> tuple[HistoryScene, ...]:
         return tuple(self._encode(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe)
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
@@ -252,7 +252,7 @@ class TakeMaker:
         """What a trial shows: its files and, by `Meter.scores`, its scores. decided: what the scene would remember,
         whatever the trial remembered; the consistency is with all of that."""
         decision = decided.about_keyframes()
-        scores = score(clip.frames, decision.prompt, decision, self._past(decided))
+        scores = score(clip.frames, decision.prompt, decision, self.past(decided))
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
         return {"scores": scores, **files}
 
@@ -389,7 +389,7 @@ def _rest(pipeline: StoryPipeline, frames: np.ndarray, others: Sequence[Region])
     return Region.everything((len(frames), *frames.shape[1:3])).without([*people(pipeline, frames), *others])
 
 
-def _settings(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
+def settings_of(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
     """What `StoryPipeline.generate` is given, but for the seed."""
     return {
         "height": board.story.height,
