@@ -35,6 +35,7 @@ from .operations.cast_views import proposed_view
 from .operations.edits import brought_take, take_of
 from .operations.finding import FindOperations
 from .operations.inputs import checked_owner
+from .operations.live.sketching import SketchOperations
 from .operations.region_edits import RegionEditOperations
 from .operations.registry import for_page, read_edit
 from .operations.waiting import waiting
@@ -59,7 +60,7 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("throughline", appauthor=False))
 
 
-class Studio(CastOperations, RegionEditOperations, FindOperations):
+class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperations):
     """Stories of all owners in `folder`, rendered by one pipeline that `load` makes when it is first needed.
 
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the

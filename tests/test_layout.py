@@ -53,7 +53,7 @@ PIPELINE: tuple[set[str], ...] = (
     {"denoising"},
     {"stages"},
     {"story_pipeline"},
-    {"editing", "adapters"},
+    {"editing", "adapters", "live"},
     {"loading"},
     {"continuity"},
     {"training"},

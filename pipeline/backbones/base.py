@@ -106,6 +106,7 @@ class Conditions:
     prompts: ImagePrompts | None = None  # for models whose `Limits.prompts` says so
     strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
     modulation: Modulation | None = None  # by regions, at full strength: it fades with the noise
+    guidance: Tensor | None = None  # (k), weights of the guidance, for networks that have them as inputs
 
 
 class Network(Protocol):

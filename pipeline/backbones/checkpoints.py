@@ -27,7 +27,8 @@ WITHOUT_WEIGHTS = {  # components, and the files of which one tells that they ar
 GGUF, MAGIC = ".gguf", b"GGUF"
 HALF = "fp16"  # the variant of a checkpoint that has its weights in half precision alone
 CONTINUATION = "continuation"  # component of the embedded model: the network of clips that go on from known frames
-UNCOUNTED = ("reader/", f"{CONTINUATION}/")
+STUDENT = "live"  # folder of the embedded model: the student that makes sketches (`pipeline.live`)
+UNCOUNTED = ("reader/", f"{CONTINUATION}/", f"{STUDENT}/")
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 
 
@@ -62,7 +63,7 @@ def find(name: str = "picturebook", revision: str | None = None, offline: bool =
 
 def digest(folder: Path) -> str:
     """SHA-256 of a model: of the names, sizes and first MEGABYTES of its files. The reader, which takes no part in
-    generation, does not count; nor does the network of clips that go on, so that all other takes stay fresh."""
+    generation, does not count; nor do the network of clips that go on and the student: other takes stay fresh."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

@@ -110,7 +110,10 @@ class TransformerBackbone:
         past = 0 if history is None else history.shape[1]
         modulation = batched([row.modulation for row in rows], text.shape[1], past)
         pictures = [row.pictures for row in rows]
-        return _Told(self, text, history, context, caches, pictures, modulation and modulation.to(place))
+        weights = [row.guidance.to(place, dtype) for row in rows if row.guidance is not None]
+        guidance = torch.stack(weights) if weights else None
+        steered = modulation and modulation.to(place)
+        return _Told(self, text, history, context, caches, pictures, steered, guidance)
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class _Told:
     caches: Sequence[BlockCache] | None
     pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
     modulation: Modulation | None = None
+    guidance: Tensor | None = None  # (B, k)
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, z = self.backbone, z.to(self.backbone.where())
@@ -150,6 +154,7 @@ class _Told:
                     self._with_pictures(x).to(network.dtype),
                     self.text,
                     times,
+                    self.guidance,
                     ofs=own.ofs(len(x), place),
                     image_rotary_emb=positions,
                     history=self.history,

@@ -29,6 +29,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "continuation": stages.train_continuation,
     "sharpener": stages.train_sharpener,
     "export": stages.export,
+    "live": stages.train_live,
     "reader": stages.train_reader,
     "localiser": stages.train_localiser,
     "upscaler": stages.train_upscaler,

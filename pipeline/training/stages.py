@@ -17,13 +17,14 @@ from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
 from ..autoencoder import AutoencoderLinearVideo
-from ..backbones.checkpoints import CONTINUATION
+from ..backbones.checkpoints import CONTINUATION, STUDENT
 from ..decoupler import Decoupler
 from ..encoders.text import TextEncoder
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
 from ..grounding.tubes import TubeLocator
 from ..language import vocabulary
+from ..live.student import untrained
 from ..loading import find_device
 from ..picturebook import world
 from ..picturebook.captions import story_captions
@@ -39,6 +40,7 @@ from .models import (
     generator,
     image_encoder,
     interpolator,
+    live,
     localiser,
     locator,
     reader,
@@ -278,6 +280,20 @@ def train_locator(workshop: Workshop) -> None:
     vision = load_vision(workshop)
     run(workshop, locator.RECIPE, model, locator.make_losses(model, vision, TextEncoder.minilm(), recipe.batch_size))
     model.cpu().half().save_pretrained(workshop.assets.parent / "locator")
+
+
+def train_live(workshop: Workshop) -> None:
+    """The student of live sketches, straight into the model folder: from the generator's weights, by clips of it."""
+    teacher, decoupler = (part.float().eval().to(workshop.device) for part in trained_parts(workshop))
+    data = extractor.load_data(workshop.cache, load_vision(workshop))
+    memory = live.Memory(_extractor(workshop).eval().requires_grad_(False), decoupler, data)
+    vae, folder = _autoencoder(workshop).requires_grad_(False), workshop.out / "passages"
+    live.make_passages(folder, teacher, vae, memory)
+    torch.manual_seed(0)
+    student, size = untrained(teacher).to(workshop.device), workshop.recipe(live.RECIPE).batch_size
+    losses = live.make_losses(student, vae, memory, live.load_passages(folder), size)
+    run(workshop, live.RECIPE, student, losses)
+    student.cpu().half().save_pretrained(workshop.assets / STUDENT)
 
 
 def export(workshop: Workshop) -> None:

@@ -30,6 +30,7 @@ from ..operations.arguments import (
     FileName,
     FitInto,
     Format,
+    HistoryWeight,
     Json,
     Owner,
     PastId,
@@ -43,6 +44,7 @@ from ..operations.arguments import (
     SoundFile,
     StoryId,
     TakeId,
+    TextWeight,
     Title,
     Variants,
     Word,
@@ -282,6 +284,15 @@ def edit_take(
     """Changes regions of a take by new words for each, and tells how it goes until it is over. The rest of the clip
     stays as it is. Raises ThroughlineError at the end if it failed."""
     yield from waiting(edit_steps(studio, owner, story, scene, take, regions, seed))
+
+
+@for_programs()
+def sketch(
+    studio: Studio, owner: Owner, story: StoryId, scene: SceneId, text_weight: TextWeight, history_weight: HistoryWeight
+) -> Json:
+    """A live sketch: the scene with these weights as a small student of the model makes it in 4 steps, a moving picture
+    as a data URL. It is no take, and nothing is stored; rendering makes the exact take."""
+    return studio.sketch(owner, story, scene, text_weight, history_weight)
 
 
 @for_programs(command=None)  # interrupting a render cancels it

@@ -15,6 +15,8 @@ Key = Annotated[str, Field(max_length=64)]  # an id
 Line = Annotated[str, Field(max_length=400)]
 Weight = Annotated[float, Field(ge=0, le=30)]
 Share = Annotated[float, Field(ge=0, le=1)]
+TextWeight = Annotated[Weight, Field(description="Text guidance, w1")]
+HistoryWeight = Annotated[Weight, Field(description="History guidance, w2")]
 Pause = Annotated[float, Field(ge=0, le=60)]  # seconds
 Typed = Annotated[str, Field(max_length=4000)]
 Json = dict[str, Any]  # programs give it as text

@@ -182,7 +182,7 @@ class TakeMaker:
             self.speed,
             Guidance(**scene.guidance.model_dump() | trial.weights()),
             decided.about_keyframes() if trial.history else decided.decision.only(()),
-            _settings(board, scene, trial) | {"seed": seed},
+            settings_of(board, scene, trial) | {"seed": seed},
             tuple(Remembered(m.prompt, m.keyframe) for m in keyframes if m.keyframe),
             keep_known(self.media, first),
             keep_known(self.media, last),
@@ -224,7 +224,7 @@ class TakeMaker:
         """The adapters that a take is made with."""
         return [(self.media.path(one.file, "safetensors"), one.strength) for one in conditioning.adapters]
 
-    def _past(self, decided: Decided) -> tuple[HistoryScene, ...]:
+    def past(self, decided: Decided) -> tuple[HistoryScene, ...]:
         return tuple(self._encode(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe)
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
@@ -247,7 +247,7 @@ class TakeMaker:
         """What a trial shows: its files and, by `Meter.scores`, its scores. decided: what the scene would remember,
         whatever the trial remembered; the consistency is with all of that."""
         decision = decided.about_keyframes()
-        scores = score(clip.frames, decision.prompt, decision, self._past(decided))
+        scores = score(clip.frames, decision.prompt, decision, self.past(decided))
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
         return {"scores": scores, **files}
 
@@ -379,7 +379,7 @@ def _rest(pipeline: StoryPipeline, frames: np.ndarray, others: Sequence[Region])
     return Region.everything((len(frames), *frames.shape[1:3])).without([*people(pipeline, frames), *others])
 
 
-def _settings(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
+def settings_of(board: Board, scene: Scene, trial: Trial) -> dict[str, Any]:
     """What `StoryPipeline.generate` is given, but for the seed."""
     return {
         "height": board.story.height,

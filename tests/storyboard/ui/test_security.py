@@ -213,7 +213,7 @@ WORDS = {"title": "x", "prompts": ["x"], "prompt": "x", "index": 0, "changes": "
          "word": "Mia", "scenes": [], "format": "mp4", "archive": "", "threshold": 0.5, "clip": "",
          "sound": "", "fit": "fit", "across": 0.5, "down": 0.5, "fields": "{}", "entry": "Mia", "into": "Tom",
          "picture": "", "region": "whole", "frame": -1, "caption": "", "state": "", "seed": 0, "words": "the robot",
-         "variants": 1, "strength": 1.0, "on": True,
+         "variants": 1, "strength": 1.0, "on": True, "text_weight": 2.0, "history_weight": 3.0,
          "which": "first", "regions": '[{"word": "Mia", "words": "a robot"}]'}  # fmt: skip
 OF_A_STORY = sorted(name for name, verb in VERBS.items() if "story" in inspect.signature(verb).parameters)
 
