@@ -22,19 +22,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .. import loading
-from ..backbones.transformer_backbone import TransformerBackbone
-from ..defaults import WAYS
-from ..generation import Step
-from ..picturebook.reader import ClipReader
-from ..picturebook.renderer import FRAMES_PER_SECOND
-from ..story_pipeline import StoryPipeline
-from .common.command import Parser, new_file, run, whole
-from .common.statistics import Estimate, Tally, estimate, ratio
-from .longer import changes, facts
-from .reporting.report import to_json, write_all
-from .story.benchmark import HeldOut
-from .story.systems import ABBA
+from ... import loading
+from ...backbones.transformer_backbone import TransformerBackbone
+from ...defaults import WAYS
+from ...generation import Step
+from ...picturebook.reader import ClipReader
+from ...picturebook.renderer import FRAMES_PER_SECOND
+from ...story_pipeline import StoryPipeline
+from ..common.command import Parser, new_file, run, whole
+from ..common.statistics import Estimate, Tally, estimate, ratio
+from ..longer import changes, facts
+from ..reporting.report import to_json, write_all
+from ..story.benchmark import HeldOut
+from ..story.systems import ABBA
 
 MEASURES = ("facts_end", "action_end", "seam", "drift", "motion", "seconds")
 RATIOS = ("seam", "drift", "motion")

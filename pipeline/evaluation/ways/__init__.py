@@ -1,0 +1,1 @@
+"""Long scenes by every way to make them, against one another."""
