@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from pipeline.errors import ThroughlineError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # it loads torch
 
 log = logging.getLogger(__name__)
 
-MOST_GIVEN = 5  # times that an order is given out, if the worker or what it sent was lost each time
+MOST_GIVEN = 5  # times that an order is begun, if the worker or what it sent was lost each time
 LOOK_SECONDS = 0.2  # from one look for news to the next: a render is cancelled that soon
 SILENT_SECONDS = 1200.0  # without a step after which a worker is given up; waiting for a free one does not count
 BY_ITSELF = "No worker answers: the app renders this scene itself."
@@ -40,6 +41,13 @@ class News:
     digest: str = ""
     reason: str = ""
     expected: bool = True  # whether the reason of a failure is one for users
+
+
+class Lost(Enum):
+    """What became of an order that did not come back: its worker was lost while it made it, or before."""
+
+    WORKER = "worker"
+    PARCEL = "parcel"
 
 
 class Hands(Protocol):
@@ -102,21 +110,23 @@ class Crew:
         worker after the other was lost."""
         if order.model == self.model:
             packed = parcel(order, maker.media)
-            for time_ in range(MOST_GIVEN):
-                if self.hands.gone:
-                    break
-                self.again += bool(time_)
+            lost = 0
+            while not self.hands.gone:
                 clip = yield from self._given(packed)
-                if clip is not None:
+                if clip is Lost.WORKER:
+                    lost += 1
+                    if lost == MOST_GIVEN:
+                        raise ThroughlineError(
+                            f"{lost} workers were lost while this scene was rendered: it is given up"
+                        )
+                elif clip is not Lost.PARCEL:
                     return clip
+                self.again += 1
                 yield Made(notice="A worker was lost: this scene is begun again.")
-            else:
-                raise ThroughlineError(f"{MOST_GIVEN} workers were lost while this scene was rendered: it is given up")
         yield Made(notice=BY_ITSELF)
         return (yield from maker.make(order))
 
-    def _given(self, packed: bytes) -> Generator[Made, None, Clip | None]:
-        """None if it was lost."""
+    def _given(self, packed: bytes) -> Generator[Made, None, Clip | Lost]:
         name, last, since = self.hands.give(packed), Made(), None
         try:
             while since is None or time.monotonic() - since < SILENT_SECONDS:
@@ -124,16 +134,16 @@ class Crew:
                 if news is None:
                     yield replace(last, preview="", notice="")  # so that who watches can cancel
                     if since is None and self.hands.gone:
-                        return None
+                        return Lost.PARCEL
                     continue
-                since = time.monotonic()
+                begun, since = since is not None, time.monotonic()
                 if news.kind == "done":
                     return from_bytes(news.data, news.digest)
                 if news.kind == "failed":
                     raise (ThroughlineError if news.expected else RuntimeError)(news.reason)
                 if news.kind == "lost":
                     log.warning("a worker was lost: %s", news.reason)
-                    return None
+                    return Lost.WORKER if begun else Lost.PARCEL
                 if news.kind == "step":
                     yield (last := news.made)
             log.warning("a worker made no step for %g s", SILENT_SECONDS)
@@ -141,4 +151,4 @@ class Crew:
             log.warning("a worker's clip came damaged: %s", error)
         finally:
             self.hands.drop(name)
-        return None
+        return Lost.WORKER

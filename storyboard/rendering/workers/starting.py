@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -82,11 +83,13 @@ def join(address: str, workers: int, listen: str | None, folder: Path) -> None:
     ip = _resolved(host)
     head = f"{ip}:{port}"
     own = listen or (LOOPBACK if is_loopback(ip) else _own_address(ip, port))
+    on_end = signal.getsignal(signal.SIGTERM)
     try:
         node = start_node(own, workers, head)
     except Exception as error:
         reason = str(error).splitlines()[0][:200]
         raise ThroughlineError(f"the head at {head} could not be joined: {reason}") from error
+    signal.signal(signal.SIGTERM, on_end)  # Ray's own waits half a minute
     print(f"joined {head} with {workers} place{'s' if workers > 1 else ''}", flush=True)
     try:
         while node.remaining_processes_alive():
