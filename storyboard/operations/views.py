@@ -142,8 +142,9 @@ def unfamiliar_words(head: Head, vocabulary: frozenset[str]) -> dict[str, list[s
 
 
 def _memories(standing: Standing) -> list[View]:
-    """Of earlier scenes."""
-    memories, earlier = standing.conditioning.memories if standing.conditioning else (), set(standing.needs)
+    """Of earlier scenes; none at a history guidance of 0, which uses none of them."""
+    made, earlier = standing.conditioning, set(standing.needs)
+    memories = made.memories if made and made.guidance.history else ()
     return [{"scene": memory.scene, "words": memory.words} for memory in memories if memory.scene in earlier]
 
 

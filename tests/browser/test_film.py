@@ -125,6 +125,16 @@ def test_captions_are_the_prompts(page: Page) -> None:
     close(dialog)
 
 
+def test_a_film_of_stale_clips_says_so(guest: Visitor, page: Page) -> None:
+    story = guest.story(guest.opened[-1])
+    changes = {"prompt": "A robot is sleeping in the desert."}
+    guest.edit(story["id"], "edit_scene", scene=story["scenes"][1]["id"], changes=changes)
+    guest.reload()
+    expect(card(page, 2)).to_have_attribute("data-state", "stale")
+    page.get_by_role("button", name="Film").first.click()
+    expect(page.get_by_role("dialog", name="Film")).to_contain_text("Stale, made before the last changes: scene")
+
+
 def test_scenes_without_a_take_are_left_out(guest: Visitor, page: Page) -> None:
     guest.edit(guest.opened[-1], "add_scene", index=1, fields={"prompt": "A cat is waving on the beach."})
     expect(page.locator(".slot")).to_have_count(6)

@@ -180,7 +180,7 @@ def captions(shelf: Locator) -> Locator:
 
 def test_regenerating_gives_another_take_of_another_seed(page: Page) -> None:
     panel = tab(page, "scene", 2)
-    panel.get_by_role("button", name="Another take").click()
+    panel.get_by_role("button", name="New take").click()
     shelf = tab(page, "takes")
     expect(captions(shelf)).to_have_count(2)
     expect(captions(shelf)).to_have_text([re.compile("Take 1"), re.compile("Take 2.*chosen")])
@@ -189,7 +189,7 @@ def test_regenerating_gives_another_take_of_another_seed(page: Page) -> None:
 
 
 def test_takes_are_chosen_compared_and_deleted(page: Page) -> None:
-    tab(page, "scene", 1).get_by_role("button", name="Another take").click()
+    tab(page, "scene", 1).get_by_role("button", name="New take").click()
     shelf = tab(page, "takes")
     expect(captions(shelf)).to_have_count(2)
     expect(card(page, 3).locator(".badge").first).to_have_text("Stale")
@@ -214,6 +214,13 @@ def test_takes_are_chosen_compared_and_deleted(page: Page) -> None:
     expect(shelf.locator(".pair")).to_be_hidden()
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(captions(shelf)).to_have_count(2)
+
+
+def test_a_take_says_from_what_prompt_it_was_made(guest: Visitor, page: Page) -> None:
+    story = guest.story(guest.opened[-1])
+    guest.edit(story["id"], "edit_scene", scene=story["scenes"][0]["id"], changes={"prompt": "It rains."})
+    guest.reload()
+    expect(tab(page, "takes", 1).locator(".take-prompt .words-line")).to_have_text(f"“{CAST[0]}”")
 
 
 def test_four_variants_are_takes_to_choose_from(guest: Visitor, page: Page) -> None:

@@ -197,6 +197,18 @@ def test_the_diagram_says_who_feeds_whom(page: Page) -> None:
     expect(card(page, 2)).to_have_attribute("data-feeds", "true")
 
 
+def test_at_a_history_guidance_of_0_nothing_says_that_something_is_remembered(guest: Visitor, archive: str) -> None:
+    story = guest.rendered(archive)
+    guest.edit(story["id"], "edit_scene", scene=story["scenes"][2]["id"], changes={"guidance": {"history": 0}})
+    page = guest.open(story)
+    memory = tab(page, "remembers", 3)
+    expect(memory).to_contain_text("the scene remembers nothing")
+    expect(memory).to_contain_text("Would remember 3 words of 1 of 2 earlier scenes")
+    expect(memory.locator(".feeds")).not_to_contain_text("Remembers")
+    expect(memory.locator(".arc[data-side=in]")).to_have_count(0)
+    expect(card(page, 3).locator(".memory")).to_be_hidden()
+
+
 def test_scenes_with_nothing_to_remember_say_so(guest: Visitor) -> None:
     page = guest.open(guest.new_story(CAST[0], ""))
     memory = tab(page, "remembers", 1)

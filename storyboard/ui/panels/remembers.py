@@ -76,7 +76,7 @@ class Memory(Panel):
             self.default: {"interactive": scene["threshold"] is not None},
             self.own: {"value": own},
             self.aside: {"value": aside or ("" if scene["guidance"]["history"] else FORGOTTEN)},
-            self.summary: {"value": summed(found["past"])},
+            self.summary: {"value": summed(found["past"], bool(scene["guidance"]["history"]))},
             self.list: {"value": [shown(past, scene, maps) for past in found["past"]]},
         }
 
@@ -128,15 +128,16 @@ class Memory(Panel):
             yield {"do": "pin_word" if how == PINNED else "mute_word", "scene": place.scene, "word": word}
 
 
-def summed(pasts: list[Mapping[str, Any]]) -> str:
-    """How much is kept, in a sentence."""
+def summed(pasts: list[Mapping[str, Any]], used: bool = True) -> str:
+    """How much is kept, in a sentence. used: the history guidance is not 0."""
     kept, own = [past for past in pasts if past["kept"]], [past for past in pasts if past["former"]]
     pasts, before = [past for past in pasts if not past["former"]], [past for past in kept if not past["former"]]
     words, rest = (sum(bool(p.get("kept")) for past in some for p in past["pieces"]) for some in (before, own))
     told = f"Keeps {counted(rest, 'word')} of what it was before" if rest else ""
     if before:
         of = f"{len(before)} of {counted(len(pasts), 'earlier scene')}"
-        return f"Remembers {counted(words, 'word')} of {of}{f'. {told}' if told else ''}"
+        verb = "Remembers" if used else "Would remember"
+        return f"{verb} {counted(words, 'word')} of {of}{f'. {told}' if told else ''}"
     if told or not pasts:
         return told or "Keeps nothing of what it was before"
     return f"Remembers nothing of {'the earlier scene' if len(pasts) == 1 else f'the {len(pasts)} earlier scenes'}"

@@ -34,7 +34,7 @@ class Scene(Panel):
         Part("viewer", elem_classes="viewer-box")
         with gr.Row(elem_classes="acts"):
             self.render = gr.Button("Render this scene", variant="primary", size="sm")
-            self.another = gr.Button("Another take", size="sm")
+            self.another = gr.Button("New take", size="sm")
             self.variants = gr.Button("Four variants", size="sm")
             self.change = gr.Button("Change part of it", size="sm")
             self.cancel = gr.Button("Cancel", size="sm", visible=False)
@@ -138,7 +138,7 @@ class Scene(Panel):
         active = job.get("state") in ("queued", "running")
         steps = view.standing["plan"]["steps"] if view.standing else []
         step = next((step for step in steps if step["scene"] == scene["id"]), None)
-        rest = "" if step or not (view.take and view.take["fresh"]) else "Fresh: another take draws a new seed."
+        rest = "" if step or not (view.take and view.take["fresh"]) else "Fresh: a new take draws a new seed."
         time = f"About {duration(step['seconds'])}" if step and step.get("seconds") else ""
         return {
             self.render: {"visible": not active, "interactive": not why},

@@ -27,6 +27,7 @@ class Takes(Panel):
             label="Takes", show_label=False, columns=2, allow_preview=False, object_fit="cover", height="auto",
             container=False, buttons=[], fit_columns=False, elem_classes=["shots", "takes-shelf"],
         )  # fmt: skip
+        self.prompt = Words(elem_classes="quietly take-prompt")
         self.about = Words(elem_classes="quietly")
         self.other = gr.Dropdown(label="Compare the chosen take with", visible=False)
         self.pair = Pair(elem_classes="compared")
@@ -48,6 +49,7 @@ class Takes(Panel):
                 "selected_index": chosen, "visible": bool(takes),
             },
             self.about: {"value": _about(takes[chosen], chosen) if chosen is not None else ""},
+            self.prompt: {"value": _said(takes[chosen]) if chosen is not None else ""},
             self.other: {"choices": others, "value": takes[beside]["id"] if beside is not None else None,
                          "visible": bool(others)},
             self.pair: {"value": tuple(Side.of(takes[i], name_of(takes[i], i)) for i in both) or None},
@@ -97,6 +99,11 @@ def _caption(take: Mapping[str, Any], index: int, chosen: bool) -> str:
         "chosen" if chosen else "",
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _said(take: Mapping[str, Any]) -> str:
+    """The prompt that it was made from, whatever the scene says now."""
+    return f"“{take['prompt']}”" if take["prompt"] else ""
 
 
 def _about(take: Mapping[str, Any], index: int) -> str:

@@ -139,7 +139,7 @@ def _stale(view: View) -> str:
         return ""
     stands = view.standing["scenes"]
     old = [str(i) for i, scene in enumerate(view.story["scenes"], 1) if _is_old(stands.get(scene["id"], {}))]
-    return f"Made from something else than they say now: scene {', '.join(old)}." if old else ""
+    return f"Stale, made before the last changes: scene{'s' * (len(old) > 1)} {', '.join(old)}." if old else ""
 
 
 def _is_old(standing: Mapping[str, Any]) -> bool:
