@@ -1,1 +1,0 @@
-"""Long scenes by every way to make them, against one another."""
