@@ -1,4 +1,4 @@
-"""python -m pipeline.evaluation.ways: long scenes by every way to make them (`pipeline.stages.making`).
+"""python -m pipeline.evaluation.duration.ways: long scenes by every way to make them (`pipeline.stages.making`).
 
 Of held-out first scenes, the same ones and as many seconds for all ways: whether the last two seconds show the facts of
 the first two and the action that the prompt says; the change of neighbouring frames where parts meet over that
@@ -22,19 +22,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .. import loading
-from ..backbones.transformer_backbone import TransformerBackbone
-from ..defaults import WAYS
-from ..generation import Step
-from ..picturebook.reader import ClipReader
-from ..picturebook.renderer import FRAMES_PER_SECOND
-from ..story_pipeline import StoryPipeline
-from .common.command import Parser, new_file, run, whole
-from .common.statistics import Estimate, Tally, estimate, ratio
-from .longer import changes, facts
-from .reporting.report import to_json, write_all
-from .story.benchmark import HeldOut
-from .story.systems import ABBA
+from ... import loading
+from ...backbones.transformer_backbone import TransformerBackbone
+from ...defaults import WAYS
+from ...generation import Step
+from ...picturebook.reader import ClipReader
+from ...picturebook.renderer import FRAMES_PER_SECOND
+from ...story_pipeline import StoryPipeline
+from ..common.command import Parser, new_file, run, whole
+from ..common.statistics import Estimate, Tally, estimate, ratio
+from ..longer import changes, facts
+from ..reporting.report import to_json, write_all
+from ..story.benchmark import HeldOut
+from ..story.systems import ABBA
 
 MEASURES = ("facts_end", "action_end", "seam", "drift", "motion", "seconds")
 RATIOS = ("seam", "drift", "motion")
@@ -133,7 +133,16 @@ def costs(model: str, lengths: Sequence[float]) -> dict[str, dict[str, dict[str,
     found: dict[str, dict[str, dict[str, float]]] = {way: {} for way in COSTS}
     for length in lengths:
         for way in COSTS:
-            command = [sys.executable, "-m", "pipeline.evaluation.ways", "--model", model, "--one", way, str(length)]
+            command = [
+                sys.executable,
+                "-m",
+                "pipeline.evaluation.duration.ways",
+                "--model",
+                model,
+                "--one",
+                way,
+                str(length),
+            ]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found[way][f"{length:g}"] = json.loads(done.stdout)
     return found
@@ -163,7 +172,7 @@ def cost_table(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = Parser("python -m pipeline.evaluation.ways", description="Long scenes by every way to make them.")
+    p = Parser("python -m pipeline.evaluation.duration.ways", description="Long scenes by every way to make them.")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=8, help="held-out ones (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
