@@ -27,9 +27,9 @@ from ..picturebook.world import PLACE_SLOTS, WorldScene
 from ..stages.continuation import ending
 from ..stages.interpolation import smooth
 from ..story_pipeline import StoryPipeline
-from . import between
 from .common.command import Parser, new_file, run, whole
 from .common.statistics import NOTHING, Estimate, Tally, estimate, ratio
+from .duration import between
 from .reporting.report import to_json, write_all
 from .story.benchmark import HeldOut
 from .story.measures import agreement, unsaid_slots

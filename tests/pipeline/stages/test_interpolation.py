@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.errors import ThroughlineError, WeightsError
-from pipeline.evaluation.between import blended, jerk, psnr
+from pipeline.evaluation.duration.between import blended, jerk, psnr
 from pipeline.picturebook import renderer, world
 from pipeline.stages import interpolation
 from pipeline.stages.interpolation import Interpolator, at_rate, smooth, warped

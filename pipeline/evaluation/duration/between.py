@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..picturebook import renderer
-from ..picturebook.reader import ClipReader
-from ..picturebook.world import WorldScene
-from .common.statistics import Estimate, Tally, estimate, ratio, total
+from ...picturebook import renderer
+from ...picturebook.reader import ClipReader
+from ...picturebook.world import WorldScene
+from ..common.statistics import Estimate, Tally, estimate, ratio, total
 
 TIMES = 4  # new rate over the clip's
 MEASURES = ("interpolation_gain_db", "interpolation_action", "interpolation_flicker", "blending_flicker")
