@@ -26,6 +26,7 @@ from ..store.blobs import BlobStore
 from ..store.clips import keep_frames, read_end, read_frames
 from ..store.encodings import Encodings
 from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
+from .jobs.alone import Alone
 from .jobs.job import Made
 from .traces import trace_content
 from .workers.making import Known, WornFile, generate, keep_known, material, threads, told, wearing
@@ -128,6 +129,7 @@ class TakeMaker:
         self._generate = on_gpu(self._generate_here, gpu_seconds)
         self._edit = on_gpu(self._edit_here, gpu_seconds_of_edit)
         self._encoded: OrderedDict[tuple[str, str], HistoryScene] = OrderedDict()
+        self.alone = Alone()
         self.away: Callable[[Order], Generator[Made, None, Clip]] | None = None  # has an order made by a worker
         self.threads: int | None = None  # of the processor, for an order; None for as many as there are
 
@@ -159,12 +161,14 @@ class TakeMaker:
         self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial | None = None
     ) -> Generator[Made, None, Clip]:
         """Yields the steps and returns the clip. `decided` says what of the past enters."""
-
         order = self.order(board, scene, decided, seed, trial or Trial())
         return (yield from self.away(order) if self.away else self.make(order))
 
     def make(self, order: Order) -> Generator[Made, None, Clip]:
-        """Yields the steps of an order and returns its clip, made by this process."""
+        """Yields the steps of an order and returns its clip, made by this process, which makes one thing at a time."""
+        return (yield from self.alone(self._made(order)))
+
+    def _made(self, order: Order) -> Generator[Made, None, Clip]:
         from pipeline.story_pipeline import Clip
 
         with threads(order.threads):
@@ -229,14 +233,14 @@ class TakeMaker:
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
         key = (prompt, keyframe)
-        if key not in self._encoded:
+        found = self._encoded.pop(key, None)  # several jobs may be at it at once
+        if found is None:
             picture = read_picture(self.media.path(keyframe, "png"))
-            kept = self.encodings.read(prompt, keyframe, picture)
-            self._encoded[key] = kept or self._encode_anew(prompt, keyframe, picture)
-        self._encoded.move_to_end(key)
+            found = self.encodings.read(prompt, keyframe, picture) or self._encode_anew(prompt, keyframe, picture)
+        self._encoded[key] = found
         while len(self._encoded) > KEPT_ENCODINGS:
             self._encoded.popitem(last=False)
-        return self._encoded[key]
+        return found
 
     def _encode_anew(self, prompt: str, keyframe: str, picture: np.ndarray) -> HistoryScene:
         scene = self.pipeline.encode_scene(prompt, picture[None])
@@ -262,7 +266,7 @@ class TakeMaker:
         past = tuple(self._encode(m.prompt, m.keyframe) for m in memories if m.keyframe)
         began, taught = time.perf_counter(), self._taught(take.conditioning)
         items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught)
-        made: Edited = yield from told(items, self.pipeline.frames_per_second, Edited)
+        made: Edited = yield from self.alone(told(items, self.pipeline.frames_per_second, Edited))
         return self._keep_edited(take, made, edit, time.perf_counter() - began)
 
     def _edit_here(

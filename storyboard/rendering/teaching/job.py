@@ -98,7 +98,7 @@ def make(renderer: Rendering, job: Job) -> Generator[Made, None, None]:
         return
     check_disk(renderer.media.folder)
     maker, entry = renderer.maker, story.entry(job.scene)
-    file = yield from teach_steps(maker, entry, story)
+    file = yield from maker.alone(teach_steps(maker, entry, story))
     change = partial(_taught, entry=entry.id, file=file, model=maker.encodings.model)
     renderer.library.edit(job.owner, job.story, change, "teach")
 
