@@ -9,6 +9,7 @@ STEPS = 24
 TEXT, HISTORY = 2.0, 3.0  # w1 and w2
 
 MEMORIES = ("auto", "fast", "balanced", "low")  # what a large model may save on, most memory first
+WEIGHTS = ("auto", "full", "int8", "float8")  # what a large model keeps its weights in
 HISTORIES = ("trained", "reference", "off")  # how the past is remembered
 SPEEDS = ("exact", "fast")
 WAYS = (

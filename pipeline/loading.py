@@ -25,6 +25,7 @@ def load(
     dtype: str | torch.dtype | None = None,
     *,
     memory: str = "auto",
+    weights: str = "auto",
     history: str | None = None,
     revision: str | None = None,
     offline: bool = False,
@@ -37,7 +38,7 @@ def load(
     bfloat16, whose range float16 does not have), and on a CPU that has instructions for it (autocast, over float32
     weights). Of the embedded model it is the transformer's alone, which does nearly all of the work, so that the text
     filter, which shares the text encoder, decides the same.
-    memory: one of `defaults.MEMORIES`; `StoryPipeline.placement.said` tells what came of it.
+    memory, weights: of `defaults.MEMORIES` and WEIGHTS; `StoryPipeline.placement.said` tells what came of them.
     history: one of `defaults.HISTORIES`; None for "trained" if the model has what that needs, else "reference".
     revision, offline: see `checkpoints.find`. speed: one of `defaults.SPEEDS`.
     Raises ThroughlineError as `checkpoints.find` does, and for a device, a precision or a history that is not there.
@@ -61,7 +62,7 @@ def load(
         raise ThroughlineError(f"history is {history!r}, which {str(folder)!r} can't take: expected {offered}")
     pipeline.speed = speed
     pipeline.history = history or pipeline.history
-    pipeline.placement.place(pipeline, memory, place)
+    pipeline.placement.place(pipeline, memory, place, weights)
     pipeline.autocast = dtype is None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

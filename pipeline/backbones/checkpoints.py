@@ -29,6 +29,7 @@ HALF = "fp16"  # the variant of a checkpoint that has its weights in half precis
 CONTINUATION = "continuation"  # component of the embedded model: the network of clips that go on from known frames
 STUDENT = "live"  # folder of the embedded model: the student that makes sketches (`pipeline.live`)
 UNCOUNTED = ("reader/", f"{CONTINUATION}/", f"{STUDENT}/")
+SCALES = ("scaled_fp8", "scale_weight", "weight_scale", "scale_input", "input_scale")  # what such names end with
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
 
 
@@ -173,6 +174,10 @@ def _check_weights(folder: Path) -> None:
     for path in files:
         try:
             with safe_open(path, "np") as weights:
-                weights.keys()
+                scaled = next((key for key in weights.keys() if key.endswith(SCALES)), None)  # noqa: SIM118  no mapping
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{path} is no whole safetensors file ({error})") from None
+        if scaled:
+            raise WeightsError(
+                f"{path} has weights in 8 bits with scales ({scaled}): expected none, or weights in GGUF"
+            )

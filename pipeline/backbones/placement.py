@@ -1,4 +1,5 @@
-"""Where a model's weights are and in how many bits, by one option: `--memory {auto,fast,balanced,low}`.
+"""Where a model's weights are, and in how many bits: `--memory {auto,fast,balanced,low}` and
+`--weights {auto,full,int8,float8}`.
 
 Does not cover: several devices.
 """
@@ -11,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from diffusers import ModelMixin
 
-from ..defaults import MEMORIES
+from ..defaults import MEMORIES, WEIGHTS
 from ..errors import ThroughlineError
 
 GIB = 2**30
@@ -29,6 +31,8 @@ MEANING_ON_CPU = {
 }
 ACTIVATIONS = 4.0  # GiB for 17,550 video tokens of width 1920 in three branches, and as much for decoding in tiles
 TOKENS_WIDTH = 17_550 * 1920
+AS_THEY_ARE = "weights as they are"
+KEPT = ("shared", "embed", "norm", "relative_attention_bias", r"\bwo$")  # of text encoders: T5 looks at wo's precision
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,9 @@ class Placement:
 
     name: str = "fast"
     device: torch.device | None = None
+    weights: str = "auto"  # one of `defaults.WEIGHTS`
     said: list[str] = field(default_factory=list)  # what was chosen and why, in words
+    _bits: str = AS_THEY_ARE  # what weights were put into, in words
 
     @property
     def lower(self) -> str | None:
@@ -90,9 +96,15 @@ class Placement:
         rest = MEMORIES[MEMORIES.index(self.name) + 1 :]
         return rest[0] if rest else None
 
-    def place(self, pipeline: Any, memory: str, device: torch.device) -> str:
-        """Moves weights as `memory` says, and says in a sentence what was chosen. Raises ThroughlineError."""
-        card = find_card(device)
+    def place(self, pipeline: Any, memory: str, device: torch.device, weights: str = "auto") -> str:
+        """Moves weights as `memory` says, and says in a sentence what was chosen. weights: one of `defaults.WEIGHTS`,
+        of which "auto" is fewer bits with "low" alone, as torchao has them; once for a pipeline. Raises
+        ThroughlineError."""
+        if weights not in WEIGHTS:
+            raise ThroughlineError(f"weights is {weights!r}: expected one of {', '.join(WEIGHTS)}")
+        card, self.weights = find_card(device), weights
+        fewer = {"int8": to_int8, "float8": to_float8}.get(weights)
+        self._bits = fewer(pipeline) if fewer else AS_THEY_ARE
         self.name, self.device = choose(memory, pipeline, card), device
         sentence = self._apply(pipeline, card)
         where = f" ({card.name}, {card.free:.1f} GiB free)" if card else ""
@@ -122,7 +134,9 @@ class Placement:
                 if hasattr(pipeline.vae, f"use_{way}"):  # others say that they have none by an error
                     getattr(pipeline.vae, f"enable_{way}")()
         pipeline.remove_all_hooks()
-        bits = quantize(pipeline, card) if self.name == "low" else ""
+        bits = self._bits
+        if self.name == "low" and self.weights == "auto":
+            bits = quantize(pipeline, card)
         if card is None or self.name == "fast":
             pipeline.to(device)
         elif self.name == "balanced":
@@ -131,7 +145,10 @@ class Placement:
         else:
             pipeline.to("cpu")
             _offload_layers(pipeline, device)
-        return (MEANING if card else MEANING_ON_CPU)[self.name].format(bits=bits)
+        meaning = (MEANING if card else MEANING_ON_CPU)[self.name]
+        if self.name != "low" and bits != AS_THEY_ARE:
+            meaning = bits if meaning == MEANING_ON_CPU["fast"] else f"{{bits}}, {meaning}"
+        return meaning.format(bits=bits)
 
 
 def _offload_layers(pipeline: Any, device: torch.device) -> None:
@@ -164,13 +181,39 @@ def check_savable(components: Mapping[str, Any]) -> None:
 def quantize(pipeline: Any, card: Card | None) -> str:
     """Weights of transformer and text encoder in 8 bits, if torchao is installed; says what they are in."""
     if not pipeline.backbone.quantizable:
-        return "weights as they are"
+        return AS_THEY_ARE
     if importlib.util.find_spec("torchao") is None:
-        return "weights as they are (8 bits need: pip install torchao)"
+        return f"{AS_THEY_ARE} (8 bits need: pip install torchao)"
     from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
 
     float8 = card is not None and card.float8
-    for name in pipeline.backbone.quantizable:
-        if getattr(pipeline, name) is not None and not _is_quantized(getattr(pipeline, name)):
-            quantize_(getattr(pipeline, name), Float8WeightOnlyConfig() if float8 else Int8WeightOnlyConfig())
+    for module in _large(pipeline):
+        quantize_(module, Float8WeightOnlyConfig() if float8 else Int8WeightOnlyConfig())
     return "weights in 8-bit floats" if float8 else "weights in 8-bit integers"
+
+
+def to_int8(pipeline: Any) -> str:
+    """As `quantize`, wherever weights are. Raises ThroughlineError without torchao."""
+    if importlib.util.find_spec("torchao") is None:
+        raise ThroughlineError("weights is 'int8': expected torchao to be installed (pip install torchao)")
+    return quantize(pipeline, None)
+
+
+def to_float8(pipeline: Any) -> str:
+    """Weights of transformer and text encoder as E4M3 of 8 bits: each layer has them in its own precision only while it
+    computes, on any device (diffusers' layerwise casting). Those of norms, embeddings and the first and the last layer
+    stay as they are. Says what weights are in."""
+    from diffusers.hooks import apply_layerwise_casting
+
+    for module in _large(pipeline):
+        if isinstance(module, ModelMixin):
+            module.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=module.dtype)
+        else:
+            apply_layerwise_casting(module, torch.float8_e4m3fn, module.dtype, skip_modules_pattern=KEPT)
+    return "weights in 8-bit floats" if pipeline.backbone.quantizable else AS_THEY_ARE
+
+
+def _large(pipeline: Any) -> list[Any]:
+    """The modules whose weights may be kept in 8 bits, and are not yet."""
+    found = (getattr(pipeline, name) for name in pipeline.backbone.quantizable)
+    return [module for module in found if module is not None and not _is_quantized(module)]

@@ -16,7 +16,7 @@ from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
 from pipeline.backbones.distilled import ALONE
 from pipeline.backbones.registry import family_of
-from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS
+from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS, WEIGHTS
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -34,6 +34,7 @@ class Choice:
     device: str | None = None
     dtype: str | None = None
     speed: str = "exact"
+    weights: str = "auto"
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Choice:
@@ -71,9 +72,9 @@ class Choice:
         """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""
         from pipeline import loading
 
-        named = {name: getattr(self, name) for name in ("memory", "history", "revision", "offline", "speed")}
+        named = {name: getattr(self, name) for name in ("memory", "weights", "history", "revision", "offline", "speed")}
         pipeline = loading.load(self.model, self.device, self.dtype, **named)
-        if pipeline.backbone.quantizable or self.memory != "auto":
+        if pipeline.backbone.quantizable or (self.memory, self.weights) != ("auto", "auto"):
             print(pipeline.placement.said[-1], file=sys.stderr)
         if pipeline.guidance.text == 1:
             print(ALONE, file=sys.stderr)
@@ -86,6 +87,10 @@ MODEL_HELP = (
 MEMORY_HELP = (
     "what is saved on: nothing, all but one model at a time, all but one layer at a time with 8-bit weights; by "
     "default what the card needs"
+)
+WEIGHTS_HELP = (
+    "what a large model keeps its weights in: full precision, 8-bit integers (torchao) or 8-bit floats (default: 8 "
+    "bits with --memory low alone)"
 )
 HISTORY_HELP = (
     "how the past is remembered: as the model was trained to, by reference frames, or not (default: as trained, else "
@@ -103,6 +108,7 @@ def add_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a hub id (default: main)")
     group.add_argument("--offline", action="store_true", help="take a hub id from the cache, never the network")
     group.add_argument("--memory", choices=MEMORIES, default="auto", help=MEMORY_HELP)
+    group.add_argument("--weights", choices=WEIGHTS, default="auto", help=WEIGHTS_HELP)
     group.add_argument("--history", choices=HISTORIES, help=HISTORY_HELP)
     group.add_argument("--speed", choices=SPEEDS, default="exact", help=SPEED_HELP)
 

@@ -53,6 +53,7 @@ class Case:
     only_sampler: bool = False  # whether it differs from another case in how it is sampled alone
     begins: bool = False  # whether every clip starts from a picture
     families: dict[str, str] = field(default_factory=dict)  # lines of `registry.FAMILIES` that are not there
+    row: str = ""  # of the table in docs/large-models.md; "" for a family of the tests alone
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -139,6 +140,7 @@ COGVIDEOX = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_fram
 run_cogvideox = partial(run_stock, CogVideoXPipeline, {"max_sequence_length": checkpoints.TEXT_LENGTH})
 WAN = {"height": wan_checkpoints.HEIGHT, "width": wan_checkpoints.WIDTH, "num_frames": wan_checkpoints.FRAMES}
 IMAGE = {"height": image_checkpoints.HEIGHT, "width": image_checkpoints.WIDTH, "num_frames": image_checkpoints.FRAMES}
+TEXT, WORDS, MOVED = "CogVideoX 1.0, 1.5", "Wan 2.1, 2.2 A14B", "image model with temporal layers"
 
 CASES = (
     Case(
@@ -146,6 +148,7 @@ CASES = (
         tiny.save_tiny,
         {"height": 48, "width": 72, "num_frames": 5, "steps": 3},
         has_text_encoder=False,
+        row="picture book",
     ),
     Case(
         "toy",
@@ -155,10 +158,10 @@ CASES = (
         families={"ToyAutoencoder": toy_family.__name__},
     ),
     *(
-        Case(f"cogvideox-{kind}", partial(checkpoints.save, kind=kind), COGVIDEOX, run_cogvideox)
+        Case(f"cogvideox-{kind}", partial(checkpoints.save, kind=kind), COGVIDEOX, run_cogvideox, row=TEXT)
         for kind in checkpoints.KINDS
     ),
-    Case("cogvideox-dpm", partial(checkpoints.save, kind="5b", dpm=True), COGVIDEOX, run_cogvideox),
+    Case("cogvideox-dpm", partial(checkpoints.save, kind="5b", dpm=True), COGVIDEOX, run_cogvideox, row=TEXT),
     *(
         Case(
             f"cogvideox-{kind}{'-dpm' * dpm}",
@@ -167,20 +170,32 @@ CASES = (
             run_cogvideox_from_a_picture,
             only_sampler=dpm,
             begins=True,
+            row="CogVideoX 1.0, 1.5 I2V",
         )
         for kind in checkpoints.FROM_PICTURES
         for dpm in (False, True)
     ),
-    Case("wan-2.1", partial(wan_checkpoints.save, kind="2.1"), {**WAN, "steps": 5}, partial(run_wan, 5.0)),
+    Case("wan-2.1", partial(wan_checkpoints.save, kind="2.1"), {**WAN, "steps": 5}, partial(run_wan, 5.0), row=WORDS),
     Case(
-        "wan-euler", partial(wan_checkpoints.save, kind="2.1", euler=True), {**WAN, "steps": 5}, partial(run_wan, 5.0)
+        "wan-euler",
+        partial(wan_checkpoints.save, kind="2.1", euler=True),
+        {**WAN, "steps": 5},
+        partial(run_wan, 5.0),
+        row=WORDS,
     ),
-    Case("wan-2.2-A14B", partial(wan_checkpoints.save, kind="2.2-A14B"), {**WAN, "steps": 5}, partial(run_wan, 4.0)),
+    Case(
+        "wan-2.2-A14B",
+        partial(wan_checkpoints.save, kind="2.2-A14B"),
+        {**WAN, "steps": 5},
+        partial(run_wan, 4.0),
+        row=WORDS,
+    ),
     Case(
         "wan-2.2-5B",
         partial(wan_checkpoints.save, kind="2.2-5B"),
         {"height": 64, "width": 96, "num_frames": 5, "steps": 4},
         partial(run_wan, 5.0),
+        row="Wan 2.2 5B",
     ),
     Case(
         "wan-2.2-I2V-A14B",
@@ -188,9 +203,10 @@ CASES = (
         {**WAN, "steps": 5},
         run_wan_from_a_picture,
         begins=True,
+        row="Wan 2.2 I2V-A14B",
     ),
-    Case("wan-gguf", wan_checkpoints.save_gguf, {**WAN, "steps": 5}, run_gguf, savable=False),
-    Case("wan-VACE", partial(wan_checkpoints.save, kind="VACE"), {**WAN, "steps": 5}, run_vace),
+    Case("wan-gguf", wan_checkpoints.save_gguf, {**WAN, "steps": 5}, run_gguf, savable=False, row=WORDS),
+    Case("wan-VACE", partial(wan_checkpoints.save, kind="VACE"), {**WAN, "steps": 5}, run_vace, row="Wan VACE"),
     *(
         Case(
             f"animatediff-{kind}",
@@ -198,10 +214,23 @@ CASES = (
             {**IMAGE, "steps": 4},
             partial(run_animatediff, 2.0 if kind == "lcm" else 7.5),
             only_sampler=kind != "ddim",
+            row=MOVED,
         )
         for kind in image_checkpoints.KINDS
     ),
-    Case("animatediff-prompted", image_checkpoints.save_prompted, {**IMAGE, "steps": 4}, partial(run_animatediff, 7.5)),
-    Case("animatediff-temporal", image_checkpoints.save_with_temporal_decoder, {**IMAGE, "steps": 4}, run_temporal),
+    Case(
+        "animatediff-prompted",
+        image_checkpoints.save_prompted,
+        {**IMAGE, "steps": 4},
+        partial(run_animatediff, 7.5),
+        row=MOVED,
+    ),
+    Case(
+        "animatediff-temporal",
+        image_checkpoints.save_with_temporal_decoder,
+        {**IMAGE, "steps": 4},
+        run_temporal,
+        row=MOVED,
+    ),
 )
 WITH_STOCK = tuple(case for case in CASES if case.stock is not None)

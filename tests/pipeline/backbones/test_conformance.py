@@ -15,14 +15,16 @@ import torch
 from pipeline import loading
 from pipeline.backbones import registry
 from pipeline.backbones.base import Conditions
+from pipeline.backbones.checkpoints import read_index
 from pipeline.backbones.counting import TokenCounter
 from pipeline.blocks.modulation import Modulation
 from pipeline.editing.editor import Change, Edited, EditSettings, edit
 from pipeline.editing.region import Region
 from pipeline.errors import ThroughlineError
-from pipeline.generation import SceneRequest
+from pipeline.generation import SceneRequest, Strength
 from pipeline.history import HistoryScene, Memory
 from pipeline.story_pipeline import Clip, Step, StoryPipeline
+from tests.paths import ROOT
 from tests.pipeline.backbones.conformance import CASES, PAST, PROMPT, SEED, UNRELATED, WITH_STOCK, Case
 
 TEXTS = ("", "A cat.", "José 🎩 runs; 米娅在跑步", "Tom &amp; Mia's kite\n in the  snow", "  \n ")
@@ -80,6 +82,49 @@ def latents_of(pipeline: StoryPipeline, case: Case) -> torch.Tensor:
 
 
 every_case = pytest.mark.parametrize("case", [case for case in CASES if not case.only_sampler], ids=str)
+
+
+# --- who is here -----------------------------------------------------------------------------------------------------
+
+
+def test_every_family_and_every_row_of_the_table_has_a_case(folders: dict[str, Path]) -> None:
+    """A family that is added to the registry, or promised in the table, is held to the contract."""
+    tested = {registry.family_of(folders[case.name]).name for case in CASES}
+    assert {registry.family(autoencoder).name for autoencoder in registry.FAMILIES} == tested
+    autoencoders = {registry.class_of(read_index(folders[case.name] / "model_index.json"), "vae") for case in CASES}
+    assert set(registry.FAMILIES) == autoencoders
+    assert set(can_do()) == {case.row for case in CASES if case.row}
+
+
+def can_do() -> dict[str, dict[str, str]]:
+    """The table in docs/large-models.md: what is said of a family, by column."""
+    text = (ROOT / "docs" / "large-models.md").read_text(encoding="utf-8").partition("## What each family can do")[2]
+    lines = [line.strip("| \n") for line in text.partition("\n\n**")[0].splitlines() if line.startswith("|")]
+    (_, *columns), _, *rows = ([cell.strip() for cell in line.split("|")] for line in (f" | {lines[0]}", *lines[1:]))
+    return {name: dict(zip(columns[-len(cells) :], cells, strict=True)) for name, *cells in rows}
+
+
+@every_case
+def test_the_table_says_what_the_model_says(case: Case, pipeline: StoryPipeline) -> None:
+    if not case.row:
+        pytest.skip("a family of the tests alone")
+    if case.row == "picture book":
+        pipeline = loading.load("picturebook", "cpu")
+    said, limits = can_do()[case.row], pipeline.backbone.limits
+    taken = "the first, the last" if limits.ends else "the first"
+    expected = {
+        "strengths of words": "in Python" if limits.strengths else "no",
+        "edits of regions": "no" if limits.pictures else "yes",
+        "goes on from frames": "from its last frame" if limits.pictures else "yes" if limits.piece else "no",
+        "pictures": f"needs {taken}".replace(", the", ", may have the") if limits.pictures else "no",
+    }
+    if limits.piece and not limits.pictures:
+        expected["pictures"] = f"may have {taken}"
+    assert said | expected == said
+    by = [one for one in pipeline.backbone.histories if one != "off"]
+    assert ("tokens" in said["history"]) == ("trained" in by)
+    assert ("own pictures" in said["history"]) == limits.keyframes
+    assert "image prompts" in said["history"] or not limits.prompts
 
 
 # --- the stock pipeline ----------------------------------------------------------------------------------------------
@@ -182,6 +227,31 @@ def test_a_clip_goes_on_from_a_frame_or_the_model_says_that_it_cannot(case: Case
     assert np.array_equal(one, again) and one.shape == free.shape and not np.array_equal(one, free)
     known = pipeline.latents.decode(pipeline.latents.encode(frame))
     assert np.abs(one[:1].astype(int) - known).mean() < np.abs(free[:1].astype(int) - known).mean()
+
+
+@every_case
+def test_a_clip_ends_with_a_picture_or_the_model_says_that_it_cannot(case: Case, pipeline: StoryPipeline) -> None:
+    pictures = [case.picture(seed) for seed in (8, 9)]
+    if not pipeline.backbone.limits.ends:
+        with pytest.raises(ThroughlineError, match="ending is given: expected none, this model does not end with"):
+            pipeline.generate(PROMPT, **case.asked, ending=pictures[0])
+        return
+    one, again, other = (pipeline(PROMPT, **case.asked, ending=picture).frames for picture in (pictures[0], *pictures))
+    free = pipeline(PROMPT, **case.asked).frames
+    assert np.array_equal(one, again) and not np.array_equal(one, other) and not np.array_equal(one, free)
+    assert one.shape == free.shape
+
+
+@every_case
+def test_strengths_of_words_count_or_are_refused(case: Case, pipeline: StoryPipeline) -> None:
+    start = PROMPT.index("beach")
+    strong = (Strength(start, start + 5, 4.0),)
+    if not pipeline.backbone.limits.strengths:
+        with pytest.raises(ThroughlineError, match="strengths of words are given: expected none, this model has none"):
+            pipeline.generate(PROMPT, **case.asked, strengths=strong)
+        return
+    plain, other = (pipeline(PROMPT, **case.asked, strengths=own).trace.guidance for own in ((), strong))
+    assert plain[0]["text_pull"] != pytest.approx(other[0]["text_pull"], rel=1e-3)
 
 
 @every_case

@@ -116,5 +116,20 @@ def test_without_torchao_it_says_so(tiny, monkeypatch) -> None:
     assert placement.quantize(tiny, None) == "weights as they are (8 bits need: pip install torchao)"
 
 
+def test_asking_for_8_bit_integers_needs_torchao_and_nonsense_is_refused(tiny, monkeypatch) -> None:
+    monkeypatch.setattr(placement.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ThroughlineError, match="weights is 'int8': expected torchao to be installed"):
+        tiny.placement.place(tiny, "fast", torch.device("cpu"), "int8")
+    with pytest.raises(ThroughlineError, match="weights is 'int4': expected one of auto, full, int8, float8"):
+        tiny.placement.place(tiny, "fast", torch.device("cpu"), "int4")
+
+
+def test_full_weights_stay_as_they_are_with_little_memory(tmp_path: Path) -> None:
+    folder = str(checkpoints.save(tmp_path, "2b"))
+    low = loading.load(folder, "cpu", "float32", memory="low", weights="full")
+    assert low.placement.said == ["memory low: weights as they are, clips decoded in tiles"]
+    assert low.transformer.transformer_blocks[0].attn1.to_q.weight.dtype == torch.float32
+
+
 def test_gibibytes_are_those_of_the_weights() -> None:
     assert placement.gibibytes(torch.nn.Linear(1024, 1024, bias=False)) * GIB == 4 * 2**20

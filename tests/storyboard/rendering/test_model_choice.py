@@ -27,9 +27,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_options_become_the_arguments_of_load(folder: Path) -> None:
     choice = parsed(
-        "--model", str(folder), "--memory", "balanced", "--history", "reference", "--offline", "--speed", "fast"
-    )
-    assert choice == Choice(str(folder), None, True, "balanced", "reference", speed="fast")
+        "--model", str(folder), "--memory", "balanced", "--history", "reference", "--offline", "--speed", "fast",
+        "--weights", "float8",
+    )  # fmt: skip
+    assert choice == Choice(str(folder), None, True, "balanced", "reference", speed="fast", weights="float8")
     pipeline = choice.load()
     assert (pipeline.history, pipeline.placement.name, pipeline.speed) == ("reference", "balanced", "fast")
 
