@@ -52,7 +52,8 @@ def load(folder: Path, teacher: StoryTransformer3DModel) -> StoryTransformer3DMo
     """What `save` wrote, with the rest of its teacher, in that one's precision and where that one is. Raises
     WeightsError for weights that are not whole or of another model."""
     check_component(folder)
-    student, own = untrained(teacher).to(teacher.device, teacher.dtype), load_file(folder / WEIGHTS)
+    student, own = untrained(teacher).to(teacher.device), load_file(folder / WEIGHTS)
+    student = student if teacher.dtype == torch.float32 else student.to(teacher.dtype)
     wanted = {name: value.shape for name, value in student.state_dict().items() if not is_shared(name)}
     if wanted != {name: value.shape for name, value in own.items()}:
         raise WeightsError(f"the student in {str(folder)!r} is not of this model: expected weights of its shapes")

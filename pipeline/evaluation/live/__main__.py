@@ -179,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(a: argparse.Namespace) -> None:
     pipeline = loading.load()
-    sketcher, reader = Sketcher.of(pipeline), ClipReader.from_folder(reader_folder())
+    sketcher, reader = Sketcher.of(pipeline), ClipReader.from_pretrained(reader_folder()).eval()
     makers, found = makers_of(pipeline, sketcher), []
     for index in tqdm(range(a.stories), unit="story", file=sys.stderr):
         found.append(measured(pipeline, reader, HeldOut(ABBA, index, a.seed), makers))
