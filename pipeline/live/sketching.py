@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..backbones.base import Conditions
-from ..backbones.checkpoints import STUDENT, check_component
+from ..backbones.checkpoints import STUDENT
 from ..backbones.transformer_backbone import TransformerBackbone, fast_on_cpu
 from ..encoders.latents import check_finite
 from ..errors import ThroughlineError
@@ -25,7 +25,7 @@ from ..history import HistoryScene
 from ..story_pipeline import StoryPipeline
 from ..text_filter import FilterResult
 from ..transformer import StoryTransformer3DModel
-from .student import dials
+from .student import dials, load
 
 STEPS = 4
 
@@ -83,10 +83,7 @@ class Sketcher:
         folder = student_folder(pipeline)
         if folder is None:
             raise ThroughlineError("this model has no student for live sketches: expected the embedded one")
-        check_component(folder)
-        like = pipeline.transformer
-        student = StoryTransformer3DModel.from_pretrained(folder, torch_dtype=like.dtype)
-        return cls(pipeline, student.eval().to(like.device))
+        return cls(pipeline, load(folder, pipeline.transformer))
 
     def begin(
         self, prompt: str, history: Sequence[HistoryScene] = (), decision: FilterResult | None = None, **settings

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from ... import loading
 from ...backbones.checkpoints import digest, find
 from ...defaults import HISTORY, STEPS, TEXT
+from ...guidance import Guidance
 from ...history import HistoryScene
 from ...live.sketching import STEPS as FEW
 from ...live.sketching import Sketcher, student_folder
@@ -36,18 +37,22 @@ from ..story import measures
 from ..story.benchmark import HeldOut
 from ..story.systems import ABBA
 
-Maker = Callable[[str, Sequence[HistoryScene], int], np.ndarray]  # prompt, past, seed -> frames uint8 (F, H, W, 3)
+Weights = tuple[float, float]  # w1 and w2
+Maker = Callable[..., np.ndarray]  # prompt, past, seed, weights -> frames uint8 (F, H, W, 3)
+USUAL, MOVED = (TEXT, HISTORY), (6.0, 1.0)  # weights; to where the sliders are moved
 MEASURES = ("actor", "place", "prompt")
 SEEN = ("actor", "place", "kind_and_action")  # what is compared with the exact take
 BAR, MOST_MILLISECONDS = 0.03, 150.0
 
 
 def makers_of(pipeline: StoryPipeline, sketcher: Sketcher) -> dict[str, Maker]:
-    def exact(prompt: str, past: Sequence[HistoryScene], seed: int, steps: int = STEPS) -> np.ndarray:
-        return pipeline(prompt, past, steps=steps, seed=seed).frames
+    def exact(
+        prompt: str, past: Sequence[HistoryScene], seed: int, weights: Weights = USUAL, steps: int = STEPS
+    ) -> np.ndarray:
+        return pipeline(prompt, past, Guidance(*weights), steps=steps, seed=seed).frames
 
-    def sketched(prompt: str, past: Sequence[HistoryScene], seed: int) -> np.ndarray:
-        return sketcher.begin(prompt, past, seed=seed)(TEXT, HISTORY)
+    def sketched(prompt: str, past: Sequence[HistoryScene], seed: int, weights: Weights = USUAL) -> np.ndarray:
+        return sketcher.begin(prompt, past, seed=seed)(*weights)
 
     return {"teacher": exact, "teacher_few": partial(exact, steps=FEW), "student": sketched}
 
@@ -62,20 +67,24 @@ def measured(pipeline: StoryPipeline, reader: ClipReader, held_out: HeldOut, mak
             films[name].append(make(prompt, pasts[name], seed))
             pasts[name].append(pipeline.encode_scene(prompt, films[name][-1]))
     readings = {name: reader.read(film) for name, film in films.items()}
-    beside = {
-        name: reader.read(
-            [
-                makers[name](prompt, pasts["teacher"][:place], seed)
-                for place, (prompt, seed) in enumerate(zip(script.prompts, script.seeds, strict=True))
-            ]
-        )
-        for name in makers
-        if name != "teacher"
-    }
+    shots = [
+        (prompt, pasts["teacher"][:place], seed)
+        for place, (prompt, seed) in enumerate(zip(script.prompts, script.seeds, strict=True))
+    ]
+    beside = {name: [makers[name](*shot) for shot in shots] for name in makers if name != "teacher"}
+    usual = {"teacher": films["teacher"][-1], "student": beside["student"][-1]}
     return {
         "films": {name: _told(story, found) for name, found in readings.items()},
-        "seen": {name: _seen(story, found, readings["teacher"]) for name, found in beside.items()},
+        "seen": {name: _seen(story, reader.read(own), readings["teacher"]) for name, own in beside.items()},
+        "follows": follows({name: makers[name](*shots[-1], MOVED) - usual[name].astype(float) for name in usual}),
     }
+
+
+def follows(changes: dict[str, np.ndarray]) -> Tally:
+    """How far a sketch goes the way that the exact take goes when the weights are moved: the product of both changes
+    over the square of the exact one. 1 for all the way, 0 for a sketch that stays or goes elsewhere."""
+    exact = changes["teacher"]
+    return Tally(float((changes["student"] * exact).mean()), float((exact * exact).mean()))
 
 
 def _told(story: WorldStory, readings: Sequence[Reading]) -> dict[str, Tally]:
@@ -152,7 +161,11 @@ def figures_of(stories: Sequence[dict]) -> dict:
         name: {m: estimate(one["seen"][name][m] for one in stories).to_dict() for m in SEEN}
         for name in stories[0]["seen"]
     }
-    return {"films": films, "less_the_teacher": apart, "seen_as_in_the_exact_take": seen, "bar": BAR}
+    way = estimate(one["follows"] for one in stories).to_dict()
+    return {
+        "films": films, "less_the_teacher": apart, "seen_as_in_the_exact_take": seen, "follows_the_sliders": way,
+        "bar": BAR,
+    }  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -166,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(a: argparse.Namespace) -> None:
     pipeline = loading.load()
-    sketcher, reader = Sketcher.of(pipeline), ClipReader.from_folder(reader_folder())
+    sketcher, reader = Sketcher.of(pipeline), ClipReader.from_pretrained(reader_folder()).eval()
     makers, found = makers_of(pipeline, sketcher), []
     for index in tqdm(range(a.stories), unit="story", file=sys.stderr):
         found.append(measured(pipeline, reader, HeldOut(ABBA, index, a.seed), makers))

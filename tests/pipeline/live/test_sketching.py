@@ -13,7 +13,7 @@ from pipeline.generation import SceneRequest, Settings
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene, Memory
 from pipeline.live.sketching import STEPS, Sketcher, student_folder
-from pipeline.live.student import LARGEST, dials, untrained
+from pipeline.live.student import LARGEST, dials, save, untrained
 from pipeline.sampling import ddim_step
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.training.models.live import aimed
@@ -107,7 +107,7 @@ def test_what_is_refused() -> None:
 def test_a_student_beside_its_model_is_found(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "tiny")
     assert student_folder(StoryPipeline.from_pretrained(folder)) is None
-    student().save_pretrained(folder / "live")
+    save(student(), folder / "live")
     loaded = Sketcher.of(StoryPipeline.from_pretrained(folder))
     apart = Sketcher(tiny(), student()).begin(PROMPT, seed=1, **SMALL).latents(2.0, 3.0)
     assert torch.allclose(loaded.begin(PROMPT, seed=1, **SMALL).latents(2.0, 3.0), apart, atol=1e-5)
