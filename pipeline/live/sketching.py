@@ -16,12 +16,14 @@ from torch import Tensor
 
 from ..backbones.base import Conditions
 from ..backbones.checkpoints import STUDENT
-from ..backbones.transformer_backbone import TransformerBackbone, fast_on_cpu
+from ..backbones.picturebook import PicturebookBackbone
+from ..backbones.transformer_backbone import fast_on_cpu
 from ..encoders.latents import check_finite
 from ..errors import ThroughlineError
 from ..generation import SceneRequest, Settings
 from ..guidance import Guidance
 from ..history import HistoryScene
+from ..stages.making import latent_shape
 from ..story_pipeline import StoryPipeline
 from ..text_filter import FilterResult
 from ..transformer import StoryTransformer3DModel
@@ -46,7 +48,7 @@ class Sketch:
     """
 
     pipeline: StoryPipeline
-    backbone: TransformerBackbone
+    backbone: PicturebookBackbone
     told: Conditions
     noise: Tensor  # (1, f, C, h, w)
 
@@ -73,7 +75,7 @@ class Sketcher:
 
     def __init__(self, pipeline: StoryPipeline, student: StoryTransformer3DModel) -> None:
         self.pipeline = pipeline
-        self.backbone: TransformerBackbone = copy.copy(pipeline.backbone)  # type: ignore[assignment]
+        self.backbone: PicturebookBackbone = copy.copy(pipeline.backbone)  # type: ignore[assignment]
         self.backbone.transformer = student
 
     @classmethod
@@ -101,7 +103,7 @@ class Sketcher:
         """The same for a scene whose past is worked out."""
         _check(request)
         generator = torch.Generator().manual_seed(request.settings.seed)
-        noise = self.backbone.noise(_shape(self.pipeline, request.settings), generator)
+        noise = self.backbone.noise(latent_shape(self.backbone, request.settings), generator)
         tokens = request.memory.tokens
         told = Conditions(self.pipeline.text.encode(request.prompt).hidden, None if tokens is None else tokens[0])
         return Sketch(self.pipeline, self.backbone, told, noise)
@@ -114,8 +116,3 @@ def _check(request: SceneRequest) -> None:
         raise ThroughlineError(f"negative prompt is {asked!r}: expected none, live sketches do not know it")
     if request.beginning is not None or request.ending is not None or request.pictures is not None:
         raise ThroughlineError("known frames are given: expected none, live sketches begin with nothing")
-
-
-def _shape(pipeline: StoryPipeline, options: Settings) -> tuple[int, ...]:
-    unit, frames = pipeline.latents.unit, (options.num_frames - 1) // pipeline.latents.period + 1
-    return 1, frames, pipeline.latents.channels, options.height // unit, options.width // unit
