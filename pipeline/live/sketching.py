@@ -103,7 +103,7 @@ class Sketcher:
         """The same for a scene whose past is worked out."""
         _check(request)
         generator = torch.Generator().manual_seed(request.settings.seed)
-        noise = self.backbone.noise(latent_shape(self.backbone, request.settings), generator)
+        noise = self.backbone.noise(latent_shape(self.pipeline.backbone, request.settings), generator)
         tokens = request.memory.tokens
         told = Conditions(self.pipeline.text.encode(request.prompt).hidden, None if tokens is None else tokens[0])
         return Sketch(self.pipeline, self.backbone, told, noise)
