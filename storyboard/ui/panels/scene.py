@@ -276,7 +276,7 @@ FOLLOWS = "How closely it follows its own prompt (w1)"
 PLAIN = "At 1 the negative prompt has no part: only what it remembers guides (w1)"
 REMEMBERS = "How closely it follows what it remembers (w2)"
 FORGETS = "At 0 it remembers nothing, whatever the words say (w2)"
-SKETCHED = "Live sketch, 4 steps: w1 {w1:g}, w2 {w2:g}. Render the scene for the exact take."
+SKETCHED = "Live sketch, 4 steps: w1 {w1:g}, w2 {w2:g}. It hardly shows what the weights change: render for that."
 NOBODY = "0" * 32  # an owner for what is nobody's
 
 

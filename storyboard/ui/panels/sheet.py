@@ -57,7 +57,7 @@ class Sheet(Panel):
             self.stop: {"visible": active},
             self.line: {"value": told},
             self.grid: {
-                "value": [self._shot(view.place, cell, guidance) for cell in cells],
+                "value": [(cell.get("preview") or BLANK, _caption(cell, guidance)) for cell in cells],
                 "columns": max(1, len({cell["w1"] for cell in cells})), "visible": bool(cells),
             },
             self.legend: {"value": LEGEND if cells else ""},
@@ -68,15 +68,6 @@ class Sheet(Panel):
         would take away what somebody has ticked meanwhile."""
         known = axis._id in view.window.shown
         return {axis: {"choices": _choices({*usual, own})}} if known or own not in usual else {}
-
-    def _shot(self, place: Place, cell: Mapping[str, Any], guidance: Mapping[str, Any]) -> tuple[str, str]:
-        """A cell's picture and caption: until it is rendered, the live sketch for its weights, if there is one."""
-        caption = _caption(cell, guidance)
-        if cell.get("preview") or cell["state"] not in ("queued", "running"):
-            return cell.get("preview") or BLANK, caption
-        weights = {"text_weight": cell["w1"], "history_weight": cell["w2"]}
-        reply = self.desk.ask("sketch", place, scene=place.scene, **weights)
-        return (reply["sketch"], f"{caption} (sketch)") if reply["ok"] else (BLANK, caption)
 
     def _cells(self, place: Place) -> list[Mapping[str, Any]]:
         """Of the scene's last sheet, a row for every w2."""
