@@ -20,7 +20,7 @@ from ..backbones.picturebook import PicturebookBackbone
 from ..backbones.transformer_backbone import fast_on_cpu
 from ..encoders.latents import check_finite
 from ..errors import ThroughlineError
-from ..generation import SceneRequest, Settings
+from ..generation import SceneRequest
 from ..guidance import Guidance
 from ..history import HistoryScene
 from ..stages.making import latent_shape
