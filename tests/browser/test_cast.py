@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from pipeline.adapters.teaching import USUAL
 from tests.browser.visitor import Visitor, card, expect_prompts, saved, until
 
 SLOW = 120_000  # milliseconds: a teaching draws what the model knows of others before its first step
@@ -165,7 +166,7 @@ def test_an_entry_is_taught_cancelled_and_goes_on(guest: Visitor) -> None:
     caption.fill("Mia sings.")
     caption.blur()
     teach.click()
-    expect(line).to_have_text(re.compile(r"^Step \d+ of 160"), timeout=SLOW)
+    expect(line).to_have_text(re.compile(rf"^Step \d+ of {USUAL.steps}"), timeout=SLOW)
     cast.get_by_role("button", name="Cancel").click()
     expect(line).to_contain_text("goes on where it stopped", timeout=SLOW)
     cast.get_by_role("button", name="Go on").click()
