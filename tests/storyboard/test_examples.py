@@ -21,6 +21,7 @@ EXAMPLES = {  # what the tests below run
     ("docs/api.md", "Over HTTP"),
     ("docs/api.md", "One film from four prompts"),
     ("docs/api.md", "The model alone"),
+    ("docs/live.md", "Live sketches"),
 }
 
 
@@ -104,3 +105,11 @@ def test_the_model_alone(
     monkeypatch.setenv("THROUGHLINE_ASSETS", environment["THROUGHLINE_ASSETS"])
     exec(example("The model alone"), {})
     assert "Mia" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_live_sketch(tmp_path: Path) -> None:
+    """Of the embedded model itself, for the tiny one has no student."""
+    code = example("Live sketches", "docs/live.md") + "print(frames.shape, frames.std() > 10)"
+    told = run([sys.executable, "-c", code], tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)})
+    assert told.split("\n")[-2] == "(17, 96, 144, 3) True"
