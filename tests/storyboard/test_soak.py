@@ -146,7 +146,7 @@ import app
 from storyboard.rendering.hosting import wait_for_signal
 from tests.soak.fakes import open_fake
 
-def serve(choice, port):
+def serve(choice, port, workers):
     studio = open_fake(Path(sys.argv[1]), steps=10**6, step_seconds=float(sys.argv[2]))
     try:
         print("serving", flush=True)
