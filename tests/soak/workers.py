@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import torch
 
 from storyboard.document import edits
 from storyboard.rendering.model_choice import Choice
@@ -147,7 +148,8 @@ def kill(kills: int, seed: int, scenes: int, steps: int) -> int:
 
 def speed(steps: int, rounds: int) -> int:
     choice, texts = Choice(), prompts(10)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers
+    torch.set_num_threads(1)  # of this process, which may have read the variable already
     alone, shared, made = list[float](), list[float](), list[list[str | None]]()
     for _ in range(rounds):
         for workers, times in ((0, alone), (2, shared)):
