@@ -1,4 +1,4 @@
-"""Live sketches for the page and for programs."""
+"""Live sketches for programs; the page shows none yet (docs/live.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ...store.library import Library
 from .. import arguments as args
 from ..arguments import Json, Owner, SceneId, StoryId
 from ..inputs import checked_owner
-from ..registry import for_page
 
 STEPS = 4  # of the student
 
@@ -26,7 +25,6 @@ class SketchOperations:
     def _sketches(self) -> Sketches:
         return Sketches(self.renderer)
 
-    @for_page(slow=True, often=True)
     def sketch(
         self,
         owner: Owner,

@@ -65,9 +65,6 @@ class Order:
         """The same bytes for the same order."""
         return json.dumps(asdict(self), sort_keys=True, default=float).encode()  # scores may be numpy's
 
-    def digest(self) -> str:
-        return hashlib.sha256(self.to_json()).hexdigest()
-
     @classmethod
     def of(cls, data: bytes) -> Order:
         """From what `to_json` gave. Raises ThroughlineError for anything else."""

@@ -57,14 +57,14 @@ def test_an_order_comes_back_as_it_was_with_all_its_files(order: Order, media: B
     order = replace(order, first=keep_known(media, frames))
     there = BlobStore(tmp_path / "there")
     back = opened(parcel(order, media), there)
-    assert back.to_json() == order.to_json() and back.digest() == order.digest()
+    assert back.to_json() == order.to_json()
     assert back.decision == order.decision and back.guidance == order.guidance and back.past == order.past
     assert len(order.files()) == 2 and there.holds(*order.files())
     assert np.array_equal(read_known(there, back.first), frames)
 
 
 def test_another_seed_is_another_order(order: Order) -> None:
-    assert replace(order, settings=order.settings | {"seed": 4}).digest() != order.digest()
+    assert replace(order, settings=order.settings | {"seed": 4}).to_json() != order.to_json()
 
 
 def test_an_order_from_elsewhere_makes_the_same_clip(
