@@ -24,7 +24,7 @@ from .blocks.times import Times, norm_last, shared
 
 OWN = (
     "self", "history_dim", "history_gate", "dual_channel", "detail_dim", "detail_blocks", "frame_timesteps",
-    "guidance_features", "attention_window",
+    "attention_window",
 )  # fmt: skip
 
 
@@ -75,7 +75,6 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
         detail_dim: int = 0,  # width of a `DetailStage`; 0 for none, as in stock checkpoints
         detail_blocks: int = 3,
         frame_timesteps: bool = False,  # whether it was trained with latent frames that are noisy to different degrees
-        guidance_features: int = 0,  # of `timestep_cond`, what the student of `pipeline.live` is told; 0 for others
         attention_window: Sequence[int] | None = None,  # l_t, l_x, l_y in video tokens (`AttentionWindow`); None: all
     ) -> None:
         stock = {k: v for k, v in locals().items() if k not in OWN and k[0] != "_"}
@@ -91,8 +90,6 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             assert patch_size_t is None, "a detail stage takes patches of one latent frame"
             width = num_attention_heads * attention_head_dim
             self.detail = DetailStage(detail_dim, detail_blocks, in_channels, width, patch_size, time_embed_dim)
-        if guidance_features:
-            self.open_guidance(guidance_features)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options):  # type: ignore[override]
@@ -119,13 +116,6 @@ class StoryTransformer3DModel(CogVideoXTransformer3DModel):
             HistoryStream(dim, config.time_embed_dim, heads, gate) for _ in range(config.num_layers)
         )
         self.register_to_config(history_dim=history_dim, history_gate=gate)
-
-    def open_guidance(self, features: int) -> None:
-        """What `timestep_cond` says joins the time embedding, through a projection that starts at zero."""
-        embedding = self.time_embedding
-        embedding.cond_proj = nn.Linear(features, embedding.linear_1.in_features, bias=False)
-        nn.init.zeros_(embedding.cond_proj.weight)
-        self.register_to_config(guidance_features=features)
 
     def open_dual_channel(self) -> None:
         """A second attention beside every block's own (`HistoryStream.open_dual_channel`)."""

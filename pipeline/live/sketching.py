@@ -26,8 +26,7 @@ from ..history import HistoryScene
 from ..stages.making import latent_shape
 from ..story_pipeline import StoryPipeline
 from ..text_filter import FilterResult
-from ..transformer import StoryTransformer3DModel
-from .student import dials, load
+from .student import Student, load
 
 STEPS = 4
 
@@ -57,7 +56,7 @@ class Sketch:
         """Of the clip, (1, f, C, h, w). Raises ThroughlineError for weights that are none."""
         Guidance(w1, w2)
         remembered = w2 if self.told.history is not None else 0.0
-        weights = dials(torch.tensor([w1]), torch.tensor([remembered]))[0]
+        weights = torch.tensor([w1, remembered])
         network, z = self.backbone.network([replace(self.told, guidance=weights)]), self.noise
         sampler = self.backbone.sampler(STEPS, 0.0)
         with fast_on_cpu(self.backbone.where(), self.backbone.autocast):  # around all steps: it casts the weights once
@@ -73,7 +72,7 @@ class Sketch:
 class Sketcher:
     """Makes sketches with the student of a pipeline's model."""
 
-    def __init__(self, pipeline: StoryPipeline, student: StoryTransformer3DModel) -> None:
+    def __init__(self, pipeline: StoryPipeline, student: Student) -> None:
         self.pipeline = pipeline
         self.backbone: PicturebookBackbone = copy.copy(pipeline.backbone)  # type: ignore[assignment]
         self.backbone.transformer = student

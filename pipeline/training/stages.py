@@ -24,7 +24,7 @@ from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
 from ..grounding.tubes import TubeLocator
 from ..language import vocabulary
-from ..live.student import is_shared, save, untrained
+from ..live.student import save, untrained
 from ..loading import find_device
 from ..picturebook import world
 from ..picturebook.captions import story_captions
@@ -291,8 +291,6 @@ def train_live(workshop: Workshop) -> None:
     live.make_passages(folder, teacher, vae, memory)
     torch.manual_seed(0)
     student, size = untrained(teacher).to(workshop.device), workshop.recipe(live.RECIPE).batch_size
-    for name, parameter in student.named_parameters():
-        parameter.requires_grad_(not is_shared(name))
     losses = live.make_losses(student, vae, memory, live.load_passages(folder), size)
     run(workshop, live.RECIPE, student, losses)
     save(student, workshop.assets / STUDENT)

@@ -72,19 +72,19 @@ def measured(pipeline: StoryPipeline, reader: ClipReader, held_out: HeldOut, mak
         for place, (prompt, seed) in enumerate(zip(script.prompts, script.seeds, strict=True))
     ]
     beside = {name: [makers[name](*shot) for shot in shots] for name in makers if name != "teacher"}
-    usual = {"teacher": films["teacher"][-1], "student": beside["student"][-1]}
+    usual = {"teacher": films["teacher"][-1]} | {name: clips[-1] for name, clips in beside.items()}
+    changes = {name: makers[name](*shots[-1], MOVED) - usual[name].astype(float) for name in usual}
     return {
         "films": {name: _told(story, found) for name, found in readings.items()},
         "seen": {name: _seen(story, reader.read(own), readings["teacher"]) for name, own in beside.items()},
-        "follows": follows({name: makers[name](*shots[-1], MOVED) - usual[name].astype(float) for name in usual}),
+        "follows": {name: follows(own, changes["teacher"]) for name, own in changes.items() if name != "teacher"},
     }
 
 
-def follows(changes: dict[str, np.ndarray]) -> Tally:
-    """How far a sketch goes the way that the exact take goes when the weights are moved: the product of both changes
-    over the square of the exact one. 1 for all the way, 0 for a sketch that stays or goes elsewhere."""
-    exact = changes["teacher"]
-    return Tally(float((changes["student"] * exact).mean()), float((exact * exact).mean()))
+def follows(change: np.ndarray, exact: np.ndarray) -> Tally:
+    """How far a clip goes the way that the exact take goes when the weights are moved: the product of both changes
+    over the square of the exact one. 1 for all the way, 0 for a clip that stays or goes elsewhere."""
+    return Tally(float((change * exact).mean()), float((exact * exact).mean()))
 
 
 def _told(story: WorldStory, readings: Sequence[Reading]) -> dict[str, Tally]:
@@ -161,7 +161,7 @@ def figures_of(stories: Sequence[dict]) -> dict:
         name: {m: estimate(one["seen"][name][m] for one in stories).to_dict() for m in SEEN}
         for name in stories[0]["seen"]
     }
-    way = estimate(one["follows"] for one in stories).to_dict()
+    way = {name: estimate(one["follows"][name] for one in stories).to_dict() for name in stories[0]["follows"]}
     return {
         "films": films, "less_the_teacher": apart, "seen_as_in_the_exact_take": seen, "follows_the_sliders": way,
         "bar": BAR,

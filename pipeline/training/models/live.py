@@ -2,7 +2,8 @@
 
 Guidance distillation (Meng et al. 2023, arXiv 2210.03142) and progressive distillation (Salimans and Ho 2022) in one
 go. The teacher denoises training scenes from pure noise with drawn weights of the guidance, and what it passes at the
-borders of the segments is kept; the student learns to get from each border to the next by one step of DDIM.
+borders of the segments is kept; the student learns to get from each border to the next by one step of DDIM. There it
+also learns the two differences that the weights multiply, so that it follows weights that it was seldom asked for.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from ...blocks.attention import AttentionContext
 from ...decoupler import Decoupler
 from ...feature_extractor import FeatureExtractor
 from ...guidance import make_preconditioning
-from ...live.student import LARGEST, dials
+from ...live.student import LARGEST, Student
 from ...sampling import ddim_step, trailing_timesteps
 from ...transformer import StoryTransformer3DModel
 from ..dataset.memory import SCENES
 from ..loop import Losses, Recipe, device_of, half_precision
 from .extractor import ExtractorData, recollect
-from .generator import ADAM_NAMES, SCENE_DROP, empty_text, new_scheduler
+from .generator import SCENE_DROP, empty_text, new_scheduler
 
-RECIPE = Recipe("live", 1000, 3e-4, 16, warmup=20, decay=0.5, average=0.98, adam_names=ADAM_NAMES)
+RECIPE = Recipe("live", 3000, 1e-3, 16, warmup=50, decay=0.6, average=0.99, adam_names=("",))
 SEGMENTS = 4  # steps of the student
 TEACHER_STEPS = 12  # over all segments
 CLIPS = 24  # in a file of `make_passages`
 FILES = 60
 WEIGHTS = (0.2, 1.0, 1.5, 1.5)  # of the segments' errors; the first one's is large and its way short
+ELSEWHERE = 0.5  # share of a batch that is asked for other weights than those that led the teacher there
 USUAL = ((1.0, 4.0), (1.0, 5.0))  # ranges of w1 and w2 from which half of the clips draw; the others from all
 
 
@@ -49,10 +51,12 @@ class Scenes:
 
 @dataclass(frozen=True, eq=False)
 class Passages:
-    """What the teacher passed: states float16 (N, SEGMENTS + 1, f, C, h, w), from pure noise to clean latents."""
+    """What the teacher passed: states float16 (N, SEGMENTS + 1, f, C, h, w), from pure noise to clean latents; and at
+    the first SEGMENTS of them pulls float16 (N, SEGMENTS, 2, f, C, h, w), what w1 and w2 multiply."""
 
     scenes: Scenes
     states: Tensor
+    pulls: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,14 +150,18 @@ class Teacher:
         z = torch.randn((CLIPS, *self.shape), generator=generator).to(device)
         rows = self._rows(self.memory.told(scenes, torch.arange(CLIPS)))
         bars = new_scheduler().alphas_cumprod.float()
-        states, times = [z.half().cpu()], trailing_timesteps(TEACHER_STEPS, len(bars))
+        states, times, pulls = [z.half().cpu()], trailing_timesteps(TEACHER_STEPS, len(bars)), []
+        w1, w2 = (w[:, None, None, None, None] for w in scenes.weights.to(device).unbind(1))
         for index, t in enumerate(times):
-            v = self._guided(z, t, rows, scenes.weights.to(device), bars)
+            full, text, history = self._branches(z, t, rows, bars)
+            v = full + (w1 - 1) * text + w2 * history
+            if index % (TEACHER_STEPS // SEGMENTS) == 0:
+                pulls.append(torch.stack([text, history], dim=1).half().cpu())
             after = bars[times[index + 1]] if index + 1 < len(times) else torch.tensor(1.0)
             z, _ = ddim_step(v, z, bars[t], after)
             if (index + 1) % (TEACHER_STEPS // SEGMENTS) == 0:
                 states.append(z.half().cpu())
-        return Passages(scenes, torch.stack(states, dim=1))
+        return Passages(scenes, torch.stack(states, dim=1), torch.stack(pulls, dim=1))
 
     def _rows(self, told: Told) -> dict[str, tuple[Told, Tensor]]:
         """Of every branch what it is told, and of which clips."""
@@ -165,12 +173,14 @@ class Teacher:
             "forgetful": (told.without_history(remembering), remembering),
         }
 
-    def _guided(self, z: Tensor, t: int, rows: dict[str, tuple[Told, Tensor]], weights: Tensor, bars: Tensor) -> Tensor:
+    def _branches(
+        self, z: Tensor, t: int, rows: dict[str, tuple[Told, Tensor]], bars: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The branch "full", and by what it differs from "negative" and "forgetful"."""
         v = {name: self._branch(z[own], t, told, bars) for name, (told, own) in rows.items()}
-        w1, w2 = (w[:, None, None, None, None] for w in weights.unbind(1))
-        guided, remembering = v["negative"] + w1 * (v["full"] - v["negative"]), rows["forgetful"][1]
-        guided[remembering] += w2[remembering] * (v["full"][remembering] - v["forgetful"])
-        return guided
+        history, remembering = torch.zeros_like(v["full"]), rows["forgetful"][1]
+        history[remembering] = v["full"][remembering] - v["forgetful"]
+        return v["full"], v["full"] - v["negative"], history
 
     def _branch(self, z: Tensor, t: int, told: Told, bars: Tensor) -> Tensor:
         if not len(z):
@@ -191,25 +201,26 @@ def make_passages(
         path = folder / f"{index:04d}.pt"
         if not path.exists():
             made = teacher.passages(index)
-            torch.save(vars(made.scenes) | {"states": made.states}, path.with_suffix(".tmp"))
+            torch.save(vars(made.scenes) | {"states": made.states, "pulls": made.pulls}, path.with_suffix(".tmp"))
             path.with_suffix(".tmp").replace(path)
 
 
 def load_passages(folder: Path) -> Passages:
     parts = [torch.load(path, weights_only=True) for path in sorted(folder.glob("*.pt"))]
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    states = joined.pop("states")
-    return Passages(Scenes(**joined), states)
+    states, pulls = joined.pop("states"), joined.pop("pulls")
+    return Passages(Scenes(**joined), states, pulls)
 
 
 def make_losses(
-    student: StoryTransformer3DModel,
+    student: Student,
     vae: AutoencoderLinearVideo,
     memory: Memory,
     passages: Passages,
     batch_size: int,
 ) -> Callable[[torch.Generator], Losses]:
-    """The error of v against the one that leads to the teacher's next state."""
+    """The error of v against the one that leads to the teacher's next state. A share of the batch is asked for other
+    weights there, and v should differ by as much as the teacher's would, which is linear in them."""
     device, bars = device_of(student), new_scheduler().alphas_cumprod.float()
     precondition = make_preconditioning(vae.config.latents_std, vae.config.latents_motion_std)
     times = torch.tensor(trailing_timesteps(SEGMENTS, len(bars)))
@@ -220,15 +231,20 @@ def make_losses(
         segment = torch.arange(batch_size) % SEGMENTS
         z, following = (passages.states[chosen, segment + i].float().to(device) for i in (0, 1))
         bar, after = (levels[segment + i][:, None, None, None, None].to(device) for i in (0, 1))
-        target = aimed(z, following, bar, after)
-        told, weights = memory.told(passages.scenes, chosen), passages.scenes.weights[chosen].to(device)
+        own = passages.scenes.weights[chosen]
+        other = torch.rand(own.shape, generator=generator) * LARGEST * (own > 0)
+        elsewhere = torch.rand(batch_size, 1, generator=generator) < ELSEWHERE
+        weights = torch.where(elsewhere, other, own)
+        moved = (weights - own)[:, :, None, None, None, None] * passages.pulls[chosen, segment].float()
+        target = aimed(z, following, bar, after) + moved.sum(1).to(device)
+        told = memory.told(passages.scenes, chosen)
         with half_precision(device):
-            run = predict(student, told, dials(*weights.unbind(1)))
+            run = predict(student, told, weights.to(device))
             v = precondition(lambda x: run(x, times[segment].to(device)), z, levels[segment].to(device))
         errors = (v.float() - target).square().mean((1, 2, 3, 4))
         weighted = errors * torch.tensor(WEIGHTS, device=device)[segment]
         found = {f"segment_{i + 1}": errors[i::SEGMENTS].mean() for i in range(SEGMENTS)}
-        return {"loss": weighted.mean(), **found}
+        return {"loss": weighted.mean(), "elsewhere": errors[elsewhere[:, 0].to(device)].mean(), **found}
 
     return losses
 

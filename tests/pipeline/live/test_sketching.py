@@ -13,11 +13,10 @@ from pipeline.generation import SceneRequest, Settings
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene, Memory
 from pipeline.live.sketching import STEPS, Sketcher, student_folder
-from pipeline.live.student import LARGEST, dials, is_shared, save, untrained
+from pipeline.live.student import LARGEST, OWN, Student, save, untrained
 from pipeline.sampling import ddim_step
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.training.models.live import aimed
-from pipeline.transformer import StoryTransformer3DModel
 from tests.tiny import LATENT_CHANNELS, save_tiny, tiny_pipeline, tiny_transformer
 
 PAST, PROMPT = "A cat is running on the beach.", "The cat is jumping on the beach."
@@ -29,12 +28,13 @@ def tiny() -> StoryPipeline:
     return tiny_pipeline()
 
 
-def student(heard: bool = True) -> StoryTransformer3DModel:
-    """heard: whether the weights of the guidance make a difference."""
-    made = untrained(tiny().transformer).eval()
-    if heard:
-        torch.nn.init.normal_(made.time_embedding.cond_proj.weight, generator=torch.Generator().manual_seed(1))
-    return made
+def student(heard: bool = True, merged: bool = True) -> Student:
+    """heard: whether the weights of the guidance make a difference. merged: as it is used, not as it is trained."""
+    made, generator = untrained(tiny().transformer), torch.Generator().manual_seed(1)
+    for name, parameter in made.named_parameters():
+        if heard and OWN.search(name):
+            torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    return made.merged() if merged else made.eval()
 
 
 def scene(prompt: str, look: int = 0) -> HistoryScene:
@@ -43,15 +43,48 @@ def scene(prompt: str, look: int = 0) -> HistoryScene:
 
 @torch.no_grad()
 def test_an_untrained_student_is_the_full_branch_of_its_teacher_whatever_the_weights() -> None:
-    teacher, own = tiny_transformer().eval(), None
+    teacher = tiny_transformer().eval()
     own = untrained(teacher).eval()
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(2, 3, LATENT_CHANNELS, 8, 12, generator=generator)
     text, history = torch.randn(2, 9, 384, generator=generator), torch.randn(2, 4, 24, generator=generator)
     expected = teacher(z, text, torch.tensor([999, 249]), history=history).sample
     for w1, w2 in ((0.0, 0.0), (2.0, 3.0), (8.0, 8.0)):
-        told = dials(torch.tensor([w1, w1]), torch.tensor([w2, w2]))
+        told = torch.tensor([[w1, w2]] * 2)
         assert torch.equal(own(z, text, torch.tensor([999, 249]), told, history=history).sample, expected)
+
+
+@torch.no_grad()
+def test_what_the_weights_multiply_is_linear_in_them_beside_what_the_time_embedding_says() -> None:
+    own = student()
+    torch.nn.init.zeros_(own.time_embedding.cond_proj.weight)
+    generator = torch.Generator().manual_seed(0)
+    z, text = (
+        torch.randn(1, 3, LATENT_CHANNELS, 8, 12, generator=generator),
+        torch.randn(1, 9, 384, generator=generator),
+    )
+
+    def at(w1: float, w2: float) -> torch.Tensor:
+        return own(z, text, torch.tensor([499]), torch.tensor([[w1, w2]])).sample
+
+    text_pull, history_pull = at(2, 0) - at(1, 0), at(1, 1) - at(1, 0)
+    assert text_pull.abs().max() > 0.01 and history_pull.abs().max() > 0.01
+    assert torch.allclose(at(5, 3), at(1, 0) + 4 * text_pull + 3 * history_pull, atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_merged_student_says_what_it_said_before() -> None:
+    trained, merged = student(merged=False), student()
+    generator = torch.Generator().manual_seed(0)
+    z, text = (
+        torch.randn(1, 3, LATENT_CHANNELS, 8, 12, generator=generator),
+        torch.randn(1, 9, 384, generator=generator),
+    )
+    told = z, text, torch.tensor([499]), torch.tensor([[2.0, 3.0]])
+    assert torch.allclose(trained(*told).sample, merged(*told).sample, atol=1e-4)
+    assert {name for name, _ in merged.named_parameters()} < {
+        name.replace("parametrizations.", "").replace(".original", "") for name, _ in trained.named_parameters()
+    }
 
 
 def test_a_sketch_of_an_untrained_student_is_the_take_without_guidance_in_as_few_steps() -> None:
@@ -107,11 +140,11 @@ def test_what_is_refused() -> None:
 def test_a_student_beside_its_model_is_found(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "tiny")
     assert student_folder(StoryPipeline.from_pretrained(folder)) is None
-    save(student(), folder / "live")
+    own = student(merged=False)
+    own.load_state_dict({n: v.half().float() if OWN.search(n) else v for n, v in own.state_dict().items()})
+    save(own, folder / "live")
     loaded = Sketcher.of(StoryPipeline.from_pretrained(folder))
-    own = student()
-    own.load_state_dict({n: v if is_shared(n) else v.half().float() for n, v in own.state_dict().items()})
-    apart = Sketcher(tiny(), own).begin(PROMPT, seed=1, **SMALL).latents(2.0, 3.0)
+    apart = Sketcher(tiny(), own.merged()).begin(PROMPT, seed=1, **SMALL).latents(2.0, 3.0)
     assert torch.allclose(loaded.begin(PROMPT, seed=1, **SMALL).latents(2.0, 3.0), apart, atol=1e-5)
     (folder / "live" / "diffusion_pytorch_model.safetensors").write_bytes(b"short")
     with pytest.raises(ThroughlineError, match="no whole safetensors file"):
