@@ -19,7 +19,7 @@ from transformers import CLIPVisionModelWithProjection
 from ..autoencoder import AutoencoderLinearVideo
 from ..backbones.checkpoints import CONTINUATION, STUDENT
 from ..decoupler import Decoupler
-from ..encoders.text import TextEncoder
+from ..encoders.text import TextEncoder, load_minilm
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
 from ..grounding.tubes import TubeLocator
@@ -233,13 +233,19 @@ def trained_parts(workshop: Workshop) -> tuple[StoryTransformer3DModel, Decouple
 
 
 def train_sharpener(workshop: Workshop) -> None:
-    linear = AutoencoderLinearVideo.from_pretrained(workshop.need("vae"))
+    """With the generator's own drafts of clips, which are made on the CPU."""
+    linear = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).float()
+    transformer = StoryTransformer3DModel.from_pretrained(workshop.need("transformer")).float()
+    text_encoder, tokenizer = load_minilm()
+    pipeline = StoryPipeline(tokenizer, text_encoder, transformer, linear, generator.new_scheduler())
+    examples = sharpener.make_examples(pipeline, sharpener.STORIES)
     torch.manual_seed(0)
-    model = sharpener.with_sharpener(linear).to(workshop.device)
-    size = workshop.recipe(sharpener.RECIPE).batch_size
-    run(workshop, sharpener.RECIPE, model, sharpener.make_losses(model, size))
-    print(f"vae: {sharpener.held_out_psnr(model, HELD_OUT):.2f} dB on held-out clips")
-    model.cpu().save_pretrained(workshop.out / "vae_sharp")
+    trainer = sharpener.SharpenerTrainer(sharpener.with_sharpener(linear)).to(workshop.device)
+    for recipe, judged in ((sharpener.REGRESSION, False), (sharpener.RECIPE, True)):
+        size = workshop.recipe(recipe).batch_size
+        run(workshop, recipe, trainer, sharpener.make_losses(trainer, examples, size, judged=judged))
+    print(f"vae: {sharpener.held_out_psnr(trainer.model, HELD_OUT):.2f} dB on held-out clips")
+    trainer.model.cpu().save_pretrained(workshop.out / "vae_sharp")
 
 
 def train_reader(workshop: Workshop) -> None:
