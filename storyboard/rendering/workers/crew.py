@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # it loads torch
 
 log = logging.getLogger(__name__)
 
-MOST_GIVEN = 5  # times that an order is begun, if the worker or what it sent was lost each time
+MOST_GIVEN = 10  # times that an order is begun, if the worker or what it sent was lost each time
 LOOK_SECONDS = 0.2  # from one look for news to the next: a render is cancelled that soon
 SILENT_SECONDS = 1200.0  # without a step after which a worker is given up; waiting for a free one does not count
 BY_ITSELF = "No worker answers: the app renders this scene itself."
