@@ -7,9 +7,9 @@
 The first renders scenes in chains, four beside each other, kills a worker or the head every few seconds, and compares
 every clip with that of one process. Lost is a scene that is not there at the end, or that is another one; redone, an
 order that was given out once more: at most one for a worker and two for a head. A tiny untrained model is loaded
-sooner, so that more can be killed. The third renders ten scenes, four chains, by one process and by two workers, each
-with one thread. It prints what the machine had to do besides, and the time of the processor that each part took, which
-other programs change little.
+sooner, so that more can be killed. The third renders ten scenes, four chains, by one process that has one core, and by
+two workers on all of them, each with one thread. It prints what the machine had to do besides, and the time of the
+processor that each part took, which other programs change little.
 """
 
 import argparse
@@ -153,6 +153,19 @@ def kill(choice: Choice, kills: int, seed: int, scenes: int, steps: int, waiting
 # --- speed -----------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def cores(count: int | None) -> Iterator[None]:
+    """Has this process and its children run on so many cores; None for all."""
+    every = os.sched_getaffinity(0)
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(thread), sorted(every)[:count])
+    try:
+        yield
+    finally:
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), every)
+
+
 def processor_seconds(link: Link | None) -> Counter[str]:
     """Of this process, the workers, and what is between them."""
     used = Counter(app=time.process_time())
@@ -171,7 +184,7 @@ def speed(choice: Choice, steps: int, rounds: int) -> int:
     alone, shared, made = list[float](), list[float](), list[list[str | None]]()
     for _ in range(rounds):
         for workers, times in ((0, alone), (WORKERS, shared)):
-            with opened(choice, workers) as studio:
+            with cores(None if workers else 1), opened(choice, workers) as studio:
                 link = link_of(studio) if workers else None
                 render(studio, new_story(studio, ["A pirate is reading in the tower.", "A cat sings."], 4))
                 load, cpu = psutil.getloadavg()[0], psutil.cpu_times_percent(2.0)
