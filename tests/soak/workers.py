@@ -6,7 +6,7 @@
 
 The first renders scenes in chains, four beside each other, kills a worker or the head every few seconds, and compares
 every clip with that of one process. Lost is a scene that is not there at the end, or that is another one; redone, an
-order that was given out once more: at most one for a worker and two for a head. A tiny untrained model is loaded
+order that was begun once more: at most one for a worker and two for a head. A tiny untrained model is loaded
 sooner, so that more can be killed. The third renders ten scenes, four chains, by one process that has one core, and by
 two workers on all of them, each with one thread. It prints what the machine had to do besides, and the time of the
 processor that each part took, which other programs change little.
@@ -145,7 +145,7 @@ def kill(choice: Choice, kills: int, seed: int, scenes: int, steps: int, waiting
     missing = sum(film.count(None) for film in found)
     other = sum(clip not in (None, one) for film in found for clip, one in zip(film, expected, strict=True))
     print(f"kills: {killer.workers} workers, {killer.heads} heads; {starts} heads started")
-    print(f"{films} films of {scenes} scenes in {seconds:.0f} s; {again} orders given out again; "
+    print(f"{films} films of {scenes} scenes in {seconds:.0f} s; {again} orders begun again; "
           f"{missing} scenes missing, {other} other than expected")  # fmt: skip
     return 1 if missing or other or again > killer.workers + WORKERS * killer.heads or killer.left else 0
 
