@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -157,13 +157,17 @@ def kill(choice: Choice, kills: int, seed: int, scenes: int, steps: int, waiting
 def cores(count: int | None) -> Iterator[None]:
     """Has this process and its children run on so many cores; None for all."""
     every = os.sched_getaffinity(0)
-    for thread in os.listdir("/proc/self/task"):
-        os.sched_setaffinity(int(thread), sorted(every)[:count])
+    _run_on(sorted(every)[:count])
     try:
         yield
     finally:
-        for thread in os.listdir("/proc/self/task"):
-            os.sched_setaffinity(int(thread), every)
+        _run_on(every)
+
+
+def _run_on(places: Iterable[int]) -> None:
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(ProcessLookupError):  # it ended just now
+            os.sched_setaffinity(int(thread), places)
 
 
 def processor_seconds(link: Link | None) -> Counter[str]:
