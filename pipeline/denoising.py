@@ -184,13 +184,13 @@ class Predictor:
         return known.noised(z, self.backbone.noising.level(of_known)), known.timesteps(t, of_known)
 
     def _told(self, i: int, name: str) -> Conditions:
-        pictures = self.requests[i].pictures
-        shown = None if pictures is None else pictures[0]
+        request = self.requests[i]
+        shown, looks = (None if given is None else given[0] for given in (request.pictures, request.looks))
         strengths = None if name == "negative" else self.strengths[i]
         keyframes, prompts = (None, None) if name == "forgetful" else (self.keyframes[i], self.prompts[i])
         words = self.words[i][name == "negative"]
         history = self._history(i, name)
-        return Conditions(words, history, shown, keyframes=keyframes, prompts=prompts, strengths=strengths)
+        return Conditions(words, history, shown, looks, keyframes=keyframes, prompts=prompts, strengths=strengths)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

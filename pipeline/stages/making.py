@@ -176,7 +176,9 @@ class Making:
         pictures instead."""
         if beginning is not None and self.backbone.limits.pictures:
             last = None if ending is None else ending[0]
-            return {"pictures": self.backbone.shown(beginning[0], last, piece.frames, seed)}
+            shown = {"pictures": self.backbone.shown(beginning[0], last, piece.frames, seed)}
+            reads = self.backbone.limits.looks
+            return shown | ({"looks": self.backbone.picture_tokens([beginning[0]])} if reads else {})
         given = {"beginning": beginning if piece.known else None, "ending": ending}
         return {name: self.backbone.latents.encode(frames) for name, frames in given.items() if frames is not None}
 

@@ -16,6 +16,8 @@ from torch import nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
+from ..adapters.files import read_adapter
+from ..adapters.wearing import put_on
 from ..autoencoder import AutoencoderLinearVideo
 from ..backbones.checkpoints import CONTINUATION, STUDENT
 from ..decoupler import Decoupler
@@ -26,6 +28,8 @@ from ..grounding.tubes import TubeLocator
 from ..language import vocabulary
 from ..live.student import is_shared, save, untrained
 from ..loading import find_device
+from ..moving.layers import TemporalLayers
+from ..moving.pictures import FOLDER, IMAGE, LAYERS
 from ..picturebook import world
 from ..picturebook.captions import story_captions
 from ..stages.interpolation import Interpolator
@@ -43,6 +47,7 @@ from .models import (
     live,
     localiser,
     locator,
+    moving,
     reader,
     sharpener,
     upscaler,
@@ -302,6 +307,31 @@ def train_live(workshop: Workshop) -> None:
     losses = live.make_losses(student, vae, memory, live.load_passages(folder), size)
     run(workshop, live.RECIPE, student, losses)
     save(student, workshop.assets / STUDENT)
+
+
+def train_image_model(workshop: Workshop) -> None:
+    """An adapter that makes the generator an image model; straight beside the model folder."""
+    network, _ = trained_parts(workshop)
+    torch.manual_seed(0)
+    network = moving.with_adapter(network.float().to(workshop.device))
+    size = workshop.recipe(moving.IMAGE_RECIPE).batch_size
+    run(workshop, moving.IMAGE_RECIPE, network, moving.make_losses(network, _autoencoder(workshop), None, size))
+    moving.write_adapter(network, workshop.assets.parent / FOLDER / IMAGE)
+
+
+def train_temporal_layers(workshop: Workshop) -> None:
+    """Between those of the image model, which stays what it is."""
+    folder, (network, _) = workshop.assets.parent / FOLDER, trained_parts(workshop)
+    if not (folder / IMAGE).is_file():
+        raise ThroughlineError(f"no image model in {str(folder)!r}: train image-model first")
+    network = network.float().to(workshop.device)
+    put_on(network, read_adapter(folder / IMAGE), moving.NAME)
+    network.eval().requires_grad_(False)
+    torch.manual_seed(0)
+    layers = TemporalLayers.between(network, frames=moving.FRAMES).to(workshop.device)
+    size = workshop.recipe(moving.LAYERS_RECIPE).batch_size
+    run(workshop, moving.LAYERS_RECIPE, layers, moving.make_losses(network, _autoencoder(workshop), layers, size))
+    layers.cpu().half().save_pretrained(folder / LAYERS)
 
 
 def export(workshop: Workshop) -> None:
