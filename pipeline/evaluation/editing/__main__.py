@@ -32,13 +32,13 @@ from ..reporting.report import cell, to_json, write_all
 from ..story.witnesses import has_line
 from .cases import LEVELS, Case, cases
 from .judging import Judge, Seen, kept, outside_psnr, same_path, two_actors
+from .progress import Progress, Tallies
 from .systems import System, systems
 
 MEASURES = ("asked", "others", "outside_psnr", "motion")
 JUDGE_STORIES = 200  # that the judge is trained on
 ABLATED = "instance"  # the level at which parts are left out
 
-Tallies = dict[str, dict[str, dict[str, Tally]]]  # of one story: by system, level and measure
 Figures = dict[str, dict[str, dict[str, Estimate]]]
 
 
@@ -82,13 +82,23 @@ def filmed(pipeline: StoryPipeline, scene: WorldScene, words: Caption, seed: int
 
 
 def editing(
-    pipeline: StoryPipeline, stories: int, seed: int, rendered: bool = False, ablations: bool = True
+    pipeline: StoryPipeline,
+    stories: int,
+    seed: int,
+    rendered: bool = False,
+    ablations: bool = True,
+    kept_in: Path | None = None,
 ) -> Figures:
-    """The figures of so many held-out scenes. Raises ThroughlineError for a model that the witness can't see with."""
+    """The figures of so many held-out scenes. kept_in: a file in which finished scenes are kept and from which they are
+    taken. Raises ThroughlineError for a model that the witness can't see with, and for a file of other figures."""
     if not has_line(pipeline.image_encoder):
         raise ThroughlineError("the model has no image encoder that tells looks: expected the embedded model's")
+    progress = Progress(kept_in, {"seed": seed, "rendered": rendered, "ablations": ablations})
     judge, editors = Judge.trained(pipeline, JUDGE_STORIES), systems(ablations)
-    found = [story_tallies(judge, i, seed, rendered, editors) for i in trange(stories, desc="edits", file=sys.stderr)]
+    for index in trange(stories, desc="edits", file=sys.stderr):
+        if index not in progress.done:
+            progress.add(index, story_tallies(judge, index, seed, rendered, editors))
+    found = [progress.done[index] for index in range(stories)]
     figures: Figures = {name: _estimates([story.get(name, {}) for story in found]) for name in editors}
     best = max((name for name in editors if name.startswith("sdedit")), key=lambda name: _worth(figures[name]))
     figures["sdedit"] = figures[best]
@@ -129,11 +139,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--films", choices=("generated", "rendered"), default="generated", help="which clips are edited")
     p.add_argument("--no-ablations", dest="ablations", action="store_false", help="leaves out what only instances show")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
+    p.add_argument("--resume", type=new_file, metavar="FILE", help="keeps finished scenes there, and goes on from it")
     return p
 
 
 def main(a: argparse.Namespace) -> None:
-    figures = editing(loading.load(a.model), a.stories, a.seed, a.films == "rendered", a.ablations)
+    figures = editing(loading.load(a.model), a.stories, a.seed, a.films == "rendered", a.ablations, a.resume)
     if a.json:
         write_all({Path(a.json): to_json(figures)})
     print(table(figures), end="")
