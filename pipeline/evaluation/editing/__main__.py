@@ -33,7 +33,7 @@ from ..story.witnesses import has_line
 from .cases import LEVELS, Case, cases
 from .judging import Judge, Seen, kept, outside_psnr, same_path, two_actors
 from .progress import Progress, Tallies
-from .systems import System, systems
+from .systems import UNKNOWN, System, systems
 
 MEASURES = ("asked", "others", "outside_psnr", "motion")
 JUDGE_STORIES = 200  # that the judge is trained on
@@ -69,7 +69,7 @@ def story_tallies(judge: Judge, index: int, seed: int, rendered: bool, editors: 
         return found
     for case in cases(scene, words, before, index):
         for name, system in editors.items():
-            if case.level == ABLATED or name in ("ours", "rerender") or name.startswith("sdedit"):
+            if case.level == ABLATED or name in ("ours", UNKNOWN, "rerender") or name.startswith("sdedit"):
                 after = system(judge.pipeline, clip, words.text, case, index)
                 found.setdefault(name, {})[case.level] = judged(judge, case, before, clip, after)
     return found
@@ -94,7 +94,7 @@ def editing(
     if not has_line(pipeline.image_encoder):
         raise ThroughlineError("the model has no image encoder that tells looks: expected the embedded model's")
     progress = Progress(kept_in, {"seed": seed, "rendered": rendered, "ablations": ablations})
-    judge, editors = Judge.trained(pipeline, JUDGE_STORIES), systems(ablations)
+    judge, editors = Judge.trained(pipeline, JUDGE_STORIES), systems(ablations, not rendered)
     for index in trange(stories, desc="edits", file=sys.stderr):
         if index not in progress.done:
             progress.add(index, story_tallies(judge, index, seed, rendered, editors))
