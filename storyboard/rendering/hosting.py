@@ -68,7 +68,7 @@ def gpu_seconds(
 
 
 def gpu_seconds_of_edit(
-    frames: Any, prompt: str, edit: Any, past: Sequence[Any], taught: Sequence[Any], made: Any
+    frames: Any, prompt: str, edit: Any, past: Sequence[Any], taught: Sequence[Any], noise: Any
 ) -> float:
     """As `gpu_seconds`, for 50 steps."""
     return float(10 + 1.5 * 50 * frames.size / (49 * 480 * 720 * 3))

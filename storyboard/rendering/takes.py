@@ -29,7 +29,7 @@ from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .jobs.alone import Alone
 from .jobs.job import Made
 from .traces import trace_content
-from .workers.making import Known, WornFile, generate, keep_known, material, threads, told, wearing
+from .workers.making import Known, Noise, WornFile, generate, keep_known, made_of, material, threads, told, wearing
 from .workers.order import Order, Remembered, WornAdapter
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
@@ -265,8 +265,8 @@ class TakeMaker:
         memories = [m for m in take.conditioning.memories if m.keyframe and self.media.holds((m.keyframe, "png"))]
         past = tuple(self._encode(m.prompt, m.keyframe) for m in memories if m.keyframe)
         began, taught = time.perf_counter(), self._taught(take.conditioning)
-        made = _making(take) if take.num_frames <= self.pipeline.native.num_frames else None
-        items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught, made)
+        noise = made_of(take, self.pipeline.native.num_frames)
+        items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught, noise)
         made: Edited = yield from self.alone(told(items, self.pipeline.frames_per_second, Edited))
         return self._keep_edited(take, made, edit, time.perf_counter() - began)
 
@@ -277,14 +277,14 @@ class TakeMaker:
         edit: RegionEdit,
         past: Sequence[HistoryScene],
         taught: Sequence[WornFile],
-        made: tuple[int, int, float] | None,
+        noise: Noise | None,
     ) -> Iterator[Step | Edited]:
         from pipeline.editing.editor import EditSettings, Making
         from pipeline.editing.editor import edit as run
 
         with wearing(self.pipeline, taught):
             changes = changes_of(self.pipeline, frames, prompt, edit.regions)
-            making = Making(*made) if made else None
+            making = Making(*noise) if noise and not edit.seed else None  # other seeds ask for other noise
             settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed, making)
             yield from run(self.pipeline, frames, prompt, changes, settings, past)
 
@@ -308,14 +308,6 @@ class TakeMaker:
         made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "conditioning": conditioning, "trace": trace}
         made = {"speed": self.speed, "render_seconds": round(seconds, 3), "created": time.time()}
         return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
-
-
-def _making(take: Take) -> tuple[int, int, float] | None:
-    """The seed, steps and text weight of a take; None for one of which more than its noise decides how it begins."""
-    made = take.conditioning
-    if made is None or made.beginning or made.pictures or take.seed is None or take.steps is None:
-        return None
-    return take.seed, take.steps, made.guidance.text
 
 
 def changes_of(
