@@ -1,4 +1,4 @@
-"""What an evaluation of edits keeps of finished scenes."""
+"""Which systems an evaluation of edits asks, and what it keeps of finished scenes."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import pytest
 
 from pipeline.errors import ThroughlineError
 from pipeline.evaluation.common.statistics import Tally
+from pipeline.evaluation.editing.__main__ import chosen
 from pipeline.evaluation.editing.progress import Progress
+from pipeline.evaluation.editing.systems import systems
 
 ASKED = {"seed": 1, "rendered": False}
 TALLIES = {"ours": {"part": {"asked": Tally(1, 2), "motion": Tally(0.5, 1)}}}
@@ -32,3 +34,10 @@ def test_a_file_of_other_figures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("nothing\n")
     with pytest.raises(ThroughlineError, match="is no progress of an evaluation"):
         Progress(tmp_path / "b", ASKED)
+
+
+def test_systems_are_chosen_by_name() -> None:
+    every = systems(True)
+    assert chosen(every, []) == every and list(chosen(every, ["rerender", "ours"])) == ["rerender", "ours"]
+    with pytest.raises(ThroughlineError, match="system is 'theirs': expected one of ours, rerender"):
+        chosen(every, ["theirs"])
