@@ -214,7 +214,7 @@ class _Work:
         chosen = [i for i in said if said[i] < min(self.settings.enough, NEARLY * better[i])]
         if len(chosen) == len(said):
             return item
-        others = [change.region for i, change in enumerate(self.changes) if i not in chosen]
+        others = [self.changes[i].region for i in said if i not in chosen]
         own = [self.changes[i].region.grown(2 * EDGE).without(others).mask for i in chosen]
         mask = np.maximum.reduce([np.zeros_like(self.changes[0].region.mask), *own])[..., None]
         return replace(made, frames=np.where(mask > 0, item.frames, made.frames))
@@ -377,4 +377,10 @@ class _Work:
         for before in others:
             changed = differing(made, before, self.settings.alike).joined(whole)
             mask = np.minimum(mask, soft(changed, CLOSE)[..., None])
+        mask = mask * (1 - self._stays()[..., None])
         return (mask * made + (1 - mask) * self.frames).round().astype(np.uint8)
+
+    def _stays(self) -> np.ndarray:
+        """What regions without new words have to themselves, into which no edge fades, (F, H, W)."""
+        without, told = ([c.region for c in self.changes if bool(c.words) == told] for told in (False, True))
+        return without[0].joined(without[1:]).without(told).mask if without else np.zeros(self.frames.shape[:3])

@@ -316,6 +316,7 @@ def changes_of(
     """What an edit changes of a clip, uint8 (F, H, W, 3). Raises ThroughlineError for a word that its prompt does not
     have."""
     from pipeline.editing.editor import Change
+    from pipeline.editing.region import Region
 
     places = [_place(prompt, asked) for asked in regions]
     pairs = list(zip(regions, places, strict=True))
@@ -327,7 +328,8 @@ def changes_of(
         shown = region or rest
         assert shown is not None, "the rest was worked out"
         changes.append(Change(shown, asked.words, place, asked.strength))
-    return changes
+    kept = Region.everything(rest.mask.shape).without([rest]) if rest else None
+    return changes if kept is None or kept.is_empty else [*changes, Change(kept, "")]
 
 
 def _place(prompt: str, asked: RegionWords) -> tuple[int, int] | None:

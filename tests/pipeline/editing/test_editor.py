@@ -77,6 +77,15 @@ def test_several_regions_change_at_once_each_by_its_own_words(pipeline, clip) ->
     assert changed[:30].any() and changed[60:].any() and not changed[42:48].any()
 
 
+def test_a_region_without_words_stays_as_it_is_up_to_its_edge(pipeline, clip) -> None:
+    beside = Change(Region.box(SHAPE, (0.5, 0, 1, 1)), "")
+    edited = outcome(edit(pipeline, clip, PROMPT, [change("A cat"), beside], QUICK))
+    assert np.array_equal(edited.frames[:, :, 36:], clip[:, :, 36:])
+    assert (edited.frames != clip)[:, :, 33:36].any()
+    over = outcome(edit(pipeline, clip, PROMPT, [change("A cat"), Change(Region.everything(SHAPE), "")], QUICK))
+    assert (over.frames != clip)[:, :, :36].any(), "new words count where both are"
+
+
 def test_what_is_remembered_is_kept_out_of_a_region_with_new_words(pipeline, clip) -> None:
     past = [pipeline.encode_scene("Mia is waving.", clip)]
     alone, remembering = (outcome(edit(pipeline, clip, PROMPT, [change("A cat")], QUICK, h)) for h in ((), past))
