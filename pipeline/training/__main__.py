@@ -35,6 +35,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "upscaler": stages.train_upscaler,
     "interpolator": stages.train_interpolator,
     "locator": stages.train_locator,
+    "looks": stages.fit_looks,
 }
 FROM_NOTHING = tuple(name for name in STAGES if name != "generator-continued")
 
