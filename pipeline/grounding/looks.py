@@ -49,6 +49,7 @@ class Looks:
         return LENIENT + max(FLOOR, least)
 
     def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"weight": self.weight.contiguous(), "bias": self.bias.contiguous()}, path)
 
 

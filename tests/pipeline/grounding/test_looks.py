@@ -14,7 +14,7 @@ from pipeline.picturebook import renderer, world
 from pipeline.picturebook.facts import ACTOR_FACTS
 from pipeline.picturebook.said import LOOKS, looks_said
 from pipeline.picturebook.world import SLOT_VALUES
-from pipeline.training.models.looks import fit
+from pipeline.training.models.looks import figures, fit
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,13 @@ def test_looks_that_are_not_there_are_named(tmp_path) -> None:
         load_looks(tmp_path / "looks.safetensors")
 
 
+def test_a_fit_is_kept(tmp_path) -> None:
+    looks = Looks(torch.randn(sum(SIZES), 3), torch.randn(sum(SIZES)))
+    looks.save(tmp_path / "there" / "looks.safetensors")
+    found = load_looks(tmp_path / "there" / "looks.safetensors")
+    assert torch.equal(found.weight, looks.weight) and torch.equal(found.bias, looks.bias)
+
+
 # --- as shipped ------------------------------------------------------------------------------------------------------
 
 
@@ -83,6 +90,11 @@ def scenes(count: int) -> list[tuple[world.Actor, np.ndarray]]:
         scene = world.draw_scene(rng, (actor,), world.draw_place(rng, rng.choice(world.PLACES)))
         found.append((actor, renderer.render(scene, masks=False).frames))
     return found
+
+
+def test_figures_are_drawn_to_fit_to(film: FilmLocator) -> None:
+    features, looks = figures(film.vision, 3, 0)
+    assert 3 <= len(features) == len(looks) <= 6 and looks.shape[1] == len(LOOKS)
 
 
 def test_another_colour_of_who_is_there_is_not_there(film: FilmLocator) -> None:
