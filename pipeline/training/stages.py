@@ -24,6 +24,7 @@ from ..decoupler import Decoupler
 from ..encoders.text import TextEncoder, load_minilm
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
+from ..grounding.looks import FILE
 from ..grounding.tubes import TubeLocator
 from ..language import vocabulary
 from ..live.student import is_shared, save, untrained
@@ -47,6 +48,7 @@ from .models import (
     live,
     localiser,
     locator,
+    looks,
     moving,
     reader,
     sharpener,
@@ -291,6 +293,12 @@ def train_locator(workshop: Workshop) -> None:
     vision = load_vision(workshop)
     run(workshop, locator.RECIPE, model, locator.make_losses(model, vision, TextEncoder.minilm(), recipe.batch_size))
     model.cpu().half().save_pretrained(workshop.assets.parent / "locator")
+
+
+def fit_looks(workshop: Workshop) -> None:
+    """Tells what figures look like, for the locator and beside it: a fit of a minute, on one core."""
+    found = looks.fit(*looks.figures(load_vision(workshop), looks.SCENES, 0))
+    found.save(workshop.assets.parent / "locator" / FILE)
 
 
 def train_live(workshop: Workshop) -> None:

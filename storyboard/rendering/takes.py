@@ -29,7 +29,7 @@ from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .jobs.alone import Alone
 from .jobs.job import Made
 from .traces import trace_content
-from .workers.making import Known, WornFile, generate, keep_known, material, threads, told, wearing
+from .workers.making import Known, Noise, WornFile, generate, keep_known, made_of, material, threads, told, wearing
 from .workers.order import Order, Remembered, WornAdapter
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
@@ -265,7 +265,8 @@ class TakeMaker:
         memories = [m for m in take.conditioning.memories if m.keyframe and self.media.holds((m.keyframe, "png"))]
         past = tuple(self._encode(m.prompt, m.keyframe) for m in memories if m.keyframe)
         began, taught = time.perf_counter(), self._taught(take.conditioning)
-        items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught)
+        noise = made_of(take, self.pipeline.native.num_frames)
+        items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught, noise)
         made: Edited = yield from self.alone(told(items, self.pipeline.frames_per_second, Edited))
         return self._keep_edited(take, made, edit, time.perf_counter() - began)
 
@@ -276,13 +277,15 @@ class TakeMaker:
         edit: RegionEdit,
         past: Sequence[HistoryScene],
         taught: Sequence[WornFile],
+        noise: Noise | None,
     ) -> Iterator[Step | Edited]:
-        from pipeline.editing.editor import EditSettings
+        from pipeline.editing.editor import EditSettings, Making
         from pipeline.editing.editor import edit as run
 
         with wearing(self.pipeline, taught):
             changes = changes_of(self.pipeline, frames, prompt, edit.regions)
-            settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed)
+            making = Making(*noise) if noise and not edit.seed else None  # other seeds ask for other noise
+            settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed, making)
             yield from run(self.pipeline, frames, prompt, changes, settings, past)
 
     def _keep_edited(self, take: Take, edited: Edited, edit: RegionEdit, seconds: float) -> Take:
@@ -313,6 +316,7 @@ def changes_of(
     """What an edit changes of a clip, uint8 (F, H, W, 3). Raises ThroughlineError for a word that its prompt does not
     have."""
     from pipeline.editing.editor import Change
+    from pipeline.editing.region import Region
 
     places = [_place(prompt, asked) for asked in regions]
     pairs = list(zip(regions, places, strict=True))
@@ -324,7 +328,8 @@ def changes_of(
         shown = region or rest
         assert shown is not None, "the rest was worked out"
         changes.append(Change(shown, asked.words, place, asked.strength))
-    return changes
+    kept = Region.everything(rest.mask.shape).without([rest]) if rest else None
+    return changes if kept is None or kept.is_empty else [*changes, Change(kept, "")]
 
 
 def _place(prompt: str, asked: RegionWords) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ...document.story import Take
 from ...media import previews
 from ...store.blobs import BlobStore
 from ..jobs.job import Made
@@ -26,6 +27,7 @@ PREVIEW_SECONDS = 0.25  # from one preview to the next: each costs as much as a 
 
 WornFile = tuple[Path, float]  # an adapter's file and its strength
 Known = tuple[np.ndarray | None, np.ndarray | None]  # frames with which a clip begins, and ends
+Noise = tuple[int, int, float]  # the seed of a take, its steps, and how strongly it followed its words
 Ended = TypeVar("Ended")
 Encode = Callable[[str, str], "HistoryScene"]  # a prompt and the digest of a keyframe
 
@@ -70,6 +72,15 @@ def make(pipeline: StoryPipeline, order: Order, media: BlobStore, encode: Encode
     with threads(order.threads):
         items = generate(pipeline, *material(order, media, encode))
         return (yield from told(items, pipeline.frames_per_second, Clip))
+
+
+def made_of(take: Take, longest: int) -> Noise | None:
+    """Of which noise a take was made; None for a clip of the user's own, and for one that more than noise decides: that
+    begins or ends with pictures, or is longer than `longest` frames, which are made at once."""
+    made = take.conditioning
+    if made is None or made.beginning or made.pictures or take.num_frames > longest:
+        return None
+    return (take.seed, take.steps, made.guidance.text) if take.seed is not None and take.steps else None
 
 
 def told(items: Iterator[Any], rate: float, end: type[Ended]) -> Generator[Made, None, Ended]:
