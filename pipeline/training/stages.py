@@ -44,7 +44,6 @@ from .models import (
     extractor,
     generator,
     image_encoder,
-    interpolator,
     live,
     localiser,
     locator,
@@ -52,9 +51,9 @@ from .models import (
     moving,
     reader,
     sharpener,
-    upscaler,
     vae,
 )
+from .models.finish import interpolator, upscaler
 from .models.noising import Choices
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on

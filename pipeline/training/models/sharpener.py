@@ -23,7 +23,7 @@ from ...picturebook import captions, renderer, world
 from ...story_pipeline import StoryPipeline
 from ..frames import to_video
 from ..loop import Losses, Recipe, device_of, half_precision
-from .upscaler import redrawn
+from .finish.upscaler import redrawn
 from .vae import psnr, render_clips
 
 REGRESSION = Recipe("sharpener", 4500, 1e-3, 6, warmup=100, decay=0.3, average=0.998, adam_names=("",))
