@@ -98,6 +98,8 @@ def test_samples_open_already_rendered(guest: Visitor) -> None:
     for sample in samples.all():
         until(lambda sample=sample: sample.locator("img").evaluate("image => image.naturalWidth") > 0)
         expect(sample).to_contain_text(re.compile(r"\d scenes"))
+    places = [sample.bounding_box() for sample in samples.all()]
+    assert all(places) and len({round(place["y"]) for place in places if place}) == 1, "they stand side by side"
     samples.first.click()
     expect(dialog).to_be_hidden()
     expect(page.locator(".slot").nth(1)).to_be_visible()
