@@ -259,15 +259,15 @@ def test_a_size_that_the_model_allows(guest: Visitor, page: Page) -> None:
 
 
 def test_what_is_fresh_has_nothing_to_render_but_another_take(guest: Visitor, page: Page) -> None:
-    story = guest.story(guest.opened[-1])
-    take = story["scenes"][2]["takes"][0]
-    panel = tab(page, "scene", 3)
+    story = guest.opened[-1]
+    scene = guest.story(story)["scenes"][2]
+    take, panel = scene["takes"][0], tab(page, "scene", 3)
     button = panel.get_by_role("button", name="Render this scene")
     expect(button).to_be_disabled()
     expect(panel.locator(".acts [role=status]")).to_have_text(SAME)
-    guest.edit(story["id"], "edit_scene", scene=take["scene"], changes={"seed": take["seed"] + 1})
+    guest.edit(story, "edit_scene", scene=scene["id"], changes={"seed": take["seed"] + 1})
     expect(button).to_be_enabled()
-    guest.edit(story["id"], "edit_scene", scene=take["scene"], changes={"seed": take["seed"], "new_seed": True})
+    guest.edit(story, "edit_scene", scene=scene["id"], changes={"seed": take["seed"], "new_seed": True})
     expect(panel.get_by_label("Seed", exact=True)).to_have_value(str(take["seed"]))
     expect(button).to_be_enabled()
 
