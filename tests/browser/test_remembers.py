@@ -208,7 +208,7 @@ def test_at_a_history_guidance_of_0_nothing_says_that_something_is_remembered(gu
     expect(memory.locator(".arc[data-side=in]")).to_have_count(0)
     expect(card(page, 3).locator(".memory")).to_be_hidden()
     expect(tab(page, "whatif", 3)).to_contain_text("it remembers nothing, so there is nothing to take away")
-    expect(page.locator(".side .block.reasons")).to_contain_text("history guidance 3.0 → 0.0")
+    expect(page.locator(".side .block.reasons")).to_contain_text("History guidance 3.0 → 0.0")
     guest.render(story["id"])
     expect(card(page, 3)).to_have_attribute("data-state", "fresh")
     first = {"scene": story["scenes"][0]["id"], "changes": {"prompt": "Tom in a blue coat is jumping in the forest."}}
