@@ -204,11 +204,11 @@ def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str)
 def conditioned(
     story: Story, scene: Scene, past: Past, decision: Decision, model: str, beginning: Beginning | None
 ) -> Conditioning:
-    """The same, with the scene's past at hand."""
+    """The same, with the scene's past at hand, of which a scene whose history guidance is 0 is made from nothing."""
     memories = tuple(
         _memory(other, found, keyframe)
         for other, found, keyframe in zip(past.scenes, decision.scenes, past.keyframes, strict=True)
-        if found.kept
+        if found.kept and scene.guidance.history
     )
     return Conditioning(
         model=model,

@@ -248,7 +248,8 @@ def _changed_settings(old: Conditioning, new: Conditioning) -> Iterator[str]:
             yield f"{words} {getattr(old, name)} → {getattr(new, name)}" if told else f"{words} changed"
     for name, words in WEIGHTS.items():
         before, now = getattr(old.guidance, name), getattr(new.guidance, name)
-        if before != now and (name != "history" or new.memories):
+        matters = new.memories or (old.memories and not now)  # whether anything remembers by the history weight
+        if before != now and (name != "history" or matters):
             yield f"{words} {before} → {now}"
 
 

@@ -142,9 +142,9 @@ def unfamiliar_words(head: Head, vocabulary: frozenset[str]) -> dict[str, list[s
 
 
 def _memories(standing: Standing) -> list[View]:
-    """Of earlier scenes; none at a history guidance of 0, which uses none of them."""
+    """Of earlier scenes."""
     made, earlier = standing.conditioning, set(standing.needs)
-    memories = made.memories if made and made.guidance.history else ()
+    memories = made.memories if made else ()
     return [{"scene": memory.scene, "words": memory.words} for memory in memories if memory.scene in earlier]
 
 

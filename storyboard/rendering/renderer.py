@@ -394,7 +394,6 @@ class Renderer:
         take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
         maker.check_model(conditioning)
         seed = take.seed if take and take.seed is not None else scene.seed
-        decided = Decided.of(head.board, scene.id, self.filter, conditioning.model)
-        tried = decided.without(head.board, scene.id, job.order.without, self.filter)
+        tried, whole = Decided.of_trial(job.order, head.board, scene.id, self.filter, conditioning.model)
         clip = yield from maker.render(head.board, scene, tried, seed, job.order)
-        yield Made(result=maker.tried(decided, clip, self.meter.scores))
+        yield Made(result=maker.tried(whole, clip, self.meter.scores))

@@ -63,6 +63,11 @@ class Trial:
         asked = {"text": self.text_weight, "history": self.history_weight if self.history else 0.0}
         return {name: weight for name, weight in asked.items() if weight is not None}
 
+    def board(self, board: Board, scene: str) -> Board:
+        """The board with what the trial changes of a scene."""
+        story = edits.edit_scene(board.story, scene, guidance=self.weights())
+        return replace(board, story=edits.mute_word(story, scene, self.without) if self.without else story)
+
 
 @dataclass(frozen=True, eq=False)
 class Decided:
@@ -74,16 +79,16 @@ class Decided:
 
     @classmethod
     def of(cls, board: Board, scene: str, filter: TextFilter, model: str) -> Decided:
-        """Asks the filter. Raises ThroughlineError as it does."""
+        """Asks the filter, though nothing enters at a history guidance of 0. Raises ThroughlineError as it does."""
         decision = remembers(board.story, scene, filter)
-        return cls(decision, conditioning_of(board, scene, decision, model))
+        enters = decision if board.story.scene(scene).guidance.history else decision.only(())
+        return cls(enters, conditioning_of(board, scene, decision, model))
 
-    def without(self, board: Board, scene: str, word: WordRef | None, filter: TextFilter) -> Decided:
-        """What is decided if the scene drops a word as well."""
-        if word is None:
-            return self
-        muted = replace(board, story=edits.mute_word(board.story, scene, word))
-        return Decided.of(muted, scene, filter, self.conditioning.model)
+    @classmethod
+    def of_trial(cls, trial: Trial, board: Board, scene: str, filter: TextFilter, model: str) -> list[Decided]:
+        """What a trial is made from, and what it is compared with: all that the scene would remember."""
+        whole = Trial(history_weight=board.story.scene(scene).guidance.history or 1.0)
+        return [cls.of(one.board(board, scene), scene, filter, model) for one in (trial, whole)]
 
     @property
     def keyframes(self) -> list[tuple[int, RememberedScene]]:
@@ -180,14 +185,13 @@ class TakeMaker:
         from pipeline.guidance import Guidance
 
         first, last = self._known(board, decided.conditioning)
-        keyframes = [memory for _, memory in decided.keyframes] if trial.history else []
         return Order(
             decided.conditioning.model,
             self.speed,
             Guidance(**scene.guidance.model_dump() | trial.weights()),
-            decided.about_keyframes() if trial.history else decided.decision.only(()),
+            decided.about_keyframes(),
             settings_of(board, scene, trial) | {"seed": seed},
-            tuple(Remembered(m.prompt, m.keyframe) for m in keyframes if m.keyframe),
+            tuple(Remembered(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe),
             keep_known(self.media, first),
             keep_known(self.media, last),
             tuple(WornAdapter(one.file, one.strength) for one in decided.conditioning.adapters),

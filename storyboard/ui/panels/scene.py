@@ -134,10 +134,11 @@ class Scene(Panel):
         active = job.get("state") in ("queued", "running")
         steps = view.standing["plan"]["steps"] if view.standing else []
         step = next((step for step in steps if step["scene"] == scene["id"]), None)
-        rest = "" if step or not (view.take and view.take["fresh"]) else "Fresh: a new take draws a new seed."
+        same = not step and _is_rendered(view, scene)
+        rest = SAME if same else ""
         time = f"About {duration(step['seconds'])}" if step and step.get("seconds") else ""
         return {
-            self.render: {"visible": not active, "interactive": not why},
+            self.render: {"visible": not active, "interactive": not why and not same},
             self.another: {"visible": not active, "interactive": not why and bool(scene["takes"])},
             self.variants: {"visible": not active, "interactive": not why},
             self.change: {"visible": not active and bool(scene["takes"])},
@@ -243,7 +244,8 @@ KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
 FOLLOWS = "How closely it follows its own prompt (w1)"
 PLAIN = "At 1 the negative prompt has no part: only what it remembers guides (w1)"
 REMEMBERS = "How closely it follows what it remembers (w2)"
-FORGETS = "At 0 it remembers nothing, whatever the words say (w2)"
+FORGETS = "At 0 it remembers nothing, neither earlier scenes nor the cast (w2)"
+SAME = "Fresh: there is nothing to render. New take draws another seed."
 NOBODY = "0" * 32  # an owner for what is nobody's
 
 
@@ -299,6 +301,12 @@ def _why_not(view: View, scene: Mapping[str, Any]) -> str:
         return sentence("; ".join(view.stands["reasons"]))
     own = view.take and view.take["source"] == "imported"
     return "It shows a clip of your own. To render it, choose another take or delete that one." if own else ""
+
+
+def _is_rendered(view: View, scene: Mapping[str, Any]) -> bool:
+    """Whether a render would give the take that is chosen already."""
+    take, own = view.take, (scene["seed"], scene["steps"])
+    return bool(take and take["fresh"] and not scene["new_seed"] and (take["seed"], take["steps"]) == own)
 
 
 def said(job: Mapping[str, Any]) -> str:
