@@ -253,13 +253,14 @@ class Conditioning(Value):
     adapters: Many[WornAdapter] = ()  # of what was taught, in the order of the cast
     first_picture: Digest | None = None  # with which the clip begins
     last_picture: Digest | None = None
+    continuation: str | None = None  # digest of the weights for known frames, of a clip with some, where they count
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """As it was written, and its digest made, before clips could begin with another's end or with a picture, be
         edited or show what was taught, unless this one does or was."""
         content = left_out(plain(self), "adapters", not self.adapters)
-        for name in ("first_picture", "last_picture"):
+        for name in ("first_picture", "last_picture", "continuation"):
             content = left_out(content, name, content.get(name) is None)
         return left_out(left_out(content, "beginning", self.beginning is None), "edits", not self.edits)
 

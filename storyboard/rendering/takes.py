@@ -73,17 +73,17 @@ class Decided:
     conditioning: Conditioning
 
     @classmethod
-    def of(cls, board: Board, scene: str, filter: TextFilter, model: str) -> Decided:
-        """Asks the filter. Raises ThroughlineError as it does."""
+    def of(cls, board: Board, scene: str, filter: TextFilter, now: Conditioning) -> Decided:
+        """Asks the filter. now: of the scene, which says by which model. Raises ThroughlineError as the filter does."""
         decision = remembers(board.story, scene, filter)
-        return cls(decision, conditioning_of(board, scene, decision, model))
+        return cls(decision, conditioning_of(board, scene, decision, now.model, now.continuation))
 
     def without(self, board: Board, scene: str, word: WordRef | None, filter: TextFilter) -> Decided:
         """What is decided if the scene drops a word as well."""
         if word is None:
             return self
         muted = replace(board, story=edits.mute_word(board.story, scene, word))
-        return Decided.of(muted, scene, filter, self.conditioning.model)
+        return Decided.of(muted, scene, filter, self.conditioning)
 
     @property
     def keyframes(self) -> list[tuple[int, RememberedScene]]:

@@ -65,7 +65,7 @@ class Sketches:
         if standing is None or standing.conditioning is None:
             reasons = standing.reasons if standing else ()
             raise ThroughlineError(reasons[0] if reasons else "the scene can't be rendered: expected one with a prompt")
-        return Decided.of(board, scene.id, self.renderer.filter, standing.conditioning.model)
+        return Decided.of(board, scene.id, self.renderer.filter, standing.conditioning)
 
     def _begun(self, board: Board, scene: Scene, decided: Decided, key: tuple[str, int]) -> Sketch:
         """The scene with its words and its past worked out."""

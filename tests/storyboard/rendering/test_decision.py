@@ -90,7 +90,9 @@ def test_scenes_without_a_keyframe_do_not_enter(pipeline: StoryPipeline, tmp_pat
     studio = open_studio(pipeline, tmp_path)
     try:
         desk = Desk.new(studio, *PROMPTS)
-        decided = Decided.of(desk.board, desk.ids[2], pipeline.filter, "m")
+        now = desk.standings()[2].conditioning
+        assert now is not None
+        decided = Decided.of(desk.board, desk.ids[2], pipeline.filter, now)
     finally:
         studio.close()
     assert decided.decision.contributing == (0,) and decided.keyframes == []

@@ -1,0 +1,31 @@
+"""How a trial of a scene is made."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ThroughlineError
+
+from ..takes import Decided
+from .job import Job, Made
+
+if TYPE_CHECKING:
+    from ..renderer import Renderer
+
+
+def make(renderer: Renderer, job: Job) -> Generator[Made, None, None]:
+    """Yields its steps and, as the last one's result, what it shows. Raises ThroughlineError for a scene that can't be
+    rendered."""
+    head = renderer.library.head(job.owner, job.story)
+    scene, standing = head.board.story.scene(job.scene), renderer.standings(head)[job.scene]
+    if standing.conditioning is None:
+        unfit = "the scene can't be rendered: expected one with a prompt, not a clip of your own"
+        raise ThroughlineError(standing.reasons[0] if standing.reasons else unfit)
+    take, maker = head.board.chosen(scene), renderer.ready_for(scene, head.board.story)
+    maker.check_model(standing.conditioning)
+    seed = take.seed if take and take.seed is not None else scene.seed
+    decided = Decided.of(head.board, scene.id, renderer.filter, standing.conditioning)
+    tried = decided.without(head.board, scene.id, job.order.without, renderer.filter)
+    clip = yield from maker.render(head.board, scene, tried, seed, job.order)
+    yield Made(result=maker.tried(decided, clip, renderer.meter.scores))
