@@ -82,7 +82,14 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples, self.finder = SampleStories(samples, self.media), Finder(self.media)
         renderer = self.renderer = Renderer(
-            self.library, self.media, load, model, resume, encoder=encoder, period=period, continues=continues,
+            self.library,
+            self.media,
+            load,
+            model,
+            resume,
+            encoder=encoder,
+            period=period,
+            continues=continues,
             continuation=continuation,
         )
         self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())

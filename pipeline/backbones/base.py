@@ -66,6 +66,13 @@ class Limits:
     one_size: bool = False  # whether clips have the size that suits the model, and no other
     window: int = 0  # latent frames of these, which can also be made one after another (`stages.streaming`)
     streamed: int = 0  # frames of such a scene at most
+    drawn: float = 0.0  # σ/α from which on the network of all other clips draws what another one went on with
+    eased: bool = False  # whether the first new frame after known ones is drawn between its neighbours: latents that
+    # do not meet in time
+
+    def streams(self, num_frames: int) -> bool:
+        """Whether a clip of that length can be made window after window."""
+        return self.streamed >= num_frames > self.piece
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
         """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,

@@ -220,7 +220,8 @@ WEIGHTS = {
 def why_stale(story: Story, old: Conditioning, new: Conditioning, scene: str = "") -> tuple[str, ...]:
     """What is different now, in words, at least one reason. Words of prompts stand between asterisks. scene: its id."""
     (was, before), (kept, now) = (_own_memory(conditioning, scene) for conditioning in (old, new))
-    reasons = [*_changed_settings(old, new), *changed_beginning(old, new, partial(_named, story)), *_changed_keep(was, kept)]
+    begun = changed_beginning(old, new, partial(_named, story))
+    reasons = [*_changed_settings(old, new), *begun, *_changed_keep(was, kept)]
     reasons += [*_changed_memories(story, before, now), *changed_adapters(story, old, new), *changed_pictures(old, new)]
     return tuple(reasons) or ("the words by which it remembers changed",)
 

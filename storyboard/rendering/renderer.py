@@ -150,6 +150,10 @@ class Renderer:
         """As `TakeMaker.sizes`; none while the model is not loaded."""
         return self._maker.sizes if self._maker else ()
 
+    def streams(self, num_frames: int) -> bool:
+        """Whether a scene of that length can be made window after window; False while the model is not loaded."""
+        return self._maker is not None and self._maker.pipeline.backbone.limits.streams(num_frames)
+
     @property
     def filter(self) -> TextFilter:
         """Loaded when first asked for."""
@@ -370,7 +374,8 @@ class Renderer:
         if self.queue.places > 1:
             yield Made(needs=standing.needs)  # they may have changed since it was put in line
         seed = secrets.randbelow(2**31) if scene.new_seed or job.order not in (STALE, ASKED) else scene.seed
-        if same := same_take(head.board, self.media, scene, standing.conditioning, seed, self.maker.speed):
+        how = self.maker.speed, self.maker.streams(scene)
+        if same := same_take(head.board, self.media, scene, standing.conditioning, seed, *how):
             self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, same.id))
             return
         maker = self.ready_for(scene, head.board.story)

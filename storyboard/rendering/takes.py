@@ -29,7 +29,7 @@ from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .jobs.alone import Alone
 from .jobs.job import Made
 from .traces import trace_content
-from .workers.making import Known, WornFile, generate, keep_known, material, threads, told, wearing
+from .workers.making import Known, WornFile, generate, keep_known, lasting, material, threads, told, wearing
 from .workers.order import Order, Remembered, WornAdapter
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
@@ -152,6 +152,10 @@ class TakeMaker:
     def speed(self) -> Any:
         return getattr(self.pipeline, "speed", "exact")
 
+    def streams(self, scene: Scene) -> bool:
+        """Whether it is made window after window."""
+        return scene.streamed and self.pipeline.backbone.limits.streams(scene.num_frames)
+
     def check_model(self, conditioning: Conditioning) -> None:
         """Raises ThroughlineError if what is to be made is another model's."""
         if self.encodings.model != conditioning.model:
@@ -173,7 +177,8 @@ class TakeMaker:
 
         with threads(order.threads):
             made_from = material(order, self.media, self._encode)
-            return (yield from told(self._generate(*made_from), self.pipeline.frames_per_second, Clip))
+            rate = self.pipeline.frames_per_second
+            return (yield from told(self._generate(*made_from), rate, Clip, lasting(order, rate)))
 
     def order(self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial) -> Order:
         """What `render` makes a clip from."""
@@ -186,7 +191,7 @@ class TakeMaker:
             self.speed,
             Guidance(**scene.guidance.model_dump() | trial.weights()),
             decided.about_keyframes() if trial.history else decided.decision.only(()),
-            settings_of(board, scene, trial) | {"seed": seed},
+            settings_of(board, scene, trial) | {"seed": seed} | ({"way": "streamed"} if self.streams(scene) else {}),
             tuple(Remembered(m.prompt, m.keyframe) for m in keyframes if m.keyframe),
             keep_known(self.media, first),
             keep_known(self.media, last),
@@ -302,7 +307,8 @@ class TakeMaker:
             json.dumps({"version": TRACE_VERSION, **trace_content(clip.trace, ids)}).encode(), "json"
         )
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
-        made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "conditioning": conditioning, "trace": trace}
+        made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "streamed": self.streams(scene)}
+        made_from |= {"conditioning": conditioning, "trace": trace}
         made = {"speed": self.speed, "render_seconds": round(seconds, 3), "created": time.time()}
         return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
 

@@ -89,8 +89,9 @@ class Worker:
                 try:
                     while self._name == name:
                         made = next(steps)
-                        told = {"step": made.step, "total": made.total, "preview": made.preview}
-                        self._tell(name, kind="step", notice=made.notice, **told)
+                        shown = {"step": made.step, "total": made.total, "preview": made.preview}
+                        seconds = {"seconds": made.seconds, "lasts": made.lasts}
+                        self._tell(name, kind="step", notice=made.notice, **shown, **seconds)
                 except StopIteration as end:
                     data = to_bytes(end.value)
                     self._tell(name, kind="done", data=data, digest=digest_of(data))
