@@ -31,7 +31,7 @@ NATIVE = Native(
     defaults.PERIOD,
 )
 MOST_PATCHES = 20  # a side of a clip
-DRAWN = 1.0  # σ/α from which on the network of all other clips draws those that go on
+DRAWN = 0.5  # σ/α from which on the network of all other clips draws those that go on
 LONGEST, STREAMED = 161, 481  # frames of a scene, and of one that is streamed
 
 
