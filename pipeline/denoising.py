@@ -161,12 +161,14 @@ class Predictor:
         return groups
 
     def _kind(self, i: int, times: Sequence[Timestep]) -> str:
-        """How the network sees a clip: "plain"; "going on" from known frames; or, while a network of other clips draws
-        what that led to (`Limits.drawn`), "drawn", with known frames as noisy as the others."""
+        """How the network sees a clip: "plain"; "going on" from known frames, or up to them; or, while the network of
+        other clips draws where a clip's motion led to (`Limits.drawn`), "drawn", with known frames as noisy as the
+        others."""
         known = self.known[i]
         if not known.any:
             return "plain"
-        drawn = 0.0 if known.ending.shape[1] else self.backbone.limits.drawn
+        goes_on = known.beginning.shape[1] > 1 and not known.ending.shape[1]
+        drawn = self.backbone.limits.drawn if goes_on else 0.0
         level = self.backbone.noising.level(times[i])
         return "drawn" if drawn and level.sigma <= drawn * level.alpha else "going on"
 

@@ -31,7 +31,7 @@ NATIVE = Native(
     defaults.PERIOD,
 )
 MOST_PATCHES = 20  # a side of a clip
-DRAWN = 0.5  # σ/α from which on the network of all other clips draws those that go on
+DRAWN = 0.5  # σ/α below which clips that go on are drawn by the network of all other clips
 LONGEST, STREAMED = 161, 481  # frames of a scene, and of one that is streamed
 
 

@@ -1,12 +1,12 @@
 """python -m pipeline.evaluation.longer: whether what goes on holds together, over seams and over seconds.
 
 Of held-out first scenes: the seam between a clip and the one that continues it, over the difference of neighbouring
-frames inside both, beside that of a cut to another clip of the same prompt, and whether the continued clip, which remembers
-the one before as scenes of a story do, shows its facts (beside how far two halves of one clip agree on theirs) and the
-action; and of long scenes, whether their last two seconds show the facts of the first two and the action that the
-prompt says. A rendered clip has a seam of 1. `--context` gives the weight of context guidance, several for a curve. A
-model that makes clips at once has neither. Beside them the frames that are drawn between frames (`between`), which are
-the same for all models.
+frames inside both, beside that of a cut to another clip of the same prompt, and whether the continued clip, which
+remembers the one before as scenes of a story do, shows its facts (beside how far two halves of one clip agree on
+theirs) and the action; and of long scenes, whether their last two seconds show the facts of the first two and the
+action that the prompt says. A rendered clip has a seam of 1. `--context` gives the weight of context guidance, several
+for a curve. A model that makes clips at once has neither. Beside them the frames that are drawn between frames
+(`between`), which are the same for all models.
 """
 
 from __future__ import annotations

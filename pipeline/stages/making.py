@@ -185,7 +185,7 @@ class Making:
     def _decoded(self, latents: Tensor, known: int) -> np.ndarray:
         """The frames of a piece, uint8 (F, H, W, 3), the first `known` of which are: `Limits.eased`."""
         frames = self.backbone.latents.decode(latents)
-        eases = self.backbone.limits.eased and self.ending is None and 0 < known < len(frames) - 1
+        eases = self.backbone.limits.eased and self.ending is None and 1 < known < len(frames) - 1
         return eased(frames, known) if eases else frames
 
     @torch.no_grad()
