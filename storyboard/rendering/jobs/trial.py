@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import ThroughlineError
 
-from ..takes import Decided
+from ...continuity.meter import Meter
+from ...document.plan import Standing
+from ...document.story import Scene, Story
+from ...store.library import Library
+from ...store.schema import Head
+from ..takes import Decided, TakeMaker
 from .job import Job, Made
 
-if TYPE_CHECKING:
-    from ..renderer import Renderer
+if TYPE_CHECKING:  # it loads torch
+    from pipeline.text_filter import TextFilter
 
 
-def make(renderer: Renderer, job: Job) -> Generator[Made, None, None]:
+class Rendering(Protocol):
+    """As much of a `Renderer` as a trial needs."""
+
+    library: Library
+    meter: Meter
+
+    @property
+    def filter(self) -> TextFilter: ...
+    def standings(self, head: Head) -> Mapping[str, Standing]: ...
+    def ready_for(self, scene: Scene, story: Story) -> TakeMaker: ...
+
+
+def make(renderer: Rendering, job: Job) -> Generator[Made, None, None]:
     """Yields its steps and, as the last one's result, what it shows. Raises ThroughlineError for a scene that can't be
     rendered."""
     head = renderer.library.head(job.owner, job.story)
