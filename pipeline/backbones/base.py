@@ -67,6 +67,14 @@ class Limits:
     one_size: bool = False  # whether clips have the size that suits the model, and no other
     window: int = 0  # latent frames of these, which can also be made one after another (`stages.streaming`)
     streamed: int = 0  # frames of such a scene at most
+    drawn: float = 0.0  # σ/α below which clips that go on from motion are drawn by the network of all other clips
+    eased: bool = (
+        False  # whether their first new frame is drawn between its neighbours, for latents do not meet in time
+    )
+
+    def streams(self, num_frames: int) -> bool:
+        """Whether a clip of that length can be made window after window."""
+        return self.streamed >= num_frames > self.piece
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
         """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,

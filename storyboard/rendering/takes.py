@@ -9,7 +9,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,19 +17,31 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 from pipeline.stages.continuation import ending
 
-from ..document import edits
-from ..document.conditioning import conditioning_of, find_word, remembers
+from ..document.conditioning import find_word
 from ..document.region_edit import RegionEdit, RegionWords
-from ..document.story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, Take, WordRef, new_id, parse
+from ..document.story import Beginning, Board, Conditioning, Scene, Story, Take, WordRef, new_id, parse
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
 from ..store.clips import keep_frames, read_end, read_frames
 from ..store.encodings import Encodings
 from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .jobs.alone import Alone
+from .jobs.decided import Decided, Trial
 from .jobs.job import Made
 from .traces import trace_content
-from .workers.making import Known, Noise, WornFile, generate, keep_known, made_of, material, threads, told, wearing
+from .workers.making import (
+    Known,
+    Noise,
+    WornFile,
+    generate,
+    keep_known,
+    lasting,
+    made_of,
+    material,
+    threads,
+    told,
+    wearing,
+)
 from .workers.order import Order, Remembered, WornAdapter
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
@@ -38,67 +50,12 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
     from pipeline.guidance import Guidance
     from pipeline.history import HistoryScene
     from pipeline.story_pipeline import Clip, Step, StoryPipeline
-    from pipeline.text_filter import FilterResult, TextFilter
+    from pipeline.text_filter import FilterResult
 
     from ..continuity.meter import Scores
 
 TRACE_VERSION = 1  # of the file of a take
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What to change for a clip that is only looked at."""
-
-    history: bool = True  # whether it remembers anything
-    without: WordRef | None = None  # a word of an earlier scene to drop
-    text_weight: float | None = None  # w1, w2 and steps instead of the scene's
-    history_weight: float | None = None
-    steps: int | None = None
-    against: str = ""  # id of the take that it is compared with
-    sheet: str = ""  # name of the sheet of which it is a cell
-
-    def weights(self) -> dict[str, float]:
-        """The weights of the guidance that differ from the scene's."""
-        asked = {"text": self.text_weight, "history": self.history_weight if self.history else 0.0}
-        return {name: weight for name, weight in asked.items() if weight is not None}
-
-    def board(self, board: Board, scene: str) -> Board:
-        """The board with what the trial changes of a scene."""
-        story = edits.edit_scene(board.story, scene, guidance=self.weights())
-        return replace(board, story=edits.mute_word(story, scene, self.without) if self.without else story)
-
-
-@dataclass(frozen=True, eq=False)
-class Decided:
-    """What the filter decided about a scene's past: the one decision that is rendered, and that the digest of the take
-    describes."""
-
-    decision: FilterResult
-    conditioning: Conditioning
-
-    @classmethod
-    def of(cls, board: Board, scene: str, filter: TextFilter, model: str) -> Decided:
-        """Asks the filter, though nothing enters at a history guidance of 0. Raises ThroughlineError as it does."""
-        decision = remembers(board.story, scene, filter)
-        enters = decision if board.story.scene(scene).guidance.history else decision.only(())
-        return cls(enters, conditioning_of(board, scene, decision, model))
-
-    @classmethod
-    def of_trial(cls, trial: Trial, board: Board, scene: str, filter: TextFilter, model: str) -> list[Decided]:
-        """What a trial is made from, and what it is compared with: all that the scene would remember."""
-        whole = Trial(history_weight=board.story.scene(scene).guidance.history or 1.0)
-        return [cls.of(one.board(board, scene), scene, filter, model) for one in (trial, whole)]
-
-    @property
-    def keyframes(self) -> list[tuple[int, RememberedScene]]:
-        """The past scenes that enter, by their place in the decision: those that have a keyframe; the others would
-        change nothing."""
-        memories = zip(self.decision.contributing, self.conditioning.memories, strict=True)
-        return [(index, memory) for index, memory in memories if memory.keyframe]
-
-    def about_keyframes(self) -> FilterResult:
-        return self.decision.only([index for index, _ in self.keyframes])
 
 
 @dataclass(frozen=True)
@@ -157,6 +114,10 @@ class TakeMaker:
     def speed(self) -> Any:
         return getattr(self.pipeline, "speed", "exact")
 
+    def streams(self, scene: Scene) -> bool:
+        """Whether it is made window after window."""
+        return scene.streamed and self.pipeline.backbone.limits.streams(scene.num_frames)
+
     def check_model(self, conditioning: Conditioning) -> None:
         """Raises ThroughlineError if what is to be made is another model's."""
         if self.encodings.model != conditioning.model:
@@ -178,7 +139,8 @@ class TakeMaker:
 
         with threads(order.threads):
             made_from = material(order, self.media, self._encode)
-            return (yield from told(self._generate(*made_from), self.pipeline.frames_per_second, Clip))
+            rate = self.pipeline.frames_per_second
+            return (yield from told(self._generate(*made_from), rate, Clip, lasting(order, rate)))
 
     def order(self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial) -> Order:
         """What `render` makes a clip from."""
@@ -190,7 +152,7 @@ class TakeMaker:
             self.speed,
             Guidance(**scene.guidance.model_dump() | trial.weights()),
             decided.about_keyframes(),
-            settings_of(board, scene, trial) | {"seed": seed},
+            settings_of(board, scene, trial) | {"seed": seed} | ({"way": "streamed"} if self.streams(scene) else {}),
             tuple(Remembered(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe),
             keep_known(self.media, first),
             keep_known(self.media, last),
@@ -309,7 +271,8 @@ class TakeMaker:
             json.dumps({"version": TRACE_VERSION, **trace_content(clip.trace, ids)}).encode(), "json"
         )
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
-        made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "conditioning": conditioning, "trace": trace}
+        made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "streamed": self.streams(scene)}
+        made_from |= {"conditioning": conditioning, "trace": trace}
         made = {"speed": self.speed, "render_seconds": round(seconds, 3), "created": time.time()}
         return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
 

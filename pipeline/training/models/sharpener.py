@@ -131,7 +131,7 @@ def make_losses(
             made = model.decode_all(unscaled).float()
         absolute, squared = F.l1_loss(made, video), F.mse_loss(made, video)
         edges = F.l1_loss(made.diff(dim=-1), video.diff(dim=-1)) + F.l1_loss(made.diff(dim=-2), video.diff(dim=-2))
-        borders = F.l1_loss(*(x[:, :, FRAMES::FRAMES] - x[:, :, FRAMES - 1 : -1 : FRAMES] for x in (made, video)))
+        borders = F.l1_loss(_over_borders(made), _over_borders(video))
         loss, wrong = absolute + squared + EDGES * edges, torch.zeros((), device=device)
         if judged:
             with half_precision(device):
@@ -142,6 +142,11 @@ def make_losses(
         return {"loss": loss, "absolute": absolute, "edges": edges, "borders": borders, "critic": wrong, "psnr": psnr}
 
     return losses
+
+
+def _over_borders(video: Tensor) -> Tensor:
+    """What changes from the last frame of each latent to the first one of the next."""
+    return video[:, :, FRAMES::FRAMES] - video[:, :, FRAMES - 1 : -1 : FRAMES]
 
 
 def draw_windows(examples: Examples, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

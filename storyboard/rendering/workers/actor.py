@@ -102,7 +102,8 @@ class Worker:
         """With the last preview and notice: who is told of this step may not have been told of the one before."""
         last = self._told
         seen = {"preview": made.preview or last.get("preview", ""), "notice": made.notice or last.get("notice", "")}
-        self._tell(name, kind="step", step=made.step, total=made.total, **seen)
+        finished = {"seconds": made.seconds, "lasts": made.lasts}
+        self._tell(name, kind="step", step=made.step, total=made.total, **seen, **finished)
 
     def _tell(self, name: str, **told: Any) -> None:
         with self._changed:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import ThroughlineError
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.text_filter import FilterResult
-from storyboard.rendering.takes import Decided
+from storyboard.rendering.jobs.decided import Decided
 from tests.storyboard.studios import Desk, Watched, open_studio, wait_for
 from tests.tiny import tiny_pipeline
 
@@ -112,7 +112,9 @@ def test_scenes_without_a_keyframe_do_not_enter(pipeline: StoryPipeline, tmp_pat
     studio = open_studio(pipeline, tmp_path)
     try:
         desk = Desk.new(studio, *PROMPTS)
-        decided = Decided.of(desk.board, desk.ids[2], pipeline.filter, "m")
+        now = desk.standings()[2].conditioning
+        assert now is not None
+        decided = Decided.of(desk.board, desk.ids[2], pipeline.filter, now)
     finally:
         studio.close()
     assert decided.decision.contributing == (0,) and decided.keyframes == []
