@@ -94,6 +94,7 @@ def serve(choice: Choice, port: int | None, workers: starting.Wanted | None = No
         encoder=choice.encoder(),
         period=choice.period,
         continues=choice.continues,
+        continuation=choice.continuation(),
     )
     try:
         if workers:

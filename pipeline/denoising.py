@@ -153,12 +153,24 @@ class Predictor:
     ) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
         plain = [row for row in rows if not self._looks(row)]
-        apart = ([row for row in plain if self.known[row[0]].any == begun] for begun in (False, True))
+        apart = ([row for row in plain if self._kind(row[0], times) == kind] for kind in ("plain", "going on", "drawn"))
         groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(own, None) for own in apart if own]
         for i in sorted({row[0] for row in rows if self._looks(row)}):
             seen = keys_and_values(self.requests[i].memory.references, self.backbone, times[i])
             groups.append(([row for row in rows if row[0] == i and self._looks(row)], seen))
         return groups
+
+    def _kind(self, i: int, times: Sequence[Timestep]) -> str:
+        """How the network sees a clip: "plain"; "going on" from known frames, or up to them; or, while the network of
+        other clips draws where a clip's motion led to (`Limits.drawn`), "drawn", with known frames as noisy as the
+        others."""
+        known = self.known[i]
+        if not known.any:
+            return "plain"
+        goes_on = known.beginning.shape[1] > 1 and not known.ending.shape[1]
+        drawn = self.backbone.limits.drawn if goes_on else 0.0
+        level = self.backbone.noising.level(times[i])
+        return "drawn" if drawn and level.sigma <= drawn * level.alpha else "going on"
 
     def _looks(self, row: BranchRow) -> bool:
         return row[1] != "forgetful" and self.collages[row[0]] is not None
@@ -167,15 +179,22 @@ class Predictor:
         self, noisy: Sequence[Tensor], times: Sequence[Timestep], rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
         told = [self._told(i, name) for i, name in rows]
-        network = self.backbone.network(told, references=seen, caches=self.caches.of(rows))
-        if not any(self.known[i].any for i, _ in rows):
+        kind = self._kind(rows[0][0], times)  # of all of them
+        caches = None if kind == "drawn" else self.caches.of(rows)  # what another network kept is of no use
+        network = self.backbone.network(told, references=seen, caches=caches)
+        if kind != "going on":
             own = [times[i] for i, _ in rows]
             when = own[0] if len(set(own)) == 1 else torch.tensor(own)
-            return network(torch.cat([noisy[i] for i, _ in rows]), when).split(1)
+            return network(torch.cat([self._as_noisy(i, noisy[i], times[i]) for i, _ in rows]), when).split(1)
         z, by_frame = zip(*(self._begun(noisy[row[0]], times[row[0]], row) for row in rows), strict=True)
         latents = torch.cat([self.known[i].kept(noisy[i]) for i, _ in rows])
         known = torch.cat([self.known[i].frames & (name != "unbegun") for i, name in rows])
         return network(torch.cat(z), torch.cat(by_frame), Anchor(latents, known.to(latents.device))).split(1)
+
+    def _as_noisy(self, i: int, z: Tensor, t: Timestep) -> Tensor:
+        """The latents of a clip, all of its frames as noisy as t says."""
+        known = self.known[i]
+        return known.noised(z, self.backbone.noising.level(t)) if known.any else z
 
     def _begun(self, z: Tensor, t: Timestep, row: BranchRow) -> tuple[Tensor, Tensor]:
         """The latents and timesteps (1, f) that a branch sees: known frames are nearly clean, but in the branch that is
@@ -184,13 +203,13 @@ class Predictor:
         return known.noised(z, self.backbone.noising.level(of_known)), known.timesteps(t, of_known)
 
     def _told(self, i: int, name: str) -> Conditions:
-        pictures = self.requests[i].pictures
-        shown = None if pictures is None else pictures[0]
+        request = self.requests[i]
+        shown, looks = (None if given is None else given[0] for given in (request.pictures, request.looks))
         strengths = None if name == "negative" else self.strengths[i]
         keyframes, prompts = (None, None) if name == "forgetful" else (self.keyframes[i], self.prompts[i])
         words = self.words[i][name == "negative"]
         history = self._history(i, name)
-        return Conditions(words, history, shown, keyframes=keyframes, prompts=prompts, strengths=strengths)
+        return Conditions(words, history, shown, looks, keyframes=keyframes, prompts=prompts, strengths=strengths)
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

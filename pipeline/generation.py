@@ -72,6 +72,7 @@ class SceneRequest:
     beginning: Tensor | None = None  # latents (1, k, C, h, w) of the frames that the clip begins with
     ending: Tensor | None = None  # latents (1, 1, C, h, w) of the picture with which it ends
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (1, f, C', h, w), for models that are told of pictures
+    looks: Tensor | None = None  # (1, n, t), `Backbone.picture_tokens` of the first of them, for models that read it
 
 
 @dataclass(frozen=True, eq=False)

@@ -162,7 +162,8 @@ class StoryPipeline(DiffusionPipeline):
 
     def _patches(self, picture: np.ndarray) -> Tensor:
         """φ of a keyframe, float32 (P, v) on the CPU; no patches without an image encoder."""
-        if self.image_encoder is None or self.ip_adapter is not None:  # whose encoder is for nothing else
+        reads = self.ip_adapter is not None or self.backbone.limits.looks  # whose encoder is for nothing else
+        if self.image_encoder is None or reads:
             return torch.zeros(0, 0)
         pixels = to_pixels(picture[None], self.image_encoder.config.image_size)
         pixels = pixels.to(self.image_encoder.device, self.image_encoder.dtype)
@@ -335,7 +336,8 @@ class StoryPipeline(DiffusionPipeline):
         """
         for request in requests:
             self.check(request.prompt, request.settings)
-            if self.backbone.limits.pictures and request.pictures is None:
+            limits = self.backbone.limits
+            if (limits.pictures and request.pictures is None) or (limits.looks and request.looks is None):
                 raise ThroughlineError("pictures are missing: this model makes clips that start from one")
         alike = {(s.height, s.width, s.num_frames, s.steps) for s in (request.settings for request in requests)}
         if len(alike) != 1:

@@ -39,10 +39,10 @@ from .operations.live.sketching import SketchOperations
 from .operations.region_edits import RegionEditOperations
 from .operations.registry import for_page, read_edit
 from .operations.waiting import waiting
+from .rendering.jobs.decided import Trial
 from .rendering.model_choice import Choice
 from .rendering.model_picker import ModelPicker
 from .rendering.renderer import Renderer
-from .rendering.takes import Trial
 from .screenplays import reading
 from .store.blobs import BlobStore
 from .store.clips import imported_take, keep_picture, read_frames
@@ -66,7 +66,8 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
     model: digest of its weights, which takes are conditioned on. samples: folder of story archives. vocabulary: the
     words that the model was trained on. encoder: counts the tokens of a prompt as it does; None for the embedded one.
     period: gives how many frames a latent of it stands for, 4 for the embedded one; asked when a length is edited.
-    continues: whether its clips can begin with the end of others; asked when a seam is.
+    continues: whether its clips can begin with the end of others; asked when a seam is. continuation: digest of its
+    weights for known frames, where they count.
     resume: whether to start renders that a crash or a restart cut short; of several studios over one folder, in several
     processes, one should. choice: the model, if others may be chosen.
     """
@@ -75,14 +76,13 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
         self, load: Callable[[], StoryPipeline], folder: Path, model: str, samples: Path | None = None,
         vocabulary: frozenset[str] = frozenset(), resume: bool = True, choice: Choice | None = None,
         encoder: CountsTokens | None = None, *, period: Callable[[], int] = lambda: PERIOD,
-        continues: Callable[[], bool] = lambda: False,
+        continues: Callable[[], bool] = lambda: False, continuation: str | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.vocabulary = folder, vocabulary
         self.library, self.media = Library(folder), BlobStore(folder / "media")
         self._samples, self.finder = SampleStories(samples, self.media), Finder(self.media)
-        renderer = self.renderer = Renderer(
-            self.library, self.media, load, model, resume, encoder=encoder, period=period, continues=continues
-        )
+        answers: dict[str, Any] = {"period": period, "continues": continues, "continuation": continuation}
+        renderer = self.renderer = Renderer(self.library, self.media, load, model, resume, encoder=encoder, **answers)
         self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
         learned = partial(setattr, self, "vocabulary")
         self.model_picker = ModelPicker(self.renderer, choice, folder, learned) if choice else None
@@ -225,7 +225,7 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
         return self._shown(head)
 
     def _settle(self, board: Board) -> Board:
-        return plan.settle(board, self.renderer.filter_cache, self.renderer.model)
+        return plan.settle(board, self.renderer.filter_cache, self.renderer.model, self.renderer.continuation)
 
     @for_page(slow=True)
     def keyframe(self, owner: Owner, story: StoryId, scene: SceneId, take: TakeId, index: args.FrameIndex) -> Json:

@@ -54,6 +54,7 @@ PIPELINE: tuple[set[str], ...] = (
     {"stages"},
     {"story_pipeline"},
     {"editing", "adapters", "live"},
+    {"moving"},
     {"loading"},
     {"continuity"},
     {"training"},

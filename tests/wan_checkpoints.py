@@ -17,7 +17,7 @@ from diffusers import (
     WanVACEPipeline,
     WanVACETransformer3DModel,
 )
-from transformers import UMT5Config, UMT5EncoderModel
+from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModel, UMT5Config, UMT5EncoderModel
 
 from tests.checkpoints import TEXT_WIDTH, enliven, spiece_model, tokenizer
 
@@ -29,19 +29,27 @@ KINDS: dict[str, dict[str, Any]] = {  # what differs from model to model, as in 
     "2.2-5B": {"expand_timesteps": True},
     "2.2-I2V-A14B": {"boundary_ratio": 0.9},
     "VACE": {},
+    "2.1-I2V": {},  # which reads its picture with an image encoder too
 }
+VISION, SIDE = 8, 28  # width of the image encoder, and pixels a side of what it sees
 
 
 def build(kind: str, euler: bool = False) -> WanPipeline:
     """The stock pipeline with random weights, the same ones for the same kind."""
     with torch.random.fork_rng():
         torch.manual_seed(12)
-        channels = {"in_channels": 2 * LATENT_CHANNELS + 4} if "I2V" in kind else {}
+        channels: dict[str, Any] = {"in_channels": 2 * LATENT_CHANNELS + 4} if "I2V" in kind else {}
+        if kind == "2.1-I2V":
+            channels |= {"image_dim": VISION, "added_kv_proj_dim": 24}
         experts = {"transformer": new_vace_transformer() if kind == "VACE" else new_transformer(**channels)}
         if "boundary_ratio" in KINDS[kind]:
             experts["transformer_2"] = new_transformer(**channels)
         encoder, vae = new_text_encoder(), new_autoencoder(kind)
-    kind_of_pipeline = {"2.2-I2V-A14B": WanImageToVideoPipeline, "VACE": WanVACEPipeline}.get(kind, WanPipeline)
+        if kind == "2.1-I2V":
+            processor = CLIPImageProcessorPil(size=SIDE, crop_size=SIDE)
+            experts |= {"image_encoder": new_image_encoder(), "image_processor": processor}
+    from_pictures = WanImageToVideoPipeline if "I2V" in kind else WanPipeline
+    kind_of_pipeline = WanVACEPipeline if kind == "VACE" else from_pictures
     return kind_of_pipeline(
         tokenizer=tokenizer(),
         text_encoder=encoder,
@@ -84,6 +92,20 @@ def new_text_encoder() -> UMT5EncoderModel:
         feed_forward_proj="gated-gelu",
     )
     return UMT5EncoderModel(config).eval()
+
+
+def new_image_encoder() -> CLIPVisionModel:
+    config = CLIPVisionConfig(
+        hidden_size=VISION,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=SIDE,
+        patch_size=14,
+    )
+    model = CLIPVisionModel(config)
+    enliven(model)
+    return model.eval()
 
 
 def new_autoencoder(kind: str) -> AutoencoderKLWan:

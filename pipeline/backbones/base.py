@@ -57,6 +57,7 @@ class Limits:
     num_frames: int
     has_eta: bool  # whether noise can be added at each step
     pictures: bool = False  # whether every clip starts from a picture, which it is told of (`Backbone.shown`)
+    looks: bool = False  # whether it reads that picture too (`Backbone.picture_tokens`)
     ends: bool = False  # whether clips can end with a picture
     strengths: bool = False  # whether words of the prompt can count for more or less than the model reads them
     keyframes: bool = False  # whether it is shown what scenes remember, as pictures of their own (`Conditions`)
@@ -66,6 +67,14 @@ class Limits:
     one_size: bool = False  # whether clips have the size that suits the model, and no other
     window: int = 0  # latent frames of these, which can also be made one after another (`stages.streaming`)
     streamed: int = 0  # frames of such a scene at most
+    drawn: float = 0.0  # σ/α below which clips that go on from motion are drawn by the network of all other clips
+    eased: bool = (
+        False  # whether their first new frame is drawn between its neighbours, for latents do not meet in time
+    )
+
+    def streams(self, num_frames: int) -> bool:
+        """Whether a clip of that length can be made window after window."""
+        return self.streamed >= num_frames > self.piece
 
     def sizes(self, native: Native) -> tuple[tuple[int, int], ...]:
         """Width and height of clips of usual aspects, of about as many pixels as suit the model and of twice as many,
@@ -102,6 +111,7 @@ class Conditions:
     text: Tensor  # (L, t)
     history: Tensor | None = None  # (H, d)
     pictures: Tensor | None = None  # what `Backbone.shown` gave, (f, C', h, w)
+    looks: Tensor | None = None  # (n, t), `Backbone.picture_tokens` of the picture that a clip starts from
     keyframes: Tensor | None = None  # (r, C + 1, h, w), latents and 1 where they were kept, else 0: `Limits.keyframes`
     prompts: ImagePrompts | None = None  # for models whose `Limits.prompts` says so
     strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
@@ -166,7 +176,7 @@ class Backbone(Protocol):
 
     def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
         """Pictures, uint8 (H, W, 3), as tokens beside those of the text, float32 (r, n, t) on the CPU; only for models
-        whose `Limits.prompts` says so."""
+        whose `Limits.prompts` or `Limits.looks` says so."""
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The steps from noise to latents. It may have a state: one a clip."""

@@ -9,7 +9,7 @@ Models that start from a picture differ from the others by a layer, so they are 
 
 Wan's are reckoned in the same way from the number of its weights: in bfloat16 (the autoencoder in float32) for memory,
 at four bytes each on disk, which is the most that they take. "low" is what is reckoned beside the weights and 2 GiB.
-Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (A14B). VACE's
+Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (14B). VACE's
 second stream has half as many blocks as the first. An image model with temporal layers is reckoned like Wan's, with 100
 TFLOPS of an RTX 4090.
 """
@@ -116,6 +116,18 @@ CATALOGUE = (
         "Wan-AI/Wan2.2-T2V-A14B-Diffusers",
         "Wan 2.2 A14B",
         "720 × 1280, 81 frames, 16 a second",
+        Needs(137.5, {"fast": 157, "balanced": 73, "low": 48}, _times(H100=1400)),
+    ),
+    Entry(
+        "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+        "Wan 2.1 14B, from a picture",
+        "480 × 832, 81 frames, 16 a second, each clip from a picture",
+        Needs(91.4, {"fast": 83, "balanced": 52, "low": 23}, _times(H100=450)),
+    ),
+    Entry(
+        "Wan-AI/Wan2.2-I2V-A14B-Diffusers",
+        "Wan 2.2 A14B, from a picture",
+        "720 × 1280, 81 frames, 16 a second, each clip from a picture",
         Needs(137.5, {"fast": 157, "balanced": 73, "low": 48}, _times(H100=1400)),
     ),
 )

@@ -21,6 +21,7 @@ from . import hub
 NAMES = ("picturebook",)  # folders of `assets_folder`
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 WITHOUT_WEIGHTS = {  # components, and the files of which one tells that they are there
+    "image_processor": ("preprocessor_config.json",),
     "scheduler": ("scheduler_config.json",),
     "tokenizer": ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt"),
 }
@@ -28,6 +29,7 @@ GGUF, MAGIC = ".gguf", b"GGUF"
 HALF = "fp16"  # the variant of a checkpoint that has its weights in half precision alone
 CONTINUATION = "continuation"  # component of the embedded model: the network of clips that go on from known frames
 STUDENT = "live"  # folder of the embedded model: the student that makes sketches (`pipeline.live`)
+FIRST_CONTINUATION = "a9fae27e9af3d19a27bcb974231d51d9e6d3a23c8a59e5cd7a809ed0ef4304dc"  # digest of the one of 2026
 UNCOUNTED = ("reader/", f"{CONTINUATION}/", f"{STUDENT}/")
 SCALES = ("scaled_fp8", "scale_weight", "weight_scale", "scale_input", "input_scale")  # what such names end with
 MEGABYTES = 64  # of every file that count for its digest: all of the embedded model's
@@ -64,11 +66,24 @@ def find(name: str = "picturebook", revision: str | None = None, offline: bool =
 
 def digest(folder: Path) -> str:
     """SHA-256 of a model: of the names, sizes and first MEGABYTES of its files. The reader, which takes no part in
-    generation, does not count; nor do the network of clips that go on and the student: other takes stay fresh."""
+    generation, does not count; nor do the network of clips that go on (`continuation_digest`) and the student: other
+    takes stay fresh."""
+    return _digest(folder, UNCOUNTED)
+
+
+def continuation_digest(folder: Path) -> str | None:
+    """The same of a model's network of clips that begin or end with known frames, which counts for these alone. None
+    for a model without one, and for the first one that shipped: takes that were made by it do not tell of it."""
+    own = folder / CONTINUATION
+    found = _digest(own) if own.is_dir() else None
+    return None if found == FIRST_CONTINUATION else found
+
+
+def _digest(folder: Path, uncounted: tuple[str, ...] = ()) -> str:
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and path.suffix in (".json", ".safetensors", GGUF) and not name.startswith(UNCOUNTED):
+        if path.is_file() and path.suffix in (".json", ".safetensors", GGUF) and not name.startswith(uncounted):
             total.update(f"{name}:{path.stat().st_size}\n".encode())
             with path.open("rb") as file:
                 total.update(file.read(MEGABYTES * 2**20))

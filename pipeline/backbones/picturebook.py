@@ -31,6 +31,7 @@ NATIVE = Native(
     defaults.PERIOD,
 )
 MOST_PATCHES = 20  # a side of a clip
+DRAWN = 0.5  # σ/α below which clips that go on are drawn by the network of all other clips
 LONGEST, STREAMED = 161, 481  # frames of a scene, and of one that is streamed
 
 
@@ -55,7 +56,7 @@ class PicturebookBackbone(TransformerBackbone):
         piece = config.sample_frames if self.continuation or config.frame_timesteps else 0
         self.limits = Limits(
             unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, ends=piece > 0, piece=piece,
-            windows=True, window=self.window, streamed=STREAMED,
+            windows=True, window=self.window, streamed=STREAMED, drawn=DRAWN if self.continuation else 0.0, eased=True,
         )  # fmt: skip
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:

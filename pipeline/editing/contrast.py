@@ -8,12 +8,16 @@ Letters: f latent frames, h, w latents a side, C channels.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..backbones.base import Backbone, Conditions
+from .region import Region
 
 NOISES = 4  # over which the difference is averaged
+SAID_AT = 0.8, 0.9  # shares of the noise schedule at which words are weighed against one another
 NOISE = 0.874  # share of the noise schedule at which they are compared: looks are not decided yet
 
 
@@ -35,3 +39,28 @@ def touched(difference: Tensor, inside: Tensor, share: float) -> Tensor:
     region for 0."""
     most = (difference * inside).amax()
     return inside & (difference >= share * most)
+
+
+def explained(
+    backbone: Backbone, clean: Tensor, old: Conditions, new: Conditions, inside: Tensor, seed: int
+) -> list[float]:
+    """How much better new words say what a clip shows in each of some regions, bool (n, f, h, w), than old ones: by how
+    much more they bring its noised latents back to it, from -1 to 1, summed over SAID_AT (Li et al. 2023, arXiv
+    2303.16203). clean: (1, f, C, h, w)."""
+    generator, found = torch.Generator().manual_seed(seed), torch.zeros(len(inside))
+    noise = torch.randn(NOISES, *clean.shape[1:], generator=generator).to(clean)
+    for share in SAID_AT:
+        t = round(share * backbone.noising.total)
+        level = backbone.noising.level(t)
+        z = level.noised(clean, noise)
+        made = [level.clean(z, backbone.network([told] * NOISES)(z, t).to(z)) for told in (old, new)]
+        before, after = ((one - clean).square().sum((0, 2)).cpu() for one in made)  # (f, h, w)
+        found += torch.stack([((before - after) * one).sum() / ((before + after) * one).sum() for one in inside])
+    return found.tolist()
+
+
+def differing(made: np.ndarray, beside: np.ndarray, least: float) -> Region:
+    """The pixels in which two clips, uint8 (F, H, W, 3), differ by at least so much of 255 around them."""
+    difference = np.abs(made.astype(np.float32) - beside).mean(-1)
+    around = F.avg_pool3d(torch.from_numpy(difference)[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
+    return Region((around >= least).float().numpy()).grown(1)

@@ -1,15 +1,16 @@
 """Edits of a clip that is there: several regions at once, each with words of its own (docs/editing.md).
 
 A region's new words are compared with its old ones first: the edit is kept to where they would change anything
-(`contrast`). There the clip is noised, most of the way, and made anew from the new words with attention modulated by
-regions; everywhere else it is put back at every step, and at the end pixel by pixel.
+(`contrast`). There the clip is made anew from the new words: of the noise that it was made of, where that is known,
+side by side with what the old words make of it; else of the clip itself, noised most of the way. Attention is modulated
+by regions. Everywhere else the clip is put back at every step, and at the end pixel by pixel.
 
 Letters: F frames, H, W pixels, f latent frames, C channels, h, w latents a side, N video tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -27,9 +28,9 @@ from ..generation import Step
 from ..history import HistoryScene
 from ..sampling import Timestep, VariancePreserving
 from ..text_filter import kept_tokens
-from .contrast import contrast, touched
+from .contrast import contrast, differing, explained, touched
 from .finding import token_frames
-from .flow import Pair, Predict, flow_edit, inverted, noised
+from .flow import Pair, Predict, beside, flow_edit, inverted, noised
 from .layout import ANYONE, NOBODY, Layout
 from .region import Region, soft
 from .wording import Rewritten, Span, encoded, rewrite, tokens_of
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 WAYS = ("noise", "invert", "flow")
 MOST_STRENGTH = 2.0
 EDGE = 3  # an edit fades into the clip over twice as many pixels
+CLOSE = 2  # likewise, around pixels in which old and new words differ
+NEARLY = 0.8  # share of how well another try is said by its words, from which the first one will do
 LEAST_CHANGE = 1e-4  # of a latent, from which words change it
 
 
@@ -58,6 +61,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Making:
+    """How a clip was made: the seed of its noise, in how many steps, and how strongly it followed its words."""
+
+    seed: int
+    steps: int
+    text: float
+
+
+@dataclass(frozen=True)
 class EditSettings:
     """How a clip is edited. `for_model` says what suits a model: the defaults suit the embedded one, which was never
     trained with words encoded alone, and which modulated attention takes out of what it knows (docs/editing.md)."""
@@ -71,12 +83,21 @@ class EditSettings:
     blending: bool = True  # of what lies outside with what was there
     local: bool = False  # words of a region encoded alone
     contrast: float = 0.2  # of the largest difference that the words make, from which a latent changes; 0: all do
+    making: Making | None = None  # of the clip; None where that is not known. With it:
+    stronger: float = 2.0  # how many times as strongly as the clip followed its words it follows the new ones
+    alike: float = 12.0  # of 255; pixels in which what new and old words make differs less stay as they are
+    enough: float = 0.12  # how much better new words must say what came of it (`contrast.explained`), or it is noised
 
     @classmethod
-    def for_model(cls, name: str, seed: int = 0) -> EditSettings:
+    def for_model(cls, name: str, seed: int = 0, making: Making | None = None) -> EditSettings:
         """name: of a family, as `Backbone.name` says it."""
         large = name != "picturebook"
-        return cls(modulation=large, local=large, seed=seed)
+        return cls(modulation=large, local=large, seed=seed, making=None if large else making)
+
+    @property
+    def makes_both(self) -> bool:
+        """Whether what the old words make is made beside what the new ones do."""
+        return self.making is not None and self.way == "noise" and self.blending
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +193,41 @@ class _Work:
         for number, z in enumerate(steps, 1):
             check_finite(z, f"the model, at step {number}", "--dtype bfloat16 or float32")
             yield Step(number, len(timesteps), partial(self._shown, z[:, self.cut :], region, True))
-        yield Edited(self._shown(z[:, self.cut :], region), self.rewritten.text, region)
+        made = Edited(self._shown(z[:, self.cut :], region), self.rewritten.text, region)
+        yield (yield from self._sure(made, history, len(timesteps))) if self.settings.makes_both else made
+
+    # --- whether it shows what was asked for -----------------------------------------------------------------------
+
+    def _sure(self, made: Edited, history: Sequence[HistoryScene], done: int) -> Generator[Step, None, Edited]:
+        """With regions that do not show their new words made as if it were not known how the clip was made, if those
+        show them better. done: steps before."""
+        said = self._said(made)
+        if min(said.values()) >= self.settings.enough:
+            return made
+        settings = replace(self.settings, making=None)
+        work = _Work(self.pipeline, self.frames, self.prompt, self.changes, self.rewritten, settings)
+        for item in work.run(history):
+            if isinstance(item, Step):
+                yield replace(item, index=done + item.index, total=done + item.total)
+        assert isinstance(item, Edited), "an edit ends with what came of it"
+        better = self._said(item)
+        chosen = [i for i in said if said[i] < min(self.settings.enough, NEARLY * better[i])]
+        if len(chosen) == len(said):
+            return item
+        others = [self.changes[i].region for i in said if i not in chosen]
+        own = [self.changes[i].region.grown(2 * EDGE).without(others).mask for i in chosen]
+        mask = np.maximum.reduce([np.zeros_like(self.changes[0].region.mask), *own])[..., None]
+        return replace(made, frames=np.where(mask > 0, item.frames, made.frames))
+
+    def _said(self, made: Edited) -> dict[int, float]:
+        """Of each change, how much better the new words say what is in its region than the old ones."""
+        latents, text = self.pipeline.latents.encode(made.frames), self.backbone.text
+        clean = torch.cat([self.clean[:, : self.cut], latents], dim=1)
+        new, old = (Conditions(text.encode(words).hidden) for words in (self.rewritten.text, self.prompt))
+        grid, period = (clean.shape[1], *clean.shape[3:]), self.pipeline.latents.period
+        active = [i for i, change in enumerate(self.changes) if change.words and change.strength > 0]
+        inside = torch.stack([self.changes[i].region.cells(period, grid) > 0 for i in active])
+        return dict(zip(active, explained(self.backbone, clean, old, new, inside, self.settings.seed), strict=True))
 
     # --- what the model is told ------------------------------------------------------------------------------------
 
@@ -180,11 +235,13 @@ class _Work:
         """Of the clip as it is, as it is to be, and of no words."""
         text = self.backbone.text
         past, own = self._remembered(history, self.prompt), self._remembered(history, self.rewritten.text)
-        hidden = encoded(text, self.rewritten, self.settings.local)
-        new = Conditions(hidden, own[0])
+        hidden, before = encoded(text, self.rewritten, self.settings.local), text.encode(self.prompt).hidden
+        new, old = Conditions(hidden, own[0]), Conditions(before, past[0])
         if self.settings.modulation or own[0] is not None:
             new = replace(new, modulation=self._modulation(own[1], len(hidden)))
-        old = Conditions(text.encode(self.prompt).hidden, past[0])
+        if self.settings.makes_both:  # words are all that they differ in
+            alike = None if own[0] is None else self._modulation(own[1], len(before), told=False)
+            old = Conditions(before, own[0], modulation=alike)
         return old, new, Conditions(text.encode("").hidden, own[0])
 
     def _remembered(self, history: Sequence[HistoryScene], prompt: str) -> tuple[Tensor | None, tuple[int, ...]]:
@@ -199,7 +256,8 @@ class _Work:
             else (tokens[0], kept_tokens(result.current, self.backbone.text.encode(prompt)))
         )
 
-    def _modulation(self, past: Sequence[int], length: int) -> Modulation:
+    def _modulation(self, past: Sequence[int], length: int, told: bool = True) -> Modulation:
+        """past: the tokens of the new prompt that history tokens belong to; told: whether words are modulated, too."""
         patch, (_, f, _, h, w) = self.backbone.patch, self.clean.shape
         grid = token_frames(self.backbone, f), h // patch, w // patch
         shares = [change.region.cells(self.pipeline.latents.period, grid) for change in self.changes]
@@ -207,6 +265,8 @@ class _Work:
         words = [tokens_of(whole, span) if span else [] for span in self.rewritten.spans]
         strengths = [change.strength if self.settings.modulation else 0.0 for change in self.changes]
         owners = [self._owner(row, words) for row in past] if past else None
+        if not told:
+            words, strengths = [], [0.0 for _ in strengths]
         return Layout.of(shares).modulation(words, length, strengths, owners)
 
     def _owner(self, row: int, words: Sequence[Sequence[int]]) -> int:
@@ -253,6 +313,8 @@ class _Work:
     # --- how -------------------------------------------------------------------------------------------------------
 
     def _timesteps(self) -> list[Timestep]:
+        if self.settings.makes_both and self.settings.making:
+            return list(self.backbone.sampler(self.settings.making.steps, 0.0).timesteps)
         most = self.settings.start * self.backbone.noising.total
         found = [t for t in self.backbone.sampler(self.settings.steps, 0.0).timesteps if t <= most]
         if not found:
@@ -263,6 +325,8 @@ class _Work:
         """What the clean latents are taken for after every step."""
         backbone, w = self.backbone, self.settings.text
         generator = torch.Generator().manual_seed(self.settings.seed)
+        if self.settings.makes_both:
+            return self._both(old, new, empty, mask)
         targets, three = backbone.network([new, empty]), backbone.network([old, new, empty])
 
         def guided(full: Tensor, negative: Tensor) -> Tensor:
@@ -276,6 +340,20 @@ class _Work:
             return v, guided(*both)
 
         return self._way(target, pair, backbone.network([old]), mask, generator)
+
+    def _both(self, old: Conditions, new: Conditions, empty: Conditions, mask: Tensor) -> Iterator[Tensor]:
+        """As `_steps`, of the new words and the old ones, (2, f, C, h, w)."""
+        backbone, making = self.backbone, self.settings.making
+        assert making is not None, "both are made of known noise"
+        network = backbone.network([new, old, empty, empty])
+        weights = torch.tensor([self.settings.stronger * making.text, making.text])[:, None, None, None, None]
+
+        def predict(z: Tensor, t: Timestep) -> Tensor:
+            told, negative = network(torch.cat([z, z]), t).to(z).split(2)
+            return negative + weights.to(z) * (told - negative)
+
+        noise = backbone.noise(self.clean.shape, torch.Generator().manual_seed(making.seed)).to(self.clean)
+        return beside(predict, noise, backbone.noising, self._timesteps(), mask)
 
     def _way(
         self, target: Predict, pair: Pair, source: Predict, mask: Tensor, generator: torch.Generator
@@ -291,8 +369,18 @@ class _Work:
     def _shown(self, z: Tensor, region: Region, quick: bool = False) -> np.ndarray:
         """Latents as frames, with the clip's own pixels outside the region."""
         latents = self.pipeline.latents
-        made = (latents.preview if quick else latents.decode)(z)
+        made, *others = ((latents.preview if quick else latents.decode)(one) for one in z.split(1))
         if not self.settings.blending:
             return made
         mask = soft(region, EDGE)[..., None]
+        whole = [change.region for change in self.changes if change.words and self._is_whole(change)]
+        for before in others:
+            changed = differing(made, before, self.settings.alike).joined(whole)
+            mask = np.minimum(mask, soft(changed, CLOSE)[..., None])
+        mask = mask * (1 - self._stays()[..., None])
         return (mask * made + (1 - mask) * self.frames).round().astype(np.uint8)
+
+    def _stays(self) -> np.ndarray:
+        """What regions without new words have to themselves, into which no edge fades, (F, H, W)."""
+        without, told = ([c.region for c in self.changes if bool(c.words) == told] for told in (False, True))
+        return without[0].joined(without[1:]).without(told).mask if without else np.zeros(self.frames.shape[:3])

@@ -37,6 +37,24 @@ def noised(
     return _sampled(predict, levels, timesteps, known, mask)
 
 
+def beside(
+    predict: Predict,  # of two rows, the new words and the old ones
+    noise: Tensor,  # (1, f, C, h, w), that the clip was made of
+    noising: Noising,
+    timesteps: Sequence[Timestep],
+    mask: Tensor,
+) -> Iterator[Tensor]:
+    """What new words and old ones make of the same noise, side by side, (2, f, C, h, w). Outside the mask the new ones'
+    is put back to the old ones' after every step."""
+    levels, z = [noising.level(t) for t in timesteps], noise.expand(2, -1, -1, -1, -1)
+    for index, (level, t) in enumerate(zip(levels, timesteps, strict=True)):
+        x = level.clean(z, predict(z, t).to(z))
+        left = (z - level.alpha * x) / level.sigma
+        after = levels[index + 1].noised(x, left) if index + 1 < len(levels) else x
+        z, x = (mask * one + (1 - mask) * one[1:] for one in (after, x))
+        yield x
+
+
 def inverted(
     source: Predict,
     target: Predict,

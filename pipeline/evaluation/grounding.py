@@ -97,7 +97,7 @@ def scores_of(film: FilmLocator, frames: np.ndarray, cases: Iterable[Case]) -> S
     answers = dict.fromkeys(ANSWERS, Tally())
     clip = film.locator.see(frames, film.vision)
     for case in cases:
-        tube = film.locator.find(clip, film.text.encode(case.text).hidden)
+        tube = film.tube(clip, case.text)
         denied, absent = tube.score < LEAST_SCORE, not len(case.frames)
         answers["precision"] += Tally(denied and absent, denied)
         answers["recall"] += Tally(denied and absent, absent)

@@ -1,11 +1,12 @@
 """python -m pipeline.evaluation.longer: whether what goes on holds together, over seams and over seconds.
 
 Of held-out first scenes: the seam between a clip and the one that continues it, over the difference of neighbouring
-frames inside both, beside that of a cut to another clip of the same prompt, and whether the continued clip shows the
-action; and of long scenes, whether their last two seconds show the facts of the first two and the action that the
-prompt says. A rendered clip has a seam of 1. `--context` gives the weight of context guidance, several for a curve. A
-model that makes clips at once has neither. Beside them the frames that are drawn between frames (`between`), which are
-the same for all models.
+frames inside both, beside that of a cut to another clip of the same prompt, and whether the continued clip, which
+remembers the one before as scenes of a story do, shows its facts (beside how far two halves of one clip agree on
+theirs) and the action; and of long scenes, whether their last two seconds show the facts of the first two and the
+action that the prompt says. A rendered clip has a seam of 1. `--context` gives the weight of context guidance, several
+for a curve. A model that makes clips at once has neither. Beside them the frames that are drawn between frames
+(`between`), which are the same for all models.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from .. import loading
 from ..guidance import Guidance
+from ..history import HistoryScene
 from ..picturebook.reader import ClipReader, Reading
 from ..picturebook.renderer import FRAMES_PER_SECOND
 from ..picturebook.world import PLACE_SLOTS, WorldScene
@@ -35,7 +37,17 @@ from .story.benchmark import HeldOut
 from .story.measures import agreement, unsaid_slots
 from .story.systems import ABBA
 
-MEASURES = ("seam", "cut", "facts_seam", "facts_end", "action_end", "action_start", "motion", "action_seam")
+MEASURES = (
+    "seam",
+    "cut",
+    "facts_seam",
+    "facts_end",
+    "action_end",
+    "action_start",
+    "motion",
+    "action_seam",
+    "facts_inside",
+)
 SEAMS = ("seam", "cut", "motion")  # ratios of a mean of frames' differences to another
 OTHER_SEED = 1000  # of the clip after, from that of the clip before
 
@@ -79,12 +91,12 @@ def filmed(pipeline: StoryPipeline, story: HeldOut, seconds: float, context: flo
     frames = 1 + period * round((seconds * rate - 1) / period)
     guidance = Guidance(pipeline.guidance.text, pipeline.guidance.history, context=context)
 
-    def clip(**options: object) -> np.ndarray:
-        return pipeline(prompt, guidance=guidance, **options).frames  # type: ignore[arg-type]
+    def clip(history: Sequence[HistoryScene] = (), **options: object) -> np.ndarray:
+        return pipeline(prompt, history, guidance=guidance, **options).frames  # type: ignore[arg-type]
 
     long = clip(seed=seed, num_frames=frames)
     first = long[: pipeline.native.num_frames]  # as a clip of that length is
-    after = clip(seed=seed + OTHER_SEED, beginning=ending(first))
+    after = clip([pipeline.encode_scene(prompt, first)], seed=seed + OTHER_SEED, beginning=ending(first))
     return Scene(story.story.scenes[0], first, after, clip(seed=seed + OTHER_SEED), long)
 
 
@@ -94,6 +106,7 @@ def tallies(filmed: Scene, reader: ClipReader) -> dict[str, tuple[Tally, Tally]]
     inside = Tally(float(np.concatenate([changes(clip) for clip in clips[:2]]).mean()), 1)
     length = len(filmed.clip)
     before, after, start, end = reader.read([*clips[:2], filmed.long[:length], filmed.long[-length:]])
+    halves = reader.read([filmed.clip[: length // 2 + 1], filmed.clip[length // 2 :]])
     says = [Tally(r.actor["action"] == filmed.scene.actions[0], 1) for r in (start, end, after)]
     none = Tally()
     return {
@@ -101,6 +114,7 @@ def tallies(filmed: Scene, reader: ClipReader) -> dict[str, tuple[Tally, Tally]]
         "cut": (Tally(float(changes(np.stack([filmed.clip[-1], filmed.apart[0]]))[0]), 1), inside),
         "motion": (Tally(float(changes(filmed.continued[1:]).mean()), 1), Tally(float(changes(filmed.clip).mean()), 1)),
         "facts_seam": (facts(filmed.scene, before, after), none),
+        "facts_inside": (facts(filmed.scene, *halves), none),
         "facts_end": (facts(filmed.scene, start, end), none),
         "action_start": (says[0], none),
         "action_end": (says[1], none),

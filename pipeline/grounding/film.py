@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,9 @@ from ..backbones import hub
 from ..backbones.checkpoints import assets_folder
 from ..encoders.text import TextEncoder
 from ..errors import ThroughlineError
-from .tubes import MOST_FRAMES, SeenClip, Tube, TubeLocator, load_locator
+from ..picturebook.said import looks_said
+from .looks import FILE, Looks, load_looks
+from .tubes import MOST_FRAMES, SeenClip, Tube, TubeLocator, load_locator, locator_folder
 
 LEAST_SCORE = 0.5  # below it the answer is "not there"
 OWN = "own"
@@ -48,18 +50,24 @@ class Seen(Protocol):
 
 
 class FilmLocator:
-    """locator, φ and τ. Clips longer than the locator takes are searched in windows."""
+    """locator, φ and τ, and what knows looks. Clips longer than the locator takes are searched in windows."""
 
     makes_masks = False
 
-    def __init__(self, locator: TubeLocator, vision: CLIPVisionModelWithProjection, text: TextEncoder) -> None:
-        self.locator, self.vision, self.text = locator, vision, text
+    def __init__(
+        self,
+        locator: TubeLocator,
+        vision: CLIPVisionModelWithProjection,
+        text: TextEncoder,
+        looks: Looks | None = None,
+    ) -> None:
+        self.locator, self.vision, self.text, self.looks = locator, vision, text, looks
 
     @classmethod
     def shipped(cls, folder: Path | None = None) -> FilmLocator:
         """With the embedded encoders. Raises WeightsError if the locator is not there."""
         vision = CLIPVisionModelWithProjection.from_pretrained(folder or assets_folder() / "picturebook/image_encoder")
-        return cls(load_locator(), vision.float().eval(), TextEncoder.minilm())
+        return cls(load_locator(), vision.float().eval(), TextEncoder.minilm(), load_looks(locator_folder() / FILE))
 
     @torch.no_grad()
     def see(self, frames: np.ndarray) -> tuple[SeenClip, ...]:
@@ -70,13 +78,20 @@ class FilmLocator:
     @torch.no_grad()
     def find(self, clip: tuple[SeenClip, ...], words: str) -> Tube | None:
         """The likeliest tube of what words say; None if it is not there. Raises ThroughlineError for too many words."""
-        hidden, best, start = self.text.encode(words).hidden, None, 0
+        best, start = None, 0
         for window in clip:
-            tube = self.locator.find(window, hidden)
+            tube = self.tube(window, words)
             if best is None or tube.score > best.score:
                 best = Tube(tube.first + start, tube.last + start, tube.boxes, tube.score)
             start += window.frames
         return best if best is not None and best.score >= LEAST_SCORE else None
+
+    @torch.no_grad()
+    def tube(self, window: SeenClip, words: str) -> Tube:
+        """The likeliest tube of what words say, with its score. Raises ThroughlineError for too many words."""
+        said = looks_said(words) if self.looks is not None else {}
+        fits = partial(self.looks.fits, said=said) if self.looks is not None and said else None
+        return self.locator.find(window, self.text.encode(words).hidden, fits)
 
 
 def load(name: str | None = None) -> FilmSearch:

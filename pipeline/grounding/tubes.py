@@ -5,6 +5,7 @@ Letters as in `layers`; v width of the image encoder, t width of the text encode
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,9 @@ HEIGHT, WIDTH = 8 * ROWS, 8 * COLUMNS  # pixels that are looked at
 SLOW = 4  # every so many frames are looked at closely, as in the paper
 MOST_FRAMES = 200  # at once, as in the paper
 REACH = 0.25  # share of the picture by which a box can differ from what the cells fill
+
+
+Fits = Callable[[Tensor, Tensor], float]  # φ of frames (K, P', v) and how surely their cells show it (K, P): logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,11 +158,16 @@ class TubeLocator(ModelMixin, ConfigMixin):
         return SeenClip(fast.float().cpu(), patch_features(vision, pixels).float().cpu())
 
     @torch.no_grad()
-    def find(self, clip: SeenClip, words: Tensor) -> Tube:
-        """The tube of what words say, τ (L, t), with its score: below one half it is more likely not there."""
+    def find(self, clip: SeenClip, words: Tensor, fits: Fits | None = None) -> Tube:
+        """The tube of what words say, τ (L, t), with its score: below one half it is more likely not there. fits: what
+        else speaks for it or against it."""
         found = self._locate(clip, words)
         first, last = moment(found.ends[-1, 0])
-        score = float(found.inside[-1, 0].sigmoid().max())
+        sure = found.inside[-1, 0].max()
+        if fits is not None:
+            shown = closely(first, last, len(clip.patches))
+            sure = sure + fits(clip.patches[shown], found.cells[-1, 0, [k * SLOW for k in shown]].sigmoid().cpu())
+        score = float(sure.sigmoid())
         return Tube(first, last, to_corners(found.boxes[-1, 0, first : last + 1]).cpu().numpy(), score)
 
     @torch.no_grad()
@@ -170,6 +179,13 @@ class TubeLocator(ModelMixin, ConfigMixin):
         fast, text, patches = (x[None].to(self.device, self.dtype) for x in (clip.fast, words, clip.patches))
         padding = torch.zeros(text.shape[:2], dtype=torch.bool, device=self.device)
         return self(fast, patches, text, padding)  # type: ignore[no-any-return]
+
+
+def closely(first: int, last: int, count: int) -> list[int]:
+    """Which of `count` frames that are looked at closely are those of a moment, by their number; at least the one that
+    is nearest to it."""
+    found = [k for k in range(count) if first <= k * SLOW <= last]
+    return found or [min(count - 1, round((first + last) / 2 / SLOW))]
 
 
 def moment(ends: Tensor) -> tuple[int, int]:

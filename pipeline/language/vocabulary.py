@@ -14,6 +14,8 @@ from .words import ENGLISH_FUNCTION, attribute_classes, domains, lemma_of, writt
 FILE = "vocabulary.txt"  # in a model folder, one word a line
 GROUPS = ("people", "places", "actions", "looks", "things", "more")
 MOST_EXAMPLES = 12
+UNSORTED = {"farmyard": "places", "ginger": "looks"}  # words whose kind the lexicon does not have
+PEOPLE = NAMES | {"ada"}  # one that the filter knows by its capital alone
 _CLOSED = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")  # one short syllable, whose last letter is doubled: hop, run
 
 
@@ -48,13 +50,15 @@ def grouped(vocabulary: frozenset[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {group: [] for group in GROUPS}
     for word in sorted(vocabulary - ENGLISH_FUNCTION):
         group = _group_of(word)
-        found[group].append(gerund(word) if group == "actions" else word.title() if word in NAMES else word)
+        found[group].append(gerund(word) if group == "actions" else word.title() if word in PEOPLE else word)
     return {group: words for group, words in found.items() if words}
 
 
 def _group_of(word: str) -> str:
     kinds = domains(word)
-    if word in NAMES or kinds & {"person", "animal"}:
+    if word in UNSORTED:
+        return UNSORTED[word]
+    if word in PEOPLE or kinds & {"person", "animal"}:
         return "people"
     if "place" in kinds:
         return "places"

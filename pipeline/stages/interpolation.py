@@ -104,6 +104,14 @@ def at_rate(model: Interpolator, frames: np.ndarray, rate: float, wanted: float)
     return made
 
 
+def eased(frames: np.ndarray, place: int) -> np.ndarray:
+    """A clip, uint8 (F, H, W, 3), with the frame of that place drawn anew between its neighbours, by the interpolator
+    that ships: half of the way from one to the other. Raises WeightsError."""
+    made = frames.copy()
+    made[place] = _drawn(load_interpolator(), np.delete(frames, place, axis=0), np.array([place - 0.5]))[0]
+    return made
+
+
 def _drawn(model: Interpolator, frames: np.ndarray, moments: np.ndarray) -> np.ndarray:
     first = np.floor(moments).astype(int)
     around = np.clip(first[:, None] + np.arange(-1, 3), 0, len(frames) - 1)

@@ -28,6 +28,7 @@ from ..denoising import Denoiser
 from ..errors import ThroughlineError
 from ..generation import SceneRequest, Settings, Step, Stopwatch
 from .continuation import SEEDS, Piece, joined, pieces
+from .interpolation import eased
 from .streaming import rolled
 
 Steps = Generator[Step, None, np.ndarray]  # yields progress, and returns the frames
@@ -77,7 +78,7 @@ class Making:
                 estimate = partial(self._preview, latents, made, piece.known)
                 yield Step(number * steps + index, len(parts) * steps, estimate)
             self.watch.lap("denoise")
-            made = joined(made, self.backbone.latents.decode(latents), piece.known)
+            made = joined(made, self._decoded(latents, piece.known), piece.known)
             self.watch.lap("decode")
         assert made is not None
         return made
@@ -93,7 +94,8 @@ class Making:
             if step.finished:
                 self.watch.lap("denoise")
                 before = 0 if made is None else len(made)
-                made = joined(made, latents.decode(step.latents), known)
+                frames = latents.decode(step.latents) if before else self._decoded(step.latents, piece.known)
+                made = joined(made, frames, known)
                 done = made[before:]
                 self.watch.lap("decode")
             yield Step(step.index, step.total, estimate, done=done)
@@ -176,9 +178,17 @@ class Making:
         pictures instead."""
         if beginning is not None and self.backbone.limits.pictures:
             last = None if ending is None else ending[0]
-            return {"pictures": self.backbone.shown(beginning[0], last, piece.frames, seed)}
+            shown = {"pictures": self.backbone.shown(beginning[0], last, piece.frames, seed)}
+            reads = self.backbone.limits.looks
+            return shown | ({"looks": self.backbone.picture_tokens([beginning[0]])} if reads else {})
         given = {"beginning": beginning if piece.known else None, "ending": ending}
         return {name: self.backbone.latents.encode(frames) for name, frames in given.items() if frames is not None}
+
+    def _decoded(self, latents: Tensor, known: int) -> np.ndarray:
+        """The frames of a piece, uint8 (F, H, W, 3), the first `known` of which are: `Limits.eased`."""
+        frames = self.backbone.latents.decode(latents)
+        eases = self.backbone.limits.eased and self.ending is None and 1 < known < len(frames) - 1
+        return eased(frames, known) if eases else frames
 
     @torch.no_grad()
     def _preview(self, latents: Tensor, made: np.ndarray | None, known: int) -> np.ndarray:

@@ -35,6 +35,9 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "upscaler": stages.train_upscaler,
     "interpolator": stages.train_interpolator,
     "locator": stages.train_locator,
+    "image-model": stages.train_image_model,
+    "temporal-layers": stages.train_temporal_layers,
+    "looks": stages.fit_looks,
 }
 FROM_NOTHING = tuple(name for name in STAGES if name != "generator-continued")
 

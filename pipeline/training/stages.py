@@ -16,16 +16,21 @@ from torch import nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
+from ..adapters.files import read_adapter
+from ..adapters.wearing import put_on
 from ..autoencoder import AutoencoderLinearVideo
 from ..backbones.checkpoints import CONTINUATION, STUDENT
 from ..decoupler import Decoupler
-from ..encoders.text import TextEncoder
+from ..encoders.text import TextEncoder, load_minilm
 from ..errors import ThroughlineError
 from ..feature_extractor import FeatureExtractor
+from ..grounding.looks import FILE
 from ..grounding.tubes import TubeLocator
 from ..language import vocabulary
 from ..live.student import save, untrained
 from ..loading import find_device
+from ..moving.layers import TemporalLayers
+from ..moving.pictures import FOLDER, IMAGE, LAYERS
 from ..picturebook import world
 from ..picturebook.captions import story_captions
 from ..stages.interpolation import Interpolator
@@ -39,15 +44,16 @@ from .models import (
     extractor,
     generator,
     image_encoder,
-    interpolator,
     live,
     localiser,
     locator,
+    looks,
+    moving,
     reader,
     sharpener,
-    upscaler,
     vae,
 )
+from .models.finish import interpolator, upscaler
 from .models.noising import Choices
 
 HELD_OUT = range(1_000_000, 1_000_020)  # seeds of stories that no stage trains on
@@ -233,13 +239,19 @@ def trained_parts(workshop: Workshop) -> tuple[StoryTransformer3DModel, Decouple
 
 
 def train_sharpener(workshop: Workshop) -> None:
-    linear = AutoencoderLinearVideo.from_pretrained(workshop.need("vae"))
+    """With the generator's own drafts of clips, which are made on the CPU."""
+    linear = AutoencoderLinearVideo.from_pretrained(workshop.need("vae")).float()
+    transformer = StoryTransformer3DModel.from_pretrained(workshop.need("transformer")).float()
+    text_encoder, tokenizer = load_minilm()
+    pipeline = StoryPipeline(tokenizer, text_encoder, transformer, linear, generator.new_scheduler())
+    examples = sharpener.make_examples(pipeline, sharpener.STORIES)
     torch.manual_seed(0)
-    model = sharpener.with_sharpener(linear).to(workshop.device)
-    size = workshop.recipe(sharpener.RECIPE).batch_size
-    run(workshop, sharpener.RECIPE, model, sharpener.make_losses(model, size))
-    print(f"vae: {sharpener.held_out_psnr(model, HELD_OUT):.2f} dB on held-out clips")
-    model.cpu().save_pretrained(workshop.out / "vae_sharp")
+    trainer = sharpener.SharpenerTrainer(sharpener.with_sharpener(linear)).to(workshop.device)
+    for recipe, judged in ((sharpener.REGRESSION, False), (sharpener.RECIPE, True)):
+        size = workshop.recipe(recipe).batch_size
+        run(workshop, recipe, trainer, sharpener.make_losses(trainer, examples, size, judged=judged))
+    print(f"vae: {sharpener.held_out_psnr(trainer.model, HELD_OUT):.2f} dB on held-out clips")
+    trainer.model.cpu().save_pretrained(workshop.out / "vae_sharp")
 
 
 def train_reader(workshop: Workshop) -> None:
@@ -282,6 +294,12 @@ def train_locator(workshop: Workshop) -> None:
     model.cpu().half().save_pretrained(workshop.assets.parent / "locator")
 
 
+def fit_looks(workshop: Workshop) -> None:
+    """Tells what figures look like, for the locator and beside it: a fit of a minute, on one core."""
+    found = looks.fit(*looks.figures(load_vision(workshop), looks.SCENES, 0))
+    found.save(workshop.assets.parent / "locator" / FILE)
+
+
 def train_live(workshop: Workshop) -> None:
     """The student of live sketches, straight into the model folder: from the generator's weights, by clips of it."""
     teacher, decoupler = (part.float().eval().to(workshop.device) for part in trained_parts(workshop))
@@ -294,6 +312,31 @@ def train_live(workshop: Workshop) -> None:
     losses = live.make_losses(student, vae, memory, live.load_passages(folder), size)
     run(workshop, live.RECIPE, student, losses)
     save(student, workshop.assets / STUDENT)
+
+
+def train_image_model(workshop: Workshop) -> None:
+    """An adapter that makes the generator an image model; straight beside the model folder."""
+    network, _ = trained_parts(workshop)
+    torch.manual_seed(0)
+    network = moving.with_adapter(network.float().to(workshop.device))
+    size = workshop.recipe(moving.IMAGE_RECIPE).batch_size
+    run(workshop, moving.IMAGE_RECIPE, network, moving.make_losses(network, _autoencoder(workshop), None, size))
+    moving.write_adapter(network, workshop.assets.parent / FOLDER / IMAGE)
+
+
+def train_temporal_layers(workshop: Workshop) -> None:
+    """Between those of the image model, which stays what it is."""
+    folder, (network, _) = workshop.assets.parent / FOLDER, trained_parts(workshop)
+    if not (folder / IMAGE).is_file():
+        raise ThroughlineError(f"no image model in {str(folder)!r}: train image-model first")
+    network = network.float().to(workshop.device)
+    put_on(network, read_adapter(folder / IMAGE), moving.NAME)
+    network.eval().requires_grad_(False)
+    torch.manual_seed(0)
+    layers = TemporalLayers.between(network, frames=moving.FRAMES).to(workshop.device)
+    size = workshop.recipe(moving.LAYERS_RECIPE).batch_size
+    run(workshop, moving.LAYERS_RECIPE, layers, moving.make_losses(network, _autoencoder(workshop), layers, size))
+    layers.cpu().half().save_pretrained(folder / LAYERS)
 
 
 def export(workshop: Workshop) -> None:

@@ -5,7 +5,7 @@ Imports neither torch nor gradio: the filter is given.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -195,20 +195,31 @@ def beginning_of(board: Board, scene: Scene) -> Beginning | None:
     return Beginning(scene=before.id, clip=take.clip if take else None)
 
 
-def conditioning_of(board: Board, scene_id: str, decision: Decision, model: str) -> Conditioning:
-    """What decides a scene's picture at present. decision: what it `remembers`; model: digest of the weights."""
+def conditioning_of(
+    board: Board, scene_id: str, decision: Decision, model: str, continuation: str | None = None
+) -> Conditioning:
+    """What decides a scene's picture at present. decision: what it `remembers`; model: digest of the weights;
+    continuation: of those for known frames (`checkpoints.continuation_digest`)."""
     scene, past = board.story.scene(scene_id), Past.of(board, scene_id)
-    return conditioned(board.story, scene, past, decision, model, beginning_of(board, scene))
+    return conditioned(board.story, scene, past, decision, model, beginning_of(board, scene), continuation)
 
 
 def conditioned(
-    story: Story, scene: Scene, past: Past, decision: Decision, model: str, beginning: Beginning | None
+    story: Story,
+    scene: Scene,
+    past: Past,
+    decision: Decision,
+    model: str,
+    beginning: Beginning | None,
+    continuation: str | None = None,
 ) -> Conditioning:
-    """The same, with the scene's past at hand."""
+    """The same, with the scene's past at hand, of which a scene whose history guidance is 0 is made from nothing."""
+    first = scene.first_picture.file if scene.first_picture and beginning is None else None
+    last = scene.last_picture.file if scene.last_picture else None
     memories = tuple(
         _memory(other, found, keyframe)
         for other, found, keyframe in zip(past.scenes, decision.scenes, past.keyframes, strict=True)
-        if found.kept
+        if found.kept and scene.guidance.history
     )
     return Conditioning(
         model=model,
@@ -222,9 +233,24 @@ def conditioned(
         memories=memories,
         beginning=beginning,
         adapters=tuple(_worn(story, scene, model)),
-        first_picture=scene.first_picture.file if scene.first_picture and beginning is None else None,
-        last_picture=scene.last_picture.file if scene.last_picture else None,
+        first_picture=first,
+        last_picture=last,
+        continuation=continuation if beginning or first or last else None,
     )
+
+
+def changed_beginning(old: Conditioning, new: Conditioning, named: Callable[[str], str]) -> Iterator[str]:
+    """What is different about the take with whose end a scene begins, and about how clips go on, in words. named: a
+    scene, by its id."""
+    was, now = old.beginning, new.beginning
+    if now is None and was is not None:
+        yield f"no longer continues {named(was.scene)}"
+    elif now is not None and (was is None or was.scene != now.scene):
+        yield f"now continues {named(now.scene)}"
+    elif now is not None and was is not None and was.clip != now.clip:
+        yield f"continues {named(now.scene)}, which changed"
+    if (now or new.pictures) and (was or old.pictures) and old.continuation != new.continuation:
+        yield "the model for clips that go on changed"
 
 
 def changed_pictures(old: Conditioning, new: Conditioning) -> Iterator[str]:

@@ -36,6 +36,7 @@ SCENE_FIELDS = frozenset(
         "new_seed",
         "steps",
         "num_frames",
+        "streamed",
         "threshold",
         "locked",
         "seam",

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from pipeline.errors import ThroughlineError
 
 from . import edits
 from .cast.anchoring import Anchor, anchors, changed_adapters
-from .conditioning import Filter, Past, beginning_of, changed_pictures, conditioned, decide, formers
+from .conditioning import Filter, Past, beginning_of, changed_beginning, changed_pictures, conditioned, decide, formers
 from .decisions import Decision
 from .story import Board, Conditioning, RememberedScene, Scene, Story
 
@@ -97,13 +98,14 @@ def standings(
     model: str,
     check: Check = lambda scene: None,
     before: Assessed | None = None,
+    continuation: str | None = None,
 ) -> dict[str, Standing]:
     """How every scene stands, by id, in order. One that fails the check stops itself alone.
 
     before: what the same filter and check said of an earlier state of the board, where that is known: the scenes before
-    the first that changed since are not gone through again.
+    the first that changed since are not gone through again. continuation: see `conditioning_of`.
     """
-    walk, found = _Walk(board, filter, model), dict[str, Standing]()
+    walk, found = _Walk(board, filter, model, continuation), dict[str, Standing]()
     same = before.same_until(board, model) if before else 0
     for number, scene in enumerate(board.story.scenes):
         known = before.standings[scene.id] if before and number < same else None
@@ -133,8 +135,8 @@ def _is_imported(board: Board, scene: Scene) -> bool:
 class _Walk:
     """Through the scenes of a board, from the first on."""
 
-    def __init__(self, board: Board, filter: Filter[Decision], model: str) -> None:
-        self.board, self.filter, self.model = board, filter, model
+    def __init__(self, board: Board, filter: Filter[Decision], model: str, continuation: str | None) -> None:
+        self.board, self.filter, self.model, self.continuation = board, filter, model, continuation
         self.past, self.changing = Past(), set[str]()  # the scenes before; those that may get another keyframe
         self.numbers = {scene.id: number for number, scene in enumerate(board.story.scenes, 1)}
 
@@ -156,7 +158,7 @@ class _Walk:
         except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
             return Standing("blank", (self._unread() or str(error),))
         beginning = beginning_of(self.board, scene)
-        now = conditioned(self.board.story, scene, past, decision, self.model, beginning)
+        now = conditioned(self.board.story, scene, past, decision, self.model, beginning, self.continuation)
         remembered = {memory.scene for memory in now.memories}
         shown = tuple(anchor for anchor in cast if anchor.id in remembered)
         needs = _needs(now, {scene.id, *(anchor.id for anchor in shown)})
@@ -218,7 +220,8 @@ WEIGHTS = {
 def why_stale(story: Story, old: Conditioning, new: Conditioning, scene: str = "") -> tuple[str, ...]:
     """What is different now, in words, at least one reason. Words of prompts stand between asterisks. scene: its id."""
     (was, before), (kept, now) = (_own_memory(conditioning, scene) for conditioning in (old, new))
-    reasons = [*_changed_settings(old, new), *_changed_beginning(story, old, new), *_changed_keep(was, kept)]
+    begun = changed_beginning(old, new, partial(_named, story))
+    reasons = [*_changed_settings(old, new), *begun, *_changed_keep(was, kept)]
     reasons += [*_changed_memories(story, before, now), *changed_adapters(story, old, new), *changed_pictures(old, new)]
     return tuple(reasons) or ("the words by which it remembers changed",)
 
@@ -248,18 +251,9 @@ def _changed_settings(old: Conditioning, new: Conditioning) -> Iterator[str]:
             yield f"{words} {getattr(old, name)} → {getattr(new, name)}" if told else f"{words} changed"
     for name, words in WEIGHTS.items():
         before, now = getattr(old.guidance, name), getattr(new.guidance, name)
-        if before != now and (name != "history" or new.memories):
+        matters = new.memories or (old.memories and not now)  # whether anything remembers by the history weight
+        if before != now and (name != "history" or matters):
             yield f"{words} {before} → {now}"
-
-
-def _changed_beginning(story: Story, old: Conditioning, new: Conditioning) -> Iterator[str]:
-    was, now = old.beginning, new.beginning
-    if now is None and was is not None:
-        yield f"no longer continues {_named(story, was.scene)}"
-    elif now is not None and (was is None or was.scene != now.scene):
-        yield f"now continues {_named(story, now.scene)}"
-    elif now is not None and was is not None and was.clip != now.clip:
-        yield f"continues {_named(story, now.scene)}, which changed"
 
 
 def _changed_memories(story: Story, old: Sequence[RememberedScene], new: Sequence[RememberedScene]) -> Iterator[str]:
@@ -376,10 +370,10 @@ def _with_needs(story: Story, found: Mapping[str, Standing], wanted: Collection[
     return chosen
 
 
-def settle(board: Board, filter: Filter[Decision], model: str) -> Board:
+def settle(board: Board, filter: Filter[Decision], model: str, continuation: str | None = None) -> Board:
     """Chooses, for each scene whose chosen take is not what its words make now, the newest take that is. Undo comes
     out fresh this way wherever it was before."""
-    walk = _Walk(board, filter, model)
+    walk = _Walk(board, filter, model, continuation)
     for scene in board.story.scenes:
         standing = walk.standing(scene)
         fitting = None if scene.locked else _fitting(walk.board, scene, standing)

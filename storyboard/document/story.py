@@ -129,15 +129,16 @@ class Scene(Value):
     keep: FormerTake | None = None  # what it showed before its words were edited
     first_picture: ScenePicture | None = None  # with which it begins; unused while it continues the scene before it
     last_picture: ScenePicture | None = None
+    streamed: Flag = False  # a long scene: made window after window, to be watched meanwhile
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """As scenes were written before films could be edited, scripts imported and casts and former takes kept, unless
         this one was."""
         content = left_out(plain(self), "shot", self.shot == Shot())
-        content = left_out(content, "keep", self.keep is None)
-        content = left_out(content, "first_picture", self.first_picture is None)
-        content = left_out(content, "last_picture", self.last_picture is None)
+        for name in ("keep", "first_picture", "last_picture"):
+            content = left_out(content, name, getattr(self, name) is None)
+        content = left_out(content, "streamed", not self.streamed)
         content = left_out(content, "cast_choices", not self.cast_choices)
         return left_out(content, "script", self.script == Script())
 
@@ -253,13 +254,14 @@ class Conditioning(Value):
     adapters: Many[WornAdapter] = ()  # of what was taught, in the order of the cast
     first_picture: Digest | None = None  # with which the clip begins
     last_picture: Digest | None = None
+    continuation: str | None = None  # digest of the weights for known frames, of a clip with some, where they count
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """As it was written, and its digest made, before clips could begin with another's end or with a picture, be
         edited or show what was taught, unless this one does or was."""
         content = left_out(plain(self), "adapters", not self.adapters)
-        for name in ("first_picture", "last_picture"):
+        for name in ("first_picture", "last_picture", "continuation"):
             content = left_out(content, name, content.get(name) is None)
         return left_out(left_out(content, "beginning", self.beginning is None), "edits", not self.edits)
 
@@ -314,6 +316,7 @@ class Take(Value):
     seed: Seed | None = None  # these are None for a clip of the user's own
     steps: int | None = None
     speed: Literal["exact", "fast"] = "exact"  # see `pipeline.blocks.block_cache`
+    streamed: bool = False  # made window after window
     conditioning: Conditioning | None = None
     trace: Digest | None = None
     note: str = Field(default="", max_length=200)  # what it was a trial of
@@ -322,9 +325,9 @@ class Take(Value):
     sound: Digest | None = None  # AAC, from the first frame to the last; None for a silent clip
 
     @model_serializer(mode="wrap")
-    def _without_silence(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Takes without a sound are written as they were before there was any."""
-        return left_out(plain(self), "sound", self.sound is None)
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Takes without a sound, and those made at once, are written as they were before there were others."""
+        return left_out(left_out(plain(self), "sound", self.sound is None), "streamed", not self.streamed)
 
     @cached_property
     def own_memory(self) -> RememberedScene | None:
@@ -339,10 +342,10 @@ class Take(Value):
         return made
 
     def key(self) -> str:
-        """What makes the very same clip again: conditioning, seed, steps, speed; '' for a clip of the user's own."""
+        """What makes the very same clip again: conditioning, seed, steps, speed, way; '' for a clip of one's own."""
         if self.conditioning is None:
             return ""
-        return cache_key(self.conditioning, self.seed or 0, self.steps or 0, self.speed)
+        return cache_key(self.conditioning, self.seed or 0, self.steps or 0, self.speed, self.streamed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -388,8 +391,7 @@ class Board:
         return own.keyframe if own else take.keyframe
 
 
-def cache_key(conditioning: Conditioning, seed: int, steps: int, speed: str = "exact") -> str:
+def cache_key(c: Conditioning, seed: int, steps: int, speed: str = "exact", streamed: bool = False) -> str:
     """SHA-256 of everything that decides a clip, bit for bit on one machine."""
-    return hashlib.sha256(
-        canonical([conditioning.digest(), seed, steps, *([] if speed == "exact" else [speed])])
-    ).hexdigest()
+    unusual = [*([] if speed == "exact" else [speed]), *(["streamed"] if streamed else [])]
+    return hashlib.sha256(canonical([c.digest(), seed, steps, *unusual])).hexdigest()

@@ -106,6 +106,7 @@ def _studio(choice: Choice) -> Studio:
         encoder=choice.encoder(),
         period=choice.period,
         continues=choice.continues,
+        continuation=choice.continuation(),
     )
 
 

@@ -19,7 +19,7 @@ from ..document.cast.anchoring import anchors
 from ..document.conditioning import PastScene, formers, word_ref
 from ..document.story import Board, Value, WordRef, new_id, parse
 from ..media.temporary import temporary_folder
-from ..rendering.takes import Trial
+from ..rendering.jobs.decided import Trial
 from ..store.files import file_name
 from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from .arguments import Key

@@ -82,7 +82,7 @@ def _take_view(board: Board, scene: Scene, take: Take, now: str) -> View:
     """keep: the former take whose rest it kept."""
     own = next((choice for choice in scene.keyframes if choice.take == take.id), None)
     fields = {"id", "source", "num_frames", "frames_per_second", "width", "height", "seed", "steps", "note",
-              "render_seconds", "created"}  # fmt: skip
+              "render_seconds", "created", "streamed"}  # fmt: skip
     return {
         **take.model_dump(mode="json", include=fields),
         "clip": media_url(take.clip, "mp4"),
@@ -142,9 +142,9 @@ def unfamiliar_words(head: Head, vocabulary: frozenset[str]) -> dict[str, list[s
 
 
 def _memories(standing: Standing) -> list[View]:
-    """Of earlier scenes; none at a history guidance of 0, which uses none of them."""
+    """Of earlier scenes."""
     made, earlier = standing.conditioning, set(standing.needs)
-    memories = made.memories if made and made.guidance.history else ()
+    memories = made.memories if made else ()
     return [{"scene": memory.scene, "words": memory.words} for memory in memories if memory.scene in earlier]
 
 
@@ -160,7 +160,8 @@ def jobs_view(jobs: Sequence[Job], positions: Mapping[str, int]) -> View:
     return {
         scene: {
             "state": job.state, "position": positions.get(job.id, 0), "step": job.step, "total": job.total,
-            "preview": job.preview, "error": job.error, "notice": job.notice,
+            "preview": job.preview, "error": job.error, "notice": job.notice, "seconds": job.seconds,
+            "lasts": job.lasts,
         }
         for scene, job in latest.items() if job.state != "done"
     }  # fmt: skip

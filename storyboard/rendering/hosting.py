@@ -67,6 +67,8 @@ def gpu_seconds(
     return float(10 + 1.5 * settings["steps"] * work)
 
 
-def gpu_seconds_of_edit(frames: Any, prompt: str, edit: Any, past: Sequence[Any], taught: Sequence[Any]) -> float:
+def gpu_seconds_of_edit(
+    frames: Any, prompt: str, edit: Any, past: Sequence[Any], taught: Sequence[Any], noise: Any
+) -> float:
     """As `gpu_seconds`, for 50 steps."""
     return float(10 + 1.5 * 50 * frames.size / (49 * 480 * 720 * 3))

@@ -54,6 +54,10 @@ class Choice:
             return weights
         return hashlib.sha256(f"{weights} history {self.history}".encode()).hexdigest()
 
+    def continuation(self) -> str | None:
+        """Of what decides besides about scenes with known frames. Raises ThroughlineError."""
+        return checkpoints.continuation_digest(self.find())
+
     def encoder(self) -> TokenCounter:
         """Counts the tokens of a prompt as the model does, without loading it. Raises ThroughlineError."""
         return TokenCounter.of(self.find())

@@ -172,9 +172,8 @@ class ModelPicker:
         try:
             folder = wanted.find()
             before, after = (asdict(family_of(place).native(place)) for place in (self.choice.find(), folder))
-            self.renderer.switch(
-                wanted.load, wanted.digest(), TokenCounter.of(folder), after["period"], wanted.continues
-            )
+            digests = wanted.digest(), wanted.continuation()
+            self.renderer.switch(wanted.load, digests, TokenCounter.of(folder), after["period"], wanted.continues)
             self._learned(vocabulary.read(folder))
             self.choice = wanted
             _remember(self._folder, wanted)

@@ -302,7 +302,8 @@ class Queue:
                     most = f"{self.limits.job_seconds:g} s"
                     raise ThroughlineError(f"the render took longer than {most}: it was stopped")
                 kept = {"preview": made.preview, "notice": made.notice}
-                shown = {"step": made.step, "total": made.total} | {k: v for k, v in kept.items() if v}
+                far = {"step": made.step, "total": made.total, "seconds": made.seconds, "lasts": made.lasts}
+                shown = far | {k: v for k, v in kept.items() if v}
                 self._update(job, **(shown if made.result is None else {"result": made.result}))
         return "done"
 

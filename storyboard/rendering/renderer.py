@@ -32,6 +32,8 @@ from ..store.memory import Memory
 from ..store.pairs import PairStore
 from ..store.schema import Head
 from .callers import caller_address
+from .jobs import trial
+from .jobs.decided import Decided, Trial
 from .jobs.graph import together
 from .jobs.job import ASKED, STALE, Job, Made, render_order
 from .jobs.kept import in_its_place, is_wanted, same_take
@@ -40,7 +42,7 @@ from .limits import LIMITS, QueueLimits
 from .queue import CLOSING_SECONDS, Queue
 from .resources import check_room, give_back_memory
 from .story_locks import StoryLocks
-from .takes import Decided, EditOrder, TakeMaker, Trial, saved_order, work_of
+from .takes import EditOrder, TakeMaker, saved_order, work_of
 from .teaching import job as teaching
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
 class Renderer:
     """Renders scenes of all stories, one after the other. model: digest of the weights that `load` loads.
 
-    encoder: counts a prompt as that model's text encoder does; None for the embedded one's.
+    encoder: counts a prompt as that model's text encoder does; None for the embedded one's. continuation: digest of its
+    weights for known frames, where they count.
     resume: whether to start what processes had in line that live no more, after a crash or a restart.
     """
 
@@ -74,8 +77,10 @@ class Renderer:
         *,
         period: Callable[[], int] = lambda: PERIOD,
         continues: Callable[[], bool] = lambda: False,
+        continuation: str | None = None,
     ) -> None:
-        self.library, self.media, self.model, self._load = library, media, model, load
+        self.library, self.media, self._load = library, media, load
+        self.model, self.continuation = model, continuation
         self.encoder = encoder or TokenCounter.of(checkpoints.find())
         self.period = period  # frames that a latent of the model's clips stands for
         self.continues = continues  # whether its clips can begin with the end of others
@@ -146,6 +151,10 @@ class Renderer:
         """As `TakeMaker.sizes`; none while the model is not loaded."""
         return self._maker.sizes if self._maker else ()
 
+    def streams(self, num_frames: int) -> bool:
+        """Whether a scene of that length can be made window after window; False while the model is not loaded."""
+        return self._maker is not None and self._maker.pipeline.backbone.limits.streams(num_frames)
+
     @property
     def filter(self) -> TextFilter:
         """Loaded when first asked for."""
@@ -189,12 +198,13 @@ class Renderer:
     def switch(
         self,
         load: Callable[[], StoryPipeline],
-        model: str,
+        digests: tuple[str, str | None],
         encoder: CountsTokens,
         period: int = PERIOD,
         continues: Callable[[], bool] = lambda: False,
     ) -> None:
         """Loads another model and goes on with that; a render that is under way ends with the one it began with.
+        digests: as `model` and `continuation` are.
 
         A former one that fills a GPU makes room first, and is loaded again when it is next needed. Whatever `load`
         raises leaves the former one in its place.
@@ -203,9 +213,10 @@ class Renderer:
             if self._maker and self.device.startswith("cuda"):
                 self._maker = None
                 give_back_memory()
-            maker = self._new_maker(load(), model)
+            maker = self._new_maker(load(), digests[0])
             with self._choosing:
-                self._maker, self.model, self._load, self.encoder = maker, model, load, encoder
+                self._maker, self._load, self.encoder = maker, load, encoder
+                self.model, self.continuation = digests
                 self.period, self.continues = lambda: period, continues
                 self._filter = self._filter and self._filter.within(encoder)
                 self.filter_cache = self._new_cache()  # what is too long to be remembered is another question now
@@ -237,9 +248,10 @@ class Renderer:
 
     def _assessed(self, head: Head) -> Mapping[str, Standing]:
         with self._choosing:
-            model, encoder, cache = self.model, self.encoder, self.filter_cache
+            model, continuation, cache = self.model, self.continuation, self.filter_cache
+            check = partial(lengths.check_scene, self.encoder)
             _, before = self._standings.get(head.board.story.id) or (-1, None)
-        found = plan.standings(head.board, cache, model, partial(lengths.check_scene, encoder), before)
+        found = plan.standings(head.board, cache, model, check, before, continuation)
         with self._choosing:
             if cache is self.filter_cache:  # else another model was chosen meanwhile
                 now = Assessed(head.board, model, found)
@@ -326,7 +338,7 @@ class Renderer:
 
     def _work(self, job: Job) -> Generator[Made, None, None]:
         if job.kind == "trial":
-            return self._make_trial(job)
+            return trial.make(self, job)
         if job.kind == teaching.KIND:
             return teaching.make(self, job)
         return self._make_edit(job) if isinstance(job.order, EditOrder) else self._make_takes(job)
@@ -338,7 +350,7 @@ class Renderer:
         if take is None or take.conditioning is None or all(s.id != take.scene for s in board.story.scenes):
             return
         scene = board.story.scene(take.scene)
-        maker = self._ready(scene, board.story)
+        maker = self.ready_for(scene, board.story)
         maker.check_model(take.conditioning)
         made = yield from maker.edited(take, job.order.edit)
         self.library.add_take(job.owner, job.story, made, False, job.saved)
@@ -363,13 +375,14 @@ class Renderer:
         if self.queue.places > 1:
             yield Made(needs=standing.needs)  # they may have changed since it was put in line
         seed = secrets.randbelow(2**31) if scene.new_seed or job.order not in (STALE, ASKED) else scene.seed
-        if same := same_take(head.board, self.media, scene, standing.conditioning, seed, self.maker.speed):
+        how = self.maker.speed, self.maker.streams(scene)
+        if same := same_take(head.board, self.media, scene, standing.conditioning, seed, *how):
             self.library.amend(job.owner, job.story, lambda story: edits.choose_take(story, job.scene, same.id))
             return
-        maker = self._ready(scene, head.board.story)
+        maker = self.ready_for(scene, head.board.story)
         maker.check_model(standing.conditioning)
         began = time.perf_counter()
-        decided = Decided.of(head.board, scene.id, self.filter, standing.conditioning.model)
+        decided = Decided.of(head.board, scene.id, self.filter, standing.conditioning)
         clip = yield from maker.render(head.board, scene, decided, seed)
         seconds = time.perf_counter() - began
         take = maker.keep(scene, clip, decided, seed, seconds)
@@ -378,23 +391,8 @@ class Renderer:
         with suppress(ThroughlineError):  # the disk filled up just now; the take is kept
             self.library.job_store.add_timing(standing.conditioning.model, self.device, remembers, work, seconds)
 
-    def _ready(self, scene: Scene, story: Story) -> TakeMaker:
+    def ready_for(self, scene: Scene, story: Story) -> TakeMaker:
         """The models, once there is room for what they are to make. Raises ThroughlineError if there is none."""
         maker = self.maker
         check_room(self.media.folder, self.device, scene.num_frames * story.width * story.height)
         return maker
-
-    def _make_trial(self, job: Job) -> Generator[Made, None, None]:
-        head = self.library.head(job.owner, job.story)
-        scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
-        conditioning = standing.conditioning
-        if conditioning is None:
-            unfit = "the scene can't be rendered: expected one with a prompt, not a clip of your own"
-            raise ThroughlineError(standing.reasons[0] if standing.reasons else unfit)
-        take, maker = head.board.chosen(scene), self._ready(scene, head.board.story)
-        maker.check_model(conditioning)
-        seed = take.seed if take and take.seed is not None else scene.seed
-        decided = Decided.of(head.board, scene.id, self.filter, conditioning.model)
-        tried = decided.without(head.board, scene.id, job.order.without, self.filter)
-        clip = yield from maker.render(head.board, scene, tried, seed, job.order)
-        yield Made(result=maker.tried(decided, clip, self.meter.scores))

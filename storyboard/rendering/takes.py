@@ -9,7 +9,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,19 +17,31 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 from pipeline.stages.continuation import ending
 
-from ..document import edits
-from ..document.conditioning import conditioning_of, find_word, remembers
+from ..document.conditioning import find_word
 from ..document.region_edit import RegionEdit, RegionWords
-from ..document.story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, Take, WordRef, new_id, parse
+from ..document.story import Beginning, Board, Conditioning, Scene, Story, Take, WordRef, new_id, parse
 from ..media.images import read_picture
 from ..store.blobs import BlobStore
 from ..store.clips import keep_frames, read_end, read_frames
 from ..store.encodings import Encodings
 from .hosting import gpu_seconds, gpu_seconds_of_edit, on_gpu
 from .jobs.alone import Alone
+from .jobs.decided import Decided, Trial
 from .jobs.job import Made
 from .traces import trace_content
-from .workers.making import Known, WornFile, generate, keep_known, material, threads, told, wearing
+from .workers.making import (
+    Known,
+    Noise,
+    WornFile,
+    generate,
+    keep_known,
+    lasting,
+    made_of,
+    material,
+    threads,
+    told,
+    wearing,
+)
 from .workers.order import Order, Remembered, WornAdapter
 
 if TYPE_CHECKING:  # they load torch, which a page that only shows something need not wait for
@@ -38,62 +50,12 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
     from pipeline.guidance import Guidance
     from pipeline.history import HistoryScene
     from pipeline.story_pipeline import Clip, Step, StoryPipeline
-    from pipeline.text_filter import FilterResult, TextFilter
+    from pipeline.text_filter import FilterResult
 
     from ..continuity.meter import Scores
 
 TRACE_VERSION = 1  # of the file of a take
 KEPT_ENCODINGS = 512  # in memory, about 80 KB each
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What to change for a clip that is only looked at."""
-
-    history: bool = True  # whether it remembers anything
-    without: WordRef | None = None  # a word of an earlier scene to drop
-    text_weight: float | None = None  # w1, w2 and steps instead of the scene's
-    history_weight: float | None = None
-    steps: int | None = None
-    against: str = ""  # id of the take that it is compared with
-    sheet: str = ""  # name of the sheet of which it is a cell
-
-    def weights(self) -> dict[str, float]:
-        """The weights of the guidance that differ from the scene's."""
-        asked = {"text": self.text_weight, "history": self.history_weight if self.history else 0.0}
-        return {name: weight for name, weight in asked.items() if weight is not None}
-
-
-@dataclass(frozen=True, eq=False)
-class Decided:
-    """What the filter decided about a scene's past: the one decision that is rendered, and that the digest of the take
-    describes."""
-
-    decision: FilterResult
-    conditioning: Conditioning
-
-    @classmethod
-    def of(cls, board: Board, scene: str, filter: TextFilter, model: str) -> Decided:
-        """Asks the filter. Raises ThroughlineError as it does."""
-        decision = remembers(board.story, scene, filter)
-        return cls(decision, conditioning_of(board, scene, decision, model))
-
-    def without(self, board: Board, scene: str, word: WordRef | None, filter: TextFilter) -> Decided:
-        """What is decided if the scene drops a word as well."""
-        if word is None:
-            return self
-        muted = replace(board, story=edits.mute_word(board.story, scene, word))
-        return Decided.of(muted, scene, filter, self.conditioning.model)
-
-    @property
-    def keyframes(self) -> list[tuple[int, RememberedScene]]:
-        """The past scenes that enter, by their place in the decision: those that have a keyframe; the others would
-        change nothing."""
-        memories = zip(self.decision.contributing, self.conditioning.memories, strict=True)
-        return [(index, memory) for index, memory in memories if memory.keyframe]
-
-    def about_keyframes(self) -> FilterResult:
-        return self.decision.only([index for index, _ in self.keyframes])
 
 
 @dataclass(frozen=True)
@@ -152,6 +114,10 @@ class TakeMaker:
     def speed(self) -> Any:
         return getattr(self.pipeline, "speed", "exact")
 
+    def streams(self, scene: Scene) -> bool:
+        """Whether it is made window after window."""
+        return scene.streamed and self.pipeline.backbone.limits.streams(scene.num_frames)
+
     def check_model(self, conditioning: Conditioning) -> None:
         """Raises ThroughlineError if what is to be made is another model's."""
         if self.encodings.model != conditioning.model:
@@ -173,21 +139,21 @@ class TakeMaker:
 
         with threads(order.threads):
             made_from = material(order, self.media, self._encode)
-            return (yield from told(self._generate(*made_from), self.pipeline.frames_per_second, Clip))
+            rate = self.pipeline.frames_per_second
+            return (yield from told(self._generate(*made_from), rate, Clip, lasting(order, rate)))
 
     def order(self, board: Board, scene: Scene, decided: Decided, seed: int, trial: Trial) -> Order:
         """What `render` makes a clip from."""
         from pipeline.guidance import Guidance
 
         first, last = self._known(board, decided.conditioning)
-        keyframes = [memory for _, memory in decided.keyframes] if trial.history else []
         return Order(
             decided.conditioning.model,
             self.speed,
             Guidance(**scene.guidance.model_dump() | trial.weights()),
-            decided.about_keyframes() if trial.history else decided.decision.only(()),
-            settings_of(board, scene, trial) | {"seed": seed},
-            tuple(Remembered(m.prompt, m.keyframe) for m in keyframes if m.keyframe),
+            decided.about_keyframes(),
+            settings_of(board, scene, trial) | {"seed": seed} | ({"way": "streamed"} if self.streams(scene) else {}),
+            tuple(Remembered(m.prompt, m.keyframe) for _, m in decided.keyframes if m.keyframe),
             keep_known(self.media, first),
             keep_known(self.media, last),
             tuple(WornAdapter(one.file, one.strength) for one in decided.conditioning.adapters),
@@ -265,7 +231,8 @@ class TakeMaker:
         memories = [m for m in take.conditioning.memories if m.keyframe and self.media.holds((m.keyframe, "png"))]
         past = tuple(self._encode(m.prompt, m.keyframe) for m in memories if m.keyframe)
         began, taught = time.perf_counter(), self._taught(take.conditioning)
-        items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught)
+        noise = made_of(take, self.pipeline.native.num_frames)
+        items = self._edit(read_frames(self.media, take), prompt_of(take.conditioning), edit, past, taught, noise)
         made: Edited = yield from self.alone(told(items, self.pipeline.frames_per_second, Edited))
         return self._keep_edited(take, made, edit, time.perf_counter() - began)
 
@@ -276,13 +243,15 @@ class TakeMaker:
         edit: RegionEdit,
         past: Sequence[HistoryScene],
         taught: Sequence[WornFile],
+        noise: Noise | None,
     ) -> Iterator[Step | Edited]:
-        from pipeline.editing.editor import EditSettings
+        from pipeline.editing.editor import EditSettings, Making
         from pipeline.editing.editor import edit as run
 
         with wearing(self.pipeline, taught):
             changes = changes_of(self.pipeline, frames, prompt, edit.regions)
-            settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed)
+            making = Making(*noise) if noise and not edit.seed else None  # other seeds ask for other noise
+            settings = EditSettings.for_model(self.pipeline.backbone.name, edit.seed, making)
             yield from run(self.pipeline, frames, prompt, changes, settings, past)
 
     def _keep_edited(self, take: Take, edited: Edited, edit: RegionEdit, seconds: float) -> Take:
@@ -302,7 +271,8 @@ class TakeMaker:
             json.dumps({"version": TRACE_VERSION, **trace_content(clip.trace, ids)}).encode(), "json"
         )
         files = keep_frames(self.media, clip.frames, self.pipeline.frames_per_second)
-        made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "conditioning": conditioning, "trace": trace}
+        made_from: dict[str, Any] = {"seed": seed, "steps": scene.steps, "streamed": self.streams(scene)}
+        made_from |= {"conditioning": conditioning, "trace": trace}
         made = {"speed": self.speed, "render_seconds": round(seconds, 3), "created": time.time()}
         return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
 
@@ -313,6 +283,7 @@ def changes_of(
     """What an edit changes of a clip, uint8 (F, H, W, 3). Raises ThroughlineError for a word that its prompt does not
     have."""
     from pipeline.editing.editor import Change
+    from pipeline.editing.region import Region
 
     places = [_place(prompt, asked) for asked in regions]
     pairs = list(zip(regions, places, strict=True))
@@ -324,7 +295,8 @@ def changes_of(
         shown = region or rest
         assert shown is not None, "the rest was worked out"
         changes.append(Change(shown, asked.words, place, asked.strength))
-    return changes
+    kept = Region.everything(rest.mask.shape).without([rest]) if rest else None
+    return changes if kept is None or kept.is_empty else [*changes, Change(kept, "")]
 
 
 def _place(prompt: str, asked: RegionWords) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from pipeline.errors import ThroughlineError
 
 from ..document.lengths import check_new
 from ..document.script import Script
-from ..document.story import MOST_SCENES, Story, new_id, parse
+from ..document.story import MOST_FRAMES, MOST_SCENES, Story, new_id, parse
 from .adaptation import Adaptation, Fits, SceneDraft, adapted
 from .elements import MOST_BYTES, Screenplay, one_line
 from .fdx import read_fdx
@@ -25,7 +25,6 @@ TEXTS: dict[str, Callable[[str], Screenplay]] = {
 }  # fmt: skip
 TABLES = (".csv", ".tsv")
 SUFFIXES = (*TEXTS, ".fdx", *TABLES)
-MOST_FRAMES = 81  # of a scene
 MOST_HOLD = 60.0  # seconds
 WORDS_A_SECOND = 2.5  # that people say and read
 MOST_TOLD = 200  # of what could not be used

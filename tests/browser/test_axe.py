@@ -75,8 +75,14 @@ def test_axe_finds_no_serious_fault(guest: Visitor, archive: str, theme: str) ->
 def test_nothing_scrolls_sideways(visit: Callable[..., Visitor], archive: str, width: int, zoom: int) -> None:
     visitor = visit(viewport={"width": width, "height": 640}, device_scale_factor=zoom)
     page = visitor.open(visitor.rendered(archive))
+    page.get_by_role("button", name="Keys").click()
+    box = page.get_by_role("dialog", name="Keys").bounding_box()
+    page.keyboard.press("Escape")
+    rows = page.locator(".topbar button:visible").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
     found = {screen: wide for screen in screens(page, 3) if (wide := page.evaluate(WIDE))}
     visitor.leave()
+    assert box and box["x"] + box["width"] <= width, box
+    assert len({round(row / 20) for row in rows}) <= 2, rows  # of the head, at the least width
     assert not found, found
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pipeline.adapters.teaching import USUAL
-from tests.browser.visitor import Visitor, card, expect_prompts, saved, until
+from tests.browser.visitor import Visitor, card, expect_prompts, saved, tab, until
 
 SLOW = 120_000  # milliseconds: a teaching draws what the model knows of others before its first step
 NAME = re.compile("^Name")  # what is said under it is part of its label
@@ -213,6 +213,16 @@ def test_a_picture_is_dropped_on_a_name_and_on_a_card(guest: Visitor, archive: s
     expect(cast.locator(".cast-list .thumbnail-item").last).not_to_contain_text("no picture yet")
     page.evaluate(DROP, [".cast-list .thumbnail-item", PICTURE, "notes.txt", "text/plain"])
     expect(page.locator(".toast[data-kind=error]")).to_have_text(re.compile("For robot: expected a picture"))
+
+
+def test_a_take_is_dragged_onto_a_name_with_the_mouse(guest: Visitor, archive: str) -> None:
+    story = guest.rendered(archive)
+    page = guest.open(story)
+    still = tab(page, "takes", 1).locator("img").first
+    still.drag_to(card(page, 1).locator(".who li").first)
+    until(lambda: [one["name"] for one in entries(guest, story)] == ["Mia"])
+    assert len(entries(guest, story)[0]["pictures"]) == 1
+    expect(page.locator(".slot")).to_have_count(len(story["scenes"]))
 
 
 def test_a_script_proposes_its_people(guest: Visitor) -> None:

@@ -12,8 +12,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Download, Locator, Page, expect
 
+from storyboard.interchange.format_names import FORMATS as SERVED
 from storyboard.ui.panels.film.dialog import FORMATS
 from tests.browser.visitor import CAST, Visitor, card, expect_prompts, saved, until
+
+WORDS = {name: words for names in FORMATS.values() for name, words in names.items()}
 
 
 def film(page: Page) -> Locator:
@@ -32,7 +35,7 @@ def save(dialog: Locator, format: str) -> Download:
     """What a button of the film gives."""
     dialog.get_by_role("button", name="Pause the film").click()  # playing costs what writing needs
     with dialog.page.expect_download(timeout=60_000) as coming:
-        dialog.get_by_role("button", name=FORMATS[format], exact=True).click()
+        dialog.get_by_role("button", name=WORDS[format], exact=True).click()
     return coming.value
 
 
@@ -50,6 +53,17 @@ def join(dialog: Locator, first: int, kind: str) -> None:
 
 def place(dialog: Locator) -> float:
     return float(dialog.get_by_role("slider", name="Place in the film").input_value())
+
+
+def test_exports_are_sorted_by_what_they_are_for(page: Page) -> None:
+    dialog = film(page)
+    assert list(WORDS) == [name for names in FORMATS.values() for name in names] and set(WORDS) == set(SERVED)
+    expect(dialog.locator(".film-options h4")).to_have_text(list(FORMATS))
+    shown = dialog.locator(".formats button.export").evaluate_all("all => all.map(one => one.innerText.trim())")
+    assert shown == list(WORDS.values())
+    button = dialog.get_by_role("button", name=WORDS["finished.mp4"], exact=True)
+    assert button.evaluate("one => getComputedStyle(one).flexWrap") == "nowrap"  # its sign stands beside its words
+    close(dialog)
 
 
 def test_it_plays_all_takes_in_order_with_marks(page: Page) -> None:

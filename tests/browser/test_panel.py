@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from storyboard.ui.panels.scene import Scene
+from storyboard.ui.panels.scene import SAME, Scene
 from tests.browser.visitor import CAST, FEW, Visitor, card, ready, saved, tab, until
 
 Find = Callable[[Locator], Locator]
@@ -256,6 +256,20 @@ def test_a_size_that_the_model_allows(guest: Visitor, page: Page) -> None:
     until(lambda: len(guest.story(story)["scenes"][2]["takes"]) == 2)
     square = guest.story(story)["scenes"][2]["takes"][-1]  # it remembers pictures of another size
     assert square["width"] == square["height"] != 96
+
+
+def test_what_is_fresh_has_nothing_to_render_but_another_take(guest: Visitor, page: Page) -> None:
+    story = guest.opened[-1]
+    scene = guest.story(story)["scenes"][2]
+    take, panel = scene["takes"][0], tab(page, "scene", 3)
+    button = panel.get_by_role("button", name="Render this scene")
+    expect(button).to_be_disabled()
+    expect(panel.locator(".acts [role=status]")).to_have_text(SAME)
+    guest.edit(story, "edit_scene", scene=scene["id"], changes={"seed": take["seed"] + 1})
+    expect(button).to_be_enabled()
+    guest.edit(story, "edit_scene", scene=scene["id"], changes={"seed": take["seed"], "new_seed": True})
+    expect(panel.get_by_label("Seed", exact=True)).to_have_value(str(take["seed"]))
+    expect(button).to_be_enabled()
 
 
 def test_nothing_is_chosen_of_one_size() -> None:

@@ -207,6 +207,14 @@ def test_at_a_history_guidance_of_0_nothing_says_that_something_is_remembered(gu
     expect(memory.locator(".feeds")).not_to_contain_text("Remembers")
     expect(memory.locator(".arc[data-side=in]")).to_have_count(0)
     expect(card(page, 3).locator(".memory")).to_be_hidden()
+    expect(tab(page, "whatif", 3)).to_contain_text("it remembers nothing, so there is nothing to take away")
+    expect(page.locator(".side .block.reasons")).to_contain_text("History guidance 3.0 → 0.0")
+    guest.render(story["id"])
+    expect(card(page, 3)).to_have_attribute("data-state", "fresh")
+    first = {"scene": story["scenes"][0]["id"], "changes": {"prompt": "Tom in a blue coat is jumping in the forest."}}
+    guest.edit(story["id"], "edit_scene", **first)
+    expect(card(page, 1)).to_have_attribute("data-state", "stale")
+    expect(card(page, 3)).to_have_attribute("data-state", "fresh")  # the others that remembered it are not
 
 
 def test_scenes_with_nothing_to_remember_say_so(guest: Visitor) -> None:

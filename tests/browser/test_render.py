@@ -91,6 +91,26 @@ def test_progress_preview_and_cancelling(guest: Visitor) -> None:
     assert not any(scene["takes"] for scene in guest.story(guest.opened[-1])["scenes"])
 
 
+def test_a_long_scene_that_is_watched_tells_seconds_and_plays_what_is_finished(guest: Visitor) -> None:
+    page = guest.open(guest.new_story(CAST[0], num_frames=41, steps=12))
+    card(page, 1).locator(".number").click()
+    watch = page.get_by_role("checkbox", name="Watch it while it is made")
+    watch.check()
+    until(lambda: guest.story(guest.opened[-1])["scenes"][0].get("streamed") is True)
+    page.get_by_role("button", name="Render 1 scene").click()
+    far = re.compile(r"[234] of 5 s finished")
+    expect(page.locator(".viewer .badge")).to_have_text(far)
+    expect(page.locator(".plan-line")).to_have_text(re.compile(r"^Scene 1 of 1, [234] of 5 s finished"))
+    expect(card(page, 1).locator(".badge").first).to_have_text(re.compile(r"[234]/5 s"))
+    live = page.locator(".viewer .live")
+    expect(live).to_be_visible()
+    playing = live.get_attribute("src")
+    until(lambda: live.get_attribute("src") != playing)
+    states(page, "fresh")
+    (take,) = guest.story(guest.opened[-1])["scenes"][0]["takes"]
+    assert take["streamed"] and take["num_frames"] == 41
+
+
 def test_a_closed_page_is_found_again_in_the_middle(visitor: Visitor) -> None:
     story = visitor.new_story(CAST[0], CAST[2], steps=60, num_frames=9)  # longer than a page takes to open
     page = visitor.open(story)

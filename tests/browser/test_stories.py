@@ -98,6 +98,8 @@ def test_samples_open_already_rendered(guest: Visitor) -> None:
     for sample in samples.all():
         until(lambda sample=sample: sample.locator("img").evaluate("image => image.naturalWidth") > 0)
         expect(sample).to_contain_text(re.compile(r"\d scenes"))
+    places = [sample.bounding_box() for sample in samples.all()]
+    assert all(places) and len({round(place["y"]) for place in places if place}) == 1, "they stand side by side"
     samples.first.click()
     expect(dialog).to_be_hidden()
     expect(page.locator(".slot").nth(1)).to_be_visible()
@@ -154,6 +156,16 @@ EXT. BEACH - NIGHT
 
 MIA runs into the sea.
 """
+
+
+def test_a_script_of_plain_text_says_what_it_became(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("A"))
+    words = f"INT. KITCHEN - DAY\n\nMia is jumping.\n\nMIA\nLook!\n\n{SCRIPT[SCRIPT.index('EXT. BEACH') :]}"
+    file = {"name": "tale.txt", "mimeType": "text/plain", "buffer": words.encode()}
+    shelf(page).locator("input[type=file]").set_input_files(files=[file])
+    expect(page.locator(".slot")).to_have_count(2)
+    told = page.locator(".toast", has_text="The script is 2 scenes now.")
+    expect(told).to_contain_text("Cast proposes 1 name of the script.")
 
 
 def test_what_of_a_script_is_in_no_scene_is_listed(guest: Visitor) -> None:

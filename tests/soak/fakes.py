@@ -16,9 +16,9 @@ from PIL import Image
 from pipeline.language.kept import KeptWord
 from storyboard.document.story import Board, Conditioning, Scene, Take, new_id
 from storyboard.media.video import write_video
+from storyboard.rendering.jobs.decided import Decided
 from storyboard.rendering.limits import LIMITS, QueueLimits
 from storyboard.rendering.queue import Made
-from storyboard.rendering.takes import Decided
 from storyboard.store.blobs import BlobStore
 from storyboard.studio import Studio
 

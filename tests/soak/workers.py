@@ -1,12 +1,15 @@
 """Workers and their head are killed at random while a long film renders; and how much two workers are faster than one.
 
     python -m tests.soak.workers --kills 10 --seed 1
+    python -m tests.soak.workers --kills 50 --tiny --wait 0.5 5
     python -m tests.soak.workers --speed --steps 48
 
 The first renders scenes in chains, four beside each other, kills a worker or the head every few seconds, and compares
 every clip with that of one process. Lost is a scene that is not there at the end, or that is another one; redone, an
-order that was given out once more. The second renders ten scenes, four chains, by one process and by two workers, each
-with one thread. It prints what the machine had to do besides.
+order that was begun once more: at most one for a worker and two for a head. A tiny untrained model is loaded
+sooner, so that more can be killed. The third renders ten scenes, four chains, by one process that has one core, and by
+two workers on all of them, each with one thread. It prints what the machine had to do besides, and the time of the
+processor that each part took, which other programs change little.
 """
 
 import argparse
@@ -17,8 +20,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -30,6 +34,7 @@ from storyboard.rendering.workers.crew import Crew
 from storyboard.rendering.workers.link import Link
 from storyboard.rendering.workers.starting import Wanted, start
 from storyboard.studio import Studio
+from tests.tiny import save_tiny
 
 OWNER = "a" * 32
 WHO = ("Mia in a red coat", "A dog", "A robot", "An elephant")
@@ -41,6 +46,7 @@ DOES = (
 )
 READY_SECONDS = 300.0
 WAITING = (4.0, 15.0)  # seconds from one kill to the next with a worker ready, at least and at most
+WORKERS = 2
 
 
 def prompts(scenes: int) -> list[str]:
@@ -95,28 +101,29 @@ def link_of(studio: Studio) -> Link:
 class Killer(threading.Thread):
     """Kills a worker, or now and then the head, until enough are dead."""
 
-    def __init__(self, link: Link, kills: int, seed: int) -> None:
+    def __init__(self, link: Link, kills: int, seed: int, waiting: Sequence[float]) -> None:
         super().__init__(daemon=True)
-        self.link, self.left, self.random = link, kills, random.Random(seed)
+        self.link, self.left, self.random, self.waiting = link, kills, random.Random(seed), waiting
         self.workers, self.heads = 0, 0
 
     def run(self) -> None:
         while self.left:
             if not self.link.wait_ready(1, READY_SECONDS):
                 return
-            time.sleep(self.random.uniform(*WAITING))
+            time.sleep(self.random.uniform(*self.waiting))
             is_head = self.random.random() < 0.25
             pid = self.link.head if is_head else self.random.choice(self.link.workers() or [0])
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                self.left -= 1
-                self.heads, self.workers = self.heads + is_head, self.workers + (not is_head)
+            with suppress(ProcessLookupError):
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+                    self.left -= 1
+                    self.heads, self.workers = self.heads + is_head, self.workers + (not is_head)
 
 
-def kill(kills: int, seed: int, scenes: int, steps: int) -> int:
-    choice, texts = Choice(), prompts(scenes)
-    with opened(choice, 2) as studio:
-        link, killer = link_of(studio), Killer(link_of(studio), kills, seed)
+def kill(choice: Choice, kills: int, seed: int, scenes: int, steps: int, waiting: Sequence[float]) -> int:
+    texts = prompts(scenes)
+    with opened(choice, WORKERS) as studio:
+        link, killer = link_of(studio), Killer(link_of(studio), kills, seed, waiting)
         killer.start()
         seconds, films, story = 0.0, 0, ""
         found = list[list[str | None]]()
@@ -138,31 +145,64 @@ def kill(kills: int, seed: int, scenes: int, steps: int) -> int:
     missing = sum(film.count(None) for film in found)
     other = sum(clip not in (None, one) for film in found for clip, one in zip(film, expected, strict=True))
     print(f"kills: {killer.workers} workers, {killer.heads} heads; {starts} heads started")
-    print(f"{films} films of {scenes} scenes in {seconds:.0f} s; {again} orders given out again; "
+    print(f"{films} films of {scenes} scenes in {seconds:.0f} s; {again} orders begun again; "
           f"{missing} scenes missing, {other} other than expected")  # fmt: skip
-    return 1 if missing or other else 0
+    return 1 if missing or other or again > killer.workers + WORKERS * killer.heads or killer.left else 0
 
 
 # --- speed -----------------------------------------------------------------------------------------------------------
 
 
-def speed(steps: int, rounds: int) -> int:
-    choice, texts = Choice(), prompts(10)
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers
-    torch.set_num_threads(1)  # of this process, which may have read the variable already
+@contextmanager
+def cores(count: int | None) -> Iterator[None]:
+    """Has this process and its children run on so many cores; None for all."""
+    every = os.sched_getaffinity(0)
+    _run_on(sorted(every)[:count])
+    try:
+        yield
+    finally:
+        _run_on(every)
+
+
+def _run_on(places: Iterable[int]) -> None:
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(ProcessLookupError):  # it ended just now
+            os.sched_setaffinity(int(thread), places)
+
+
+def processor_seconds(link: Link | None) -> Counter[str]:
+    """Of this process, the workers, and what is between them."""
+    used = Counter(app=time.process_time())
+    if link:
+        workers = link.workers()
+        for process in link.alive():
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                name = "workers" if process.pid in workers else "head" if process.pid == link.head else "Ray"
+                used[name] += times.user + times.system  # type: ignore[assignment]
+    return used
+
+
+def speed(choice: Choice, steps: int, rounds: int) -> int:
+    texts = prompts(10)
     alone, shared, made = list[float](), list[float](), list[list[str | None]]()
     for _ in range(rounds):
-        for workers, times in ((0, alone), (2, shared)):
-            with opened(choice, workers) as studio:
+        for workers, times in ((0, alone), (WORKERS, shared)):
+            with cores(None if workers else 1), opened(choice, workers) as studio:
+                link = link_of(studio) if workers else None
                 render(studio, new_story(studio, ["A pirate is reading in the tower.", "A cat sings."], 4))
                 load, cpu = psutil.getloadavg()[0], psutil.cpu_times_percent(2.0)
                 story = new_story(studio, texts, steps)
                 together = studio.plan(OWNER, story)["plan"].get("together", {})
+                before = processor_seconds(link)
                 times.append(render(studio, story))
+                used = processor_seconds(link)
+                used.subtract(before)
                 made.append(clips(studio, story))
             busy = 100 - cpu.idle
             print(f"{workers or 'no'} workers: {times[-1]:.1f} s; before it, load {load:.1f}, {busy:.0f}% busy; "
-                  f"chain {list(together.get('chain', ()))}", flush=True)  # fmt: skip
+                  f"chain {list(together.get('chain', ()))}; of the processor, "
+                  f"{', '.join(f'{name} {seconds:.1f} s' for name, seconds in used.items())}", flush=True)  # fmt: skip
     same = all(one == made[0] and None not in one for one in made)
     print(f"ratio {min(alone) / min(shared):.2f} (best of {rounds}); {'the same clips' if same else 'OTHER CLIPS'}")
     return 0 if same else 1
@@ -176,10 +216,16 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=24, help="of each scene (%(default)s)")
     parser.add_argument("--speed", action="store_true", help="measure two workers against one process instead")
     parser.add_argument("--rounds", type=int, default=1, help="of the measurement (%(default)s)")
+    parser.add_argument("--tiny", action="store_true", help="a tiny untrained model instead of the embedded one")
+    parser.add_argument("--wait", type=float, nargs=2, default=WAITING, help="seconds before a kill (%(default)s)")
     options = parser.parse_args()
-    if options.speed:
-        return speed(options.steps, options.rounds)
-    return kill(options.kills, options.seed, options.scenes, options.steps)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers
+    torch.set_num_threads(1)  # of this process, which may have read the variable already
+    with tempfile.TemporaryDirectory(prefix="throughline-tiny-") as folder:
+        choice = Choice(model=str(save_tiny(Path(folder) / "tiny"))) if options.tiny else Choice()
+        if options.speed:
+            return speed(choice, options.steps, options.rounds)
+        return kill(choice, options.kills, options.seed, options.scenes, options.steps, options.wait)
 
 
 if __name__ == "__main__":

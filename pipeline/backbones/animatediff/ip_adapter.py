@@ -19,13 +19,13 @@ import torch
 from diffusers import ConfigMixin, ModelMixin, UNetMotionModel
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.embeddings import ImageProjection, IPAdapterPlusImageProjection
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
+from transformers import CLIPVisionModelWithProjection
 
 from ...blocks.attention import KeysValues
+from ...encoders.clip_pictures import pixels_for
 from ...errors import WeightsError
 
 PARTS = ("image_proj", "ip_adapter")  # of a file
@@ -78,10 +78,7 @@ class IPAdapter(ModelMixin, ConfigMixin):
     @torch.no_grad()
     def tokens(self, pictures: Sequence[np.ndarray], encoder: CLIPVisionModelWithProjection) -> Tensor:
         """Of pictures, uint8 (H, W, 3), float32 (r, n, t) on the CPU."""
-        side = encoder.config.image_size
-        processor = CLIPImageProcessorPil(size=side, crop_size=side)
-        pixels = processor([Image.fromarray(one) for one in pictures], return_tensors="pt").pixel_values
-        pixels = pixels.to(encoder.device, encoder.dtype)
+        pixels = pixels_for(encoder, pictures)
         if isinstance(self.projection, ImageProjection):
             seen = encoder(pixels).image_embeds
         else:

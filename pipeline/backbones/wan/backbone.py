@@ -10,10 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformers import CLIPVisionModel
 
 from ...blocks.attention import AttentionContext, KeysValues, Witness
 from ...blocks.block_cache import BlockCache
 from ...blocks.modulation import Modulation, batched
+from ...encoders.clip_pictures import pixels_for
 from ...encoders.latents import Where, to_signed
 from ...encoders.text import TextEncoder
 from ...guidance import Anchor
@@ -57,8 +59,10 @@ class WanBackbone:
         piece = LONGEST if self.expands else 0  # a token that has a timestep of its own may be known already
         is_vace = "vace_in_channels" in self.transformer.config
         self.controls = Controls(self.latents) if is_vace else None
+        self.image_encoder: CLIPVisionModel | None = components.get("image_encoder")  # of models that read a picture
         self.limits = Limits(
-            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0, ends=self.extra > 0, piece=piece,
+            unit, largest, largest, LONGEST, has_eta=False, pictures=self.extra > 0,
+            looks=self.image_encoder is not None, ends=self.extra > 0 and self.image_encoder is None, piece=piece,
             strengths=True, keyframes=is_vace,
         )  # fmt: skip
 
@@ -99,7 +103,10 @@ class WanBackbone:
         return torch.cat([there, latents], dim=1).transpose(1, 2)
 
     def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        raise NotImplementedError("it reads no pictures: its limits say so")
+        assert self.image_encoder is not None, "its limits say so"
+        with torch.no_grad():
+            seen = self.image_encoder(pixels_for(self.image_encoder, pictures), output_hidden_states=True)
+        return seen.hidden_states[-2].float().cpu()
 
     def sampler(self, steps: int, eta: float) -> Sampler:
         """The checkpoint's own: UniPC or Euler; of a distilled one Euler over levels that LoRAs are trained at."""
@@ -132,7 +139,10 @@ class WanBackbone:
         pictures = [row.pictures for row in rows]
         some = rows[0].keyframes is not None
         keyframes = torch.stack([row.keyframes for row in rows if row.keyframes is not None]) if some else None
-        return _Told(self, text, context, caches, pictures, modulation and modulation.to(place), keyframes)
+        read = [row.looks for row in rows if row.looks is not None]
+        assert len(read) in (0, len(rows)), "all rows start from a picture, or none does"
+        looks = torch.stack(read).to(place, dtype) if read else None
+        return _Told(self, text, context, caches, pictures, modulation and modulation.to(place), keyframes, looks)
 
 
 def _alike(rows: Sequence[Conditions]) -> list[list[int]]:
@@ -176,12 +186,13 @@ class _Told:
     pictures: Sequence[Tensor | None]  # of every row, (f, C', h, w)
     modulation: Modulation | None = None
     keyframes: Tensor | None = None  # (B, r, C + 1, h, w)
+    looks: Tensor | None = None  # (B, n, v), of the pictures that clips start from
 
     def __call__(self, z: Tensor, timestep: Timestep | Tensor, anchor: Anchor | None = None) -> Tensor:
         own, times = self.backbone, torch.as_tensor(timestep, dtype=torch.float32)
         model = own.transformer if own.expert is None or times.max() >= own.boundary else own.expert
         x = z.transpose(1, 2).to(own.where(), model.dtype)
-        shown, told = 0, {}
+        shown, told = 0, {} if self.looks is None else {"encoder_hidden_states_image": self.looks}
         if own.controls is not None:
             control, pictures = own.controls(x, self.keyframes)
             told = {"control_hidden_states": control.to(x)}

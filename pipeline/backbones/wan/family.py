@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import CLIPVisionModel
 
 from ...encoders.latents import Where
 from ...errors import ThroughlineError
@@ -89,6 +90,18 @@ def _check(folder: Path, index: Mapping[str, Any]) -> None:
             f"{2 * out + period} (from pictures)"
         )
     if transformer.get("image_dim") is not None:
+        _check_reads(folder, index, transformer)
+
+
+def _check_reads(folder: Path, index: Mapping[str, Any], transformer: Mapping[str, Any]) -> None:
+    """Raises ThroughlineError for a model that reads pictures in another way than those of 2.1 that start from one."""
+    found = class_of(index, "image_encoder")
+    if found != CLIPVisionModel.__name__:
         raise ThroughlineError(
-            f"model {str(folder)!r} reads pictures with an image encoder: expected one of 2.2, which does without"
+            f"model {str(folder)!r} reads pictures with {found}: expected an image_encoder, {CLIPVisionModel.__name__}"
+        )
+    if transformer.get("pos_embed_seq_len") is not None:
+        raise ThroughlineError(
+            f"model {str(folder)!r} reads a first and a last picture: expected one that reads the first alone, or one "
+            "of 2.2, which takes both"
         )

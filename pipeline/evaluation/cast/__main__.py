@@ -21,7 +21,6 @@ from tqdm import tqdm
 
 from ... import loading
 from ...adapters.teaching import Recipe
-from ...picturebook.localiser import load_localiser
 from ...picturebook.reader import ClipReader, Reading
 from ...picturebook.taught import SUBJECTS
 from ...picturebook.world import Actor
@@ -136,7 +135,7 @@ def story_figures(pipeline: StoryPipeline, reader: ClipReader, a: argparse.Names
 
 
 def taught_figures(pipeline: StoryPipeline, reader: ClipReader, a: argparse.Namespace) -> dict[str, Estimate]:
-    judges, recipe = taught.Judges(reader, load_localiser()), Recipe(steps=a.teaching_steps)
+    judges, recipe = taught.Judges.trained(pipeline, reader), Recipe(steps=a.teaching_steps)
     subjects = tqdm(range(a.taught), "teaching", file=sys.stderr)
     return taught.figures([taught.judged(pipeline, judges, index, recipe) for index in subjects])
 

@@ -7,7 +7,8 @@ taught_facts: of what no figure of the world has (colours, stripes, the shape of
 in the localiser's mask against drawings of the same scenes. others_facts: facts of others and of their places, by the
 reader, that are after the teaching what they were before, for the same prompt and noise, in scenes of a film: only
 those whose prompt names the subject wear its adapter. others_worn: the same if these scenes wore it too, which no film
-does. prompt: the place and the action that the prompt of a taught scene says, by the reader.
+does. beside_facts: facts of somebody else in the same scene as the subject, which wears it, by the judge of edits.
+prompt: the place and the action that the prompt of a taught scene says, by the reader.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,21 +31,31 @@ from ...adapters.teaching import Lesson, Recipe, Still, teach
 from ...adapters.wearing import Worn, worn
 from ...history import HistoryScene
 from ...picturebook import renderer, world
+from ...picturebook.facts import ACTOR_FACTS
 from ...picturebook.localiser import Localiser
 from ...picturebook.reader import ClipReader, Reading, frames_read
 from ...picturebook.taught import Setting, facts_shown, picture_of, settings_of, taught_subject
 from ...picturebook.world import Actor, WorldScene
 from ...story_pipeline import SceneRequest, StoryPipeline
 from ..common.statistics import Estimate, Tally, estimate, total
+from ..editing.judging import Judge, kept
 
 OTHERS = 4  # scenes of others a subject
-MEASURES = ("taught_facts", "others_facts", "others_worn", "prompt", "taught_before", "prompt_before")
+BESIDE = 3  # scenes of it and somebody else
+JUDGE_STORIES = 200  # that the judge of two figures is trained on
+MEASURES = ("taught_facts", "others_facts", "others_worn", "beside_facts", "prompt", "taught_before", "prompt_before")
 
 
 @dataclass(frozen=True)
 class Judges:
     reader: ClipReader
     localiser: Localiser
+    two: Judge  # of two figures
+
+    @classmethod
+    def trained(cls, pipeline: StoryPipeline, reader: ClipReader) -> Judges:
+        two = Judge.trained(pipeline, JUDGE_STORIES)
+        return cls(reader, two.localiser, two)
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class Taught:
     facts: Tally
     others: Tally
     others_worn: Tally
+    beside: Tally
     prompt: Tally
     facts_before: Tally
     prompt_before: Tally
@@ -71,13 +84,14 @@ def judged(pipeline: StoryPipeline, judges: Judges, index: int, recipe: Recipe) 
     pictures, new = settings_of(actor, index)
     lesson, others = lesson_of(pipeline, actor, pictures), list(_others(index))
     anchor = pipeline.encode_scene(lesson.stills[0].prompt, lesson.stills[0].picture[None])
-    before, others_before = (_filmed(pipeline, scenes, anchor) for scenes in (new, others))
+    beside = list(_with_others(actor, index))
+    before, others_before, beside_before = (_filmed(pipeline, scenes, anchor) for scenes in (new, others, beside))
     learnt = _learnt(pipeline, lesson, recipe)
     with tempfile.TemporaryDirectory() as folder:
         path = write_adapter(learnt.adapter, Path(folder))
         megabytes = path.stat().st_size / 1e6
         after = _in_a_film(pipeline, new, anchor, path)
-        others_after = _in_a_film(pipeline, others, anchor, path)
+        others_after, beside_after = (_in_a_film(pipeline, scenes, anchor, path) for scenes in (others, beside))
         with worn(pipeline, [Worn(path)]):
             others_worn = _filmed(pipeline, others, anchor)
     read = judges.reader.read(others_before)
@@ -85,6 +99,7 @@ def judged(pipeline: StoryPipeline, judges: Judges, index: int, recipe: Recipe) 
         _facts(judges, new, after),
         _same(read, judges.reader.read(others_after)),
         _same(read, judges.reader.read(others_worn)),
+        total(map(partial(_kept_beside, judges.two), beside_before, beside_after)),
         _said(judges.reader.read(after), new),
         _facts(judges, new, before),
         _said(judges.reader.read(before), new),
@@ -129,6 +144,20 @@ def _others(index: int) -> Iterator[Setting]:
         yield Setting(world.draw_scene(rng, (world.draw_actor(rng, name),), place))
 
 
+def _with_others(actor: Actor, index: int) -> Iterator[Setting]:
+    """Scenes of the subject, on the left, and a figure of the world."""
+    rng = random.Random(f"beside/{index}")
+    for name in world.draw_names(rng, BESIDE):
+        place = world.draw_place(rng, rng.choice(world.PLACES))
+        yield Setting(world.draw_scene(rng, (actor, world.draw_actor(rng, name)), place))
+
+
+def _kept_beside(judge: Judge, before: np.ndarray, after: np.ndarray) -> Tally:
+    """Facts of the figure on the right that are as they were; nothing where there were not two before."""
+    was, now = judge.see(before), judge.see(after)
+    return kept(was, now, (frozenset(ACTOR_FACTS), frozenset())) if len(was.actors) == 2 else Tally()
+
+
 def _filmed(pipeline: StoryPipeline, settings: Sequence[Setting], anchor: HistoryScene) -> list[np.ndarray]:
     """A clip of each, uint8 (F, H, W, 3), which remembers the anchor where it names the same."""
     requests = []
@@ -171,7 +200,7 @@ def _said(read: Sequence[Reading], settings: Sequence[Setting]) -> Tally:
 
 def figures(found: Sequence[Taught]) -> dict[str, Estimate]:
     """By measure, with 95% intervals over subjects."""
-    columns = ("facts", "others", "others_worn", "prompt", "facts_before", "prompt_before")
+    columns = ("facts", "others", "others_worn", "beside", "prompt", "facts_before", "prompt_before")
     made = {
         name: estimate([getattr(one, column) for one in found]) for name, column in zip(MEASURES, columns, strict=True)
     }

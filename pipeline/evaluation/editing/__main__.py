@@ -32,13 +32,13 @@ from ..reporting.report import cell, to_json, write_all
 from ..story.witnesses import has_line
 from .cases import LEVELS, Case, cases
 from .judging import Judge, Seen, kept, outside_psnr, same_path, two_actors
-from .systems import System, systems
+from .progress import Progress, Tallies
+from .systems import UNKNOWN, System, systems
 
 MEASURES = ("asked", "others", "outside_psnr", "motion")
 JUDGE_STORIES = 200  # that the judge is trained on
 ABLATED = "instance"  # the level at which parts are left out
 
-Tallies = dict[str, dict[str, dict[str, Tally]]]  # of one story: by system, level and measure
 Figures = dict[str, dict[str, dict[str, Estimate]]]
 
 
@@ -69,7 +69,7 @@ def story_tallies(judge: Judge, index: int, seed: int, rendered: bool, editors: 
         return found
     for case in cases(scene, words, before, index):
         for name, system in editors.items():
-            if case.level == ABLATED or name in ("ours", "rerender") or name.startswith("sdedit"):
+            if case.level == ABLATED or name in ("ours", UNKNOWN, "rerender") or name.startswith("sdedit"):
                 after = system(judge.pipeline, clip, words.text, case, index)
                 found.setdefault(name, {})[case.level] = judged(judge, case, before, clip, after)
     return found
@@ -82,18 +82,40 @@ def filmed(pipeline: StoryPipeline, scene: WorldScene, words: Caption, seed: int
 
 
 def editing(
-    pipeline: StoryPipeline, stories: int, seed: int, rendered: bool = False, ablations: bool = True
+    pipeline: StoryPipeline,
+    stories: int,
+    seed: int,
+    rendered: bool = False,
+    ablations: bool = True,
+    only: Sequence[str] = (),
+    kept_in: Path | None = None,
 ) -> Figures:
-    """The figures of so many held-out scenes. Raises ThroughlineError for a model that the witness can't see with."""
+    """The figures of so many held-out scenes. only: these systems and no others. kept_in: a file in which finished
+    scenes are kept and from which they are taken. Raises ThroughlineError for a model that the witness can't see with,
+    for a system that there is not, and for a file of other figures."""
     if not has_line(pipeline.image_encoder):
         raise ThroughlineError("the model has no image encoder that tells looks: expected the embedded model's")
-    judge, editors = Judge.trained(pipeline, JUDGE_STORIES), systems(ablations)
-    found = [story_tallies(judge, i, seed, rendered, editors) for i in trange(stories, desc="edits", file=sys.stderr)]
+    editors = chosen(systems(ablations, not rendered), only)
+    progress = Progress(kept_in, {"seed": seed, "rendered": rendered, "systems": list(editors)})
+    judge = Judge.trained(pipeline, JUDGE_STORIES)
+    for index in trange(stories, desc="edits", file=sys.stderr):
+        if index not in progress.done:
+            progress.add(index, story_tallies(judge, index, seed, rendered, editors))
+    found = [progress.done[index] for index in range(stories)]
     figures: Figures = {name: _estimates([story.get(name, {}) for story in found]) for name in editors}
-    best = max((name for name in editors if name.startswith("sdedit")), key=lambda name: _worth(figures[name]))
-    figures["sdedit"] = figures[best]
+    strengths = [name for name in editors if name.startswith("sdedit")]
+    if strengths:
+        figures["sdedit"] = figures[max(strengths, key=lambda name: _worth(figures[name]))]
     accuracy = judge.accuracy([two_actors(i, f"bench/{seed}") for i in range(stories)])
     return figures | {"judge": {"rendered": {"accuracy": estimate(accuracy)}}}
+
+
+def chosen(editors: Mapping[str, System], only: Sequence[str]) -> Mapping[str, System]:
+    """All, or those that are named. Raises ThroughlineError."""
+    for name in only:
+        if name not in editors:
+            raise ThroughlineError(f"system is {name!r}: expected one of {', '.join(editors)}")
+    return {name: editors[name] for name in only} if only else editors
 
 
 def _estimates(stories: Sequence[dict[str, dict[str, Tally]]]) -> dict[str, dict[str, Estimate]]:
@@ -128,12 +150,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which scenes (%(default)s)")
     p.add_argument("--films", choices=("generated", "rendered"), default="generated", help="which clips are edited")
     p.add_argument("--no-ablations", dest="ablations", action="store_false", help="leaves out what only instances show")
+    p.add_argument("--only", action="append", default=[], metavar="SYSTEM", help="this one; may be said several times")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
+    p.add_argument("--resume", type=new_file, metavar="FILE", help="keeps finished scenes there, and goes on from it")
     return p
 
 
 def main(a: argparse.Namespace) -> None:
-    figures = editing(loading.load(a.model), a.stories, a.seed, a.films == "rendered", a.ablations)
+    figures = editing(loading.load(a.model), a.stories, a.seed, a.films == "rendered", a.ablations, a.only, a.resume)
     if a.json:
         write_all({Path(a.json): to_json(figures)})
     print(table(figures), end="")

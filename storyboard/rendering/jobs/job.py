@@ -28,6 +28,8 @@ class Job:
     preview: str = ""  # data URL of the estimate, moving
     error: str = ""  # one line, for the user
     notice: str = ""  # what a user should know: that memory ran out, and what was done about it
+    seconds: float = 0.0  # of the clip that are finished; the preview is these. 0 where all are made at once
+    lasts: float = 0.0  # seconds of a clip of which some are finished before others, else 0
     result: Any = None
     address: str = ""  # that the owner called from; "" if the host gives none
     number: int = 0  # grows with every job that is asked for
@@ -67,6 +69,8 @@ class Made:
     total: int = 0
     preview: str = ""
     notice: str = ""
+    seconds: float = 0.0
+    lasts: float = 0.0
     result: Any = None
     needs: tuple[str, ...] | None = None  # put it back in line: these scenes must come first, as it turned out
 

@@ -19,10 +19,10 @@ def in_its_place(then: Scene, made: Take, story: Story) -> Story:
 
 
 def same_take(
-    board: Board, media: BlobStore, scene: Scene, made_from: Conditioning, seed: int, speed: str
+    board: Board, media: BlobStore, scene: Scene, made_from: Conditioning, seed: int, speed: str, streamed: bool
 ) -> Take | None:
     """A take as it would come out, if its files are whole: what a disk lost is rendered again, bit for bit."""
     takes = [take for take in board.takes_of(scene.id) if take.conditioning and take.seed == seed]
-    key = cache_key(made_from, seed, scene.steps, speed) if takes else ""
+    key = cache_key(made_from, seed, scene.steps, speed, streamed) if takes else ""
     same = (take for take in takes if take.key() == key)
     return next((take for take in same if media.holds((take.clip, "mp4"), (take.keyframe, "png"))), None)

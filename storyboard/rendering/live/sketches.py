@@ -14,8 +14,9 @@ from ...document.story import Board, Conditioning, GuidanceSettings, Scene
 from ...media import previews
 from ...store.memory import Memory
 from ...store.schema import Head
+from ..jobs.decided import Decided, Trial
 from ..renderer import Renderer
-from ..takes import Decided, Trial, settings_of
+from ..takes import settings_of
 
 if TYPE_CHECKING:  # it loads torch
     from pipeline.live.sketching import Sketch, Sketcher
@@ -65,7 +66,7 @@ class Sketches:
         if standing is None or standing.conditioning is None:
             reasons = standing.reasons if standing else ()
             raise ThroughlineError(reasons[0] if reasons else "the scene can't be rendered: expected one with a prompt")
-        return Decided.of(board, scene.id, self.renderer.filter, standing.conditioning.model)
+        return Decided.of(board, scene.id, self.renderer.filter, standing.conditioning)
 
     def _begun(self, board: Board, scene: Scene, decided: Decided, key: tuple[str, int]) -> Sketch:
         """The scene with its words and its past worked out."""

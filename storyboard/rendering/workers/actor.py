@@ -18,6 +18,7 @@ from pipeline.errors import ThroughlineError
 
 from ...media.images import read_picture
 from ...store.blobs import BlobStore
+from ..jobs.job import Made
 from ..model_choice import Choice
 from .making import make
 from .order import opened
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # it loads torch
 
 KEPT_ENCODINGS = 512  # past scenes, about 80 KB each
 NEWS_SECONDS = 0.5  # that who asks for news waits at most
+GATHER_SECONDS = 0.2  # that steps wait for the next ones: each telling costs as much as a third of a small model's step
 OLD_SECONDS = 3600.0  # after which a file that came with an order is deleted
 
 Told = dict[str, Any]  # what happened last, as plain values
@@ -60,9 +62,11 @@ class Worker:
         threading.Thread(target=self._carry_out, args=(name, parcel), name="order", daemon=True).start()
 
     def news(self, name: str, seen: int) -> Told:
-        """What happened last, if it is later than news number `seen`; without a kind, nothing did."""
+        """What happened last, if it is later than news number `seen`; without a kind, nothing did. The end of an order
+        is told at once, steps together with those that follow soon."""
         with self._changed:
             self._changed.wait_for(lambda: self._name != name or self._told["count"] > seen, NEWS_SECONDS)
+            self._changed.wait_for(lambda: self._name != name or self._told["kind"] != "step", GATHER_SECONDS)
             return self._told if self._name == name and self._told["count"] > seen else {}
 
     def stop(self, name: str) -> None:
@@ -88,13 +92,18 @@ class Worker:
             with closing(make(self.pipeline, order, self.media, self._encode)) as steps:
                 try:
                     while self._name == name:
-                        made = next(steps)
-                        told = {"step": made.step, "total": made.total, "preview": made.preview}
-                        self._tell(name, kind="step", notice=made.notice, **told)
+                        self._tell_step(name, next(steps))
                 except StopIteration as end:
                     data = to_bytes(end.value)
                     self._tell(name, kind="done", data=data, digest=digest_of(data))
         self.media.collect((), OLD_SECONDS)
+
+    def _tell_step(self, name: str, made: Made) -> None:
+        """With the last preview and notice: who is told of this step may not have been told of the one before."""
+        last = self._told
+        seen = {"preview": made.preview or last.get("preview", ""), "notice": made.notice or last.get("notice", "")}
+        finished = {"seconds": made.seconds, "lasts": made.lasts}
+        self._tell(name, kind="step", step=made.step, total=made.total, **seen, **finished)
 
     def _tell(self, name: str, **told: Any) -> None:
         with self._changed:

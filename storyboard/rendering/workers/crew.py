@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # it loads torch
 
 log = logging.getLogger(__name__)
 
-MOST_GIVEN = 5  # times that an order is begun, if the worker or what it sent was lost each time
+MOST_GIVEN = 10  # times that an order is begun, if the worker or what it sent was lost each time
 LOOK_SECONDS = 0.2  # from one look for news to the next: a render is cancelled that soon
 SILENT_SECONDS = 1200.0  # without a step after which a worker is given up; waiting for a free one does not count
 BY_ITSELF = "No worker answers: the app renders this scene itself."
@@ -91,7 +91,7 @@ class Crew:
 
     def __init__(self, hands: Hands, model: str, threads: int | None = None) -> None:
         self.hands, self.model, self.threads = hands, model, threads
-        self.again = 0  # orders that were given out once more
+        self.again = 0  # orders that were begun once more
 
     def served(self, maker: Served) -> Served:
         """The maker, which has the workers make what it is to make."""
@@ -113,16 +113,15 @@ class Crew:
             lost = 0
             while not self.hands.gone:
                 clip = yield from self._given(packed)
+                if not isinstance(clip, Lost):
+                    return clip
                 if clip is Lost.WORKER:
-                    lost += 1
+                    lost, self.again = lost + 1, self.again + 1
                     if lost == MOST_GIVEN:
                         raise ThroughlineError(
                             f"{lost} workers were lost while this scene was rendered: it is given up"
                         )
-                elif clip is not Lost.PARCEL:
-                    return clip
-                self.again += 1
-                yield Made(notice="A worker was lost: this scene is begun again.")
+                    yield Made(notice="A worker was lost: this scene is begun again.")
         yield Made(notice=BY_ITSELF)
         return (yield from maker.make(order))
 

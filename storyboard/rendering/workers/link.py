@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from .messages import receive, send
 
 log = logging.getLogger(__name__)
 
+HEAD = "storyboard.rendering.workers.head"
 STARTING_SECONDS, SILENT_SECONDS = 120.0, 30.0  # without a sign of life: from a head that starts, from one that ran
 NOBODY_SECONDS = 300.0  # without a worker that is ready, after which the app renders itself until there is one
 CLOSING_SECONDS, KILLING_SECONDS = 5.0, 3.0
@@ -75,9 +77,10 @@ class Link:
 
     def give(self, parcel: bytes) -> str:
         name = secrets.token_hex(8)
-        with self._changed:
-            self._parcels[name] = parcel
-        self._send({"do": "give", "name": name}, parcel)
+        with self._sending:
+            with self._changed:
+                self._parcels[name] = parcel
+            self._send({"do": "give", "name": name}, parcel)
         return name
 
     def news(self, name: str, patience: float) -> News | None:
@@ -86,10 +89,11 @@ class Link:
             return self._news[name].popleft() if self._news.get(name) else None
 
     def drop(self, name: str) -> None:
-        with self._changed:
-            self._parcels.pop(name, None)
-            self._news.pop(name, None)
-        self._send({"do": "drop", "name": name})
+        with self._sending:
+            with self._changed:
+                self._parcels.pop(name, None)
+                self._news.pop(name, None)
+            self._send({"do": "drop", "name": name})
 
     def tell_places(self, tell: Callable[[int], None]) -> None:
         with self._changed:
@@ -99,7 +103,9 @@ class Link:
 
     def close(self) -> None:
         self._closed = self._gone = True
-        self._send({"do": "end"})
+        if self._sending.acquire(timeout=CLOSING_SECONDS):  # not if a head does not read: it is killed below
+            self._send({"do": "end"})
+            self._sending.release()
         self._thread.join(CLOSING_SECONDS)
         self._kill()
         self._thread.join(CLOSING_SECONDS)
@@ -139,12 +145,12 @@ class Link:
     # --- the head --------------------------------------------------------------------------------------------------
 
     def _send(self, told: dict[str, Any], data: bytes = b"") -> None:
-        """To no head if there is none just now: all parcels go to the next one. Not while others wait for news: a head
-        that does not read would stop them too."""
-        with self._sending:
-            if self._pipe is not None:
-                with suppress(OSError):
-                    send(self._pipe, told, data)
+        """To no head if there is none just now: all parcels go to the next one. With `_sending` held, so that a head
+        hears of every parcel once; without `_changed`, or who waits for news would wait for a head that does not
+        read."""
+        if self._pipe is not None:
+            with suppress(OSError):
+                send(self._pipe, told, data)
 
     def _run(self) -> None:
         while not self._closed:
@@ -156,23 +162,22 @@ class Link:
 
     def _start(self) -> tuple[Connection, subprocess.Popen[bytes]]:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "storyboard.rendering.workers.head", str(theirs.fileno())]
+        command = [sys.executable, "-m", HEAD, str(theirs.fileno())]
         source = str(Path(__file__).resolve().parents[3])
         with theirs:
             process = subprocess.Popen(
                 command, pass_fds=[theirs.fileno()], cwd=source, start_new_session=True, stdin=subprocess.DEVNULL
             )
+        for kind in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # a head may hang in the middle of a message
+            ours.setsockopt(socket.SOL_SOCKET, kind, struct.pack("ll", int(SILENT_SECONDS), 0))
         pipe = Connection(ours.detach())
         terms = asdict(self.terms) | {"folder": tempfile.mkdtemp(prefix="h", dir=self._folder.name)}
         with self._changed:
             self.starts += 1
             self._idle_starts += 1
             self._processes = [(process.pid, psutil.Process(process.pid).create_time())]
-            waiting = list(self._parcels.items())
-            self._pipe = pipe
-        self._send(terms)
-        for name, parcel in waiting:
-            self._send({"do": "give", "name": name}, parcel)
+        with suppress(OSError):  # it is gone already, as will be heard
+            send(pipe, terms)
         return pipe, process
 
     def _listen(self, pipe: Connection) -> str:
@@ -181,13 +186,24 @@ class Link:
         try:
             while pipe.poll(patience):
                 told, data = receive(pipe)
-                patience = SILENT_SECONDS if told["event"] == "beat" else patience
+                if patience != SILENT_SECONDS:  # it is the first: a beat
+                    self._hand_over(pipe)
+                    patience = SILENT_SECONDS
                 with self._changed:
                     self._hear(told, data)
                     self._changed.notify_all()
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, ValueError) as error:
             return f"it ended ({type(error).__name__})"
         return f"it was silent for {patience:g} s"
+
+    def _hand_over(self, pipe: Connection) -> None:
+        """Gives what waits to a head that listens by now."""
+        with self._sending:
+            with self._changed:
+                waiting = list(self._parcels.items())
+            self._pipe = pipe
+            for name, parcel in waiting:
+                self._send({"do": "give", "name": name}, parcel)
 
     def _hear(self, told: dict[str, Any], data: bytes) -> None:
         event, name = told.pop("event"), told.pop("name", "")

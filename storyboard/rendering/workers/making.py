@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ...document.story import Take
 from ...media import previews
 from ...store.blobs import BlobStore
 from ..jobs.job import Made
@@ -22,10 +23,12 @@ if TYPE_CHECKING:  # they load torch
     from pipeline.story_pipeline import Clip, Step, StoryPipeline
     from pipeline.text_filter import FilterResult
 
+PREVIEW_TIMES = 4  # as long as a preview takes, at least: those of long clips are large
 PREVIEW_SECONDS = 0.25  # from one preview to the next: each costs as much as a third of a small model's step
 
 WornFile = tuple[Path, float]  # an adapter's file and its strength
 Known = tuple[np.ndarray | None, np.ndarray | None]  # frames with which a clip begins, and ends
+Noise = tuple[int, int, float]  # the seed of a take, its steps, and how strongly it followed its words
 Ended = TypeVar("Ended")
 Encode = Callable[[str, str], "HistoryScene"]  # a prompt and the digest of a keyframe
 
@@ -69,18 +72,37 @@ def make(pipeline: StoryPipeline, order: Order, media: BlobStore, encode: Encode
 
     with threads(order.threads):
         items = generate(pipeline, *material(order, media, encode))
-        return (yield from told(items, pipeline.frames_per_second, Clip))
+        return (yield from told(items, pipeline.frames_per_second, Clip, lasting(order, pipeline.frames_per_second)))
 
 
-def told(items: Iterator[Any], rate: float, end: type[Ended]) -> Generator[Made, None, Ended]:
-    """Steps as those who watch see them; returns what comes at the end."""
-    shown = -PREVIEW_SECONDS
+def made_of(take: Take, longest: int) -> Noise | None:
+    """Of which noise a take was made; None for a clip of the user's own, and for one that more than noise decides: that
+    begins or ends with pictures, or is longer than `longest` frames, which are made at once."""
+    made = take.conditioning
+    if made is None or made.beginning or made.pictures or take.num_frames > longest:
+        return None
+    return (take.seed, take.steps, made.guidance.text) if take.seed is not None and take.steps else None
+
+
+def lasting(order: Order, rate: float) -> float:
+    """Seconds of a clip of which some are finished before others, else 0."""
+    return order.settings["num_frames"] / rate if order.settings.get("way") == "streamed" else 0.0
+
+
+def told(items: Iterator[Any], rate: float, end: type[Ended], lasts: float = 0.0) -> Generator[Made, None, Ended]:
+    """Steps as those who watch see them; returns what comes at the end. Shown is the present estimate; of a clip of
+    which some seconds are finished these, until there are more. lasts: see `Made`."""
+    due, done = 0.0, list[np.ndarray]()
     for item in items:
         if isinstance(item, end):
             return item
-        due = time.monotonic() - shown >= PREVIEW_SECONDS
-        shown = time.monotonic() if due else shown
-        yield Made(item.index, item.total, previews.moving(item.preview, rate) if due else "", item.notice or "")
+        done += [] if item.done is None else [item.done]
+        seconds, preview = sum(map(len, done)) / rate, ""
+        if item.done is not None or (not done and time.monotonic() >= due):
+            began = time.monotonic()
+            preview = previews.moving(np.concatenate(done) if done else item.preview, rate)
+            due = began + max(PREVIEW_SECONDS, PREVIEW_TIMES * (time.monotonic() - began))
+        yield Made(item.index, item.total, preview, item.notice or "", seconds, lasts)
     raise AssertionError("steps end with what they make")
 
 

@@ -9,7 +9,7 @@ from .overlay import Overlay
 from .panel import Page, Updates
 
 KEYS = """
-| | |
+| Keys | What they do |
 |---|---|
 | **Arrow keys, Home, End** | go from scene to scene |
 | **Enter** | write the prompt; Escape goes back to the scene |

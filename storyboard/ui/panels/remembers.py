@@ -18,7 +18,10 @@ from .panel import Page, Panel, Updates
 NO_PAST = "Nothing to remember yet. Later scenes remember what their words share with the prompts of earlier scenes."
 NO_PROMPT = "This scene has no prompt yet. What it remembers depends on its words: write them on its card."
 IMPORTED = "It shows a clip of your own, which remembers nothing. A render would remember this:"
-FORGOTTEN = "At a history guidance of 0 (w2) none of this is used: the scene remembers nothing."
+FORGOTTEN = (
+    "At a history guidance of 0 (w2) none of this is used: the scene remembers nothing, and no change of it makes it "
+    "stale."
+)
 LEGEND = """
 <ul><li><span class="word kept">kept</span> the stronger the closer</li>
 <li><span class="word kept pinned">pinned</span> always kept</li>

@@ -57,6 +57,7 @@ class Scene(Panel):
             self.size = gr.Dropdown([], label="Size of all scenes", info=RESIZED, visible=False)
             self.steps = gr.Slider(4, 60, step=1, label="Steps", buttons=[])
             self.length = gr.Slider(0, 1, step=0.5, label="Seconds", info=" ", buttons=[])
+            self.streamed = gr.Checkbox(label="Watch it while it is made", info=STREAMED, visible=False)
             with gr.Row(elem_classes="seed"):
                 self.seed = gr.Number(label="Seed", precision=0, min_width=110)
                 self.dice = gr.Button("Draw another seed", size="sm", elem_classes=["sign", "dice"])
@@ -108,6 +109,10 @@ class Scene(Panel):
             self.size: self._size(view.story),
             self.steps: _wide(scene["steps"], 4, 60),
             self.length: _lasting(scene["num_frames"], self.desk.served["most"]["frames"], rate),
+            self.streamed: {
+                "value": scene.get("streamed", False),
+                "visible": self.desk.studio.renderer.streams(scene["num_frames"]),
+            },
             self.seed: {"value": scene["seed"]},
             self.renewed: {"value": scene["new_seed"]},
             self.lock: {"value": scene["locked"]},
@@ -134,10 +139,11 @@ class Scene(Panel):
         active = job.get("state") in ("queued", "running")
         steps = view.standing["plan"]["steps"] if view.standing else []
         step = next((step for step in steps if step["scene"] == scene["id"]), None)
-        rest = "" if step or not (view.take and view.take["fresh"]) else "Fresh: a new take draws a new seed."
+        same = not step and _is_rendered(view, scene)
+        rest = SAME if same else ""
         time = f"About {duration(step['seconds'])}" if step and step.get("seconds") else ""
         return {
-            self.render: {"visible": not active, "interactive": not why},
+            self.render: {"visible": not active, "interactive": not why and not same},
             self.another: {"visible": not active, "interactive": not why and bool(scene["takes"])},
             self.variants: {"visible": not active, "interactive": not why},
             self.change: {"visible": not active and bool(scene["takes"])},
@@ -160,6 +166,7 @@ class Scene(Panel):
         self.edits(page, self.size, [self.size.input], _resized)
         self.changes(page, self.schedule, [self.schedule.input], lambda value: {"guidance": {"schedule": value}})
         self.changes(page, self.renewed, [self.renewed.input], lambda value: {"new_seed": value})
+        self.changes(page, self.streamed, [self.streamed.input], lambda value: {"streamed": value})
         self.changes(page, self.lock, [self.lock.input], lambda value: {"locked": value})
         self.edits(
             page, self.keep, [self.keep.input],
@@ -237,13 +244,17 @@ class Scene(Panel):
 
 RESIZED = "Takes of another size become stale; they stay."
 KEEPS = "What its changed words don't say stays as it was in the take before."
+STREAMED = (
+    "Second by second: finished ones play while the rest is made. It takes longer, and keeps less to its beginning."
+)
 FITTED = "Fit: all of it, with bars. Fill: no bars, cut where you say. Stretch: neither."
 FITS = [("Fit", "fit"), ("Fill", "fill"), ("Stretch", "stretch")]  # as in `storyboard.media.fit`
 KNOWN = "choose an MP4, WebM, MOV or GIF file, or a picture."
 FOLLOWS = "How closely it follows its own prompt (w1)"
 PLAIN = "At 1 the negative prompt has no part: only what it remembers guides (w1)"
 REMEMBERS = "How closely it follows what it remembers (w2)"
-FORGETS = "At 0 it remembers nothing, whatever the words say (w2)"
+FORGETS = "At 0 it remembers nothing, neither earlier scenes nor the cast (w2)"
+SAME = "Fresh: there is nothing to render. New take draws another seed."
 NOBODY = "0" * 32  # an owner for what is nobody's
 
 
@@ -301,6 +312,19 @@ def _why_not(view: View, scene: Mapping[str, Any]) -> str:
     return "It shows a clip of your own. To render it, choose another take or delete that one." if own else ""
 
 
+def _is_rendered(view: View, scene: Mapping[str, Any]) -> bool:
+    """Whether a render would give the take that is chosen already."""
+    take, own = view.take, (scene["seed"], scene["steps"])
+    return bool(take and take["fresh"] and not scene["new_seed"] and (take["seed"], take["steps"]) == own)
+
+
+def how_far(job: Mapping[str, Any]) -> str:
+    """How far a job that runs is, in words: in seconds, if some are finished before others."""
+    if job["lasts"]:
+        return f"{job['seconds']:.0f} of {job['lasts']:.0f} s finished"
+    return f"Step {job['step']} of {job['total']}"
+
+
 def said(job: Mapping[str, Any]) -> str:
     """How a job is doing, in words."""
     if not job:
@@ -308,7 +332,7 @@ def said(job: Mapping[str, Any]) -> str:
     ahead = max(job["position"] - 1, 0)
     words = {
         "queued": f"Queued, {counted(ahead, 'scene')} before it" if ahead else "Queued, next in line",
-        "running": f"Step {job['step']} of {job['total']}" if job["total"] else "Starting",
+        "running": how_far(job) if job["total"] else "Starting",
         "failed": f"Failed: {job['error']}",
         "cancelled": "Cancelled",
     }.get(job["state"], "")

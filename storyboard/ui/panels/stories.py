@@ -119,10 +119,10 @@ class Stories(Overlay):
             lines = f"{counted(len(unused), 'line')} of {event.name} in no scene: Stories lists them." if unused else ""
             people = counted(len(reply.get("proposed") or []), "name")
             cast = f"Cast proposes {people} of the script." if reply.get("proposed") else ""
-            note = " ".join(filter(None, (lines, cast)))
+            note = " ".join(filter(None, (lines or reply.get("note"), cast)))
             rest = {self.unused: gr.update(visible=bool(unused), label=f"Of {event.name} in no scene"),
                     self.lines: gr.update(value="\n".join(unused))}  # fmt: skip
-            return go({**reply, "note": note or reply.get("note")}, window) | rest
+            return go({**reply, "note": note}, window) | rest
 
         opened = [page.board, self.box]
         self.own.select(open_own, [page.board, page.window], opened, **QUIET)

@@ -20,6 +20,7 @@ IMPORTED = (
 )
 EXPLAINED = "Renders the chosen take again from the same seed, without what you take away, and shows both in step."
 NOTHING_KEPT = "This scene remembers nothing, so there is nothing to take away."
+FORGOTTEN = "At a history guidance of 0 (w2) it remembers nothing, so there is nothing to take away."
 STALE = "The chosen take is stale: part of the difference comes from what changed since."
 OVER = ("done", "failed", "cancelled")
 
@@ -54,7 +55,8 @@ class WhatIf(Panel):
             return {}
         take = view.take
         able = bool(take) and take["source"] != "imported" if take else False
-        kept = list(self._kept(view.place)) if able else []
+        used = bool(view.scene["guidance"]["history"])
+        kept = list(self._kept(view.place)) if able and used else []
         trials = [trial for trial in self._trials(view.place) if not trial["sheet"]]
         picked = next((trial for trial in trials if trial["id"] == view.window.picked), trials[-1] if trials else None)
         return {
@@ -63,7 +65,7 @@ class WhatIf(Panel):
             self.history: {"interactive": bool(kept)},
             self.words: chips([f"Without “{word['text']}” of scene {word['number']}" for word in kept])
             | {"visible": bool(kept)},
-            self.note: {"value": "" if kept else NOTHING_KEPT},
+            self.note: {"value": "" if kept else NOTHING_KEPT if used else FORGOTTEN},
             self.earlier: {"choices": [(_label(trial, view), trial["id"]) for trial in trials],
                            "value": picked["id"] if picked else None, "visible": len(trials) > 1},
             **self._result(view, picked),

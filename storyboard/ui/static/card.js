@@ -1,6 +1,6 @@
 // One card of the strip: makes its nodes once and paints into them what changed.
 
-import {el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setMarked, setSource,
+import {el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setGrowing, setMarked,
   setText} from './dom.js';
 import {namesOf, offerNames} from './complete.js';
 import {makeRoom} from './words.js';
@@ -97,7 +97,8 @@ function paintBadge(badge, state, {job, standing, numbers}) {
   const [shape, words] = BADGES[state] || BADGES.unknown;
   const more = {
     queued: () => job.position ? ` #${job.position}` : '',
-    running: () => job.total ? ` ${job.step}/${job.total}` : '',
+    running: () => job.lasts ? ` ${Math.round(job.seconds)}/${Math.round(job.lasts)} s`
+      : job.total ? ` ${job.step}/${job.total}` : '',
     waiting: () => standing ? ` for ${numbers(standing.waits_for)}` : ''}[state];
   setIcon(badge.firstChild, shape);
   setText(badge.lastChild, words + (more ? more() : ''));
@@ -119,7 +120,7 @@ function makeShot() {
 
 function paintShot(shot, state, job, take, {index, still}) {
   const live = state === 'running' && job.preview, moving = take && (still ? take.keyframe : take.preview);
-  setSource(shot.image, live || moving || '');
+  setGrowing(shot.image, live || moving || '', live ? job.seconds : 0);
   setHidden(shot.image, !(live || moving));
   setHidden(shot.empty, Boolean(live || moving));
   setAttr(shot.image, 'alt', `Preview of scene ${index + 1}`);

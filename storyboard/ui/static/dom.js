@@ -86,6 +86,27 @@ export function setAttr(node, name, value) {
 }
 export const setSource = (image, url) => setAttr(image, 'src', url || null);
 
+// A moving picture of a scene that is being made. seconds: how many of it are finished, 0 for an estimate. What is
+// finished plays to its end before a longer one takes its place.
+export function setGrowing(image, url, seconds) {
+  const before = image.growing || {url: '', seconds: 0, since: 0};
+  if (url === (image.coming?.url ?? before.url)) return;
+  clearTimeout(image.coming?.timer);
+  image.coming = null;
+  const show = () => {
+    image.coming = null;
+    image.growing = {url, seconds, since: performance.now()};
+    setSource(image, url);
+  };
+  const length = 1000 * before.seconds;
+  if (!(length && seconds > before.seconds)) { show(); return; }
+  image.coming = {url, timer: setTimeout(show, length - (performance.now() - before.since) % length)};
+}
+
+// How far a job that runs is, in words: in seconds, if some are finished before others.
+export const howFar = ({step, total, seconds, lasts}) => lasts
+  ? `${Math.round(seconds)} of ${Math.round(lasts)} s finished` : `Step ${step} of ${total}`;
+
 // Text with *words* between asterisks in italics, as nodes.
 export function marked(text) {
   return text.split(/\*([^*]+)\*/).map((part, i) => i % 2 ? el('em', {text: part, dir: 'auto'})

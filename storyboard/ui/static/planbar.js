@@ -1,6 +1,6 @@
 // The line at the foot of the page: what a render would do and about how long it takes, or how far it is.
 
-import {counted, duration, el, icon, iconButton, makeMenu, narrow, openMenu, setAttr, setHidden,
+import {counted, duration, el, howFar, icon, iconButton, makeMenu, narrow, openMenu, setAttr, setHidden,
   setMarked, setText} from './dom.js';
 import {sceneOf} from './edits.js';
 
@@ -121,7 +121,7 @@ class Batch {
       return ahead > 0 ? `Waiting in line: ${counted(ahead, 'scene')} of others first.`
         : `Starting ${counted(count, 'scene')}…`;
     }
-    const step = job.total ? `, step ${job.step} of ${job.total}` : '';
+    const step = job.total ? `, ${howFar(job).toLowerCase()}` : '';
     return `Scene ${Math.min(this.done + 1, count)} of ${count}${step}${this.left()}`;
   }
 

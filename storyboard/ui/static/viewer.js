@@ -1,6 +1,6 @@
 // The selected scene's picture: its chosen take, or the take being made; scrubbing it chooses the frame to remember it
 // by.
-import {el, setHidden, setIcon, setSource, setText} from './dom.js';
+import {el, howFar, setGrowing, setHidden, setIcon, setSource, setText} from './dom.js';
 import {ask, makeButton, makeIconButton, setLabel} from './parts.js';
 
 
@@ -77,19 +77,20 @@ export function makeViewer(store) {
   });
 
   function paint(next, job) {
+    if (scene?.id !== next.id) setGrowing(live, '', 0);
     scene = next;
     take = scene.takes.find(other => other.id === scene.chosen) || null;
     const {width, height} = take || store.state.story;
     screen.style.setProperty('--aspect', width / height);
     const making = job?.state === 'running' && job.preview;
-    setSource(live, making ? job.preview : '');
+    setGrowing(live, making ? job.preview : '', making ? job.seconds : 0);
     setHidden(live, !making);
     if ((video.getAttribute('src') || '') !== (take?.clip || '')) { setSource(video, take?.clip || ''); video.load(); }
     setHidden(video, !take);
     video.setAttribute('aria-label', take ? 'The chosen take' : '');
     setHidden(empty, Boolean(take || making));
     setHidden(badge, !making);
-    if (making) setText(badge, `Step ${job.step} of ${job.total}`);
+    if (making) setText(badge, howFar(job));
     transport.inert = !take;
     scrub.max = Math.max(0, (take?.num_frames || 1) - 1);
     setHidden(mark, !take);

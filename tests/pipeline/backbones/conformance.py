@@ -92,8 +92,8 @@ def run_vace(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
     return found.transpose(0, 1) if output == "latent" else found
 
 
-def run_wan_from_a_picture(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
-    own = {"guidance_scale": 4.0, "image": picture_of(settings)}
+def run_wan_from_a_picture(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    own = {"guidance_scale": guidance, "image": picture_of(settings)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline_wan_i2v, "ftfy", SimpleNamespace(fix_text=lambda text: text), raising=False)
         found = run_stock(WanImageToVideoPipeline, own, folder, output, settings)
@@ -201,9 +201,17 @@ CASES = (
         "wan-2.2-I2V-A14B",
         partial(wan_checkpoints.save, kind="2.2-I2V-A14B"),
         {**WAN, "steps": 5},
-        run_wan_from_a_picture,
+        partial(run_wan_from_a_picture, 4.0),
         begins=True,
         row="Wan 2.2 I2V-A14B",
+    ),
+    Case(
+        "wan-2.1-I2V",
+        partial(wan_checkpoints.save, kind="2.1-I2V"),
+        {**WAN, "steps": 5},
+        partial(run_wan_from_a_picture, 5.0),
+        begins=True,
+        row="Wan 2.1 I2V",
     ),
     Case("wan-gguf", wan_checkpoints.save_gguf, {**WAN, "steps": 5}, run_gguf, savable=False, row=WORDS),
     Case("wan-VACE", partial(wan_checkpoints.save, kind="VACE"), {**WAN, "steps": 5}, run_vace, row="Wan VACE"),

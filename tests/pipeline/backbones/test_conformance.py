@@ -71,7 +71,8 @@ def request_of(pipeline: StoryPipeline, case: Case, prompt: str, seed: int) -> S
     if case.begins:
         with torch.no_grad():
             pictures = pipeline.backbone.shown(case.picture()[0], None, settings.num_frames, seed)
-    return SceneRequest(prompt, Memory(None, ()), pipeline.guidance, settings, pictures=pictures)
+    looks = pipeline.backbone.picture_tokens(case.picture()) if pipeline.backbone.limits.looks else None
+    return SceneRequest(prompt, Memory(None, ()), pipeline.guidance, settings, pictures=pictures, looks=looks)
 
 
 def latents_of(pipeline: StoryPipeline, case: Case) -> torch.Tensor:

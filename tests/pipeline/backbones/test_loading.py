@@ -80,3 +80,16 @@ def test_devices_that_are_not_here(device: str, folder: Path) -> None:
 def test_unknown_precision(folder: Path) -> None:
     with pytest.raises(ThroughlineError, match="dtype is 'int3'"):
         loading.load(str(folder), device="cpu", dtype="int3")
+
+
+def test_the_network_for_known_frames_counts_apart_and_not_the_first_that_shipped(folder: Path, tmp_path: Path) -> None:
+    assert checkpoints.continuation_digest(ROOT / "assets" / "picturebook") is None, "takes of it do not tell of it"
+    model = tmp_path / "model"
+    shutil.copytree(folder, model)
+    assert checkpoints.continuation_digest(model) is None
+    shutil.copytree(model / "transformer", model / "continuation")
+    before = checkpoints.digest(model), checkpoints.continuation_digest(model)
+    config = model / "continuation" / "config.json"
+    config.write_text(config.read_text() + " ")
+    after = checkpoints.digest(model), checkpoints.continuation_digest(model)
+    assert None not in (before[1], after[1]) and before[0] == after[0] and before[1] != after[1]

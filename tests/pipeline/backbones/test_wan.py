@@ -311,7 +311,7 @@ def changed(folder: Path, target: Path, file: str, **values: object) -> str:
     "file, values, reason",
     [
         ("transformer/config.json", {"in_channels": 9}, r"9 channels in, 4 out: expected as many .* or 12"),
-        ("transformer/config.json", {"image_dim": 8}, "reads pictures with an image encoder: expected one of 2.2"),
+        ("transformer/config.json", {"image_dim": 8}, "reads pictures with None: expected an image_encoder"),
         ("model_index.json", {"text_encoder": ["transformers", "T5EncoderModel"]}, "expected UMT5EncoderModel"),
         ("model_index.json", {"transformer": ["diffusers", "WanAnimateTransformer3DModel"]}, "WanTransformer3DModel"),
         ("model_index.json", {"boundary_ratio": 0.9}, "a boundary_ratio and no transformer_2: expected both"),

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.editing.editor import EDGE, WAYS, Change, Edited, EditSettings, edit
+from pipeline.editing import editor
+from pipeline.editing.editor import EDGE, WAYS, Change, Edited, EditSettings, Making, _Work, edit
 from pipeline.editing.flow import ddim_inverse_step, flow_edit, invert
 from pipeline.editing.region import Region
+from pipeline.editing.wording import rewrite
 from pipeline.errors import ThroughlineError
 from pipeline.generation import Step
+from pipeline.guidance import Guidance
 from pipeline.sampling import VariancePreserving, ddim_step
 from pipeline.story_pipeline import StoryPipeline
 from tests.tiny import tiny_pipeline
@@ -74,6 +77,15 @@ def test_several_regions_change_at_once_each_by_its_own_words(pipeline, clip) ->
     assert changed[:30].any() and changed[60:].any() and not changed[42:48].any()
 
 
+def test_a_region_without_words_stays_as_it_is_up_to_its_edge(pipeline, clip) -> None:
+    beside = Change(Region.box(SHAPE, (0.5, 0, 1, 1)), "")
+    edited = outcome(edit(pipeline, clip, PROMPT, [change("A cat"), beside], QUICK))
+    assert np.array_equal(edited.frames[:, :, 36:], clip[:, :, 36:])
+    assert (edited.frames != clip)[:, :, 33:36].any()
+    over = outcome(edit(pipeline, clip, PROMPT, [change("A cat"), Change(Region.everything(SHAPE), "")], QUICK))
+    assert (over.frames != clip)[:, :, :36].any(), "new words count where both are"
+
+
 def test_what_is_remembered_is_kept_out_of_a_region_with_new_words(pipeline, clip) -> None:
     past = [pipeline.encode_scene("Mia is waving.", clip)]
     alone, remembering = (outcome(edit(pipeline, clip, PROMPT, [change("A cat")], QUICK, h)) for h in ((), past))
@@ -103,6 +115,54 @@ def test_what_cannot_be_done_is_said_in_a_line(changes, told: str, pipeline, cli
 def test_a_strength_of_nothing_changes_nothing(pipeline, clip) -> None:
     edited = outcome(edit(pipeline, clip, PROMPT, [change("A cat", strength=0.0)], QUICK))
     assert np.array_equal(edited.frames, clip)
+
+
+# --- clips of known noise ------------------------------------------------------------------------------------------
+
+KNOWN = replace(QUICK, making=Making(seed=3, steps=3, text=2.0), enough=-2.0)  # whatever comes of it will do
+
+
+@pytest.fixture(scope="module")
+def made(pipeline) -> np.ndarray:
+    """A clip of the pipeline's own."""
+    return pipeline(PROMPT, guidance=Guidance(2.0, 0.0), seed=3, steps=3, num_frames=5, height=48, width=72).frames
+
+
+def test_a_clip_of_known_noise_changes_in_its_region_alone(pipeline, made) -> None:
+    *steps, edited = edit(pipeline, made, PROMPT, [change("A cat")], KNOWN)
+    assert isinstance(edited, Edited) and len(steps) == 3 and steps[0].preview.shape == made.shape
+    assert np.array_equal(edited.frames[:, :, 36 + 2 * EDGE :], made[:, :, 36 + 2 * EDGE :])
+    assert not np.array_equal(edited.frames[:, :, :36], made[:, :, :36])
+
+
+def test_what_its_old_words_make_of_its_noise_is_the_clip(pipeline, made) -> None:
+    work = _Work(pipeline, made, PROMPT, (change("A cat"),), rewrite(PROMPT, [(0, 3)], ["A cat"]), KNOWN)
+    list(work.run(()))
+    old, new, empty = work._told(())
+    *_, (_, before) = work._both(old, new, empty, work._inside().float()[None, :, None])
+    assert np.abs(pipeline.latents.decode(before[None]).astype(int) - made).mean() < 0.5  # of rounding alone
+
+
+def test_pixels_that_new_words_leave_alone_stay_as_they_are(pipeline, made) -> None:
+    added = change("Mia with a red hat")
+    close, far = (outcome(edit(pipeline, made, PROMPT, [added], replace(KNOWN, alike=x))) for x in (0.0, 255.0))
+    assert not np.array_equal(close.frames, made) and np.array_equal(far.frames, made)
+
+
+def test_another_try_is_made_where_the_words_do_not_say_what_came_of_it(pipeline, made) -> None:
+    unsure = replace(KNOWN, enough=2.0)
+    tries = len(list(edit(pipeline, made, PROMPT, [change("A cat")], unsure))) - 1
+    assert tries > len(list(edit(pipeline, made, PROMPT, [change("A cat")], KNOWN))) - 1
+
+
+def test_only_the_region_whose_words_say_too_little_is_tried_again(pipeline, made, monkeypatch) -> None:
+    both = [change("A cat"), Change(Region.box(SHAPE, (0.75, 0, 1, 1)), "forest", (22, 26))]
+    first, again = (outcome(edit(pipeline, made, PROMPT, both, s)) for s in (KNOWN, replace(KNOWN, making=None)))
+    said = iter(([0.5, 0.0], [0.5, 0.5]))
+    monkeypatch.setattr(editor, "explained", lambda *_: next(said))
+    mixed = outcome(edit(pipeline, made, PROMPT, both, replace(KNOWN, enough=0.1)))
+    assert np.array_equal(mixed.frames[:, :, :36], first.frames[:, :, :36])
+    assert np.array_equal(mixed.frames[:, :, 60:], again.frames[:, :, 60:])
 
 
 # --- the ways ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from pipeline.evaluation.cast import taught
 from pipeline.evaluation.cast.__main__ import Filmed, figures, main, parser, slope
 from pipeline.evaluation.cast.films import Anchor, Casting, anchored, film, track_of
 from pipeline.evaluation.common.statistics import Tally
+from pipeline.evaluation.editing.judging import Seen
 from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.evaluation.story.measures import unsaid_slots
 from pipeline.picturebook.facts import ACTOR_FACTS, PLACE_FACTS
@@ -92,14 +94,29 @@ def test_the_command_writes_its_figures(
 
 def test_a_subject_is_taught_and_filmed_with_and_without_what_was_taught(pipeline: StoryPipeline) -> None:
     pipeline.native = replace(pipeline.native, steps=2)
-    judges = taught.Judges(ClipReader.load(), load_localiser())
+    nobody = SimpleNamespace(see=lambda clip: Seen((), (), (), {}))
+    judges = taught.Judges(ClipReader.load(), load_localiser(), nobody)
     found = taught.judged(pipeline, judges, 0, Recipe(steps=1, stills=2, priors=1, rank=2))
     assert found.facts.counted == found.facts_before.counted == 3 * 4 and found.prompt.counted == 3 * 2
     assert found.others.counted == taught.OTHERS * (len(ACTOR_FACTS) + len(PLACE_FACTS))
     assert found.others.hits == found.others.counted, "nobody else wears what was taught"
+    assert found.beside == Tally(), "nobody is seen"
     assert 0 < found.others_worn.hits <= found.others_worn.counted and found.megabytes < 3
     told = taught.figures([found, found])
     assert set(taught.MEASURES) < set(told) and told["prompt"].n == 2
+
+
+def test_beside_a_subject_only_facts_of_somebody_else_count() -> None:
+    def seen(*looks: dict[str, str]) -> Seen:
+        return Seen((), looks, tuple(frozenset(look) for look in looks), {})
+
+    was = seen({"kind": "cat", "top": "red"}, {"kind": "dog", "top": "blue"})
+    now = seen({"kind": "robot", "top": "green"}, {"kind": "dog", "top": "red"})
+    judge = SimpleNamespace(see=lambda clip: (was, now, seen())[int(clip[0])])
+    first, after, nobody = (np.array([i]) for i in range(3))
+    assert taught._kept_beside(judge, first, after) == Tally(1, 2)
+    assert taught._kept_beside(judge, first, nobody) == Tally(0, 2)
+    assert taught._kept_beside(judge, nobody, first) == Tally()
 
 
 def test_facts_count_as_the_same_only_if_they_are_read_alike() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.backbones.checkpoints import assets_folder
 from pipeline.language import vocabulary
 from pipeline.language.words import lemma_of
 
@@ -35,6 +36,8 @@ def test_words_are_grouped_as_they_are_written_in_prompts() -> None:
     }  # fmt: skip
     assert vocabulary.examples(words)[:2] == ["Mia, hopping, beach", "cat, waving, beach"]
     assert vocabulary.grouped(frozenset()) == {}
+    shipped = vocabulary.grouped(vocabulary.read(assets_folder() / "picturebook"))
+    assert "Ada" in shipped["people"] and "farmyard" in shipped["places"] and "ginger" in shipped["looks"]
     assert vocabulary.examples(frozenset(["beach"])) == []
 
 

@@ -1,5 +1,9 @@
 """Clips that begin with frames, and long ones."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +13,7 @@ from pipeline.errors import ThroughlineError
 from pipeline.generation import Clip
 from pipeline.guidance import Anchor, Guidance, Preconditioning, branches, guide
 from pipeline.stages.continuation import CONTEXT, Piece, joined, pieces
+from pipeline.stages.interpolation import eased
 from pipeline.story_pipeline import StoryPipeline
 from tests.tiny import tiny_pipeline
 
@@ -75,8 +80,13 @@ def test_what_can_not_be_gone_on_from_is_refused(pipeline: StoryPipeline) -> Non
         plain.generate("A cat.", beginning=np.zeros((1, 48, 72, 3), np.uint8), **SIZE)
 
 
-def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_them(pipeline: StoryPipeline) -> None:
-    seen = []
+Seen = list[tuple[torch.Tensor, int | torch.Tensor, Anchor | None]]
+
+
+@contextmanager
+def watched(pipeline: StoryPipeline) -> Iterator[Seen]:
+    """What the network is given."""
+    seen: Seen = []
 
     class Spy:
         def __init__(self, network: object) -> None:
@@ -89,10 +99,15 @@ def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_th
     original = pipeline.backbone.network
     pipeline.backbone.network = lambda *a, **k: Spy(original(*a, **k))  # type: ignore[method-assign, misc]
     try:
-        known = np.full((5, 48, 72, 3), 200, np.uint8)
-        pipeline("A cat.", guidance=Guidance(text=2, context=1.5), beginning=known, num_frames=5, seed=1, **SIZE)
+        yield seen
     finally:
         pipeline.backbone.network = original  # type: ignore[method-assign]
+
+
+def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_them(pipeline: StoryPipeline) -> None:
+    known = np.full((5, 48, 72, 3), 200, np.uint8)
+    with watched(pipeline) as seen:
+        pipeline("A cat.", guidance=Guidance(text=2, context=1.5), beginning=known, num_frames=5, seed=1, **SIZE)
     z, times, anchor = seen[1]
     assert isinstance(times, torch.Tensor) and times.shape == (3, 3), "negative, full, unbegun"
     now, of_known = int(times[0, 2]), TransformerBackbone.known_timestep
@@ -101,6 +116,50 @@ def test_known_frames_are_nearly_clean_but_in_the_branch_that_is_not_to_go_by_th
     assert anchor is not None and anchor.rows.tolist() == [True, True, False]
     assert torch.equal(anchor.frame[1], latents[0, 1:])
     assert (z[1, :2] - latents[0]).abs().mean() < 0.2 < (z[2, :2] - latents[0]).abs().mean()
+
+
+def test_the_network_of_other_clips_draws_what_another_one_went_on_with(pipeline: StoryPipeline) -> None:
+    """From a noise level on, with known frames as noisy as the others; never a clip whose end is known."""
+    known, limits = np.full((5, 48, 72, 3), 200, np.uint8), pipeline.backbone.limits
+    steps = {**SIZE, "steps": 6}
+    pipeline.backbone.limits = replace(limits, drawn=1.0)
+    try:
+        with watched(pipeline) as seen:
+            pipeline("A cat.", guidance=Guidance(text=1), beginning=known, num_frames=5, seed=1, **steps)
+        with watched(pipeline) as ended:
+            pipeline("A cat.", beginning=known, ending=known[:1], num_frames=5, seed=1, **steps)
+    finally:
+        pipeline.backbone.limits = limits
+    assert all(anchor is not None for _, _, anchor in ended)
+    gone_on = [anchor is not None for _, _, anchor in seen]
+    assert gone_on == sorted(gone_on, reverse=True) and 0 < sum(gone_on) < len(seen) == 6
+    latents = pipeline.latents.encode(known)
+    for z, t, anchor in seen:
+        if anchor is None:
+            level = pipeline.backbone.noising.level(float(t))
+            noise = (z[:, :2] - level.alpha * latents) / level.sigma
+            assert level.sigma <= level.alpha and isinstance(t, float | int)
+            assert torch.allclose(noise, first_noise(latents), atol=1e-3), "the same noise at every step"
+
+
+def first_noise(latents: torch.Tensor) -> torch.Tensor:
+    return torch.randn((1, 3, *latents.shape[2:]), generator=torch.Generator().manual_seed(1))[:, :2]
+
+
+def test_the_first_new_frame_lies_between_its_neighbours(pipeline: StoryPipeline) -> None:
+    before = pipeline("A cat runs.", num_frames=9, seed=4, **SIZE).frames
+    limits = pipeline.backbone.limits
+    clips = []
+    for eases in (False, True):
+        pipeline.backbone.limits = replace(limits, eased=eases)
+        clips.append(pipeline("A cat sleeps.", beginning=before[-CONTEXT:], num_frames=9, seed=5, **SIZE).frames)
+    pipeline.backbone.limits = limits
+    plain, made = clips
+    assert limits.eased and np.array_equal(np.delete(plain, 1, 0), np.delete(made, 1, 0))
+    assert not np.array_equal(plain[1], made[1])
+    known = pipeline.latents.decode(pipeline.latents.encode(before[-CONTEXT:]))
+    whole = np.concatenate([known[:-1], plain])
+    assert np.array_equal(made[1], eased(whole, CONTEXT)[CONTEXT])
 
 
 def test_context_guidance_is_a_branch_of_its_own() -> None:

@@ -11,7 +11,7 @@ from pipeline.evaluation.duration.between import blended, jerk, psnr
 from pipeline.picturebook import renderer, world
 from pipeline.stages import interpolation
 from pipeline.stages.interpolation import Interpolator, at_rate, smooth, warped
-from pipeline.training.models import interpolator
+from pipeline.training.models.finish import interpolator
 
 UNSEEN = 700_002
 

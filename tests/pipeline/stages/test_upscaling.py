@@ -11,7 +11,7 @@ from pipeline.picturebook import renderer, world
 from pipeline.stages import upscaling
 from pipeline.stages.upscaling import Upscaler, enlarge, neighbours
 from pipeline.story_pipeline import StoryPipeline
-from pipeline.training.models import upscaler
+from pipeline.training.models.finish import upscaler
 from storyboard.export.finishing import finished
 
 

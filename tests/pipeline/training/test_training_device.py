@@ -21,6 +21,7 @@ from tests import checkpoints
 from tests.pipeline.training.second_device import SECOND, SecondDevice, SecondDeviceTensor
 
 CPU = torch.device("cpu")
+SHARPENER = ("sharpener", "sharpener-judged")  # regression, then beside a critic
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     out = tmp_path_factory.mktemp("begun")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "STORIES_PER_SHARD", 3)
-        patch.setattr(sharpener, "CLIP_POOL", range(500_000, 500_002))
+        patch.setattr(sharpener, "STORIES", range(500_000, 500_001))
         patch.setattr(stages, "HELD_OUT", range(1_000_000, 1_000_001))
         for module in (extractor, generator, image_encoder, reader, sharpener):  # the second device has no autocast
             patch.setattr(module, "half_precision", lambda device: contextlib.nullcontext())
@@ -66,7 +67,7 @@ def test_every_stage_trains_and_goes_on_on_another_device_with_the_same_losses(b
     here = go_through(tmp_path / "here", begun, CPU, steps=2)
     with SecondDevice():
         there = go_through(tmp_path / "there", begun, SECOND, steps=2)
-    assert set(here) == {"image-encoder", "extractor-target", "extractor", "generator", "sharpener", "reader"}
+    assert set(here) == {"image-encoder", "extractor-target", "extractor", "generator", *SHARPENER, "reader"}
     for name, rows in here.items():
         assert len(rows) == 2
         assert there[name] == [pytest.approx(row, rel=2e-2, abs=2e-3, nan_ok=True) for row in rows], name

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from storyboard.document import edits
-from storyboard.document.story import Board, Conditioning, GuidanceSettings
-from tests.storyboard.document.test_plan import edited, planned, render, rendered, standings, states
+from storyboard.document import edits, plan
+from storyboard.document.story import Board, Conditioning, GuidanceSettings, ScenePicture
+from tests.storyboard.document.test_plan import edited, fake_filter, planned, render, rendered, standings, states
 
 
 @pytest.fixture
@@ -72,3 +72,18 @@ def test_what_scene_was_continued_does_not_count_only_its_clip(board: Board) -> 
 def test_without_a_take_before_it_a_scene_waits(board: Board) -> None:
     alone = replace(board, takes={})
     assert states(alone).split()[1] == "new" and planned(alone, wanted=["b"]) == "ab"
+
+
+def test_other_weights_for_known_frames_make_stale_what_has_such_frames_alone(board: Board) -> None:
+    pictured = edited(board, edits.set_picture, "c", "last", ScenePicture(file="0" * 64))
+    pictured = render(pictured, "c")
+    now = plan.standings(pictured, fake_filter, "m", continuation="n" * 64)
+    assert [one.state for one in now.values()] == ["fresh", "stale", "stale"]
+    assert now["b"].reasons == now["c"].reasons == ("the model for clips that go on changed",)
+    assert now["a"].conditioning == standings(pictured)["a"].conditioning, "it does not tell of them"
+    for scene in "bc":
+        made, before = now[scene].conditioning, standings(pictured)[scene].conditioning
+        assert made and before and "continuation" not in before.model_dump() and made.digest() != before.digest()
+    cut = edited(pictured, edits.edit_scene, "b", seam={"kind": "cut"})
+    told = plan.standings(cut, fake_filter, "m", continuation="n" * 64)["b"].reasons
+    assert told == ("no longer continues scene 1",), "what it begins with, not by which weights it did"

@@ -198,6 +198,17 @@ def test_the_history_weight_is_told_where_something_is_remembered(board):
     assert found["c"].reasons == ("history guidance 3.0 → 4.0",)
 
 
+def test_at_a_history_weight_of_0_a_scene_is_made_from_nothing_that_came_before(board):
+    alone = edited(board, edits.edit_scene, "c", guidance={"history": 0})
+    found = standings(alone)["c"]
+    assert found.conditioning.memories == () and found.conditioning.rows == () and found.needs == ()
+    assert found.reasons == ("history guidance 3.0 → 0.0", *(r for r in found.reasons if "no longer remembers" in r))
+    assert len(found.reasons) > 1
+    for changed in (edited(alone, edits.edit_scene, "a", prompt="A dog."), edited(alone, edits.remove_scene, "a")):
+        assert standings(changed)["c"].conditioning.digest() == found.conditioning.digest()
+    assert standings(edited(alone, edits.edit_scene, "c", guidance={"history": 3}))["c"].state == "fresh"
+
+
 def test_changed_words_are_told_of_the_scene_and_of_those_that_remember_it(board):
     after = edited(board, edits.edit_scene, "b", prompt="A boy in a red coat.")
     assert states(after) == "fresh stale stale fresh"

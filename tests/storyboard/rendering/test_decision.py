@@ -8,8 +8,8 @@ import pytest
 from pipeline.errors import ThroughlineError
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.text_filter import FilterResult
-from storyboard.rendering.takes import Decided
-from tests.storyboard.studios import Desk, Watched, open_studio
+from storyboard.rendering.jobs.decided import Decided
+from tests.storyboard.studios import Desk, Watched, open_studio, wait_for
 from tests.tiny import tiny_pipeline
 
 PROMPTS = ("A cat is running on the beach.", "A dog is skiing.", "The cat is jumping on the beach.")
@@ -47,6 +47,28 @@ def test_what_generates_a_clip_is_what_its_digest_describes(pipeline: StoryPipel
     assert [scene.prompt for scene in given.scenes] == [memory.prompt for memory in take.conditioning.memories]
     kept = [tuple((m.start, m.end) for m in scene.kept_mentions) for scene in given.scenes]
     assert kept == [memory.kept for memory in take.conditioning.memories] == [((24, 29),)]
+
+
+def test_a_scene_of_no_history_weight_is_given_no_history_and_the_cell_of_a_sheet_is(
+    pipeline: StoryPipeline, tmp_path: Path
+) -> None:
+    listening = Listening(pipeline)
+    studio = open_studio(listening, tmp_path)
+    try:
+        desk = Desk.new(studio, *PROMPTS)
+        desk.edit(2, guidance={"history": 0})
+        desk.render()
+        take, states = desk.takes(2)[0], [standing.state for standing in desk.standings()]
+        desk.edit(0, prompt="A cat is swimming in the sea.")
+        after = desk.standings()[2]
+        desk.ask("sheet", desk.ids[2], [2.0], [0.0, 3.0])
+        wait_for(lambda: len(listening.decisions) == 5)
+    finally:
+        studio.close()
+    assert states == ["fresh"] * 3 and (after.state, after.needs) == ("fresh", ())
+    assert take.conditioning is not None and take.conditioning.memories == ()
+    assert listening.decisions[2] == pipeline.filter((), PROMPTS[2])
+    assert [len(decision.scenes) for decision in listening.decisions[3:]] == [0, 1]
 
 
 def test_a_scene_that_keeps_the_rest_is_made_from_its_own_take(pipeline: StoryPipeline, tmp_path: Path) -> None:
@@ -90,7 +112,9 @@ def test_scenes_without_a_keyframe_do_not_enter(pipeline: StoryPipeline, tmp_pat
     studio = open_studio(pipeline, tmp_path)
     try:
         desk = Desk.new(studio, *PROMPTS)
-        decided = Decided.of(desk.board, desk.ids[2], pipeline.filter, "m")
+        now = desk.standings()[2].conditioning
+        assert now is not None
+        decided = Decided.of(desk.board, desk.ids[2], pipeline.filter, now)
     finally:
         studio.close()
     assert decided.decision.contributing == (0,) and decided.keyframes == []

@@ -188,10 +188,12 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "Wan 2.1 VACE 1.3B",
         "Wan 2.2 5B",
         "Wan 2.2 A14B",
+        "Wan 2.1 14B, from a picture",
+        "Wan 2.2 A14B, from a picture",
         "tiny",
     ]
     assert found["machine"] == "no GPU, 2 CPU cores, 16 GB of memory, 400 GB of disk free"
-    assert [one["current"] for one in found["models"]] == [False] * 12 + [True]
+    assert [one["current"] for one in found["models"]] == [False] * 14 + [True]
     assert "a scene takes" in found["models"][1]["needs"][-1] and found["models"][1]["why_not"]
     assert model_picker.find_machine().cores >= 1
 

@@ -11,6 +11,7 @@ from pipeline.errors import ThroughlineError
 from storyboard.document.story import Conditioning, GuidanceSettings
 from storyboard.interfaces import verbs
 from storyboard.rendering.takes import prompt_of
+from storyboard.rendering.workers.making import made_of
 from storyboard.store.clips import read_frames
 from storyboard.studio import Studio
 from tests.storyboard.studios import Desk, Watched, open_studio, wait_for
@@ -69,6 +70,30 @@ def test_later_scenes_that_remember_the_word_become_stale_and_undo_brings_all_ba
     assert desk.shown[0] == before and desk.states == ["fresh"] * 3, "with the takes that went with it"
     desk.ask("redo")
     assert desk.shown[0] != before and desk.states == ["fresh"] * 3
+
+
+def test_another_seed_gives_another_outcome(studio: Studio) -> None:
+    desk = rendered(studio, "Mia is running in the snow.")
+    take, clips = desk.shown[0], list[np.ndarray]()
+    assert take
+    for seed in (0, 1):
+        desk.ask("edit_take", desk.ids[0], take.id, [CAT], seed)
+        desk.follow()
+        edited = desk.shown[0]
+        assert edited
+        clips.append(read_frames(studio.media, edited).astype(int))
+    assert np.abs(clips[0] - clips[1])[:, :, :30].mean() > 2 * np.abs(clips[0] - clips[1])[:, :, 48:].mean()
+
+
+def test_of_which_noise_a_take_was_made_is_known_where_nothing_else_decides(studio: Studio) -> None:
+    desk = rendered(studio, "Mia is running in the snow.")
+    take = desk.shown[0]
+    assert take and take.conditioning
+    assert made_of(take, take.num_frames) == (take.seed, take.steps, take.conditioning.guidance.text)
+    assert made_of(take, take.num_frames - 1) is None, "it was made piece by piece"
+    pictured = take.conditioning.model_copy(update={"first_picture": take.keyframe})
+    for update in ({"conditioning": None}, {"conditioning": pictured}, {"seed": None}):
+        assert made_of(take.model_copy(update=update), take.num_frames) is None
 
 
 def test_edits_go_on_from_edits(studio: Studio) -> None:

@@ -17,13 +17,20 @@ from ..panel import Edit, Page, Panel, Updates
 from .cutting import Seams, Shots, in_film
 from .sound import Cards, Sound
 
-FORMATS = {  # what to call what the server can write
-    "mp4": "Film, MP4", "finished.mp4": "Finished film, MP4 drawn larger", "gif": "Film, GIF",
-    "sheet.png": "Contact sheet, PNG", "sheet.pdf": "Contact sheet, PDF", "clips.zip": "Single clips, ZIP",
-    "story.zip": "Story archive, imports again", "srt": "Subtitles, SRT", "vtt": "Subtitles, WebVTT",
-    "otio.zip": "Cut for editors, OTIO", "fcp7.zip": "Cut for editors, Premiere and FCP 7",
-    "fcpxml.zip": "Cut for editors, Final Cut", "edl.zip": "Cut for editors, EDL", "shots.csv": "Shot list, CSV",
-    "board.pdf": "Storyboard, PDF", "ekonte.pdf": "E-konte, PDF", "page.html": "Page to share, HTML",
+FORMATS: dict[str, dict[str, str]] = {  # what to call what the server can write, by what it is for
+    "To show": {
+        "mp4": "Film, MP4", "finished.mp4": "Finished film, MP4 drawn larger", "gif": "Film, GIF",
+        "page.html": "Page to share, HTML", "srt": "Subtitles, SRT", "vtt": "Subtitles, WebVTT",
+    },
+    "On paper": {
+        "board.pdf": "Storyboard, PDF", "ekonte.pdf": "E-konte, PDF",
+        "sheet.pdf": "Contact sheet, PDF", "sheet.png": "Contact sheet, PNG",
+    },
+    "To cut elsewhere": {
+        "otio.zip": "OTIO", "fcp7.zip": "Premiere and FCP 7, XML", "fcpxml.zip": "Final Cut, FCPXML",
+        "edl.zip": "EDL", "shots.csv": "Shot list, CSV", "clips.zip": "Single clips, ZIP",
+    },
+    "To keep": {"story.zip": "Story archive, imports again"},
 }  # fmt: skip
 NO_FILM = "No film yet. Render at least one scene. The film is all chosen takes in their order."
 WHERE = [("Burnt in", "burnt in"), ("Beside", "beside")]
@@ -31,7 +38,7 @@ RATES: list[tuple[str, float]] = [
     ("As the takes have", 0),
     *((f"{rate}", rate) for rate in (12, 16, 24, 25, 30, 32, 48, 60)),
 ]
-RATE_INFO = "Of MP4 files, which last as long at any. Between frames of up to 240 pixels wide, others are drawn."
+RATE_INFO = "Of MP4 files. The film lasts as long at any rate; in-betweens are drawn for clips up to 240 pixels wide."
 
 
 class Film(Overlay):
@@ -50,11 +57,11 @@ class Film(Overlay):
                 self.shots, self.cards, self.sound = Shots(self.desk), Cards(self.desk), Sound(self.desk)
                 gr.Markdown("### Export")
                 self.rate = gr.Dropdown(RATES, value=0, label="Frames a second", info=RATE_INFO)
-                with gr.Row(elem_classes="formats"):
-                    self._exports = {
-                        name: gr.Button(FORMATS.get(name, name), size="sm", elem_classes=["with-sign", "export"])
-                        for name in self.desk.served["formats"]
-                    }
+                self._exports = dict[str, gr.Button]()
+                for purpose, names in FORMATS.items():
+                    gr.Markdown(f"#### {purpose}")
+                    with gr.Row(elem_classes="formats"):
+                        self._exports |= {name: _export(words) for name, words in names.items()}
                 self.told = Words(elem_classes="exports")
                 self.saved = Download("Save it again", visible=False, size="sm", elem_classes="saving")
                 self.written = Clip(label="The film as it was written", visible=False, height=180, buttons=[])
@@ -131,6 +138,10 @@ class Film(Overlay):
 
 
 WRITING = "() => 'Writing it…'"
+
+
+def _export(words: str) -> gr.Button:
+    return gr.Button(words, size="sm", elem_classes=["with-sign", "export"])
 
 
 def _stale(view: View) -> str:

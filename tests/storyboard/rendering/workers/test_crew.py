@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storyboard.rendering.workers.crew import BY_ITSELF, MOST_GIVEN, Crew
+from storyboard.rendering.workers.crew import BY_ITSELF, MOST_GIVEN, Crew, News
 from storyboard.studio import Studio
 from tests.storyboard.rendering.workers.fakes import FakeHands
 from tests.storyboard.studios import MODEL, TEN, YOU, Desk, open_studio, wait_for
@@ -94,6 +94,23 @@ def test_a_scene_that_loses_every_worker_is_given_up(studio: Studio, hands: Fake
     assert desk.states == ["fresh"]
 
 
+def test_an_order_that_is_lost_before_it_is_begun_costs_nothing(
+    studio: Studio, hands: FakeHands, alone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, left = hands._make, iter(range(2 * MOST_GIVEN))
+
+    def lost_at_first(name: str, order: Any) -> None:
+        if next(left, None) is None:
+            make(name, order)
+        else:
+            hands._tell(name, News("lost", reason="its head was lost before it was handed out"))
+
+    monkeypatch.setattr(hands, "_make", lost_at_first)
+    desk = Desk.new(studio, TEN[0])
+    desk.render()
+    assert clips(desk) == alone[:1] and len(hands.begun) == 1 and studio.renderer.crew.again == 0
+
+
 def test_a_damaged_clip_is_made_again(studio: Studio, hands: FakeHands, alone: list[str]) -> None:
     hands.damage = 1
     desk = Desk.new(studio, *TEN)
@@ -120,8 +137,6 @@ def test_progress_reaches_the_page_and_a_scene_on_a_worker_is_cancelled(studio: 
 
 
 def test_a_pipeline_that_refuses_is_heard(studio: Studio, hands: FakeHands, monkeypatch: pytest.MonkeyPatch) -> None:
-    from storyboard.rendering.workers.crew import News
-
     refusal = News("failed", reason="steps is 0: expected 1 to 1000")
     monkeypatch.setattr(hands, "_make", lambda name, order: hands._tell(name, refusal))
     desk = Desk.new(studio, TEN[0])

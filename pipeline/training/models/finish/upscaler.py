@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...autoencoder import scaled_latents
-from ...backbones.base import Conditions
-from ...picturebook import captions, renderer, world
-from ...sampling import ddim_step
-from ...stages.upscaling import Upscaler, neighbours
-from ...story_pipeline import StoryPipeline
-from ..frames import to_video
-from ..loop import Losses, Recipe, device_of, half_precision
+from ....autoencoder import scaled_latents
+from ....backbones.base import Conditions
+from ....picturebook import captions, renderer, world
+from ....sampling import ddim_step
+from ....stages.upscaling import Upscaler, neighbours
+from ....story_pipeline import StoryPipeline
+from ...frames import to_video
+from ...loop import Losses, Recipe, device_of, half_precision
 
 RECIPE = Recipe("upscaler", 8000, 1e-3, 12, warmup=100, decay=0.5, average=0.998, adam_names=("",))
 SCALE, PATCH = 4, 32  # pixels a side of a patch of the draft

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...picturebook import renderer, world
-from ...stages.interpolation import Interpolator
-from ..loop import Losses, Recipe, device_of, half_precision
+from ....picturebook import renderer, world
+from ....stages.interpolation import Interpolator
+from ...loop import Losses, Recipe, device_of, half_precision
 
 RECIPE = Recipe("interpolator", 12000, 1e-3, 12, warmup=100, decay=0.6, average=0.995, adam_names=("",))
 STORIES = 200_000  # seeds of the stories whose scenes it learns from

@@ -1,0 +1,4 @@
+"""What makes a draft a finished clip: larger, and with frames between its frames.
+
+May import what the models above it may.
+"""
