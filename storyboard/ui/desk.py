@@ -123,6 +123,9 @@ class Change:
     times: int = 1  # how much larger the picture is than the take
 
 
+NO_SKETCH: tuple[Place | None, str, str, str] = (None, "", "", "")
+
+
 @dataclass
 class Window:
     """What one browser window shows, so that only what changed is sent. Kept by the server for a visit."""
@@ -145,6 +148,7 @@ class Window:
     added: bool = False  # whether the last one that was to be new in the cast was taken
     refused: dict[str, Any] = field(default_factory=dict)  # fields of the cast: drafts, None for what is saved since
     paced: tuple[str, int, float] = ("", 0, 0.0)  # of a teaching: the entry, a step, and when it was seen
+    sketched: tuple[Place | None, str, str, str] = NO_SKETCH  # where, beside which take; the live sketch, its words
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update
     writes: Counter[int] = field(default_factory=Counter)  # by component: edits of it under way
     _groups: dict[str, tuple[str, float]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Live sketches for programs; the page shows none yet (docs/live.md)."""
+"""Live sketches for the page and for programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ...store.library import Library
 from .. import arguments as args
 from ..arguments import Json, Owner, SceneId, StoryId
 from ..inputs import checked_owner
+from ..registry import for_page
 
 STEPS = 4  # of the student
 
@@ -25,6 +26,7 @@ class SketchOperations:
     def _sketches(self) -> Sketches:
         return Sketches(self.renderer)
 
+    @for_page(slow=True, often=True)
     def sketch(
         self,
         owner: Owner,

@@ -11,9 +11,10 @@ import gradio as gr
 
 from ...operations.views import keeps_rest
 from ..components.part import Part
+from ..components.sketch import LiveSketch
 from ..components.upload import Upload
 from ..components.words import Words
-from ..desk import QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
+from ..desk import NO_SKETCH, QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
 from ..wording import counted, duration, sentence
 from .film.ends import Ends
 from .panel import Edit, Page, Panel, Updates
@@ -43,6 +44,8 @@ class Scene(Panel):
             gr.Markdown("### Guidance")
             self.text = gr.Slider(0, 10, step=0.1, label="Text guidance", info=FOLLOWS, buttons=[])
             self.history = gr.Slider(0, 10, step=0.1, label="History guidance", info=REMEMBERS, buttons=[])
+            self.sketch = LiveSketch(elem_classes="sketch-box")
+            self.sketched = Words(spoken=False, elem_classes="quietly")
             with gr.Row():
                 self.start = gr.Slider(
                     0, 100, step=5, label="Guidance starts at", info="% of the steps", min_width=120, buttons=[]
@@ -91,7 +94,8 @@ class Scene(Panel):
             return {}
         keeps = keeps_rest(view.scene)
         keep: Updates = {self.keep: {"visible": keeps is not None, "value": bool(keeps)}}
-        return keep | self._controls(view, view.scene) | self._making(view, view.scene) | self.ends.paint(view)
+        painted = self._controls(view, view.scene) | self._making(view, view.scene) | self._sketched(view)
+        return keep | painted | self.ends.paint(view)
 
     def _controls(self, view: View, scene: Mapping[str, Any]) -> Updates:
         guidance, rate = scene["guidance"], _rate(scene, self.desk.served["frames_per_second"])
@@ -151,6 +155,14 @@ class Scene(Panel):
             self.line: {"value": why or said(job) or time or rest, "kind": job.get("state", "")},
         }
 
+    def _sketched(self, view: View) -> Updates:
+        """The live sketch, until its scene is left, rendered, or shows another take."""
+        same = view.window.sketched[:2] == (view.place, _take_of(view.scene))
+        if not same or view.job.get("state") in ("queued", "running"):
+            view.window.sketched = NO_SKETCH
+        _, _, picture, told = view.window.sketched
+        return {self.sketch: {"value": picture}, self.sketched: {"value": told}}
+
     # --- what they do
 
     def wire(self, page: Page) -> None:
@@ -160,6 +172,7 @@ class Scene(Panel):
             (self.steps, lambda value: {"steps": int(value)}),
         ):
             self.changes(page, slider, (slider.input, slider.release), changed, *self._follows(slider))
+        self._wire_sketch(page)
         self.edits(page, self.length, [self.length.input, self.length.release], self._last, self.length)
         for handle, name in ((self.start, "start"), (self.end, "end")):
             self.changes(page, handle, (handle.input, handle.release), _share(name))
@@ -186,6 +199,25 @@ class Scene(Panel):
 
     def _follows(self, slider: gr.Slider) -> list[Any]:
         return [slider] if slider is self.history else []  # what it says beside its value
+
+    def _wire_sketch(self, page: Page) -> None:
+        """While a weight moves, the student shows the scene with it; the last value wins."""
+
+        def sketch(here: str, w1: float, w2: float, window: Window) -> Updates:
+            place = Place.read(here)
+            reply = self.desk.ask("sketch", place, scene=place.scene, **_weights(w1, w2))
+            view = self.desk.look(place, window)
+            if not view or not view.scene:
+                return {self.sketch: gr.skip()}
+            told = SKETCHED.format(w1=w1, w2=w2) if reply["ok"] else f"No live sketch: {reply['error']}"
+            with window.painting:
+                window.sketched = (place, _take_of(view.scene), reply.get("sketch", ""), told)
+                painted = self._sketched(view)
+                window.shown |= {part._id: update for part, update in painted.items()}
+            return {part: gr.update(**update) for part, update in painted.items()}
+
+        inputs, outputs = [page.here, self.text, self.history, page.window], [self.sketch, self.sketched]
+        gr.on([self.text.input, self.history.input], sketch, inputs, outputs, **QUIET)
 
     def _draw(self, here: str, window: Window) -> tuple[Any, Any]:
         seed, place = random.randrange(10**6), Place.read(here)
@@ -255,7 +287,17 @@ PLAIN = "At 1 the negative prompt has no part: only what it remembers guides (w1
 REMEMBERS = "How closely it follows what it remembers (w2)"
 FORGETS = "At 0 it remembers nothing, neither earlier scenes nor the cast (w2)"
 SAME = "Fresh: there is nothing to render. New take draws another seed."
+SKETCHED = "Live sketch: w1 {w1:g}, w2 {w2:g}. A take changes the same way, about twice as much: render for that."
 NOBODY = "0" * 32  # an owner for what is nobody's
+
+
+def _take_of(scene: Mapping[str, Any] | None) -> str:
+    """Id of the chosen take, "" for none."""
+    return str((scene or {}).get("chosen") or "")
+
+
+def _weights(w1: float, w2: float) -> dict[str, float]:
+    return {"text_weight": float(w1), "history_weight": float(w2)}
 
 
 def _share(name: str) -> Callable[[float], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Live sketches in the studio: what is shown, that nothing is stored, and why there is none."""
+"""Live sketches in the studio and on the page: what is shown, that nothing is stored, and why there is none."""
 
 import base64
 import io
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 import torch
 from PIL import Image
@@ -14,7 +15,12 @@ from pipeline.errors import ThroughlineError
 from pipeline.live.student import save, untrained
 from pipeline.story_pipeline import StoryPipeline
 from storyboard.studio import Studio
-from tests.storyboard.studios import TEN, Desk, open_studio
+from storyboard.ui import page
+from storyboard.ui.components.sketch import LiveSketch
+from storyboard.ui.desk import NO_SKETCH, Place, Window
+from storyboard.ui.desk import Desk as PageDesk
+from storyboard.ui.panels.scene import Scene
+from tests.storyboard.studios import ME, TEN, Desk, open_studio
 from tests.tiny import save_tiny
 
 START = "data:image/webp;base64,"
@@ -90,3 +96,43 @@ def test_a_model_without_a_student_says_so(pipeline: StoryPipeline, tmp_path: Pa
     with pytest.raises(ThroughlineError, match="this model has no student for live sketches"):
         sketch(desk, 0)
     studio.close()
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def moved(studio: Studio, place: Place, window: Window, w1: float, w2: float) -> dict[Any, Any]:
+    """What the listener of the guidance sliders gives."""
+    functions = [fn for fn in page.build(studio).fns.values() if fn.name == "sketch" and fn.preprocess]
+    assert len(functions) == 1 and len(functions[0].targets) == 2
+    assert not functions[0].queue and functions[0].trigger_mode == "always_last"
+    told: dict[Any, Any] = functions[0].fn(place.written(), w1, w2, window)
+    return {type(part).__name__: update for part, update in told.items()}
+
+
+def test_moving_a_slider_shows_a_sketch_until_the_scene_is_left(desk: Desk) -> None:
+    place, window = Place(ME, desk.story, desk.ids[1]), Window()
+    told = moved(desk.studio, place, window, 2.5, 3.0)
+    assert told["LiveSketch"]["value"].startswith(START)
+    assert told["Words"]["value"].startswith("Live sketch: w1 2.5, w2 3. ")
+    with gr.Blocks():
+        panel = Scene(PageDesk(desk.studio))
+    stays = panel.paint(panel.desk.look(place, window))
+    assert stays[panel.sketch]["value"] == told["LiveSketch"]["value"]
+    elsewhere = panel.paint(panel.desk.look(Place(ME, desk.story, desk.ids[0]), window))
+    assert elsewhere[panel.sketch]["value"] == "" and window.sketched == NO_SKETCH
+
+
+def test_the_page_says_why_there_is_no_sketch(desk: Desk) -> None:
+    desk.edit(1, negative_prompt="rain")
+    told = moved(desk.studio, Place(ME, desk.story, desk.ids[1]), Window(), 2.0, 3.0)
+    assert told["LiveSketch"]["value"] == ""
+    assert told["Words"]["value"].startswith("No live sketch: negative prompt is 'rain'")
+
+
+def test_only_pictures_of_our_own_are_shown() -> None:
+    with gr.Blocks():
+        shown = LiveSketch()
+    assert shown.postprocess("<script>") == "" and shown.postprocess(None) == ""
+    assert 'src="data:image/webp;base64,AAAA"' in shown.postprocess(START + "AAAA")
+    assert shown.preprocess("anything") is None
