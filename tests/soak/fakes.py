@@ -96,6 +96,9 @@ class FakeMaker:
         self.speed, self.sizes = "exact", ()
         self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
 
+    def streams(self, scene: Scene) -> bool:
+        return False
+
     def check_model(self, conditioning: Conditioning) -> None:
         assert conditioning.model == self.encodings.model, "there is one"
 
