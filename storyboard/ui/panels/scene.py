@@ -287,7 +287,7 @@ PLAIN = "At 1 the negative prompt has no part: only what it remembers guides (w1
 REMEMBERS = "How closely it follows what it remembers (w2)"
 FORGETS = "At 0 it remembers nothing, neither earlier scenes nor the cast (w2)"
 SAME = "Fresh: there is nothing to render. New take draws another seed."
-SKETCHED = "Live sketch: w1 {w1:g}, w2 {w2:g}. A take changes the same way, about twice as much: render for that."
+SKETCHED = "Live sketch: w1 {w1:g}, w2 {w2:g}. A take changes the same way, and more: render to see it."
 NOBODY = "0" * 32  # an owner for what is nobody's
 
 
