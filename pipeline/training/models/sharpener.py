@@ -27,7 +27,7 @@ from .finish.upscaler import redrawn
 from .vae import psnr, render_clips
 
 REGRESSION = Recipe("sharpener", 4500, 1e-3, 6, warmup=100, decay=0.3, average=0.998, adam_names=("",))
-RECIPE = Recipe("sharpener-judged", 5500, 7e-4, 6, warmup=200, decay=1.0, average=0.998, adam_names=("",))
+RECIPE = Recipe("sharpener-judged", 10000, 7e-4, 6, warmup=200, decay=1.0, average=0.998, adam_names=("",))
 CHANNELS = 32
 LATENT_NOISE = 0.05  # of unit spread, on encoded latents: generated ones are never quite right
 STORIES = range(500_000, 500_200)  # seeds of the stories whose clips it learns from

@@ -11,6 +11,7 @@ import pytest
 from pipeline.errors import ThroughlineError
 from pipeline.guidance import Guidance
 from storyboard.rendering.model_choice import Choice
+from storyboard.rendering.workers import actor
 from storyboard.rendering.workers.actor import Worker
 from storyboard.rendering.workers.order import Order, parcel
 from storyboard.rendering.workers.results import from_bytes
@@ -44,11 +45,22 @@ def told(worker: Worker, name: str) -> Iterator[dict[str, Any]]:
             return
 
 
-def test_steps_are_told_together_and_the_end_at_once(worker: Worker, order: Order, tmp_path: Path) -> None:
+def test_steps_are_told_together(worker: Worker) -> None:
+    worker._name, worker._told = "three", {"count": 1, "kind": "begun"}
+    for step in (1, 2, 3):
+        worker._tell("three", kind="step", step=step)
+    assert worker.news("three", 1)["step"] == 3
+    assert worker.news("three", 1)["count"] == 4
+
+
+def test_steps_are_told_and_the_end(
+    worker: Worker, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor, "GATHER_SECONDS", 0.0)
     worker.begin("one", parcel(order, BlobStore(tmp_path)))
     news = list(told(worker, "one"))
     steps = [one for one in news if one["kind"] == "step"]
-    assert news[-1]["kind"] == "done" and 0 < len(steps) < SETTINGS["steps"]
+    assert news[-1]["kind"] == "done" and 0 < len(steps) <= SETTINGS["steps"]
     assert all(one["preview"] and one["total"] == SETTINGS["steps"] for one in steps), "previews are not passed over"
     assert [one["step"] for one in steps] == sorted({one["step"] for one in steps})
     clip = from_bytes(news[-1]["data"], news[-1]["digest"])
