@@ -138,7 +138,7 @@ class CastOperations(FilmOperations):
         job = teaching.job_of(self.renderer, owner, story, entry)
         if job is None:
             return {"teaching": None, "refused": refused}
-        told = {name: getattr(job, name) for name in ("state", "step", "total", "preview", "error")}
+        told = {name: getattr(job, name) for name in ("state", "step", "total", "seconds", "lasts", "preview", "error")}
         place = self.renderer.queue.positions().get(job.id, 0)
         return {"teaching": {**told, "position": place}, "refused": refused}
 
