@@ -13,7 +13,7 @@ from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDis
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from torch import Tensor, nn
 
-FRAMES = 4  # of a latent
+FRAMES = 4  # of a latent, for the sharpener
 
 
 class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
@@ -62,7 +62,7 @@ class AutoencoderLinearVideo(ModelMixin, ConfigMixin):
     def decode(self, z: Tensor, return_dict: bool = True, sharpen: bool = True) -> DecoderOutput:
         """z: (B, C, f, h, w), unscaled. Gives (B, 3, F, H, W). sharpen=False is the linear part alone (cheap
         previews)."""
-        x = self.decode_all(z, sharpen)[:, :, FRAMES - 1 :]
+        x = self.decode_all(z, sharpen)[:, :, self.config.temporal_compression_ratio - 1 :]
         return DecoderOutput(sample=x) if return_dict else (x,)
 
     def decode_all(self, z: Tensor, sharpen: bool = True) -> Tensor:

@@ -68,9 +68,7 @@ class Limits:
     window: int = 0  # latent frames of these, which can also be made one after another (`stages.streaming`)
     streamed: int = 0  # frames of such a scene at most
     drawn: float = 0.0  # σ/α below which clips that go on from motion are drawn by the network of all other clips
-    eased: bool = (
-        False  # whether their first new frame is drawn between its neighbours, for latents do not meet in time
-    )
+    eased: bool = False  # whether their first new frame is drawn between its neighbours: latents do not meet in time
 
     def streams(self, num_frames: int) -> bool:
         """Whether a clip of that length can be made window after window."""
