@@ -153,7 +153,7 @@ class Renderer:
 
     def streams(self, num_frames: int) -> bool:
         """Whether a scene of that length can be made window after window; False while the model is not loaded."""
-        return self._maker is not None and self._maker.pipeline.backbone.limits.streams(num_frames)
+        return self._maker is not None and self._maker.can_stream(num_frames)
 
     @property
     def filter(self) -> TextFilter:

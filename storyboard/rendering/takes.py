@@ -114,9 +114,13 @@ class TakeMaker:
     def speed(self) -> Any:
         return getattr(self.pipeline, "speed", "exact")
 
+    def can_stream(self, num_frames: int) -> bool:
+        """Whether a scene of that length can be made window after window."""
+        return self.pipeline.backbone.limits.streams(num_frames)
+
     def streams(self, scene: Scene) -> bool:
         """Whether it is made window after window."""
-        return scene.streamed and self.pipeline.backbone.limits.streams(scene.num_frames)
+        return scene.streamed and self.can_stream(scene.num_frames)
 
     def check_model(self, conditioning: Conditioning) -> None:
         """Raises ThroughlineError if what is to be made is another model's."""

@@ -63,12 +63,12 @@ def test_the_scene_and_the_story(guest: Visitor, meter: Locator, sample: dict[st
 
 
 def test_numbers_lead_to_their_scenes(guest: Visitor, meter: Locator) -> None:
-    cell(meter, "story-meter", 0, 5).click()
-    expect(guest.page.locator(".side h2")).to_have_text("Scene 5")
+    cell(meter, "story-meter", 0, 6).click()
+    expect(guest.page.locator(".side h2")).to_have_text("Scene 6")
     meter = tab(guest.page, "meter")
     until(lambda: "as in scene" in rows(meter, "mentions")[0][2])
     cell(meter, "mentions", 0, 2).click()
-    expect(guest.page.locator(".side h2")).not_to_have_text("Scene 5")
+    expect(guest.page.locator(".side h2")).not_to_have_text("Scene 6")
 
 
 def test_a_still_is_warned_of_until_it_is_undone(

@@ -96,6 +96,9 @@ class FakeMaker:
         self.speed, self.sizes = "exact", ()
         self.on_step: Callable[[Scene, int], None] = lambda scene, step: None
 
+    def can_stream(self, num_frames: int) -> bool:
+        return False
+
     def streams(self, scene: Scene) -> bool:
         return False
 
