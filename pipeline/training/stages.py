@@ -272,9 +272,11 @@ def train_upscaler(workshop: Workshop) -> None:
     pipeline = StoryPipeline.from_pretrained(workshop.assets)
     drafts = upscaler.make_drafts(pipeline, upscaler.STORIES)
     torch.manual_seed(0)
-    model, recipe = Upscaler().to(workshop.device), workshop.recipe(upscaler.RECIPE)
-    run(workshop, upscaler.RECIPE, model, upscaler.make_losses(model, drafts, recipe.batch_size))
-    model.cpu().half().save_pretrained(workshop.assets.parent / "upscaler")
+    trainer = upscaler.UpscalerTrainer(Upscaler()).to(workshop.device)
+    for recipe, judged in ((upscaler.REGRESSION, False), (upscaler.RECIPE, True)):
+        size = workshop.recipe(recipe).batch_size
+        run(workshop, recipe, trainer, upscaler.make_losses(trainer, drafts, size, judged=judged))
+    trainer.model.cpu().half().save_pretrained(workshop.assets.parent / "upscaler")
 
 
 def train_interpolator(workshop: Workshop) -> None:

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ...autoencoder import FRAMES, AutoencoderLinearVideo, scaled_latents
 from ...picturebook import captions, renderer, world
 from ...story_pipeline import StoryPipeline
+from ..critic import Critic
 from ..frames import to_video
 from ..loop import Losses, Recipe, device_of, half_precision
 from .finish.upscaler import redrawn
@@ -83,37 +83,13 @@ def with_sharpener(linear: AutoencoderLinearVideo) -> AutoencoderLinearVideo:
     return model
 
 
-class Critic(nn.Module):
-    """How much windows look like rendered ones, patch by patch. It sees their frames, how these change and what the
-    linear decoder says, all as channels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        seen = 3 * 3 * FRAMES * SPAN
-        layers = [(seen, 64, 5, 2), (64, 128, 5, 2), (128, 128, 3, 1), (128, 4, 3, 1)]
-        convolutions = [spectral_norm(nn.Conv2d(a, b, k, stride, k // 2)) for a, b, k, stride in layers]
-        self.first, self.rest = convolutions[0], nn.ModuleList(convolutions[1:])
-
-    def forward(self, video: Tensor, linear: Tensor) -> Tensor:
-        """Both (B, 3, 4 SPAN, H, W); (B, 4, H / 4, W / 4), high for rendered ones."""
-        x = torch.cat([video, linear, video.diff(dim=2, prepend=video[:, :, :1])], dim=1).flatten(1, 2)
-        x = self.first(x)
-        for layer in self.rest:
-            x = layer(F.leaky_relu(x, 0.2))
-        return x
-
-
 class SharpenerTrainer(nn.Module):
     """The autoencoder and its critic, which learn side by side."""
 
     def __init__(self, model: AutoencoderLinearVideo) -> None:
         super().__init__()
-        self.model, self.critic = model, Critic()
-
-    def verdict(self, made: Tensor, linear: Tensor) -> Tensor:
-        """What the critic thinks of windows, without a gradient for the critic."""
-        frozen = {name: value.detach() for name, value in self.critic.named_parameters()}
-        return torch.func.functional_call(self.critic, frozen, (made, linear)).mean()
+        self.model = model
+        self.critic = Critic(3 * 3 * FRAMES * SPAN, ((64, 5, 2), (128, 5, 2), (128, 3, 1)))
 
 
 def make_losses(
@@ -135,13 +111,18 @@ def make_losses(
         loss, wrong = absolute + squared + EDGES * edges, torch.zeros((), device=device)
         if judged:
             with half_precision(device):
-                seen = [trainer.critic(x, linear) for x in (video, made.detach())]
-                wrong = F.relu(1 - seen[0]).mean() + F.relu(1 + seen[1]).mean()
-                loss = loss + BORDERS * borders - CRITIC * trainer.verdict(made, linear) + wrong
+                wrong = trainer.critic.error(seen_by_critic(video, linear), seen_by_critic(made, linear))
+                loss = loss + BORDERS * borders - CRITIC * trainer.critic.verdict(seen_by_critic(made, linear)) + wrong
         psnr = -10 * (squared / 4).log10()
         return {"loss": loss, "absolute": absolute, "edges": edges, "borders": borders, "critic": wrong, "psnr": psnr}
 
     return losses
+
+
+def seen_by_critic(video: Tensor, linear: Tensor) -> Tensor:
+    """What the critic sees of windows, (B, 3, 4 SPAN, H, W) each: their frames, how these change and what the linear
+    decoder says, all as channels."""
+    return torch.cat([video, linear, video.diff(dim=2, prepend=video[:, :, :1])], dim=1).flatten(1, 2)
 
 
 def _over_borders(video: Tensor) -> Tensor:

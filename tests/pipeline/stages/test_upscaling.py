@@ -62,9 +62,22 @@ def test_the_generators_drafts_show_what_is_true(drafts: upscaler.Drafts) -> Non
 
 def test_patches_of_drafts_and_truth_show_the_same_place(drafts: upscaler.Drafts) -> None:
     low, high = upscaler.draw_patches(drafts, 8, torch.Generator().manual_seed(0))
-    assert low.shape == (8, 9, 32, 32) and high.shape == (8, 3, 128, 128)
-    own, others = F.interpolate(low[:, 3:6], scale_factor=4), high.roll(1, 0)
-    assert (own - high).abs().mean() < 0.5 * (own - others).abs().mean()
+    assert low.shape == (8, 2, 9, 32, 32) and high.shape == (8, 2, 3, 128, 128)
+    own = F.interpolate(low[:, :, 3:6].flatten(0, 1), scale_factor=4).unflatten(0, (8, 2))
+    assert (own - high).abs().mean() < 0.5 * (own - high.roll(1, 0)).abs().mean(), "of the same clip"
+    assert torch.equal(low[:, 0, 6:], low[:, 1, 3:6]), "the second frame follows the first"
+
+
+def test_beside_the_critic_both_learn_and_neither_for_the_other(drafts: upscaler.Drafts) -> None:
+    trainer = upscaler.UpscalerTrainer(upscaling.Upscaler(channels=8, blocks=1))
+    values = upscaler.make_losses(trainer, drafts, 2, judged=True)(torch.Generator().manual_seed(0))
+    (values["loss"] - values["critic"]).backward(retain_graph=True)
+    assert all(p.grad is None or not p.grad.any() for p in trainer.critic.parameters()), "its error is its own"
+    assert trainer.model.leave.weight.grad is not None and trainer.model.leave.weight.grad.any()
+    before = trainer.model.leave.weight.grad.clone()
+    values["critic"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in trainer.critic.parameters())
+    assert torch.equal(trainer.model.leave.weight.grad, before), "what was made is not drawn towards the critic's error"
 
 
 def test_the_shipped_one_is_nearer_to_the_truth_than_a_plain_enlargement() -> None:

@@ -83,7 +83,8 @@ def test_the_verdict_teaches_the_decoder_and_not_the_critic() -> None:
     trainer = sharpener.SharpenerTrainer(sharpener.with_sharpener(AutoencoderLinearVideo(**SMALL)))
     made = torch.randn(2, 3, 12, 48, 48, generator=torch.Generator().manual_seed(0), requires_grad=True)
     linear = torch.zeros(2, 3, 12, 48, 48)
-    assert trainer.critic(made, linear).shape == (2, 4, 12, 12)
-    torch.autograd.backward(trainer.verdict(made, linear))
+    seen = sharpener.seen_by_critic(made, linear)
+    assert trainer.critic(seen).shape == (2, 4, 12, 12)
+    torch.autograd.backward(trainer.critic.verdict(seen))
     assert made.grad is not None and float(made.grad.abs().max()) > 0
     assert all(parameter.grad is None for parameter in trainer.critic.parameters())
