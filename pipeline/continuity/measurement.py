@@ -13,23 +13,26 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..backbones.checkpoints import assets_folder
 from ..encoders.image import patch_features, to_pixels
 from ..encoders.text import TextEncoding
 from ..encoders.vision_models import LookEncoder
 from ..errors import ThroughlineError
 from ..story_pipeline import StoryPipeline
+from .facts import Chances, load_facts, share_alike
 from .motion import motion_energy
 from .photometry import Light, light_of
 
 LOOKS_AT = (1 / 8, 1 / 2, 7 / 8)  # places in the clip
 LEAST_MOTION = 0.15  # mean change of 255 from frame to frame with which a clip counts as moving: 5% of rendered clips
+CHANGED = 0.35  # similarity below which a mention looks other than before
 PRESENT = 0.5  # probability from which a mention counts as there
 LEAST_SPREAD = 0.02  # between the same and different looks: below it an encoder does not tell looks apart
 
@@ -42,6 +45,7 @@ class Region:
 
     look: np.ndarray  # float32 (d,)
     evidence: tuple[float, float, float]  # that it is there: see `_evidence`
+    facts: Chances = field(default_factory=dict)  # none where the model's world is not known
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,8 @@ class Gauge:
             raise ThroughlineError("the model has no feature extractor: expected one, to find words in pictures")
         self.pipeline, self.looks = pipeline, looks
         self.name = looks.name if looks else "own"
+        line = load_facts(assets_folder()) if looks is None else None
+        self.facts = line if line and line.fingerprint == self.fingerprint() else None
 
     def fingerprint(self) -> str:
         """SHA-256 of what decides a reading: names, shapes and the first values of all weights."""
@@ -127,7 +133,11 @@ class Gauge:
         if self.looks:
             side = round(seen.patches.shape[1] ** 0.5)
             looks = self.looks.regions(seen.frames, torch.stack(maps, 1).unflatten(-1, (side, side)))
-        return tuple(Region(look, told) for look, told in zip(looks.float().cpu().numpy(), evidence, strict=True))
+        found = zip(looks.float().cpu().numpy(), evidence, mentions, strict=True)
+        return tuple(Region(look, told, self._facts(look, text.text, spans)) for look, told, spans in found)
+
+    def _facts(self, look: np.ndarray, prompt: str, spans: Sequence[Span]) -> Chances:
+        return self.facts.read(look, " ".join(prompt[a:b] for a, b in spans)) if self.facts else {}
 
     def _look(
         self, seen: Sight, text: TextEncoding, spans: Sequence[Span]
@@ -165,10 +175,12 @@ def _cosine(a: Tensor, b: Tensor) -> float | None:
 
 
 def similarity(scale: Calibration, a: Region, b: Region) -> float:
-    """0 to 1: about the share of what can differ in looks that agrees. 0 from an encoder that can't tell."""
+    """0 to 1: about the share of what can differ in looks that agrees, by their cosine and, where they are known, by
+    their facts. 0 from an encoder that can't tell."""
     if scale.same - scale.different < LEAST_SPREAD:
         return 0.0
-    return _between(look_cosine(scale, a, b), scale.different, scale.same)
+    alike, facts = _between(look_cosine(scale, a, b), scale.different, scale.same), share_alike(a.facts, b.facts)
+    return alike if facts is None else (alike + facts) / 2
 
 
 def look_cosine(scale: Calibration, a: Region, b: Region) -> float:

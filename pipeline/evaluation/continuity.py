@@ -1,6 +1,7 @@
 """python -m pipeline.evaluation.continuity: how far the continuity meter can be trusted, on rendered clips.
 
-The scales come from one set of drawn clips (`pipeline.continuity.calibration`), the figures here from another.
+The scales come from one set of drawn clips (`pipeline.continuity.calibration`), the figures here from another. With
+--generated N also on films by the embedded model, with the benchmark's reader as truth.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from tqdm import tqdm
 
 from .. import loading
 from ..continuity.calibration import Evidence, Pair, Presence, calibrate, draw
+from ..continuity.facts import differences
 from ..continuity.measurement import (
+    CHANGED,
     PRESENT,
     Calibration,
     Gauge,
+    Region,
     held,
     motion_score,
     presence,
@@ -32,8 +38,15 @@ from ..continuity.measurement import (
 from ..continuity.photometry import Light, light_of, out_of_line
 from ..encoders import vision_models
 from ..picturebook import renderer, world
+from ..picturebook.reader import ClipReader, Reading
+from ..picturebook.world import PLACE_SLOTS, Actor, Place
+from ..story_pipeline import StoryPipeline
 from .common.command import Parser, new_file, run, whole
 from .reporting.report import to_json, write_all
+from .story.benchmark import HeldOut
+from .story.filming import BATCH, Filming
+from .story.measures import agreement, unsaid_slots
+from .story.systems import ABBA, SYSTEMS, Film, Options
 
 STORIES, LIGHT_STORIES = 150, 40
 FRAMES = (2, 8, 14)
@@ -92,6 +105,73 @@ def frozen_figures(gauge: Gauge, scale: Calibration, stories: int) -> Iterator[t
             worth[f"{name}: similarity"].append(alike)
             worth[f"{name}: held"].append(held([alike], prompt_score(scale, now), motion_score(now)) or 0.0)
     yield from ((name, float(np.mean(values))) for name, values in worth.items())
+
+
+# Generated films
+
+
+@dataclass(frozen=True)
+class Return:
+    """A mention of a generated film that was seen before. similarity, named: what the meter says of it, and whether it
+    names a change. share: of its unsaid looks, how many the reader sees as before."""
+
+    case: str  # "actor" or "place"
+    similarity: float
+    named: bool
+    share: float
+
+
+def generated_returns(
+    pipeline: StoryPipeline, gauge: Gauge, scale: Calibration, stories: int, seed: int
+) -> list[Return]:
+    """Of ABBA stories, as the model films them."""
+    filming, reader, found = Filming(pipeline, Options()), ClipReader.load(), list[Return]()
+    held_out = [HeldOut(ABBA, index, seed) for index in range(stories)]
+    for start in tqdm(range(0, stories, BATCH), "generated", file=sys.stderr):
+        part = held_out[start : start + BATCH]
+        films = filming.films([story.script for story in part], {"ours": SYSTEMS["ours"]})
+        for one, takes in zip(part, films, strict=True):
+            found += _returns(gauge, scale, reader, one, [take.frames for take in takes["ours"]])
+    return found
+
+
+def _returns(gauge: Gauge, scale: Calibration, reader: ClipReader, held_out: HeldOut, film: Film) -> Iterator[Return]:
+    seen: dict[Actor | Place, tuple[Region, Reading]] = {}
+    scenes = zip(held_out.story.scenes, held_out.captions, film, reader.read(film), strict=True)
+    for scene, caption, clip, reading in scenes:
+        spans = [[(s.start, s.end) for s in caption.spans if s.label == label] for label in ("actor 0", "place")]
+        regions = gauge.read(clip, caption.text, spans).regions
+        entities: tuple[Actor | Place, ...] = (scene.cast[0], scene.place)
+        for entity, own, region in zip(entities, spans, regions, strict=True):
+            before, first = seen.setdefault(entity, (region, reading))
+            if first is not reading and first.sure and reading.sure:
+                text = " ".join(caption.text[a:b] for a, b in own)
+                alike = similarity(scale, before, region)
+                named = alike < CHANGED or bool(differences(before.facts, region.facts, text))
+                case, share = _share(entity, first, reading)
+                yield Return(case, alike, named, share)
+
+
+def _share(entity: Actor | Place, first: Reading, now: Reading) -> tuple[str, float]:
+    place = isinstance(entity, Place)
+    slots = PLACE_SLOTS if isinstance(entity, Place) else unsaid_slots(entity)
+    tally = agreement(first.place, now.place, slots) if place else agreement(first.actor, now.actor, slots)
+    return "place" if place else "actor", tally.hits / tally.counted
+
+
+def generated_figures(found: Sequence[Return]) -> Iterator[tuple[str, float]]:
+    """Correlation of similarity with the share of looks that the reader sees as before; of the mentions of which it
+    sees a look changed, and of those of which it sees none, how many the meter names."""
+    for case in ("actor", "place", ""):
+        own = [each for each in found if case in ("", each.case)]
+        shares, alike = np.array([each.share for each in own]), np.array([each.similarity for each in own])
+        name = f"generated {case or 'both'}"
+        yield f"{name}: how many", len(own)
+        if shares.std() and alike.std():
+            yield f"{name}: correlation with the reader's share", float(np.corrcoef(shares, alike)[0, 1])
+        for word, chosen in (("changed", shares < 1), ("unchanged", shares == 1)):
+            if chosen.any():
+                yield f"{name}: {word}, named", float(np.array([each.named for each in own])[chosen].mean())
 
 
 # Light
@@ -156,12 +236,9 @@ def _finds(lights: Sequence[Light], scene: int, measure: str) -> bool:
 # The command
 
 
-def examine(gauge: Gauge, stories: int, light_stories: int) -> Figures:
-    began = time.perf_counter()
-    scale = calibrate(gauge)
-    figures: Figures = {"seconds to calibrate": time.perf_counter() - began}
+def examine(gauge: Gauge, scale: Calibration, stories: int, light_stories: int) -> Figures:
     drawn = [draw(gauge, index, "exam") for index in range(stories)]
-    figures |= dict(similarity_figures(scale, [pair for e in drawn for pair in e.pairs]))
+    figures: Figures = dict(similarity_figures(scale, [pair for e in drawn for pair in e.pairs]))
     figures |= dict(gate_figures(scale, [sight for e in drawn for sight in e.sights]))
     figures |= dict(prompt_figures(scale, drawn)) | dict(frozen_figures(gauge, scale, stories // 3))
     return figures | dict(light_figures(light_stories))
@@ -172,13 +249,20 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default="picturebook", help="a model's name or folder")
     p.add_argument("--looks", default="own", help="'own', 'dinov2', 'clip', or an image encoder's folder")
     p.add_argument("--stories", type=whole(6, 10_000), default=STORIES, help="how many examples (%(default)s)")
+    p.add_argument("--generated", type=whole(1, 10_000), metavar="N", help="ABBA stories, filmed by the model, beside")
+    p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which of these stories (%(default)s)")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
     return p
 
 
 def main(a: argparse.Namespace) -> None:
     looks = None if a.looks == "own" else vision_models.load(a.looks)
-    figures = examine(Gauge(loading.load(a.model), looks), a.stories, LIGHT_STORIES)
+    pipeline, began = loading.load(a.model), time.perf_counter()
+    gauge = Gauge(pipeline, looks)
+    scale = calibrate(gauge)
+    figures = {"seconds to calibrate": time.perf_counter() - began} | examine(gauge, scale, a.stories, LIGHT_STORIES)
+    if a.generated:
+        figures |= dict(generated_figures(generated_returns(pipeline, gauge, scale, a.generated, a.seed)))
     if a.json:
         write_all({Path(a.json): to_json(figures)})
     print("| | |\n|---|---|")

@@ -34,9 +34,7 @@ from ..transformer import StoryTransformer3DModel
 from .layers import TemporalLayers
 
 FOLDER, IMAGE, LAYERS = "moving", "image.safetensors", "layers"
-SHARED = (
-    0.5  # of the variance of the noise of a frame: what all frames have in common (Ge et al. 2023, arXiv 2305.10474)
-)
+SHARED = 0.95  # of the variance of a frame's noise: what all frames have in common (Ge et al. 2023, arXiv 2305.10474)
 
 
 def noise_of(clips: int, frames: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:

@@ -38,6 +38,7 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "image-model": stages.train_image_model,
     "temporal-layers": stages.train_temporal_layers,
     "looks": stages.fit_looks,
+    "meter-facts": stages.fit_meter_facts,
 }
 FROM_NOTHING = tuple(name for name in STAGES if name != "generator-continued")
 

@@ -20,6 +20,8 @@ from ..adapters.files import read_adapter
 from ..adapters.wearing import put_on
 from ..autoencoder import AutoencoderLinearVideo
 from ..backbones.checkpoints import CONTINUATION, STUDENT
+from ..continuity.facts import FILE as FACTS
+from ..continuity.measurement import Gauge
 from ..decoupler import Decoupler
 from ..encoders.text import TextEncoder, load_minilm
 from ..errors import ThroughlineError
@@ -300,6 +302,11 @@ def fit_looks(workshop: Workshop) -> None:
     """Tells what figures look like, for the locator and beside it: a fit of a minute, on one core."""
     found = looks.fit(*looks.figures(load_vision(workshop), looks.SCENES, 0))
     found.save(workshop.assets.parent / "locator" / FILE)
+
+
+def fit_meter_facts(workshop: Workshop) -> None:
+    """Tells the continuity meter what changed, by the shipped encoders; straight beside the model folder."""
+    looks.fit_facts(Gauge(StoryPipeline.from_pretrained(workshop.assets))).save(workshop.assets.parent / FACTS)
 
 
 def train_live(workshop: Workshop) -> None:

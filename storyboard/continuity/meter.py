@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # they load torch, which a page that only shows something nee
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of readings and scales on disk
+FORMAT = 2  # of readings and scales on disk
 CALIBRATION_STORIES = 40  # drawn once a model
 MOST_READINGS = 2000  # in memory, a few kB each
 KEPT_SECONDS = 30 * 24 * 3600.0  # files that nobody has read
@@ -282,7 +282,11 @@ def _collected(board: Board, waited: Mapping[str, Future[Measurement]]) -> tuple
 
 def _packed(reading: Measurement) -> dict[str, Any]:
     content = asdict(replace(reading, regions=())) | {"format": FORMAT}
-    regions = [{"look": r.look.round(4).tolist(), "evidence": list(r.evidence)} for r in reading.regions]
+    regions = [
+        {"look": r.look.round(4).tolist(), "evidence": list(r.evidence)}
+        | {"facts": {slot: chances.round(4).tolist() for slot, chances in r.facts.items()}}
+        for r in reading.regions
+    ]
     return content | {"regions": regions}
 
 
@@ -291,7 +295,12 @@ def _unpacked(content: Mapping[str, Any]) -> Measurement:
     from pipeline.continuity.photometry import Light
 
     regions = tuple(
-        Region(np.array(region["look"], np.float32), tuple(region["evidence"])) for region in content["regions"]
+        Region(
+            np.array(region["look"], np.float32),
+            tuple(region["evidence"]),
+            {slot: np.array(chances) for slot, chances in region["facts"].items()},
+        )
+        for region in content["regions"]
     )
     return Measurement(regions, content["prompt"], content["motion"], Light(**content["light"]))
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from pipeline.continuity.facts import differences, shows, word_for
 from pipeline.continuity.measurement import (
+    CHANGED,
     PRESENT,
     Calibration,
     Measurement,
@@ -24,6 +26,7 @@ from pipeline.continuity.photometry import OutOfLine, out_of_line
 from pipeline.errors import TooLongError
 from pipeline.language.matching import mention_text
 from pipeline.language.mentions import analyse
+from pipeline.picturebook.said import looks_said
 
 from ..document.conditioning import Filter, past_of, remembers
 from ..document.decisions import Decision
@@ -32,7 +35,7 @@ from ..document.story import Scene, Story
 from .mentions import mentions_of
 
 # When a warning is given; docs/continuity.md has how often that is a false alarm.
-ABSENT, CHANGED, LITTLE_PROMPT, STILL = 0.1, 0.35, 0.5, 0.34
+ABSENT, LITTLE_PROMPT, STILL = 0.1, 0.5, 0.34
 LIGHT_WORDS = {  # measure -> in words: too low, too high
     "contrast": ("looks washed out", "is harsh"),
     "saturation": ("has pale colours", "has glaring colours"),
@@ -50,9 +53,20 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class ChangedFact:
+    """A fact of a mention that is another one than the first time it was seen. what: in a word, as "hat". of: what else
+    had the present one before, with the number of its scene; None if nothing had."""
+
+    what: str
+    before: str
+    now: str
+    of: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
 class MentionScore:
     """A mention that recurs, in one scene. first, last: the first and the last time it was seen before; None where it
-    was not, or where it is not there."""
+    was not, or where it is not there. changed: against the first time, what the prompt does not say."""
 
     text: str
     thread: int  # which of the story's threads it belongs to
@@ -60,6 +74,7 @@ class MentionScore:
     present: bool
     first: Seen | None = None
     last: Seen | None = None
+    changed: tuple[ChangedFact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +138,11 @@ class Links:
     def thread_of(self, node: Node) -> int | None:
         return next((i for i, thread in enumerate(self.threads) if node in thread), None)
 
+    def thread(self, node: Node) -> list[Node]:
+        """All that is the same as the node, itself at least."""
+        found = self.thread_of(node)
+        return [node] if found is None else self.threads[found]
+
 
 def links_of(story: Story, filter: Filter[Decision]) -> Links:
     """Scenes whose prompts are too long speak of nothing; what the cast outranks is linked too. Raises ThroughlineError
@@ -178,23 +198,36 @@ def report(
         if scene.id in readings
         for named, region in zip(mentions_of(scene.prompt), readings[scene.id].regions, strict=True)
     }
+    texts = {(scene.id, named.index): named.text for scene in story.scenes for named in mentions_of(scene.prompt)}
     there = {node: presence(scale, region) for node, region in regions.items()}
 
     def seen(node: Node, earlier: Node) -> Seen:
         return Seen(earlier[0], numbers[earlier[0]], similarity(scale, regions[earlier], regions[node]))
 
-    def score(node: Node, text: str, thread: int) -> MentionScore:
+    def changes(node: Node, earlier: Node, text: str, prompt: str) -> Iterator[ChangedFact]:
+        own, said = set(links.thread(node)), looks_said(prompt)
+        others = [n for n in regions if numbers[n[0]] < numbers[node[0]] and n not in own and there[n] >= PRESENT]
+        for told in differences(regions[earlier].facts, regions[node].facts, text):
+            if told.slot not in said:
+                had = (n for n in others if shows(regions[n].facts, texts[n], told.slot, told.now))
+                of = next(((texts[n], numbers[n[0]]) for n in had), None)
+                yield ChangedFact(word_for(told.slot, text), told.before, told.now, of)
+
+    def score(node: Node, text: str, thread: int, prompt: str) -> MentionScore:
         before = [other for other in links.past.get(node, ()) if there.get(other, 0) >= PRESENT]
         present = there[node] >= PRESENT
-        ends = [seen(node, before[at]) for at in (0, -1)] if before and present else [None, None]
-        return MentionScore(text, thread, there[node], present, *ends)
+        if not (before and present):
+            return MentionScore(text, thread, there[node], present)
+        first, last = (seen(node, before[at]) for at in (0, -1))
+        changed = tuple(changes(node, before[0], text, prompt))
+        return MentionScore(text, thread, there[node], present, first, last, changed)
 
     def scene_score(scene: Scene) -> SceneScore:
         reading, scores = readings[scene.id], list[MentionScore]()
         for named in mentions_of(scene.prompt):
             thread = links.thread_of((scene.id, named.index))
             if thread is not None:
-                scores.append(score((scene.id, named.index), named.text, thread))
+                scores.append(score((scene.id, named.index), named.text, thread, scene.prompt))
         return _scored(scene.id, numbers[scene.id], reading, scale, scores, links)
 
     scenes = tuple(scene_score(scene) for scene in story.scenes if scene.id in readings)
@@ -243,8 +276,20 @@ def _of_mentions(scene: SceneScore) -> Iterator[tuple[str, str]]:
     for mention in scene.mentions:
         if mention.presence < ABSENT:
             yield "absent", f"*{mention.text}* is not to be seen"
-        elif mention.first and mention.last and mention.first.similarity < CHANGED:
-            yield "changed", f"*{mention.text}* looks other than in scene {mention.first.number}"
+        elif mention.first and (mention.changed or mention.first.similarity < CHANGED):
+            told = f"*{mention.text}* looks other than in scene {mention.first.number}"
+            yield "changed", told + (f": {changes_in_words(mention)}" if mention.changed else "")
+
+
+def changes_in_words(mention: MentionScore) -> str:
+    """ "hat green, was yellow (as *the robot* in scene 2)"; "" if nothing is known to have changed."""
+    told = []
+    for each in mention.changed:
+        told.append(
+            f"{each.what} {each.now}, was {each.before}"
+            + (f" (as *{each.of[0]}* in scene {each.of[1]})" if each.of else "")
+        )
+    return "; ".join(told)
 
 
 def _of_clip(scene: SceneScore) -> Iterator[tuple[str, str]]:

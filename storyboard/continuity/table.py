@@ -33,7 +33,7 @@ def _scene_rows(scene: dict[str, Any]) -> list[list[str]]:
         [
             mention["text"].replace("|", "/"),
             _share(mention["presence"]),
-            _seen(mention["first"]),
+            "; ".join([_seen(mention["first"]), *(f"{each['what']} {each['now']}" for each in mention["changed"])]),
             _seen(mention["last"]),
         ]
         for mention in scene["mentions"]

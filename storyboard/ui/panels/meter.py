@@ -151,8 +151,9 @@ def _scene_rows(scene: Mapping[str, Any]) -> tuple[list[list[str]], list[list[bo
         first, last = mention["first"], mention["last"]
         last = last if last and first and last["scene"] != first["scene"] else None
         there = _percent(mention["presence"]) if first or not mention["present"] else "first seen here"
-        rows.append([mention["text"], there if mention["present"] else "not to be seen", _seen(first), _seen(last)])
-        weak.append([False, not mention["present"], _is_poor(first), _is_poor(last)])
+        there = there if mention["present"] else "not to be seen"
+        rows.append([mention["text"], there, _seen(first) + _changed(mention), _seen(last)])
+        weak.append([False, not mention["present"], _is_poor(first) or bool(mention["changed"]), _is_poor(last)])
     if scene["prompt"] is not None:
         rows.append(["Shows its prompt", _percent(scene["prompt"]), "", ""])
         weak.append([False, scene["prompt"] < LITTLE_PROMPT, False, False])
@@ -213,6 +214,11 @@ def _percent(share: float) -> str:
 
 def _seen(seen: Mapping[str, Any] | None) -> str:
     return f"{_percent(seen['similarity'])} as in scene {seen['number']}" if seen else ""
+
+
+def _changed(mention: Mapping[str, Any]) -> str:
+    """Which of its looks are others than at first."""
+    return "".join(f"; {each['what']} {each['now']}, was {each['before']}" for each in mention["changed"])
 
 
 def _is_poor(seen: Mapping[str, Any] | None) -> bool:

@@ -1,7 +1,8 @@
 """The continuity meter in a studio: what recurs, what is told, and that nothing is measured twice."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 
 from pipeline.continuity.calibration import calibrate
+from pipeline.continuity.facts import values_of
 from pipeline.continuity.measurement import Calibration, Measurement, Region
 from pipeline.continuity.photometry import Light
 from pipeline.errors import ThroughlineError
 from pipeline.text_filter import TextFilter
 from storyboard.continuity import entries, meter, table
 from storyboard.continuity.mentions import mentions_of
-from storyboard.continuity.report import ContinuityReport, links_of, report
+from storyboard.continuity.report import ChangedFact, ContinuityReport, links_of, report
 from storyboard.document import edits
 from storyboard.document.cast.entries import CastEntry, CastPicture
 from storyboard.document.story import Board, Story, Take, WordRef
@@ -135,6 +137,40 @@ def test_warnings_name_the_scene_and_what_is_odd(filter: TextFilter) -> None:
     texts = [each.text for each in told.warnings]
     assert texts[0] == "*Mia* looks other than in scene 1" and texts[2] == "*Mia* is not to be seen"
     assert "is blurred: sharpness is 50%" in texts[1] and "washed out: contrast is 25%" in texts[4]
+
+
+def dressed(text: str, **looks: str) -> Region:
+    """A region that surely shows these looks."""
+    facts = {slot: np.array([float(value == looks.get(slot)) for value in values_of(text, slot)]) for slot in looks}
+    return replace(region(0), facts=facts)
+
+
+def test_it_names_what_changed_and_who_had_it_before(filter: TextFilter) -> None:
+    story = story_of("Mia is running.", "The robot is skiing.", "Mia is waving.", "Mia in a blue coat is dancing.")
+    told = reported(
+        filter,
+        story,
+        reading(dressed("Mia", hat="yellow", top="red")),
+        reading(dressed("robot", hat="green", top="blue")),
+        reading(dressed("Mia", hat="green", top="red")),
+        reading(dressed("Mia", hat="yellow", top="blue")),
+    )
+    third, fourth = told.scenes[2].mentions[0], told.scenes[3].mentions[0]
+    assert third.changed == (ChangedFact("hat", "yellow", "green", ("robot", 2)),)
+    assert fourth.changed == (), "the prompt says that the coat is blue"
+    (warned,) = [each for each in told.warnings if each.kind == "changed"]
+    assert warned.number == 3
+    assert warned.text == "*Mia* looks other than in scene 1: hat green, was yellow (as *robot* in scene 2)"
+    assert third.first and third.first.similarity == pytest.approx(0.75), "half of it is what facts say"
+    assert "75% (1); hat green" in table.continuity_table({"meter": asdict(told)})
+
+
+def test_facts_are_kept_with_what_was_measured() -> None:
+    own = reading(dressed("Mia", hat="yellow"))
+    kept = meter._unpacked(json.loads(json.dumps(meter._packed(own))))
+    assert {slot: chances.tolist() for slot, chances in kept.regions[0].facts.items()} == {
+        slot: chances.tolist() for slot, chances in own.regions[0].facts.items()
+    }
 
 
 def test_scenes_that_are_not_measured_are_left_out(filter: TextFilter) -> None:
