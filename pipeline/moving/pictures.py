@@ -34,14 +34,18 @@ from ..transformer import StoryTransformer3DModel
 from .layers import TemporalLayers
 
 FOLDER, IMAGE, LAYERS = "moving", "image.safetensors", "layers"
-SHARED = 0.95  # of the variance of a frame's noise: what all frames have in common (Ge et al. 2023, arXiv 2305.10474)
+# Of the variance of a frame's noise, what all frames have in common (Ge et al. 2023, arXiv 2305.10474): the layers learn
+# to make frames agree that differ much, and are given such that differ little.
+LEARNT, SHARED = 0.5, 0.99
 
 
-def noise_of(clips: int, frames: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+def noise_of(
+    clips: int, frames: int, shape: Sequence[int], generator: torch.Generator, shared: float = SHARED
+) -> Tensor:
     """(B, F, C, h, w), of variance 1. shape: C, h, w."""
     common = torch.randn((clips, 1, *shape), generator=generator)
     own = torch.randn((clips, frames, *shape), generator=generator)
-    return SHARED**0.5 * common + (1 - SHARED) ** 0.5 * own
+    return shared**0.5 * common + (1 - shared) ** 0.5 * own
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from ...autoencoder import AutoencoderLinearVideo, scaled_latents
 from ...encoders.text import TextEncoder
 from ...guidance import make_preconditioning
 from ...moving.layers import TemporalLayers
-from ...moving.pictures import FrameModel, noise_of
+from ...moving.pictures import LEARNT, FrameModel, noise_of
 from ...picturebook import renderer, world
 from ...picturebook.captions import story_captions
 from ...transformer import StoryTransformer3DModel
@@ -96,7 +96,7 @@ def make_losses(
         with torch.no_grad():
             pictures = to_video(batch.frames.reshape(-1, 1, *batch.frames.shape[2:])).to(device)
             clean = scaled_latents(vae, pictures)[:, 0].unflatten(0, (-1, frames))  # (B, F, C, h, w)
-        noise = noise_of(batch_size, frames, clean.shape[2:], generator).to(device)
+        noise = noise_of(batch_size, frames, clean.shape[2:], generator, LEARNT).to(device)
         t = torch.randint(len(bars), (batch_size,), generator=generator)
         bar = bars[t].to(device)
         a, s = (x.sqrt()[:, None, None, None, None] for x in (bar, 1 - bar))
