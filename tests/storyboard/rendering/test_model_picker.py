@@ -186,6 +186,7 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "Stable Diffusion 1.5, moved, IP-Adapter",
         "Wan 2.1 1.3B",
         "Wan 2.1 VACE 1.3B",
+        "LTX-Video 0.9",
         "Wan 2.2 5B",
         "Wan 2.2 A14B",
         "Wan 2.1 14B, from a picture",
