@@ -23,6 +23,7 @@ from ...encoders.text import TextEncoder
 from ...guidance import Anchor
 from ...sampling import FlowMatching, FlowSampler, Sampler, Timestep
 from ..base import Conditions, Limits, Native, Network
+from ..distilled import suited
 from .latents import LTXLatents
 from .prompts import MAX_TOKENS
 from .text import LTXTextEncoder
@@ -43,7 +44,6 @@ class LTXBackbone:
     histories = HISTORIES
     known_timestep = 0.0
     patch = 1
-    native = NATIVE
 
     def __init__(self, components: Mapping[str, Any], where: Where) -> None:
         self.where, self.autocast = where, False
@@ -52,6 +52,7 @@ class LTXBackbone:
         self.text: TextEncoder = LTXTextEncoder(components["text_encoder"], components["tokenizer"], MAX_TOKENS, where)
         self.latents = LTXLatents(components["vae"], where)
         self.noising = FlowMatching(self.scheduler.config.num_train_timesteps)
+        self.native = suited(NATIVE, components)
         largest = LARGEST // self.latents.unit * self.latents.unit
         self.limits = Limits(self.latents.unit, largest, largest, LONGEST, has_eta=False, strengths=True)
 

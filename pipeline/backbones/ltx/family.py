@@ -12,7 +12,8 @@ import torch
 from ...encoders.latents import Where
 from ...errors import ThroughlineError
 from ..base import Native
-from ..checkpoints import check_folder, variant
+from ..checkpoints import check_folder, read_index, variant
+from ..distilled import suited
 from ..registry import class_of
 from .backbone import HISTORIES, NATIVE, LTXBackbone
 from .transformer import StoryLTXVideoTransformer3DModel
@@ -30,7 +31,7 @@ class LTXFamily:
     name = LTXBackbone.name
 
     def native(self, folder: Path) -> Native:
-        return NATIVE
+        return suited(NATIVE, read_index(folder / "model_index.json"))
 
     def histories(self, folder: Path) -> tuple[str, ...]:
         return HISTORIES

@@ -84,6 +84,11 @@ def test_cogvideox_takes_a_shift_of_its_own_and_image_models_none(tmp_path: Path
     few = loading.load(str(tmp_path / "to"), "cpu", "float32")
     assert (few.native.steps, few.guidance.text, few.scheduler.config.snr_shift_scale) == (6, 2.0, 7)
     assert loading.load(str(folder), "cpu", "float32").scheduler.config.snr_shift_scale == 3.0
+    ltx = SAVE["ltx"](tmp_path / "ltx")
+    assert lora.main([str(ltx), str(tmp_path / "few-ltx"), "--steps", "8"]) == 0
+    native = loading.load(str(tmp_path / "few-ltx"), "cpu", "float32").backbone.native
+    assert (native.steps, native.text) == (8, 1.0)
+    assert family_of(tmp_path / "few-ltx").native(tmp_path / "few-ltx").steps == 8
     image = SAVE["animatediff"](tmp_path / "image")
     assert lora.main([str(image), str(tmp_path / "no"), "--steps", "6", "--shift", "7"]) == 2
     assert "shift is 7: expected none for a model with an AutoencoderKL" in capsys.readouterr().err
