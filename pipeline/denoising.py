@@ -44,7 +44,7 @@ class Denoiser:
         shape = (shape[0], shape[1] + cut, *shape[2:])
         generators = [torch.Generator().manual_seed(request.settings.seed) for request in requests]
         noisy = [self.backbone.noise(shape, generator) for generator in generators]
-        samplers = [self.backbone.sampler(r.settings.steps, r.settings.eta) for r in requests]
+        samplers = [self.backbone.sampler(r.settings.steps, r.settings.eta, shape) for r in requests]
         known = [Known.of(request, z) for request, z in zip(requests, noisy, strict=True)]
         predict, steps = Predictor(self.backbone, self.speed, requests, known), len(samplers[0].timesteps)
         for index, t in enumerate(samplers[0].timesteps):

@@ -99,7 +99,7 @@ class ToyBackbone:
     def picture_tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
         raise NotImplementedError("it reads no pictures")
 
-    def sampler(self, steps: int, eta: float) -> Sampler:
+    def sampler(self, steps: int, eta: float, shape: Sequence[int] | None = None) -> Sampler:
         return TrailingDdim(self.scheduler, steps)
 
     def network(self, rows: Sequence[Conditions], **options: Any) -> Network:

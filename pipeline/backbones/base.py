@@ -176,8 +176,9 @@ class Backbone(Protocol):
         """Pictures, uint8 (H, W, 3), as tokens beside those of the text, float32 (r, n, t) on the CPU; only for models
         whose `Limits.prompts` or `Limits.looks` says so."""
 
-    def sampler(self, steps: int, eta: float) -> Sampler:
-        """The steps from noise to latents. It may have a state: one a clip."""
+    def sampler(self, steps: int, eta: float, shape: Sequence[int] | None = None) -> Sampler:
+        """The steps from noise to latents. It may have a state: one a clip. shape: of the latents (1, f, C, h, w), by
+        which some models lay out their steps; None for the native one."""
 
     def network(
         self,

@@ -10,8 +10,8 @@ Models that start from a picture differ from the others by a layer, so they are 
 Wan's are reckoned in the same way from the number of its weights: in bfloat16 (the autoencoder in float32) for memory,
 at four bytes each on disk, which is the most that they take. "low" is what is reckoned beside the weights and 2 GiB.
 Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (14B). VACE's
-second stream has half as many blocks as the first. An image model with temporal layers is reckoned like Wan's, with 100
-TFLOPS of an RTX 4090.
+second stream has half as many blocks as the first. An image model with temporal layers and
+LTX-Video are reckoned like Wan's, with 100 TFLOPS of an RTX 4090.
 """
 
 from __future__ import annotations
@@ -105,6 +105,12 @@ CATALOGUE = (
         "Wan 2.1 VACE 1.3B",
         "480 × 832, 81 frames, 16 a second",
         Needs(31.8, {"fast": 28, "balanced": 17, "low": 8}, _times(RTX_4090=360)),
+    ),
+    Entry(
+        "Lightricks/LTX-Video",
+        "LTX-Video 0.9",
+        "512 × 704, 161 frames, 25 a second",
+        Needs(28.4, {"fast": 17, "balanced": 11, "low": 4}, _times(RTX_4090=41)),
     ),
     Entry(
         "Wan-AI/Wan2.2-TI2V-5B-Diffusers",

@@ -91,7 +91,7 @@ class CogVideoXBackbone(TransformerBackbone):
     def ofs(self, rows: int, device: torch.device) -> Tensor | None:
         return None if self.transformer.config.ofs_embed_dim is None else torch.full((rows,), OFS, device=device)
 
-    def sampler(self, steps: int, eta: float) -> Sampler:
+    def sampler(self, steps: int, eta: float, shape: Sequence[int] | None = None) -> Sampler:
         """The checkpoint's own. It has no eta: CogVideoXDDIMScheduler ignores it, CogVideoXDPMScheduler always adds
         noise."""
         kind = DpmSampler if type(self.scheduler) is CogVideoXDPMScheduler else StockSampler

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from ..errors import ThroughlineError
 from .pairs import ENCODER_FILES, IMAGE_FILES, LEFT_OUT, MOTION_FILES, PROMPTED_BY, put_gguf, put_together
 
-FILES = ("*.json", "*.safetensors", "*.model", "*.txt")  # no pickles, no pictures
+FILES = ("*.json", "*/*.safetensors", "*.model", "*.txt")  # no pickles, no pictures, no models of one file
 PAIRS = "throughline-pairs"  # in the hub's cache
 NAME = re.compile(r"[\w-][\w.-]*/[\w.-]*\w")
 NETWORKS = ["transformer/*.safetensors*", "transformer_2/*.safetensors*"]  # what a file in GGUF is in place of

@@ -39,6 +39,7 @@ READERS = {  # how diffusers reads the LoRAs of a network, and what their names 
     "CogVideoXTransformer3DModel": ("CogVideoXLoraLoaderMixin", "transformer"),
     "WanTransformer3DModel": ("WanLoraLoaderMixin", "transformer"),
     "WanVACETransformer3DModel": ("WanLoraLoaderMixin", "transformer"),
+    "LTXVideoTransformer3DModel": ("LTXVideoLoraLoaderMixin", "transformer"),
     "UNetMotionModel": ("StableDiffusionLoraLoaderMixin", "unet"),
     "UNet2DConditionModel": ("StableDiffusionLoraLoaderMixin", "unet"),
 }

@@ -63,7 +63,7 @@ class PicturebookBackbone(TransformerBackbone):
         first = super().noise((shape[0], min(shape[1], self.window), *shape[2:]), generator)
         return repeated(first, shape[1])
 
-    def sampler(self, steps: int, eta: float) -> Sampler:
+    def sampler(self, steps: int, eta: float, shape: Sequence[int] | None = None) -> Sampler:
         return TrailingDdim(self.scheduler, steps, eta)
 
 

@@ -19,11 +19,13 @@ FAMILIES: dict[str, str] = {  # the class of a model's autoencoder tells its fam
     "AutoencoderLinearVideo": "pipeline.backbones.picturebook",
     "AutoencoderKLCogVideoX": "pipeline.backbones.cogvideox",
     "AutoencoderKLWan": "pipeline.backbones.wan.family",
+    "AutoencoderKLLTXVideo": "pipeline.backbones.ltx.family",
     "AutoencoderKL": "pipeline.backbones.animatediff.family",
     "AutoencoderKLTemporalDecoder": "pipeline.backbones.animatediff.family",
 }
 PROMPTS: dict[str, str] = {  # of families that do something to a prompt before the tokenizer does: by the same names
     "AutoencoderKLWan": "pipeline.backbones.wan.prompts",
+    "AutoencoderKLLTXVideo": "pipeline.backbones.ltx.prompts",
     "AutoencoderKL": "pipeline.backbones.animatediff.prompts",
     "AutoencoderKLTemporalDecoder": "pipeline.backbones.animatediff.prompts",
 }

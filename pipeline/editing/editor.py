@@ -314,9 +314,10 @@ class _Work:
 
     def _timesteps(self) -> list[Timestep]:
         if self.settings.makes_both and self.settings.making:
-            return list(self.backbone.sampler(self.settings.making.steps, 0.0).timesteps)
+            return list(self.backbone.sampler(self.settings.making.steps, 0.0, self.clean.shape).timesteps)
         most = self.settings.start * self.backbone.noising.total
-        found = [t for t in self.backbone.sampler(self.settings.steps, 0.0).timesteps if t <= most]
+        every = self.backbone.sampler(self.settings.steps, 0.0, self.clean.shape).timesteps
+        found = [t for t in every if t <= most]
         if not found:
             raise ThroughlineError(f"start is {self.settings.start}: expected one above the last of so few steps")
         return found

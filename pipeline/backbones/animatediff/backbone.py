@@ -98,7 +98,7 @@ class AnimateDiffBackbone:
         assert self.adapter is not None and self.image_encoder is not None, "its limits say so"
         return self.adapter.tokens(pictures, self.image_encoder)
 
-    def sampler(self, steps: int, eta: float) -> Sampler:
+    def sampler(self, steps: int, eta: float, shape: Sequence[int] | None = None) -> Sampler:
         """The checkpoint's own."""
         return ImageSampler(self.scheduler, self.noising, steps, eta)
 

@@ -108,7 +108,7 @@ class WanBackbone:
             seen = self.image_encoder(pixels_for(self.image_encoder, pictures), output_hidden_states=True)
         return seen.hidden_states[-2].float().cpu()
 
-    def sampler(self, steps: int, eta: float) -> Sampler:
+    def sampler(self, steps: int, eta: float, shape: Sequence[int] | None = None) -> Sampler:
         """The checkpoint's own: UniPC or Euler; of a distilled one Euler over levels that LoRAs are trained at."""
         spacing = {"sigmas": torch.linspace(1, 1 / steps, steps).tolist()} if self.is_distilled else {}
         return FlowSampler(self.scheduler, steps, **spacing)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # it loads torch
 log = logging.getLogger(__name__)
 
 MOST_GIVEN = 10  # times that an order is begun, if the worker or what it sent was lost each time
+MOST_HEADS = 30  # heads that may be lost while they have it: an order can end its worker, hardly the head
 LOOK_SECONDS = 0.2  # from one look for news to the next: a render is cancelled that soon
 SILENT_SECONDS = 1200.0  # without a step after which a worker is given up; waiting for a free one does not count
 BY_ITSELF = "No worker answers: the app renders this scene itself."
@@ -41,13 +43,16 @@ class News:
     digest: str = ""
     reason: str = ""
     expected: bool = True  # whether the reason of a failure is one for users
+    by_head: bool = False  # whether all was lost, and no worker of its own accord
 
 
 class Lost(Enum):
-    """What became of an order that did not come back: its worker was lost while it made it, or before."""
+    """What became of an order that did not come back: its worker, or the head, was lost while it was made, or before.
+    The value says how often that may be; None for always."""
 
-    WORKER = "worker"
-    PARCEL = "parcel"
+    WORKER = MOST_GIVEN
+    HEAD = MOST_HEADS
+    PARCEL = None
 
 
 class Hands(Protocol):
@@ -110,17 +115,17 @@ class Crew:
         worker after the other was lost."""
         if order.model == self.model:
             packed = parcel(order, maker.media)
-            lost = 0
+            lost = Counter[Lost]()
             while not self.hands.gone:
                 clip = yield from self._given(packed)
                 if not isinstance(clip, Lost):
                     return clip
-                if clip is Lost.WORKER:
-                    lost, self.again = lost + 1, self.again + 1
-                    if lost == MOST_GIVEN:
-                        raise ThroughlineError(
-                            f"{lost} workers were lost while this scene was rendered: it is given up"
-                        )
+                lost[clip] += 1
+                if lost[clip] == clip.value:
+                    what = f"{clip.value} {clip.name.lower()}s"
+                    raise ThroughlineError(f"{what} were lost while this scene was rendered: it is given up")
+                if clip is not Lost.PARCEL:
+                    self.again += 1
                     yield Made(notice="A worker was lost: this scene is begun again.")
         yield Made(notice=BY_ITSELF)
         return (yield from maker.make(order))
@@ -142,7 +147,7 @@ class Crew:
                     raise (ThroughlineError if news.expected else RuntimeError)(news.reason)
                 if news.kind == "lost":
                     log.warning("a worker was lost: %s", news.reason)
-                    return Lost.WORKER if begun else Lost.PARCEL
+                    return Lost.PARCEL if not begun else Lost.HEAD if news.by_head else Lost.WORKER
                 if news.kind == "step":
                     yield (last := news.made)
             log.warning("a worker made no step for %g s", SILENT_SECONDS)

@@ -239,7 +239,7 @@ class Link:
             self._pipe, self.ready = None, 0
             self._gone = self._gone or self._idle_starts >= MOST_STARTS
             for name in self._parcels:
-                self._news[name].append(News("lost", reason="the head of the workers was lost"))
+                self._news[name].append(News("lost", reason="the head of the workers was lost", by_head=True))
             self._parcels.clear()
             self._closed = self._closed or self._gone
             self._changed.notify_all()

@@ -18,6 +18,7 @@ from diffusers import (
     CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     GGUFQuantizationConfig,
+    LTXPipeline,
     StableVideoDiffusionPipeline,
     WanImageToVideoPipeline,
     WanPipeline,
@@ -29,7 +30,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.backbones.checkpoints import gguf_of
-from tests import checkpoints, image_checkpoints, tiny, toy_family, wan_checkpoints
+from tests import checkpoints, image_checkpoints, ltx_checkpoints, tiny, toy_family, wan_checkpoints
 
 PROMPT, PAST, UNRELATED = "A cat is driving on the beach", "A cat is running in the snow", "A robot in the library"
 SEED = 5
@@ -109,6 +110,15 @@ def picture_of(settings: dict[str, Any]) -> Image.Image:
     return Image.fromarray(Case("", Path, settings).picture()[0])
 
 
+def run_ltx(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    """Latents (N, C) are tokens there."""
+    found = run_stock(LTXPipeline, {"guidance_scale": 3.0}, folder, output, settings)
+    if output != "latent":
+        return found
+    height, width = settings["height"] // 32, settings["width"] // 32
+    return found.unflatten(0, (-1, height, width)).movedim(-1, 1)
+
+
 def run_animatediff(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
     found = run_stock(AnimateDiffPipeline, {"guidance_scale": guidance}, folder, output, settings)
     return found.transpose(0, 1) if output == "latent" else found
@@ -139,6 +149,7 @@ def run_gguf(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
 COGVIDEOX = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_frames": checkpoints.FRAMES, "steps": 3}
 run_cogvideox = partial(run_stock, CogVideoXPipeline, {"max_sequence_length": checkpoints.TEXT_LENGTH})
 WAN = {"height": wan_checkpoints.HEIGHT, "width": wan_checkpoints.WIDTH, "num_frames": wan_checkpoints.FRAMES}
+LTX = {"height": ltx_checkpoints.HEIGHT, "width": ltx_checkpoints.WIDTH, "num_frames": ltx_checkpoints.FRAMES}
 IMAGE = {"height": image_checkpoints.HEIGHT, "width": image_checkpoints.WIDTH, "num_frames": image_checkpoints.FRAMES}
 TEXT, WORDS, MOVED = "CogVideoX 1.0, 1.5", "Wan 2.1, 2.2 A14B", "image model with temporal layers"
 
@@ -215,6 +226,16 @@ CASES = (
     ),
     Case("wan-gguf", wan_checkpoints.save_gguf, {**WAN, "steps": 5}, run_gguf, savable=False, row=WORDS),
     Case("wan-VACE", partial(wan_checkpoints.save, kind="VACE"), {**WAN, "steps": 5}, run_vace, row="Wan VACE"),
+    *(
+        Case(
+            f"ltx-{kind}",
+            partial(ltx_checkpoints.save, kind=kind),
+            {**LTX, "steps": 4},
+            run_ltx,
+            row="LTX-Video",
+        )
+        for kind in ltx_checkpoints.KINDS
+    ),
     *(
         Case(
             f"animatediff-{kind}",

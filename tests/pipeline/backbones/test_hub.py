@@ -1,5 +1,6 @@
 """Names of the hub: what counts as one, what is in its cache, and what is said when it is not. There is no network."""
 
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from pipeline.backbones import catalogue, checkpoints, hub
 from pipeline.errors import ThroughlineError
 from tests.tiny import save_tiny
 
+IN_A_REPOSITORY = [  # of which the first three are needed: LTX-Video's also has models of one file
+    "model_index.json",
+    "transformer/diffusion_pytorch_model.safetensors",
+    "tokenizer/spiece.model",
+    "ltx-video-2b-v0.9.safetensors",
+    "transformer/diffusion_pytorch_model.bin",
+    "unet/weights.ckpt",
+    "media/trailer.gif",
+]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -56,7 +66,8 @@ def test_only_what_a_model_needs_is_asked_for_and_never_a_pickle(
     monkeypatch.setattr(hub, "snapshot_download", download)
     hub.fetch("THUDM/CogVideoX-2b", revision=COMMIT)
     assert (asked["name"], asked["revision"]) == ("THUDM/CogVideoX-2b", COMMIT)
-    assert not any(pattern.endswith((".bin", ".pt", ".pth", ".ckpt")) for pattern in asked["allow_patterns"])
+    wanted = [path for path in IN_A_REPOSITORY if any(fnmatch(path, one) for one in asked["allow_patterns"])]
+    assert wanted == IN_A_REPOSITORY[:3]
 
 
 def test_what_is_a_name_of_the_hub() -> None:

@@ -12,7 +12,7 @@ from pipeline.backbones import lora
 from pipeline.backbones.checkpoints import digest
 from pipeline.backbones.distilled import ALONE
 from pipeline.backbones.registry import family_of
-from tests import checkpoints, image_checkpoints, wan_checkpoints
+from tests import checkpoints, image_checkpoints, ltx_checkpoints, wan_checkpoints
 
 pytest.importorskip("peft", reason="optional: pip install peft")
 PROMPT, PAST = "A cat is driving on the beach", "A cat is running in the snow"
@@ -20,11 +20,13 @@ FILE = "diffusion_pytorch_model.safetensors"
 NAMES = {  # of a layer of every network that LoRAs are for
     "cogvideox": ("transformer", "transformer_blocks.0.attn1.to_q"),
     "wan": ("transformer", "blocks.0.attn1.to_q"),
+    "ltx": ("transformer", "transformer_blocks.0.attn1.to_q"),
     "animatediff": ("unet", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"),
 }
 SAVE = {
     "cogvideox": lambda folder: checkpoints.save(folder, "2b"),
     "wan": lambda folder: wan_checkpoints.save(folder, "2.2-A14B"),
+    "ltx": lambda folder: ltx_checkpoints.save(folder, "0.9"),
     "animatediff": image_checkpoints.save,
 }
 
@@ -82,6 +84,11 @@ def test_cogvideox_takes_a_shift_of_its_own_and_image_models_none(tmp_path: Path
     few = loading.load(str(tmp_path / "to"), "cpu", "float32")
     assert (few.native.steps, few.guidance.text, few.scheduler.config.snr_shift_scale) == (6, 2.0, 7)
     assert loading.load(str(folder), "cpu", "float32").scheduler.config.snr_shift_scale == 3.0
+    ltx = SAVE["ltx"](tmp_path / "ltx")
+    assert lora.main([str(ltx), str(tmp_path / "few-ltx"), "--steps", "8"]) == 0
+    native = loading.load(str(tmp_path / "few-ltx"), "cpu", "float32").backbone.native
+    assert (native.steps, native.text) == (8, 1.0)
+    assert family_of(tmp_path / "few-ltx").native(tmp_path / "few-ltx").steps == 8
     image = SAVE["animatediff"](tmp_path / "image")
     assert lora.main([str(image), str(tmp_path / "no"), "--steps", "6", "--shift", "7"]) == 2
     assert "shift is 7: expected none for a model with an AutoencoderKL" in capsys.readouterr().err

@@ -186,6 +186,7 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "Stable Diffusion 1.5, moved, IP-Adapter",
         "Wan 2.1 1.3B",
         "Wan 2.1 VACE 1.3B",
+        "LTX-Video 0.9",
         "Wan 2.2 5B",
         "Wan 2.2 A14B",
         "Wan 2.1 14B, from a picture",
@@ -193,7 +194,7 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "tiny",
     ]
     assert found["machine"] == "no GPU, 2 CPU cores, 16 GB of memory, 400 GB of disk free"
-    assert [one["current"] for one in found["models"]] == [False] * 14 + [True]
+    assert [one["current"] for one in found["models"]] == [False] * 15 + [True]
     assert "a scene takes" in found["models"][1]["needs"][-1] and found["models"][1]["why_not"]
     assert model_picker.find_machine().cores >= 1
 

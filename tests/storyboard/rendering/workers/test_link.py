@@ -2,9 +2,12 @@
 
 import json
 import os
+import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from storyboard.rendering.workers.link import Link, Terms
 from tests.storyboard.studios import wait_for
 
 SILENT_SECONDS, PATIENCE = 1.0, 20.0
+HEADS = 100  # that are killed
 
 
 @pytest.fixture
@@ -112,3 +116,43 @@ def test_heads_that_are_killed_at_any_time_lose_nothing_for_good(link: Link) -> 
         assert news.data == b"parcel" and news.digest == "of parcel"
         link.drop(name)
     assert link.starts >= 4 and not link.gone
+
+
+@pytest.mark.slow
+def test_a_hundred_heads_that_are_killed_at_random_lose_nothing(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While three wait for what they gave, and give again what was lost."""
+    monkeypatch.setattr(module, "SILENT_SECONDS", 10.0)  # a busy machine is no head that hangs
+    assert link.wait_ready(1, PATIENCE)
+    chance, killed, made = random.Random(1), 0, list[bool]()
+
+    def make(own: int) -> None:
+        count = 0
+        while killed < HEADS:
+            parcel, count = f"{own} {count}".encode() * 2000, count + 1
+            while (news := _made(link, parcel)) is None:
+                pass
+            made.append(news.data == parcel)
+
+    threads = [threading.Thread(target=make, args=(own,), daemon=True) for own in range(3)]
+    for thread in threads:
+        thread.start()
+    while killed < HEADS:
+        time.sleep(chance.uniform(0.0, 0.25))
+        if link.wait_ready(1, PATIENCE):
+            with suppress(ProcessLookupError):
+                os.kill(link.head, signal.SIGKILL)
+                killed += 1
+    for thread in threads:
+        thread.join(2 * PATIENCE)
+    assert not any(thread.is_alive() for thread in threads) and len(made) > 10 and all(made) and not link.gone
+
+
+def _made(link: Link, parcel: bytes) -> News | None:
+    """The end of a parcel that is given; None if it is lost."""
+    name = link.give(parcel)
+    try:
+        while (news := next_news(link, name)).kind == "begun":
+            pass
+        return news if news.kind == "done" else None
+    finally:
+        link.drop(name)
