@@ -90,9 +90,8 @@ class Lesson:
     def check(self) -> None:
         """Raises ThroughlineError for what can't be taught."""
         if not FEWEST <= len(self.stills) <= MOST:
-            raise ThroughlineError(
-                f"{self.name!r} has {len(self.stills)} pictures: expected {FEWEST} to {MOST} to teach"
-            )
+            given = "1 picture" if len(self.stills) == 1 else f"{len(self.stills)} pictures"
+            raise ThroughlineError(f"{self.name!r} has {given}: expected {FEWEST} to {MOST} to teach")
         for still in self.stills:
             if self.name.casefold() not in still.prompt.casefold():
                 raise ThroughlineError(

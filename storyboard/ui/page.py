@@ -64,6 +64,14 @@ class Served(gr.Blocks):
             inputs = [*inputs, *(part.value for part in left_out)]
         return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
 
+    def get_config_file(self) -> Any:
+        """With what programs hand over hidden: a browser would make 245 empty components of it, before the page."""
+        config = super().get_config_file()
+        for part in config["components"]:
+            if part["type"] == "api":
+                part["props"]["visible"] = False
+        return config
+
     def launch(self, *, prevent_thread_lock: bool = False, **options: Any) -> Any:  # type: ignore[override]
         launched = super().launch(prevent_thread_lock=True, **options)
         be_impatient(self.server)

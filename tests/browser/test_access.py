@@ -266,6 +266,7 @@ def test_a_tab_of_the_sheet_begins_with_the_heading_of_the_scene(finger: Visitor
         until(lambda: heading.evaluate(UNCOVERED))
         side.evaluate("side => { side.scrollTop = 300; }")
         until(lambda: not heading.evaluate(UNCOVERED))
+        assert page.locator(f".side [role=tab][data-tab-id={name}]").evaluate(UNCOVERED), "the tabs stay in sight"
 
 
 def test_a_phone_does_what_it_should(finger: Visitor, archive: str) -> None:

@@ -156,7 +156,7 @@ def test_an_entry_is_taught_cancelled_and_goes_on(guest: Visitor) -> None:
     cast = opened(guest.open(story))
     teach, line = cast.get_by_role("button", name="Teach", exact=True), cast.locator(".making-line .words-line")
     expect(teach).to_be_disabled()
-    expect(line).to_contain_text("has 1 pictures: expected 3 to 8 to teach")
+    expect(line).to_contain_text("has 1 picture: expected 3 to 8 to teach")
     for says in ("Mia sleeps.", "A girl sings."):
         guest.call("cast_picture", story=story["id"], entry="mia0", data=PICTURE, caption=says)
     expect(line).to_contain_text("does not name 'Mia'")

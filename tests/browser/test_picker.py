@@ -1,7 +1,7 @@
 """The model is chosen on the page: another folder, a name that is nothing, and back."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,18 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import EMBEDDED
 from tests.browser.visitor import Visitor, table, until
+
+# Words that begin on one line and end on another, and rows that lie over each other.
+BROKEN = """rows => rows.flatMap((row, i) => {
+  const found = [], walk = document.createTreeWalker(row, NodeFilter.SHOW_TEXT), range = document.createRange();
+  if (rows[i + 1] && row.getBoundingClientRect().bottom > rows[i + 1].getBoundingClientRect().top + 1) found.push(i);
+  for (let text; (text = walk.nextNode());) for (const word of text.data.matchAll(/[^\\s-]+/g)) {
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map(box => box.top)).size > 1) found.push(word[0]);
+  }
+  return found;
+})"""
 
 
 @pytest.fixture
@@ -57,3 +69,14 @@ def test_another_folder_is_loaded_and_its_scenes_are_stale(picker: Locator, page
     expect(page.get_by_role("button", name="Model: my-model")).to_be_visible()
     expect(picker.locator(".model-status [role=status]")).to_be_hidden()
     expect(page.locator("article[data-state=fresh]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_no_word_of_the_list_is_broken(visit: Callable[..., Visitor], width: int) -> None:
+    visitor = visit(viewport={"width": width, "height": 844}, has_touch=True, is_mobile=True)
+    page = visitor.open(visitor.new_story("A cat."))
+    page.locator(".topbar button.model").click()
+    listed = page.get_by_role("dialog", name="Model").locator(".model-list")
+    expect(listed.get_by_text("CogVideoX 2B", exact=True)).to_be_visible()
+    assert not listed.locator(".virtual-row").evaluate_all(BROKEN)
+    visitor.leave()

@@ -224,3 +224,26 @@ def test_scenes_with_nothing_to_remember_say_so(guest: Visitor) -> None:
     expect(tab(page, "remembers", 2).locator(".nothing-box .words-line")).to_contain_text(
         "This scene has no prompt yet"
     )
+
+
+def test_somebody_of_the_cast_is_remembered_and_can_be_left_out(guest: Visitor, archive: str) -> None:
+    story = guest.rendered(archive)
+    guest.call("cast_keep", story=story["id"], scene=story["scenes"][0]["id"], entry="Mia")
+    page = guest.open(story)
+    memory = tab(page, "remembers", 3)
+    past = memory.locator(".past", has=page.get_by_text("Mia of the cast", exact=True))
+    expect(memory.locator(".past")).to_have_count(3)
+    expect(past.locator(".thumb img")).to_have_attribute("src", re.compile("png"))
+    expect(memory.locator(".summary .words-line")).to_have_text("Remembers Mia of the cast")
+    past.locator("[role=button].word", has_text=re.compile("^Mia$")).click()
+    expect(past.locator(".inspector .reason")).to_contain_text("Kept")
+    panel = tab(page, "whatif")
+    expect(panel.get_by_role("button", name="Without any history")).to_be_enabled()
+    panel.get_by_role("button", name=re.compile("^Without “Mia.*” of Mia of the cast$")).click()
+    expect(panel.locator(".pair figcaption").nth(1)).to_have_text(re.compile("^Without “Mia.*” of Mia of the cast$"))
+    tab(page, "remembers")
+    past.get_by_text("Forget").click()
+    kind_of = past.locator("[role=button].word", has_text=re.compile("^Mia$"))
+    expect(kind_of).to_have_class(re.compile(r"\bdropped\b"))
+    expect(past.get_by_role("switch", name="Forget Mia of the cast")).to_be_checked()
+    until(lambda: guest.story(story["id"])["scenes"][2]["muted_scenes"])

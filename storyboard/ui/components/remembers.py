@@ -31,8 +31,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Past:
-    """An earlier scene; number 0 for this scene, before. picture: the address of what it is remembered by. forgotten:
-    whether all of it is muted.
+    """An earlier scene; number 0 for this scene, before, or for an entry of the cast, whose name is `entry`. picture:
+    the address of what it is remembered by. forgotten: whether all of it is muted.
 
     maps: where a word was looked at, by the word's start, as text: {"rows", "columns", "values", "keyframe",
     "preview"}, the values from 0 to 255, row by row, and the picture and the clip that they lie over.
@@ -44,6 +44,7 @@ class Past:
     picture: str | None = None
     kept: bool = False
     forgotten: bool = False
+    entry: str = ""
     maps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

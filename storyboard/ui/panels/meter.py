@@ -51,8 +51,8 @@ class Meter(Panel):
             self.grid = _table(["What"], "Scene by scene", "story-meter")
             gr.Markdown(LEGEND, elem_classes="quietly")
             self.lines = gr.LinePlot(
-                x="scene", y="percent", color="of", title="Each scene against the usual of this story", height=200,
-                x_title="Scene", y_title="% of the usual", buttons=[], elem_classes="drift",
+                x="scene", y="percent", color="of", title="Beside what is usual here", color_title="Measure",
+                height=200, x_title="Scene", y_title="% of the usual", buttons=[], elem_classes="drift",
             )  # fmt: skip
 
     # --- what it shows

@@ -31,7 +31,7 @@ class Models(Overlay):
             headers=COLUMNS, datatype="str", interactive=False, wrap=True, show_label=False, buttons=[],
             column_widths=["24%", "20%", "56%"], elem_classes="model-list",
         )  # fmt: skip
-        with gr.Row(elem_classes="acts"):
+        with gr.Row(elem_classes=["acts", "wanted"]):
             self.wanted = gr.Dropdown([], label=OWN, info=HOW, allow_custom_value=True, scale=3)
             self.use = gr.Button("Use this model", variant="primary", size="sm")
         gr.Markdown(EXPLAINED, elem_classes="quietly")

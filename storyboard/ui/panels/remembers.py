@@ -60,7 +60,7 @@ class Memory(Panel):
             return {}
         before = view.story["scenes"][: view.number - 1]
         past, prompt = any(scene["prompt"].strip() for scene in before), view.scene["prompt"].strip()
-        past = past or bool(view.scene["keep"])
+        past = past or bool(view.scene["keep"]) or any(entry["pictures"] for entry in view.story["cast"])
         painted: Updates = {
             self.nothing: {"value": "" if past and prompt else NO_PAST if not past else NO_PROMPT},
             self.body: {"visible": bool(past and prompt)},
@@ -79,8 +79,8 @@ class Memory(Panel):
             self.default: {"interactive": scene["threshold"] is not None},
             self.own: {"value": own},
             self.aside: {"value": aside or ("" if scene["guidance"]["history"] else FORGOTTEN)},
-            self.summary: {"value": summed(found["past"], bool(scene["guidance"]["history"]))},
-            self.list: {"value": [shown(past, scene, maps) for past in found["past"]]},
+            self.summary: {"value": summed(found, bool(scene["guidance"]["history"]))},
+            self.list: {"value": [shown(past, scene, maps) for past in pasts(found)]},
         }
 
     # --- what it does
@@ -118,7 +118,7 @@ class Memory(Panel):
     def _rulings(self, place: Place, past_id: str, start: int, how: str) -> Iterator[dict[str, Any]]:
         """The edits that pin or mute a word, or leave it to the filter: other rulings of its mention go first."""
         view, found = self.desk.look(place), self.desk.ask("remembers", place, scene=place.scene)
-        past = next((past for past in found.get("past", []) if past["scene"] == past_id), None)
+        past = next((past for past in pasts(found) if past["scene"] == past_id), None)
         piece = next((piece for piece in past["pieces"] if piece.get("start") == start), None) if past else None
         if not view or not view.scene or not past or not piece:
             return
@@ -131,27 +131,41 @@ class Memory(Panel):
             yield {"do": "pin_word" if how == PINNED else "mute_word", "scene": place.scene, "word": word}
 
 
-def summed(pasts: list[Mapping[str, Any]], used: bool = True) -> str:
-    """How much is kept, in a sentence. used: the history guidance is not 0."""
-    kept, own = [past for past in pasts if past["kept"]], [past for past in pasts if past["former"]]
-    pasts, before = [past for past in pasts if not past["former"]], [past for past in kept if not past["former"]]
+def pasts(found: Mapping[str, Any]) -> Refs:
+    """What the verb `remembers` tells of: entries of the cast that are named in the scene, then earlier scenes."""
+    cast = [past for past in found.get("cast", []) if past["kept"] or past["muted"] or _is_ruled(past)]
+    return [*cast, *found.get("past", [])]
+
+
+def _is_ruled(past: Mapping[str, Any]) -> bool:
+    return any(piece.get("pinned") or piece.get("muted") for piece in past["pieces"])
+
+
+def summed(found: Mapping[str, Any], used: bool = True) -> str:
+    """How much is kept, in a sentence. found: what the verb `remembers` says. used: the history guidance is not 0."""
+    own = [past for past in found["past"] if past["former"]]
+    earlier = [past for past in found["past"] if not past["former"]]
+    before = [past for past in earlier if past["kept"]]
     words, rest = (sum(bool(p.get("kept")) for past in some for p in past["pieces"]) for some in (before, own))
-    told = f"Keeps {counted(rest, 'word')} of what it was before" if rest else ""
-    if before:
-        of = f"{len(before)} of {counted(len(pasts), 'earlier scene')}"
-        verb = "Remembers" if used else "Would remember"
-        return f"{verb} {counted(words, 'word')} of {of}{f'. {told}' if told else ''}"
-    if told or not pasts:
-        return told or "Keeps nothing of what it was before"
-    return f"Remembers nothing of {'the earlier scene' if len(pasts) == 1 else f'the {len(pasts)} earlier scenes'}"
+    cast = " and ".join(past["name"] for past in found["cast"] if past["kept"])
+    of = [f"{cast} of the cast"] if cast else []
+    of += [f"{counted(words, 'word')} of {len(before)} of {counted(len(earlier), 'earlier scene')}"] if before else []
+    told = [f"{'Remembers' if used else 'Would remember'} {', '.join(of)}"] if of else []
+    told += [f"Keeps {counted(rest, 'word')} of what it was before"] if rest else []
+    if told:
+        return ". ".join(told)
+    if not earlier:
+        return "Keeps nothing of what it was before" if own else "Remembers nothing of the cast"
+    return f"Remembers nothing of {'the earlier scene' if len(earlier) == 1 else f'the {len(earlier)} earlier scenes'}"
 
 
 def shown(past: Mapping[str, Any], scene: Mapping[str, Any], maps: Refs) -> Past:
-    """An earlier scene as the component shows it."""
+    """An earlier scene, or an entry of the cast, as the component shows it."""
     own = {str(found["start"]): found for found in maps if found["scene"] == past["scene"]}
     return Past(
         scene=past["scene"],
-        number=0 if past["former"] else past["number"],
+        number=0 if past.get("former", True) else past["number"],
+        entry=past.get("name", ""),
         words=[_word(piece, past, scene) for piece in past["pieces"]],
         picture=past["keyframe"],
         kept=bool(past["kept"]) and not past["muted"],

@@ -12,6 +12,7 @@ from ..components.words import Words
 from ..desk import QUIET, SAVED_FIRST, Desk, Place, View, Window, news
 from ..wording import sentence
 from .panel import Page, Panel, Updates, chips
+from .remembers import pasts
 from .sheet import Sheet
 
 NO_TAKE = "Render the scene first. Then it can be rendered again without what it remembers, and shown beside it."
@@ -63,7 +64,7 @@ class WhatIf(Panel):
             self.nothing: {"value": "" if able else NO_TAKE if not take else IMPORTED},
             self.asking: {"visible": able},
             self.history: {"interactive": bool(kept)},
-            self.words: chips([f"Without “{word['text']}” of scene {word['number']}" for word in kept])
+            self.words: chips([f"Without “{word['text']}” of {word['of']}" for word in kept])
             | {"visible": bool(kept)},
             self.note: {"value": "" if kept else NOTHING_KEPT if used else FORGOTTEN},
             self.earlier: {"choices": [(_label(trial, view), trial["id"]) for trial in trials],
@@ -93,7 +94,7 @@ class WhatIf(Panel):
         return list(self.desk.ask("trials_of", place, scene=place.scene).get("trials", []))
 
     def _kept(self, place: Place) -> Iterator[Mapping[str, Any]]:
-        for past in self.desk.ask("remembers", place, scene=place.scene).get("past", []):
+        for past in pasts(self.desk.ask("remembers", place, scene=place.scene)):
             if past["kept"] and not past["muted"]:
                 yield from phrases(past)
 
@@ -145,7 +146,8 @@ def phrases(past: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         else:
             if found:
                 yield found
-            found = {"scene": past["scene"], "number": past["number"], **piece}
+            of = f"{past['name']} of the cast" if "name" in past else f"scene {past['number']}"
+            found = {"scene": past["scene"], "of": of, **piece}
         gap = ""
     if found:
         yield found
@@ -157,6 +159,7 @@ def _label(trial: Mapping[str, Any], view: View) -> str:
         return "without any history"
     ids = [scene["id"] for scene in view.story["scenes"]]
     of = f"scene {ids.index(without['scene']) + 1}" if without["scene"] in ids else "a scene that is gone"
+    of = next((f"{one['name']} of the cast" for one in view.story["cast"] if one["id"] == without["scene"]), of)
     return f"without “{without['text']}” of {of}"
 
 

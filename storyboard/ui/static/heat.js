@@ -48,7 +48,7 @@ export function paintHeat(canvas, map) {
   context.putImageData(image, 0, 0);
 }
 
-/** {node, show(map, number)}: a picture with a map over it, how strongly it shows, and its clip if asked for. */
+/** {node, show(map, name, within)}: a picture with a map over it, how strongly it shows, and its clip if asked for. */
 export function makeLook() {
   const picture = el('img', {alt: ''}),
     clip = el('video', {muted: true, loop: true, playsinline: true, hidden: true}),
@@ -93,14 +93,13 @@ export function makeLook() {
   };
   opacity.addEventListener('input', weigh);
   weigh();
-  function show(next, number) {
+  function show(next, name, within) {
     if (next === map) return;
     map = next;
     playing &&= Boolean(map.preview);
     setHidden(play, !map.preview);
-    picture.alt = number ? `Scene ${number}` : 'This scene, before';
-    const where = number ? `scene ${number}` : 'this scene, before';
-    canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in ${where}`);
+    picture.alt = name;
+    canvas.setAttribute('aria-label', `Where ${quoted(map.text)} was looked at in ${within}`);
     paintHeat(canvas, map);
     paint();
   }

@@ -94,6 +94,9 @@ function sideOf(root, store) {
   side.setAttribute('role', 'complementary');
   side.setAttribute('aria-label', 'The chosen scene');
   side.prepend(close);
+  side.addEventListener('click', event => {              // what a tab shows begins at its beginning
+    if (narrow() && event.target.closest('.tab-wrapper button')) side.scrollTop = 0;
+  });
   side.addEventListener('keydown', event => {
     if (event.key === 'Escape') store.closeSheet();
     if (event.target.getAttribute('role') === 'tab') turnTab(event);

@@ -4,6 +4,9 @@ import {makeLook} from './heat.js';
 import {keyed, makeChoice, makeSwitch, newId, quoted} from './parts.js';
 
 const HOW = {p: 'pinned', m: 'muted', f: 'filter'};
+const within = past => past.entry ? `${past.entry} of the cast` : past.number ? `scene ${past.number}`
+  : 'this scene, before';
+const nameOf = past => past.entry ? within(past) : within(past).replace(/^./, first => first.toUpperCase());
 
 export function mount({element, props, watch, trigger}, ruled, forgot) {
   const list = el('div', {class: 'pasts'}), tip = makeTip(), cards = new WeakMap();
@@ -60,10 +63,10 @@ function makePast(id, {tip, select, inspector, rule, forget}) {
 
   function paint(next, chosen) {
     past = next;
-    setText(number, past.number ? `Scene ${past.number}` : 'This scene, before');
+    setText(number, nameOf(past));
     setSource(picture, past.picture || '');
     forgotten.set(past.forgotten);
-    setAttr(forgotten.input, 'aria-label', past.number ? `Forget scene ${past.number}` : 'Forget this scene, before');
+    setAttr(forgotten.input, 'aria-label', `Forget ${within(past)}`);
     setAttr(node, 'data-kept', past.kept);
     setAttr(node, 'data-muted', past.forgotten);
     paintWords(prompt, past, chosen);
@@ -128,7 +131,7 @@ function makeInspector(rule) {
     choice.set(word.how);
     setHidden(look.node, !map);
     setHidden(hint, Boolean(map));
-    if (map) look.show(map, past.number);
+    if (map) look.show(map, nameOf(past), within(past));
   }
   return {node, paint};
 }
