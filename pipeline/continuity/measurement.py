@@ -33,7 +33,7 @@ from .photometry import Light, light_of
 LOOKS_AT = (1 / 8, 1 / 2, 7 / 8)  # places in the clip
 LEAST_MOTION = 0.15  # mean change of 255 from frame to frame with which a clip counts as moving: 5% of rendered clips
 CHANGED = 0.35  # similarity below which a mention looks other than before
-PRESENT = 0.5  # probability from which a mention counts as there
+PRESENT = 0.4  # probability from which a mention counts as there
 LEAST_SPREAD = 0.02  # between the same and different looks: below it an encoder does not tell looks apart
 
 Span = tuple[int, int]  # characters of a prompt

@@ -34,8 +34,8 @@ from ..transformer import StoryTransformer3DModel
 from .layers import TemporalLayers
 
 FOLDER, IMAGE, LAYERS = "moving", "image.safetensors", "layers"
-# Of the variance of a frame's noise, what all frames have in common (Ge et al. 2023, arXiv 2305.10474): the layers learn
-# to make frames agree that differ much, and are given such that differ little.
+# Of the variance of a frame's noise, what all frames have in common (Ge et al. 2023, arXiv 2305.10474): the layers
+# learn to make frames agree that differ much, and are given such that differ little.
 LEARNT, SHARED = 0.5, 0.99
 
 
