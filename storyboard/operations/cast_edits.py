@@ -64,8 +64,9 @@ def cast_choose(
     changes: Changes = NOTHING,
     scene: Annotated[Key, Field(description="Id of a scene; '' for the whole story")] = "",
 ) -> Story:
-    """What a scene, or the whole story, makes of an entry: CHANGES is JSON such as {"look": "last seen"} (or "cast"),
-    {"state": "wet"} (from this scene on; "" for as usual) or {"picture": "..."} (an id; null for what fits)."""
+    """What a scene, or the whole story, makes of an entry: CHANGES is JSON such as {"look": "last seen"} (or "cast", or
+    "both" for the picture and earlier scenes), {"state": "wet"} (from this scene on; "" for as usual) or {"picture":
+    "..."} (an id; null for what fits)."""
     parse(CastChoice, {"entry": entry, **changes})
     return cast_edits.choose_look(board.story, entry, scene or None, **_fields(changes))
 

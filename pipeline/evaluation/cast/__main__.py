@@ -47,8 +47,8 @@ class Filmed:
     second: Sequence[Reading]
 
 
-def filmed(pipeline: StoryPipeline, reader: ClipReader, casting: Casting) -> Filmed:
-    anchor = picture_of(pipeline, casting)
+def filmed(pipeline: StoryPipeline, reader: ClipReader, casting: Casting, beside: bool = False) -> Filmed:
+    anchor = picture_of(pipeline, casting, beside)
     tracks = [track_of(casting.story, anchor), track_of(casting.story, None), track_of(casting.second, anchor)]
     film(pipeline, tracks)
     return Filmed(casting, *(reader.read(track.clips) for track in tracks))
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=20, help="held-out long ones (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
+    p.add_argument("--beside", action="store_true", help="earlier scenes are remembered beside the picture")
     p.add_argument("--taught", type=whole(1, SUBJECTS), metavar="N", help="instead: teach so many subjects, film them")
     p.add_argument("--teaching-steps", type=whole(1, 10_000), default=Recipe.steps, help="of each (%(default)s)")
     p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go")
@@ -131,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
 
 def story_figures(pipeline: StoryPipeline, reader: ClipReader, a: argparse.Namespace) -> dict[str, Estimate]:
     castings = [Casting.of(HeldOut(LONG, index, a.seed)) for index in range(a.stories)]
-    return figures([filmed(pipeline, reader, casting) for casting in tqdm(castings, "cast", file=sys.stderr)])
+    return figures([filmed(pipeline, reader, casting, a.beside) for casting in tqdm(castings, "cast", file=sys.stderr)])
 
 
 def taught_figures(pipeline: StoryPipeline, reader: ClipReader, a: argparse.Namespace) -> dict[str, Estimate]:

@@ -25,6 +25,7 @@ class Anchor:
 
     scene: HistoryScene
     name: tuple[int, int]  # characters of its prompt
+    beside: bool = False  # remembered beside earlier scenes, which it does not outrank
 
 
 @dataclass(eq=False)
@@ -58,12 +59,14 @@ class Casting:
 
 
 def anchored(filter: TextFilter, past: Sequence[str], anchor: Anchor, prompt: str) -> FilterResult:
-    """What a scene keeps if an anchor, the last of its past, outranks earlier scenes for its mention."""
+    """What a scene keeps if an anchor, the last of its past, outranks earlier scenes for its mention, or does not."""
     prompts, last = [*past, anchor.scene.prompt], len(past)
     kept = filter(prompts, prompt).scenes[last].kept_mentions
     start, end = anchor.name
     strays = [WordKey(last, m.start, m.end) for m in kept if not (m.start < end and m.end > start)]
     result = filter(prompts, prompt, mutes=strays)
+    if anchor.beside:
+        return result
     targets = {mention.target for mention in result.scenes[last].kept_mentions}
     why = "the cast says how it looks"
     return result.without({(i, m.index): why for i in range(last) for m in result.scenes[i].kept_mentions
@@ -95,9 +98,9 @@ def track_of(scenes: Sequence[WorldScene], anchor: Anchor | None) -> Track:
     return Track(texts, [scene.seed % 2**31 for scene in scenes], anchor)
 
 
-def picture_of(pipeline: StoryPipeline, casting: Casting) -> Anchor:
+def picture_of(pipeline: StoryPipeline, casting: Casting, beside: bool = False) -> Anchor:
     """The take that is kept as the hero's picture."""
     said, track = caption(casting.kept, random.Random(0), plain=True), track_of([casting.kept], None)
     film(pipeline, [track])
     (name,) = [(span.start, span.end) for span in said.spans if span.label == "actor 0"]
-    return Anchor(track.past[0], name)
+    return Anchor(track.past[0], name, beside)

@@ -2,7 +2,7 @@
 
 Its prompt is the caption of one of its pictures, its keyframe that picture; the filter keeps its name wherever a prompt
 mentions it. Looks are anchored: earlier scenes give nothing for that mention, unless the story or the scene asks for
-the entry "as last seen".
+"both", the picture and earlier scenes, or for the entry "as last seen".
 
 Imports neither torch nor gradio.
 """
@@ -40,6 +40,7 @@ class Anchor:
     prompt: str
     why: str  # this picture, in words
     last_seen: bool = False
+    beside: bool = False  # earlier scenes are remembered too
     since: str = ""  # id of the scene that named the state that holds: what was before gives nothing
 
     @property
@@ -67,7 +68,8 @@ def _anchor(story: Story, scene: Scene, entry: CastEntry) -> Anchor:
     picture, why = _looked_at(entry, scene.prompt, state, choice)
     shown = picture.state == state.name
     last_seen = choice.look == "last seen" or (not shown and state.scene not in ("", scene.id))
-    return Anchor(entry, picture, _caption(entry, picture, scene.prompt), why, last_seen, state.scene)
+    caption, beside = _caption(entry, picture, scene.prompt), choice.look == "both" and not last_seen
+    return Anchor(entry, picture, caption, why, last_seen, beside, state.scene)
 
 
 def choice_of(story: Story, scene: Scene, entry: str) -> CastChoice:
@@ -216,7 +218,10 @@ def _drops(
     latest = max((index for index in seen if begin <= index < len(shown)), default=None) if anchor.last_seen else None
     if latest is None:
         why = f"the cast says how {anchor.entry.name} looks"
-        return {(index, mention): why for index, mentions in seen.items() for mention in mentions}
+        if anchor.since and anchor.since not in shown:  # the scene itself begins the state
+            begin = len(shown)
+        gone = {index: mentions for index, mentions in seen.items() if not anchor.beside or index < begin}
+        return {(index, mention): why for index, mentions in gone.items() for mention in mentions}
     why = f"{anchor.entry.name} is shown as last seen"
     others = {index: mentions for index, mentions in seen.items() if index != latest} | {place: own}
     return {(index, mention): why for index, mentions in others.items() for mention in mentions}

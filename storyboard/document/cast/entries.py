@@ -86,7 +86,7 @@ class CastChoice(Value):
     told_as = "cast choice"
 
     entry: Id
-    look: Literal["", "cast", "last seen"] = ""  # "": as the story says, or the cast picture
+    look: Literal["", "cast", "both", "last seen"] = ""  # "": as the story says, or the cast picture
     state: str | None = Field(default=None, max_length=200)  # from this scene on; "" for as usual; None: as named
     picture: Id | None = None  # the one to look at; None for the one that fits best
 

@@ -39,6 +39,9 @@ def test_an_anchor_outranks_earlier_scenes_and_gives_nothing_else(pipeline: Stor
     result = anchored(pipeline.filter, past, anchor, "Actor 1 is waving on the beach near a farm.")
     kept = {scene.index: [mention.text for mention in scene.kept_mentions] for scene in result.scenes}
     assert kept[2] == ["Actor 1"] and "Actor 1" not in kept[0] and "beach" in " ".join(kept[0])
+    both = anchored(pipeline.filter, past, replace(anchor, beside=True), "Actor 1 is waving on the beach near a farm.")
+    kept = {scene.index: [mention.text for mention in scene.kept_mentions] for scene in both.scenes}
+    assert kept[2] == ["Actor 1"] and "Actor 1" in kept[0], "beside earlier scenes"
 
 
 def test_a_hero_is_the_same_in_both_stories_and_the_kept_scene_is_in_neither() -> None:

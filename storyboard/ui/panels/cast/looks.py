@@ -12,7 +12,7 @@ from ...desk import QUIET, Desk, Place, View, Window, news
 from ..panel import Page, Panel, Updates, chips
 from .reading import Entry, cast_of, told
 
-LOOKS = [("As in its picture", "cast"), ("As last seen", "last seen")]
+LOOKS = [("As in its picture", "cast"), ("As in its picture and earlier scenes", "both"), ("As last seen", "last seen")]
 AS_STORY = ("As the story says", "")
 NAMED = "as named"  # a state that a scene does not choose
 WHOLE = ("The whole story", "")

@@ -68,6 +68,22 @@ def test_as_last_seen_for_the_whole_story_begins_with_the_picture_and_a_scene_ma
     assert kept(found["c"]) == [("a", ("Mia",))] and kept(found["d"]) == [("mia0", ("Mia",))]
 
 
+def test_the_picture_may_be_remembered_beside_earlier_scenes() -> None:
+    story = cast_edits.choose_look(story_with(PROMPTS, MIA), "mia0", look="both")
+    found = stand(cast_edits.choose_look(story, "mia0", "c", look="cast"))
+    assert kept(found["a"]) == [("mia0", ("Mia",))]
+    assert kept(found["d"]) == [("a", ("Mia",)), ("c", ("Mia",)), ("mia0", ("Mia",))] and found["d"].needs == ("a", "c")
+    assert kept(found["c"]) == [("mia0", ("Mia",))], "a scene may differ"
+
+
+def test_beside_earlier_scenes_a_state_begins_where_it_was_named() -> None:
+    wet = entry("Mia", *MIA.pictures, picture("p2", "b", state="wet"), states=(CastState(name="wet", words="soaked"),))
+    prompts = ["Mia is running.", "Mia, wet, is walking.", "Mia is reading.", "Mia is singing."]
+    story = cast_edits.choose_look(story_with(prompts, wet), "mia0", look="both")
+    found = stand(story)
+    assert [[scene for scene, _ in kept(found[key])] for key in "bcd"] == [["mia0"], ["b", "mia0"], ["b", "c", "mia0"]]
+
+
 def test_a_pinned_word_is_not_outranked_and_an_entry_can_be_muted() -> None:
     story = story_with(PROMPTS, MIA)
     pinned = edits.pin_word(story, "d", WordRef(scene="a", text="Mia"))
