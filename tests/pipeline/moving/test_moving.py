@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline import loading
 from pipeline.adapters.wearing import Worn
 from pipeline.backbones.checkpoints import assets_folder
 from pipeline.errors import ThroughlineError
+from pipeline.evaluation.story.detail import differences
 from pipeline.moving.layers import TemporalLayers
-from pipeline.moving.pictures import FrameModel, MovingPictures, noise_of
+from pipeline.moving.pictures import LEARNT, SHARED, FrameModel, MovingPictures, noise_of
 from pipeline.training import stages
 from pipeline.training.models import moving
 from pipeline.transformer import StoryTransformer3DModel
@@ -97,10 +99,18 @@ def test_the_network_is_what_it_was_also_after_an_error(pipeline: Any) -> None:
     assert pipeline.transformer.run_block is block
 
 
-def test_noise_has_variance_1_and_half_of_it_in_common() -> None:
-    noise = noise_of(1, 2, (128, 40, 40), torch.Generator().manual_seed(0))[0].flatten(1)
+@pytest.mark.parametrize("shared", [LEARNT, SHARED])
+def test_noise_has_variance_1_and_so_much_of_it_in_common(shared: float) -> None:
+    noise = noise_of(1, 2, (128, 40, 40), torch.Generator().manual_seed(0), shared)[0].flatten(1)
     assert noise.var() == pytest.approx(1, abs=0.01)
-    assert float(torch.corrcoef(noise)[0, 1]) == pytest.approx(0.5, abs=0.01)
+    assert float(torch.corrcoef(noise)[0, 1]) == pytest.approx(shared, abs=0.01)
+    assert LEARNT < SHARED < 1, "no two frames are the same"
+
+
+def test_the_shipped_layers_steady_the_shipped_image_model() -> None:
+    pictures = MovingPictures.of(loading.load("picturebook", "cpu"))
+    still, moved = (pictures.film("Mia is running on the playground.", steps=8, alpha=alpha) for alpha in (1.0, None))
+    assert not np.array_equal(still, moved) and differences(moved).mean() < 0.7 * differences(still).mean()
 
 
 # --- training, and what comes of it
