@@ -109,7 +109,7 @@ def test_noise_has_variance_1_and_so_much_of_it_in_common(shared: float) -> None
 
 def test_the_shipped_layers_steady_the_shipped_image_model() -> None:
     pictures = MovingPictures.of(loading.load("picturebook", "cpu"))
-    still, moved = (pictures.film("Mia is running on the playground.", steps=8, alpha=alpha) for alpha in (1.0, None))
+    still, moved = (pictures.film("A robot is dancing in the desert.", alpha=alpha) for alpha in (1.0, None))
     assert not np.array_equal(still, moved) and differences(moved).mean() < 0.7 * differences(still).mean()
 
 
