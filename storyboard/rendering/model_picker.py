@@ -126,7 +126,7 @@ class ModelPicker:
         known = [self._row(one, machine) for one in CATALOGUE]
         if entry(self.choice.model) is None:
             own = {"needs": ["a model of your own"], "here": True, "why_not": "", "current": True}
-            known.append({"name": self.choice.model, "title": _title(self.choice.model), **own})
+            known.insert(0, {"name": self.choice.model, "title": _title(self.choice.model), **own})
         return {"models": known, "machine": str(machine), **self.brief()}
 
     def _row(self, one: Entry, machine: Machine) -> dict[str, Any]:

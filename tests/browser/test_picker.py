@@ -51,7 +51,7 @@ def test_each_model_says_what_it_needs_and_whether_it_can_run_here(picker: Locat
 def test_what_is_no_model_is_refused_in_a_line_and_the_former_stays(picker: Locator) -> None:
     use(picker, "/nowhere/at-all")
     expect(picker.locator(".model-status [role=status]")).to_contain_text("/nowhere/at-all")
-    assert "In use" in [state.strip() for _, state, _ in rows(picker)]
+    until(lambda: "In use" in [state.strip() for _, state, _ in rows(picker)])
 
 
 def use(picker: Locator, name: str) -> None:

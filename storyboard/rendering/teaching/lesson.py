@@ -28,7 +28,8 @@ def pictures_to_teach(entry: CastEntry) -> list[CastPicture]:
     usual = [picture for picture in entry.pictures if not picture.state]
     if len(usual) < FEWEST:
         expected = f"expected {FEWEST} to {MOST} to teach, each with a caption of what it shows"
-        raise ThroughlineError(f"cast entry {entry.name!r} has {len(usual)} pictures: {expected}")
+        has = "1 picture" if len(usual) == 1 else f"{len(usual)} pictures"
+        raise ThroughlineError(f"cast entry {entry.name!r} has {has}: {expected}")
     for picture in usual[:MOST]:
         if not name_places(entry, picture.caption):
             raise ThroughlineError(
