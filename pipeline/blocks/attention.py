@@ -74,6 +74,16 @@ class AttentionContext:
         modulation = self.modulation and self.modulation.rows(chosen)
         return replace(self, text_mask=text, history_mask=history, text_strengths=strengths, modulation=modulation)
 
+    def beside(self, index: int, own: KeysValues) -> KeysValues:
+        """Keys and values of a block's video tokens, (B, heads, N, e) each, and behind them those of the references."""
+        if self.references is None:
+            return own
+        keys, values = (
+            torch.cat([x, other.expand(len(x), -1, -1, -1)], dim=2)
+            for x, other in zip(own, self.references[index], strict=True)
+        )
+        return keys, values
+
     def joint_mask(self, length: int, total: int) -> Tensor | None:
         """Keys of text and video, bool (B, 1, 1, L + N). length: L; total: L + N."""
         if self.text_mask is None:
@@ -89,6 +99,18 @@ class AttentionContext:
             for tokens, mask in ((text, self.text_mask), (history, self.history_mask))
         )
         return torch.cat([texts, pasts], dim=1)[:, None, None]
+
+
+def text_strengths(rows: Sequence[Tensor | None], length: int, place: torch.device) -> Tensor | None:
+    """`AttentionContext.text_strengths` of rows whose tokens count so much, (L) each, None for as the model reads them:
+    float32 (B, length); None if no row has any."""
+    if all(row is None for row in rows):
+        return None
+    found = torch.zeros(len(rows), length, device=place)
+    for i, row in enumerate(rows):
+        if row is not None:
+            found[i, : len(row)] = row.log().to(place)
+    return found
 
 
 class HistoryStream(nn.Module):

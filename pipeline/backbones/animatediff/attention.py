@@ -66,13 +66,8 @@ class SelfProcessor:
         if told is None:
             return self.stock(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
         q, k, v = (_heads(attn, name, hidden_states) for name in "qkv")
-        told.own, keys, values = (k, v), k, v
-        context = told.context
-        if context.references is not None:
-            keys, values = (
-                torch.cat([own, other.expand(len(own), -1, -1, -1)], dim=2)
-                for own, other in zip((k, v), context.references[self.index], strict=True)
-            )
+        told.own, context = (k, v), told.context
+        keys, values = context.beside(self.index, told.own)
         if context.modulation is None:
             return _merge(attn, F.scaled_dot_product_attention(q, keys, values))
         amount = _of_frames(context.modulation.video, told.frames)

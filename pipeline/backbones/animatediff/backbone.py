@@ -11,7 +11,7 @@ import torch
 from diffusers import UNetMotionModel
 from torch import Tensor
 
-from ...blocks.attention import AttentionContext, KeysValues, Witness
+from ...blocks.attention import AttentionContext, KeysValues, Witness, text_strengths
 from ...blocks.block_cache import BlockCache
 from ...blocks.modulation import Modulation, batched
 from ...encoders.latents import Where
@@ -112,7 +112,8 @@ class AnimateDiffBackbone:
     ) -> Network:
         place = self.where()
         text = torch.stack([row.text for row in rows]).to(place, self.transformer.dtype)
-        context = AttentionContext(references=references, witness=witness, text_strengths=_logarithms(rows, place))
+        strengths = text_strengths([row.strengths for row in rows], text.shape[1], place)
+        context = AttentionContext(references=references, witness=witness, text_strengths=strengths)
         modulation = batched([row.modulation for row in rows], text.shape[1])
         return _Told(self, text, context, modulation and modulation.to(place), _prompts(rows, place))
 
@@ -126,14 +127,6 @@ def _prompts(rows: Sequence[Conditions], place: torch.device) -> ImagePrompts | 
     pads = zip(*((part[:0] for part in some) if own is None else own for own in given), strict=True)
     tokens, masks = (torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True).to(place) for parts in pads)
     return ImagePrompts(tokens, masks)
-
-
-def _logarithms(rows: Sequence[Conditions], place: torch.device) -> Tensor | None:
-    """ln of how much each token counts, (B, L); None if all count as the model reads them."""
-    if all(row.strengths is None for row in rows):
-        return None
-    usual = [torch.ones(len(row.text)) if row.strengths is None else row.strengths for row in rows]
-    return torch.stack(usual).log().to(place)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from diffusers.pipelines.ltx.pipeline_ltx import calculate_shift
 from torch import Tensor
 
-from ...blocks.attention import AttentionContext, KeysValues, Witness
+from ...blocks.attention import AttentionContext, KeysValues, Witness, text_strengths
 from ...blocks.block_cache import BlockCache
 from ...blocks.modulation import Modulation, batched
 from ...encoders.latents import Where
@@ -101,7 +101,7 @@ class LTXBackbone:
         text = torch.stack([F.pad(row.text, (0, 0, 0, MAX_TOKENS - len(row.text))) for row in rows]).to(place, dtype)
         lengths = torch.tensor([len(row.text) for row in rows], device=place)
         there = torch.arange(MAX_TOKENS, device=place) < lengths[:, None]
-        strengths = _logarithms([row.strengths for row in rows], place)
+        strengths = text_strengths([row.strengths for row in rows], MAX_TOKENS, place)
         context = AttentionContext(references=references, witness=witness, text_strengths=strengths)
         modulation = batched([row.modulation for row in rows], MAX_TOKENS)
         return _Told(self, text, there, context, caches, modulation and modulation.to(place))
@@ -137,14 +137,3 @@ class _Told:
 def _tokens(shape: Sequence[int]) -> int:
     """Of latents (1, f, C, h, w)."""
     return shape[1] * shape[3] * shape[4]
-
-
-def _logarithms(rows: Sequence[Tensor | None], place: torch.device) -> Tensor | None:
-    """ln of the strengths of rows of tokens (L), float32 (B, MAX_TOKENS); None if no row has any."""
-    if all(row is None for row in rows):
-        return None
-    found = torch.zeros(len(rows), MAX_TOKENS, device=place)
-    for i, row in enumerate(rows):
-        if row is not None:
-            found[i, : len(row)] = row.log().to(place)
-    return found

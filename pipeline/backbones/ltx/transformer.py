@@ -106,12 +106,7 @@ def _self_attention(
     values."""
     q, k = (_heads(attention, name, video, context.rotary) for name in "qk")
     v = _heads(attention, "v", video)
-    keys, values = k, v
-    if context.references is not None:
-        keys, values = (
-            torch.cat([own, other.expand(len(own), -1, -1, -1)], dim=2)
-            for own, other in zip((k, v), context.references[index], strict=True)
-        )
+    keys, values = context.beside(index, (k, v))
     if context.modulation is None:
         attended = F.scaled_dot_product_attention(q, keys, values)
     else:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import CLIPVisionModel
 
-from ...blocks.attention import AttentionContext, KeysValues, Witness
+from ...blocks.attention import AttentionContext, KeysValues, Witness, text_strengths
 from ...blocks.block_cache import BlockCache
 from ...blocks.modulation import Modulation, batched
 from ...encoders.clip_pictures import pixels_for
@@ -133,7 +133,7 @@ class WanBackbone:
         if witness is not None:
             lengths = torch.tensor([len(row.text) for row in rows], device=place)
             mask = torch.arange(MAX_TOKENS, device=place) < lengths[:, None]
-        strengths = _logarithms([row.strengths for row in rows], place)
+        strengths = text_strengths([row.strengths for row in rows], MAX_TOKENS, place)
         context = AttentionContext(None, mask, None, references, witness, strengths)
         modulation = batched([row.modulation for row in rows], MAX_TOKENS)
         pictures = [row.pictures for row in rows]
@@ -162,17 +162,6 @@ class _Apart:
         order = [i for group in self.groups for i in group]
         found = [network(z[list(group)], timestep) for group, network in zip(self.groups, self.networks, strict=True)]
         return torch.cat(found)[torch.tensor(order).argsort()]
-
-
-def _logarithms(rows: Sequence[Tensor | None], place: torch.device) -> Tensor | None:
-    """ln of the strengths of rows of tokens (L), float32 (B, MAX_TOKENS); None if no row has any."""
-    if all(row is None for row in rows):
-        return None
-    found = torch.zeros(len(rows), MAX_TOKENS, device=place)
-    for i, row in enumerate(rows):
-        if row is not None:
-            found[i, : len(row)] = row.log().to(place)
-    return found
 
 
 @dataclass(frozen=True)

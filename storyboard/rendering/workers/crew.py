@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import Enum, unique
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from pipeline.errors import ThroughlineError
@@ -46,6 +46,7 @@ class News:
     by_head: bool = False  # whether all was lost, and no worker of its own accord
 
 
+@unique
 class Lost(Enum):
     """What became of an order that did not come back: its worker, or the head, was lost while it was made, or before.
     The value says how often that may be; None for always."""
