@@ -366,14 +366,15 @@ class Renderer:
 
     def _make_take(self, job: Job, ends: str) -> Generator[Made, None, None]:
         """ends: the saved job that is over with this take."""
-        head = self.library.head(job.owner, job.story)
+        now = self.standings(self.library.head(job.owner, job.story)).get(job.scene)
+        if now and self.queue.places > 1:
+            yield Made(needs=now.needs)  # they may have changed since it was put in line
+        head = self.library.head(job.owner, job.story)  # anew: what it needs may have ended meanwhile
         if not any(scene.id == job.scene for scene in head.board.story.scenes):
             return
         scene, standing = head.board.story.scene(job.scene), self.standings(head)[job.scene]
         if standing.conditioning is None or scene.locked or (standing.state == "fresh" and job.order == STALE):
             return  # an identical keyframe of a scene before it stopped the cascade
-        if self.queue.places > 1:
-            yield Made(needs=standing.needs)  # they may have changed since it was put in line
         seed = secrets.randbelow(2**31) if scene.new_seed or job.order not in (STALE, ASKED) else scene.seed
         how = self.maker.speed, self.maker.streams(scene)
         if same := same_take(head.board, self.media, scene, standing.conditioning, seed, *how):

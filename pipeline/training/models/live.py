@@ -34,7 +34,8 @@ SEGMENTS = 4  # steps of the student
 TEACHER_STEPS = 12  # over all segments
 CLIPS = 24  # in a file of `make_passages`
 FILES = 60
-WEIGHTS = (0.2, 1.0, 1.5, 1.5)  # of the segments' errors; the first one's is large and its way short
+WEIGHTS = (0.4, 1.0, 1.5, 1.5)  # of the segments' errors; the first one's is large and its way short
+TAME = 16.0  # (w1 - 1)² + w2² at which a clip's error counts half: it grows with both
 ELSEWHERE = 0.5  # share of a batch that is asked for other weights than those that led the teacher there
 USUAL = ((1.0, 4.0), (1.0, 5.0))  # ranges of w1 and w2 from which half of the clips draw; the others from all
 
@@ -242,7 +243,8 @@ def make_losses(
             run = predict(student, told, weights.to(device))
             v = precondition(lambda x: run(x, times[segment].to(device)), z, levels[segment].to(device))
         errors = (v.float() - target).square().mean((1, 2, 3, 4))
-        weighted = errors * torch.tensor(WEIGHTS, device=device)[segment]
+        size = ((weights[:, 0] - 1).square() + weights[:, 1].square()).to(device)
+        weighted = errors * torch.tensor(WEIGHTS, device=device)[segment] / (1 + size / TAME)
         found = {f"segment_{i + 1}": errors[i::SEGMENTS].mean() for i in range(SEGMENTS)}
         return {"loss": weighted.mean(), "elsewhere": errors[elsewhere[:, 0].to(device)].mean(), **found}
 

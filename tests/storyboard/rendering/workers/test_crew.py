@@ -79,6 +79,36 @@ def test_a_scene_that_came_to_need_another_in_line_goes_back(studio: Studio, han
     assert hands.begun[-1].decision.prompt == "The dog is running." and hands.begun[-1].past
 
 
+def test_what_ends_while_a_scene_looks_up_what_it_needs_is_remembered(
+    studio: Studio, hands: FakeHands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk.new(studio, "A dog is jumping on the snow.", TEN[2], TEN[7])
+    standings, make, first, slow = studio.renderer.standings, hands._make, threading.Event(), []
+
+    def look_up_slowly(head: Any) -> Any:
+        found = standings(head)
+        if head.board.story.scenes[2].prompt == "The dog is running." and desk.shown[1] and not desk.shown[0]:
+            slow.append(head)
+            first.set()
+            wait_for(lambda: desk.shown[0] and not job_of(desk, 0).active)
+        return found
+
+    def hold_the_first(name: str, order: Any) -> None:
+        if order.decision.prompt.startswith("A dog"):
+            first.wait(60)
+        make(name, order)
+
+    monkeypatch.setattr(hands, "_make", hold_the_first)
+    monkeypatch.setattr(studio.renderer, "standings", look_up_slowly)
+    hands.open.clear()
+    desk.ask("render")
+    wait_for(lambda: len(hands.begun) == 1)
+    desk.prompt(2, "The dog is running.")
+    hands.open.set()
+    desk.follow()
+    assert slow and desk.states == ["fresh"] * 3 and hands.begun[-1].past
+
+
 def test_a_lost_worker_costs_its_scene_alone(studio: Studio, hands: FakeHands, alone: list[str]) -> None:
     hands.lose = 2
     desk = Desk.new(studio, *TEN)
