@@ -36,6 +36,7 @@ __all__ = [
 MOST_BYTES = 384 << 20  # of the frames that come out
 STUCK_SECONDS = 120.0  # for one frame, or the end of a file
 MOST_DAMAGED = 0.1  # share of the frames that may have been mended by the decoder
+ENCODING_THREADS = "4"  # whatever the machine has: the bytes of a file depend on it, and clips are known by their digest
 RATE = 48_000  # samples a second of a film's sound
 RAW_SOUND = ("-f", "f32le", "-ar", str(RATE), "-ac", "2")  # how it comes: left and right, -1 to 1
 BT709 = "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
@@ -105,7 +106,7 @@ def write_video(
     )
     _encode(
         path, first, map(holdable, frames), frames_per_second, *(sound.options if sound else ()), "-vf", resize,
-        "-c:v", "libx264", "-preset", "medium", "-crf", "16",
+        "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-threads:v", ENCODING_THREADS,
         "-movflags", "+faststart+write_colr", "-f", "mp4",
     )  # fmt: skip
 

@@ -59,8 +59,10 @@ class Head:
     def run(self) -> None:
         """Until the app closes its end, which raises EOFError."""
         while True:
-            while self.pipe.poll(0.0 if any(one.asked for one in self.hired) else REST_SECONDS):
+            patience = 0.0 if any(one.asked for one in self.hired) else REST_SECONDS
+            while self.pipe.poll(patience):
                 self._hear(*receive(self.pipe))
+                patience = 0.0  # what was asked for is not to wait for more
             if time.monotonic() - self._beat > BEAT_SECONDS:
                 self._count()
             self._look()

@@ -1,5 +1,6 @@
 """Video files: what is written plays in a browser, what is read is whole or refused."""
 
+import os
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -30,6 +31,17 @@ def test_a_written_file_plays_in_a_browser(tmp_path: Path) -> None:
     assert content.index(b"moov") < content.index(b"mdat"), (
         "the index comes first, so that it starts before it is loaded"
     )
+
+
+def test_a_file_is_the_same_however_many_processors_there_are(tmp_path: Path) -> None:
+    frames, every = np.random.default_rng(0).integers(0, 256, (17, 96, 144, 3), np.uint8), os.sched_getaffinity(0)
+    write_video(tmp_path / "all.mp4", frames, 8, scale=4)
+    try:
+        os.sched_setaffinity(0, sorted(every)[:1])
+        write_video(tmp_path / "one.mp4", frames, 8, scale=4)
+    finally:
+        os.sched_setaffinity(0, every)
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "all.mp4").read_bytes()
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
