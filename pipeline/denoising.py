@@ -5,7 +5,8 @@ Letters: B rows (branches of scenes), f latent frames, C channels, h, w latents 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,8 @@ from .sampling import NoiseLevel, Timestep
 Predictions = dict[str, Tensor]  # by branch
 Outcome = tuple[Tensor, dict[str, float]]  # of a step, of a scene
 BranchRow = tuple[int, str]  # a scene, by its place in the batch, and a branch of its guidance
+Dress = Callable[[bool], AbstractContextManager[None]]  # whether the network knows taught subjects while it is open
+TAUGHT = "taught"  # the branch "full" of a network that knows them
 
 
 @dataclass(eq=False)
@@ -32,6 +35,7 @@ class Denoiser:
 
     backbone: Backbone
     speed: Speed = EXACT
+    subject: Dress | None = None  # of scenes that show taught subjects, in a branch of their own
 
     @torch.no_grad()
     def __call__(self, requests: Sequence[SceneRequest], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
@@ -46,7 +50,8 @@ class Denoiser:
         noisy = [self.backbone.noise(shape, generator) for generator in generators]
         samplers = [self.backbone.sampler(r.settings.steps, r.settings.eta, shape) for r in requests]
         known = [Known.of(request, z) for request, z in zip(requests, noisy, strict=True)]
-        predict, steps = Predictor(self.backbone, self.speed, requests, known), len(samplers[0].timesteps)
+        predict = Predictor(self.backbone, self.speed, requests, known, self.subject)
+        steps = len(samplers[0].timesteps)
         for index, t in enumerate(samplers[0].timesteps):
             weights = [self.speed.guiding(request.guidance).weights(index, steps) for request in requests]
             names = [
@@ -114,9 +119,15 @@ class Predictor:
     batch a scene."""
 
     def __init__(
-        self, backbone: Backbone, speed: Speed, requests: Sequence[SceneRequest], known: Sequence[Known]
+        self,
+        backbone: Backbone,
+        speed: Speed,
+        requests: Sequence[SceneRequest],
+        known: Sequence[Known],
+        subject: Dress | None = None,
     ) -> None:
         self.backbone, self.requests, self.known, self.caches = backbone, requests, list(known), Caches(speed)
+        self.subject = subject
 
         def encoded(text: str) -> Tensor:
             return backbone.text.encode(text).hidden
@@ -136,22 +147,46 @@ class Predictor:
         """noisy, times, names: of each scene its latents (1, f, C, h, w), their timestep and the branches, none for a
         scene that rests."""
         predictions: list[Predictions] = [{} for _ in names]
-        rows = [(i, name) for i, own in enumerate(names) for name in own]
+        rows = self._rows(names)
         for group, seen in self._groups(rows, times):
             for (i, name), v in zip(group, self._batch(noisy, times, group, seen), strict=True):
                 target = None if seen is None else self.collages[i]
                 level = self.backbone.noising.level(times[i])
                 predictions[i][name] = v if target is None else drawn(v, noisy[i], level, target)
+        for i, own in enumerate(names):
+            predictions[i] = self._with_subject(predictions[i], own, times[i])
         return predictions
+
+    def _rows(self, names: Sequence[tuple[str, ...]]) -> list[BranchRow]:
+        """What a step computes: the branches of scenes, and where subjects are shown what tells how they look."""
+        needed = ("full", TAUGHT) if self.subject else ()
+        return [(i, name) for i, own in enumerate(names) if own for name in dict.fromkeys((*own, *needed))]
+
+    def _with_subject(self, found: Predictions, names: tuple[str, ...], t: Timestep) -> Predictions:
+        """Guided by `SubjectGuidance`. What is added to every branch is in the guided sum once."""
+        if TAUGHT not in found:
+            return found
+        assert (guidance := self.backbone.limits.subject) is not None
+        level = self.backbone.noising.level(t)
+        pull = guidance.at(float(level.alpha), float(level.sigma)) * (found[TAUGHT] - found["full"])
+        return {name: found[name] + pull for name in names}
 
     def begin(self, names: list[tuple[str, ...]], share: float) -> None:
         """The next step, after `share` of all steps."""
-        self.caches.begin([(i, name) for i, own in enumerate(names) for name in own], share)
+        self.caches.begin(self._rows(names), share)
 
     def _groups(
         self, rows: list[BranchRow], times: Sequence[Timestep]
     ) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         """The batches of a step, each with the references that it looks at."""
+        if taught := [row for row in rows if row[1] == TAUGHT]:
+            rest = [row for row in rows if row[1] != TAUGHT]
+            return [*self._alike(rest, times), *self._alike(taught, times)]
+        return self._alike(rows, times)
+
+    def _alike(
+        self, rows: list[BranchRow], times: Sequence[Timestep]
+    ) -> list[tuple[list[BranchRow], list[KeysValues] | None]]:
         plain = [row for row in rows if not self._looks(row)]
         apart = ([row for row in plain if self._kind(row[0], times) == kind] for kind in ("plain", "going on", "drawn"))
         groups: list[tuple[list[BranchRow], list[KeysValues] | None]] = [(own, None) for own in apart if own]
@@ -176,6 +211,12 @@ class Predictor:
         return row[1] != "forgetful" and self.collages[row[0]] is not None
 
     def _batch(
+        self, noisy: Sequence[Tensor], times: Sequence[Timestep], rows: list[BranchRow], seen: list[KeysValues] | None
+    ) -> tuple[Tensor, ...]:
+        with self.subject(rows[0][1] == TAUGHT) if self.subject else nullcontext():
+            return self._predicted(noisy, times, rows, seen)
+
+    def _predicted(
         self, noisy: Sequence[Tensor], times: Sequence[Timestep], rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
         told = [self._told(i, name) for i, name in rows]

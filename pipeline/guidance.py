@@ -54,6 +54,20 @@ class Guidance:
         return 1 + (self.text - 1) * rise, self.history * rise
 
 
+class SubjectGuidance(NamedTuple):
+    """How strongly a taught subject is followed: a in ε + a (ε_T(z, H, P⁺) − ε(z, H, P⁺)), with T the network that was
+    taught and ε, of the other branches, from the one that was not (as the autoguidance of Karras et al. 2024, arXiv
+    2406.02507, goes away from a network that knows less). Stronger while looks are decided: later it would show as
+    noise."""
+
+    looks: float  # a from pure noise to σ/α = `decided`
+    finish: float  # a from there on
+    decided: float
+
+    def at(self, alpha: float, sigma: float) -> float:
+        return self.looks if sigma > self.decided * alpha else self.finish
+
+
 def branches(w1: float, w2: float, has_history: bool, s: float = 0.0) -> tuple[str, ...]:
     """The predictions that a step needs: "negative" ε(z, H, P⁻), "full" ε(z, H, P⁺), "forgetful" ε(z, ∅, P⁺),
     "unbegun" ε(z', H, P⁺). s: of a clip that begins with known frames, else 0."""

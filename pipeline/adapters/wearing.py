@@ -51,6 +51,44 @@ def worn(pipeline: StoryPipeline, adapters: Sequence[Worn]) -> Iterator[None]:
 
 
 @contextmanager
+def shown(pipeline: StoryPipeline, adapters: Sequence[Worn]) -> Iterator[None]:
+    """As `worn`, for subjects that scenes show: where the model follows these by a branch of their own
+    (`guidance.SubjectGuidance`), the network wears the adapters in that alone."""
+    with worn(pipeline, adapters), followed(pipeline, any(one.strength for one in adapters)):
+        yield
+
+
+@contextmanager
+def followed(pipeline: StoryPipeline, wears: bool = True) -> Iterator[None]:
+    """While it is open, what the network wears counts in a branch of its own, if the model has one."""
+    denoiser, before = pipeline.denoiser, pipeline.denoiser.subject
+    networks = [one for one in (pipeline.transformer, pipeline.continuation) if one is not None]
+
+    @contextmanager
+    def dress(on: bool) -> Iterator[None]:
+        scales = [] if on else [scale for network in networks for scale in _scales(network)]
+        kept = [dict(scale) for scale in scales]
+        for scale in scales:
+            scale.update(dict.fromkeys(scale, 0.0))
+        try:
+            yield
+        finally:
+            for scale, values in zip(scales, kept, strict=True):
+                scale.update(values)
+
+    denoiser.subject = dress if wears and pipeline.backbone.limits.subject else None
+    try:
+        yield
+    finally:
+        denoiser.subject = before
+
+
+def _scales(network: nn.Module) -> list[dict[str, float]]:
+    """How strongly adapters count, by name, of every layer that wears any."""
+    return [module.scaling for module in network.modules() if isinstance(module, LoraLayer)]
+
+
+@contextmanager
 def _wearing(network: Any, read: Sequence[tuple[Adapter, float, str]]) -> Iterator[None]:
     """read: adapters, their strengths and the names of their files."""
     before, strengths = active(network), dict[str, float]()

@@ -24,7 +24,7 @@ from ..blocks.block_cache import BlockCache
 from ..blocks.modulation import Modulation
 from ..encoders.latents import LatentSpace, Where
 from ..encoders.text import TextEncoder
-from ..guidance import Anchor
+from ..guidance import Anchor, SubjectGuidance
 from ..sampling import Noising, Sampler, Timestep
 
 ASPECTS = (16 / 9, 3 / 2, 1, 2 / 3, 9 / 16)  # width to height
@@ -68,6 +68,7 @@ class Limits:
     window: int = 0  # latent frames of these, which can also be made one after another (`stages.streaming`)
     streamed: int = 0  # frames of such a scene at most
     drawn: float = 0.0  # σ/α below which clips that go on from motion are drawn by the network of all other clips
+    subject: SubjectGuidance | None = None  # of those it was taught; None for adapters that count in every branch
     eased: bool = False  # whether their first new frame is drawn between its neighbours: latents do not meet in time
 
     def streams(self, num_frames: int) -> bool:

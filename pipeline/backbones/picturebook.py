@@ -13,7 +13,7 @@ from .. import defaults
 from ..blocks.windows import repeated
 from ..encoders.latents import LinearLatents, Where
 from ..encoders.text import TextEncoder
-from ..guidance import make_preconditioning
+from ..guidance import SubjectGuidance, make_preconditioning
 from ..sampling import Sampler, TrailingDdim
 from ..transformer import StoryTransformer3DModel
 from .base import Limits, Native
@@ -32,6 +32,7 @@ NATIVE = Native(
 )
 MOST_PATCHES = 20  # a side of a clip
 DRAWN = 0.5  # σ/α below which clips that go on are drawn by the network of all other clips
+SUBJECT = SubjectGuidance(looks=4.0, finish=2.0, decided=1.0)
 LONGEST, STREAMED = 161, 481  # frames of a scene, and of one that is streamed
 
 
@@ -57,6 +58,7 @@ class PicturebookBackbone(TransformerBackbone):
         self.limits = Limits(
             unit, MOST_PATCHES * unit, MOST_PATCHES * unit, longest, has_eta=True, ends=piece > 0, piece=piece,
             windows=True, window=self.window, streamed=STREAMED, drawn=DRAWN if self.continuation else 0.0, eased=True,
+            subject=SUBJECT,
         )  # fmt: skip
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:

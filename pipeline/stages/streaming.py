@@ -103,7 +103,7 @@ class _Stream:
         self.common = list[Tensor]()  # of every step, what the first window's frames have in common
         self.slots = -(-self.steps // self.lag)  # windows at once
         nothing = Known.of(replace(request, beginning=None, ending=None), torch.zeros(self.shape))
-        self.predict = Predictor(self.backbone, EXACT, [request] * self.slots, [nothing] * self.slots)
+        self.predict = Predictor(self.backbone, EXACT, [request] * self.slots, [nothing] * self.slots, denoiser.subject)
 
     def opened(self, number: int, before: _Window | None) -> _Window:
         """The window of that number. before: the one before it."""

@@ -28,7 +28,7 @@ import numpy as np
 from ...adapters.files import Adapter, read_adapter, write_adapter
 from ...adapters.priors import priors_of
 from ...adapters.teaching import Lesson, Recipe, Still, teach
-from ...adapters.wearing import Worn, worn
+from ...adapters.wearing import Worn, shown
 from ...history import HistoryScene
 from ...picturebook import renderer, world
 from ...picturebook.facts import ACTOR_FACTS
@@ -92,7 +92,7 @@ def judged(pipeline: StoryPipeline, judges: Judges, index: int, recipe: Recipe) 
         megabytes = path.stat().st_size / 1e6
         after = _in_a_film(pipeline, new, anchor, path)
         others_after, beside_after = (_in_a_film(pipeline, scenes, anchor, path) for scenes in (others, beside))
-        with worn(pipeline, [Worn(path)]):
+        with shown(pipeline, [Worn(path)]):
             others_worn = _filmed(pipeline, others, anchor)
     read = judges.reader.read(others_before)
     return Taught(
@@ -130,7 +130,7 @@ def _in_a_film(
     clips: list[np.ndarray] = [np.empty(0)] * len(settings)
     for wears in sorted(set(named)):
         own = [i for i, is_named in enumerate(named) if is_named == wears]
-        with worn(pipeline, [Worn(path)] if wears else []):
+        with shown(pipeline, [Worn(path)] if wears else []):
             for i, clip in zip(own, _filmed(pipeline, [settings[i] for i in own], anchor), strict=True):
                 clips[i] = clip
     return clips

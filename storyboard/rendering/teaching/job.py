@@ -117,6 +117,9 @@ def _checkpoint(media: BlobStore, model: str, entry: CastEntry, story: Story) ->
 
 def _sample(maker: TakeMaker, entry: CastEntry, story: Story) -> str:
     """A clip of what was learnt, by the caption of the first picture."""
+    from pipeline.adapters.wearing import followed
+
     prompt = pictures_to_teach(entry)[0].caption
-    clip = maker.pipeline(prompt, width=story.width, height=story.height, steps=SAMPLE_STEPS)
+    with followed(maker.pipeline):
+        clip = maker.pipeline(prompt, width=story.width, height=story.height, steps=SAMPLE_STEPS)
     return previews.moving(clip.frames, clip.frames_per_second)

@@ -123,9 +123,9 @@ def threads(count: int | None) -> Iterator[None]:
 def wearing(pipeline: StoryPipeline, taught: Sequence[WornFile]) -> AbstractContextManager[None]:
     if not taught:
         return nullcontext()
-    from pipeline.adapters.wearing import Worn, worn  # they load peft, which others need not wait for
+    from pipeline.adapters.wearing import Worn, shown  # they load peft, which others need not wait for
 
-    return worn(pipeline, [Worn(*one) for one in taught])
+    return shown(pipeline, [Worn(*one) for one in taught])
 
 
 # --- frames with which a clip begins or ends -------------------------------------------------------------------------

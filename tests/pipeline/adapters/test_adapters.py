@@ -1,6 +1,7 @@
 """Adapters: what they may touch, that they come off bit for bit, and that teaching can be cut short and goes on."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -17,8 +18,13 @@ from pipeline.adapters.files import Adapter, read_adapter, write_adapter
 from pipeline.adapters.layers import spatial_layers
 from pipeline.adapters.priors import ACTED, priors_of
 from pipeline.adapters.teaching import Lesson, Prior, Progress, Recipe, Still, _evenly, teach
-from pipeline.adapters.wearing import Worn, worn
+from pipeline.adapters.wearing import Worn, shown, worn
+from pipeline.blocks.block_cache import EXACT
+from pipeline.denoising import Known, Predictor
 from pipeline.errors import ThroughlineError
+from pipeline.generation import SceneRequest
+from pipeline.guidance import Guidance, SubjectGuidance
+from pipeline.history import Memory
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.training.models.generator import new_transformer
 from tests import checkpoints, wan_checkpoints
@@ -119,6 +125,57 @@ def test_several_are_worn_at_once_each_by_its_strength(file: Path, tmp_path: Pat
         none = clip()
     assert np.array_equal(one, alone) and not np.array_equal(one, both)
     assert np.array_equal(none, clip())
+
+
+@contextmanager
+def following(*weights: float | None) -> Iterator[None]:
+    """Subjects are followed with these weights, (looks, finish, decided); with None in every branch."""
+    backbone, before = tiny().backbone, tiny().backbone.limits
+    guidance = None if weights == (None,) else SubjectGuidance(*weights)
+    backbone.limits = replace(before, subject=guidance)
+    try:
+        yield
+    finally:
+        backbone.limits = before
+
+
+def test_a_taught_subject_is_followed_in_a_branch_of_its_own(file: Path) -> None:
+    alone = {"guidance": Guidance(text=1.0, history=0.0)}  # "full" is the one branch beside it
+
+    def made(*weights: float | None) -> np.ndarray:
+        with following(*weights), shown(tiny(), [Worn(file)]):
+            return tiny()("Pim is skiing in the forest.", **SMALL, **alone).frames
+
+    plain = tiny()("Pim is skiing in the forest.", **SMALL, **alone).frames
+    everywhere = made(None)
+    assert not np.array_equal(plain, everywhere)
+    assert np.array_equal(made(0.0, 0.0, 1.0), plain)
+    assert np.abs(made(1.0, 1.0, 1.0).astype(int) - everywhere).max() <= 1  # v + (w - v)
+    first_steps, last_steps = made(3.0, 0.0, 1.0), made(0.0, 3.0, 1.0)
+    assert not np.array_equal(first_steps, plain) and not np.array_equal(last_steps, first_steps)
+
+
+def test_a_subject_is_added_to_every_branch_and_so_to_the_guided_sum_once(file: Path) -> None:
+    names, t = ("negative", "full"), 999
+    request = SceneRequest("Pim is skiing in the forest.", Memory(None, ()))
+    shape = (1, 2, *tiny().latents.encode(lesson().stills[0].picture).shape[2:])
+    z = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+    @torch.no_grad()
+    def predicted() -> dict[str, Tensor]:
+        predict = Predictor(tiny().backbone, EXACT, [request], [Known.of(request, z)], tiny().denoiser.subject)
+        predict.begin([names], 0.0)
+        return predict([z], [t], [names])[0]
+
+    plain = predicted()
+    with worn(tiny(), [Worn(file)]):
+        taught = predicted()["full"]
+    with following(4.0, 2.0, 1.0), shown(tiny(), [Worn(file)]):
+        found = predicted()
+    assert tuple(found) == names and tiny().denoiser.subject is None
+    for name in names:
+        torch.testing.assert_close(found[name], plain[name] + 4.0 * (taught - plain["full"]), rtol=1e-3, atol=1e-4)
+    assert not torch.equal(taught, plain["full"])
 
 
 def test_a_strength_in_between_is_that_much_of_it() -> None:
