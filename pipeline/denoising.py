@@ -164,9 +164,9 @@ class Predictor:
 
     def _with_subject(self, found: Predictions, names: tuple[str, ...], t: Timestep) -> Predictions:
         """Guided by `SubjectGuidance`. What is added to every branch is in the guided sum once."""
-        if TAUGHT not in found:
+        guidance = self.backbone.limits.subject
+        if guidance is None or TAUGHT not in found:
             return found
-        assert (guidance := self.backbone.limits.subject) is not None
         level = self.backbone.noising.level(t)
         pull = guidance.at(float(level.alpha), float(level.sigma)) * (found[TAUGHT] - found["full"])
         return {name: found[name] + pull for name in names}

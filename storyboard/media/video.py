@@ -36,7 +36,7 @@ __all__ = [
 MOST_BYTES = 384 << 20  # of the frames that come out
 STUCK_SECONDS = 120.0  # for one frame, or the end of a file
 MOST_DAMAGED = 0.1  # share of the frames that may have been mended by the decoder
-ENCODING_THREADS = "4"  # whatever the machine has: the bytes of a file depend on it, and clips are known by their digest
+ENCODING_THREADS = "4"  # whatever the machine has: a file depends on it, and clips are known by their digest
 RATE = 48_000  # samples a second of a film's sound
 RAW_SOUND = ("-f", "f32le", "-ar", str(RATE), "-ac", "2")  # how it comes: left and right, -1 to 1
 BT709 = "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
