@@ -29,11 +29,11 @@ from ..loop import Losses, Recipe, device_of, half_precision
 from .extractor import ExtractorData, recollect
 from .generator import SCENE_DROP, empty_text, new_scheduler
 
-RECIPE = Recipe("live", 3000, 1e-3, 16, warmup=50, decay=0.6, average=0.99, adam_names=("",))
+RECIPE = Recipe("live", 4500, 1e-3, 16, warmup=50, decay=0.6, average=0.99, adam_names=("",))
 SEGMENTS = 4  # steps of the student
 TEACHER_STEPS = 12  # over all segments
 CLIPS = 24  # in a file of `make_passages`
-FILES = 60
+FILES = 120
 WEIGHTS = (0.4, 1.0, 1.5, 1.5)  # of the segments' errors; the first one's is large and its way short
 TAME = 16.0  # (w1 - 1)² + w2² at which a clip's error counts half: it grows with both
 ELSEWHERE = 0.5  # share of a batch that is asked for other weights than those that led the teacher there
