@@ -8,6 +8,7 @@ Letters: B rows, N video tokens, M rows of a text, L words' own rows of them, d 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -60,7 +61,7 @@ def install(transformer: LTX2VideoTransformer3DModel) -> None:
             attention.set_processor(kind(getattr(stock, "stock", stock), index))
 
 
-class _Processor:
+class _Processor(ABC):
     """stock: the one in whose place it is. index: of the block."""
 
     def __init__(self, stock: Any, index: int) -> None:
@@ -86,9 +87,9 @@ class _Processor:
         k, v = _heads(attn, "k", seen, query_rotary_emb), _heads(attn, "v", seen)
         return _merged(attn, self.attend(told, asks, (k, v)), hidden_states)
 
+    @abstractmethod
     def attend(self, told: Pass, q: Tensor, seen: KeysValues) -> Tensor:
         """(B, heads, N, e)."""
-        raise NotImplementedError
 
 
 class SelfProcessor(_Processor):

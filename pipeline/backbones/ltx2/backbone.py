@@ -50,10 +50,9 @@ class LTX2Backbone(LTXBackbone):
         self.connectors = components["connectors"]
         super().__init__(components, where)
         install(self.transformer)
-        heard = components["audio_vae"]
-        self.sound_channels, self.sound_bins = heard.config.latent_channels, heard.config.mel_bins
-        self.sound_bins //= heard.mel_compression_ratio
-        self.sound_rate = heard.config.sample_rate / heard.config.mel_hop_length / heard.temporal_compression_ratio
+        heard, config = components["audio_vae"], components["audio_vae"].config
+        self.sound_channels, self.sound_bins = config.latent_channels, config.mel_bins // heard.mel_compression_ratio
+        self.sound_rate = config.sample_rate / config.mel_hop_length / heard.temporal_compression_ratio  # a second
 
     def _encoder(self, components: Mapping[str, Any]) -> TextEncoder:
         return LTX2TextEncoder(components["text_encoder"], components["tokenizer"], self.connectors, self.where)

@@ -47,7 +47,8 @@ FAMILIES: dict[str, tuple[Callable[[Path], Path], tuple[int, ...], dict[str, int
     ),
 }
 
-MOST = {"cogvideox": 0.06, "wan": 0.04, "ltx": 0.12, "ltx2": 0.12, "animatediff": 0.08}  # error, as a share of what is predicted
+# errors, as shares of what is predicted
+MOST = {"cogvideox": 0.06, "wan": 0.04, "ltx": 0.12, "ltx2": 0.12, "animatediff": 0.08}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 from diffusers import LTX2Pipeline
+from safetensors.torch import load_file, save_file
 
 from pipeline import denoising, loading
 from pipeline.backbones.base import Conditions
-from pipeline.errors import ThroughlineError
+from pipeline.errors import ThroughlineError, WeightsError
 from pipeline.generation import SceneRequest
 from pipeline.history import Memory
 from pipeline.story_pipeline import StoryPipeline
@@ -154,4 +155,13 @@ def test_other_models_with_its_autoencoder_are_refused(
     path = model / file
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(ThroughlineError, match=message):
+        loading.load(str(model), "cpu", "float32")
+
+
+@pytest.mark.parametrize("name", ["text_proj_in.weight", "audio_connector.learnable_registers"])
+def test_connectors_that_lack_weights_are_refused(name: str, tmp_path: Path) -> None:
+    model = ltx2_checkpoints.save(tmp_path / "model", "2.0")
+    [path] = (model / "connectors").glob("*.safetensors")
+    save_file({key: weight for key, weight in load_file(path).items() if key != name}, path)
+    with pytest.raises(WeightsError, match="cannot be loaded: .*" + name):
         loading.load(str(model), "cpu", "float32")
