@@ -18,7 +18,7 @@ from .blocks.block_cache import EXACT, Caches, Speed
 from .encoders.latents import check_finite
 from .generation import SceneRequest, token_strengths
 from .guidance import Anchor, branches, guide
-from .reference.attention import collage, cut_out, drawn, keys_and_values
+from .reference.attention import Collage, collage, cut_out, drawn, keys_and_values
 from .reference.prompts import image_prompts
 from .sampling import NoiseLevel, Timestep
 
@@ -47,10 +47,13 @@ class Denoiser:
         cut = self.backbone.padding_frames(shape[1])
         shape = (shape[0], shape[1] + cut, *shape[2:])
         generators = [torch.Generator().manual_seed(request.settings.seed) for request in requests]
-        noisy = [self.backbone.noise(shape, generator) for generator in generators]
+        pictures = [self.backbone.noise(shape, generator) for generator in generators]
+        sounds = [self.backbone.sound(shape, generator) for generator in generators]
+        noisy = [z if s is None else torch.cat([s, z], dim=1) for s, z in zip(sounds, pictures, strict=True)]
+        sound = 0 if sounds[0] is None else sounds[0].shape[1]
         samplers = [self.backbone.sampler(r.settings.steps, r.settings.eta, shape) for r in requests]
         known = [Known.of(request, z) for request, z in zip(requests, noisy, strict=True)]
-        predict = Predictor(self.backbone, self.speed, requests, known, self.subject)
+        predict = Predictor(self.backbone, self.speed, requests, known, self.subject, sound)
         steps = len(samplers[0].timesteps)
         for index, t in enumerate(samplers[0].timesteps):
             weights = [self.speed.guiding(request.guidance).weights(index, steps) for request in requests]
@@ -64,7 +67,7 @@ class Denoiser:
                 v = guide(predictions[i], w1, w2, context_weight(requests[i]))
                 check_finite(v, f"the model, at step {index + 1} of {steps},", "--dtype bfloat16 or float32")
                 noisy[i], clean = samplers[i].step(index, v, noisy[i], generators[i])
-                clean = known[i].kept(clean[:, cut:])
+                clean = known[i].kept(clean[:, sound + cut :])
                 outcome.append((clean, {"text": w1, "history": w2} | pulls(predictions[i])))
             yield outcome
 
@@ -125,7 +128,9 @@ class Predictor:
         requests: Sequence[SceneRequest],
         known: Sequence[Known],
         subject: Dress | None = None,
+        sound: int = 0,  # latent frames before all others
     ) -> None:
+        self.sound = sound
         self.backbone, self.requests, self.known, self.caches = backbone, requests, list(known), Caches(speed)
         self.subject = subject
 
@@ -151,11 +156,15 @@ class Predictor:
         for group, seen in self._groups(rows, times):
             for (i, name), v in zip(group, self._batch(noisy, times, group, seen), strict=True):
                 target = None if seen is None else self.collages[i]
-                level = self.backbone.noising.level(times[i])
-                predictions[i][name] = v if target is None else drawn(v, noisy[i], level, target)
+                predictions[i][name] = v if target is None else self._drawn(v, noisy[i], times[i], target)
         for i, own in enumerate(names):
             predictions[i] = self._with_subject(predictions[i], own, times[i])
         return predictions
+
+    def _drawn(self, v: Tensor, z: Tensor, t: Timestep, target: Collage) -> Tensor:
+        """`drawn`, but for the sound."""
+        heard, level = self.sound, self.backbone.noising.level(t)
+        return torch.cat([v[:, :heard], drawn(v[:, heard:], z[:, heard:], level, target)], dim=1)
 
     def _rows(self, names: Sequence[tuple[str, ...]]) -> list[BranchRow]:
         """What a step computes: the branches of scenes, and where subjects are shown what tells how they look."""
@@ -250,7 +259,9 @@ class Predictor:
         keyframes, prompts = (None, None) if name == "forgetful" else (self.keyframes[i], self.prompts[i])
         words = self.words[i][name == "negative"]
         history = self._history(i, name)
-        return Conditions(words, history, shown, looks, keyframes=keyframes, prompts=prompts, strengths=strengths)
+        return Conditions(
+            words, history, shown, looks, keyframes=keyframes, prompts=prompts, strengths=strengths, sound=self.sound
+        )
 
     def _history(self, i: int, name: str) -> Tensor | None:
         tokens = self.requests[i].memory.tokens

@@ -15,7 +15,7 @@ from .defaults import HISTORIES
 from .errors import ThroughlineError, WeightsError
 from .story_pipeline import StoryPipeline
 
-OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "transformer_2", "continuation", "vae")
+OWN_COMPONENTS = ("extractor", "decoupler", "transformer", "transformer_2", "continuation", "vae", "connectors")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

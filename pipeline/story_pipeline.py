@@ -46,8 +46,9 @@ class StoryPipeline(DiffusionPipeline):
 
     model_cpu_offload_seq = "text_encoder->transformer->transformer_2->vae"
     _adapter = ["image_encoder", "extractor", "decoupler", "ip_adapter"]  # what a stock checkpoint lacks
-    _exclude_from_cpu_offload = [*_adapter, "continuation"]  # small; parts of the adapter are called one by one
-    _optional_components = ["text_encoder", "tokenizer", "transformer_2", "continuation", *_adapter]  # first two: save
+    _sound = ["connectors", "audio_vae", "vocoder"]  # of models that make it: the text for both, and what decodes it
+    _exclude_from_cpu_offload = [*_adapter, "continuation", "connectors"]  # small, or parts are called one by one
+    _optional_components = ["text_encoder", "tokenizer", "transformer_2", "continuation", *_adapter, *_sound]
 
     def __init__(
         self,
@@ -63,6 +64,9 @@ class StoryPipeline(DiffusionPipeline):
         transformer_2: ModelMixin | None = None,
         continuation: ModelMixin | None = None,
         ip_adapter: ModelMixin | None = None,
+        connectors: ModelMixin | None = None,
+        audio_vae: ModelMixin | None = None,
+        vocoder: ModelMixin | None = None,
         boundary_ratio: float | None = None,
         expand_timesteps: bool = False,
         few_steps: dict[str, float] | None = None,
@@ -82,6 +86,9 @@ class StoryPipeline(DiffusionPipeline):
             transformer_2=transformer_2,
             continuation=continuation,
             ip_adapter=ip_adapter,
+            connectors=connectors,
+            audio_vae=audio_vae,
+            vocoder=vocoder,
         )
         settings = {"boundary_ratio": boundary_ratio, "expand_timesteps": expand_timesteps, "few_steps": few_steps}
         self.register_to_config(**settings)

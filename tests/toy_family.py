@@ -93,6 +93,9 @@ class ToyBackbone:
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator)
 
+    def sound(self, shape: Sequence[int], generator: torch.Generator) -> Tensor | None:
+        return None
+
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures")
 

@@ -115,6 +115,7 @@ class Conditions:
     prompts: ImagePrompts | None = None  # for models whose `Limits.prompts` says so
     strengths: Tensor | None = None  # (L), how much each token counts, for models whose `Limits.strengths` says so
     modulation: Modulation | None = None  # by regions, at full strength: it fades with the noise
+    sound: int = 0  # latent frames before all others that are the clip's sound (`Backbone.sound`), as in all rows
     guidance: Tensor | None = None  # (k), weights of the guidance, for networks that have them as inputs
 
 
@@ -168,6 +169,10 @@ class Backbone(Protocol):
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         """Where a seed starts: latents (1, f, C, h, w), float32, on the device that computes."""
+
+    def sound(self, shape: Sequence[int], generator: torch.Generator) -> Tensor | None:
+        """Where the sound of a clip of that shape starts, for models that make it along with the picture: latent frames
+        (1, s, C, h, w) that go before all others and are cut off in the end, drawn after its `noise`; else None."""
 
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         """What a model is told of the pictures, uint8 (H, W, 3), that a clip of a seed starts from and ends with,

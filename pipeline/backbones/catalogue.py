@@ -11,7 +11,8 @@ Wan's are reckoned in the same way from the number of its weights: in bfloat16 (
 at four bytes each on disk, which is the most that they take. "low" is what is reckoned beside the weights and 2 GiB.
 Times are what its authors say of one card (1.3B, 5B), or 400 TFLOPS for what its transformers multiply (14B). VACE's
 second stream has half as many blocks as the first. An image model with temporal layers and
-LTX-Video are reckoned like Wan's, with 100 TFLOPS of an RTX 4090.
+LTX-Video are reckoned like Wan's, with 100 TFLOPS of an RTX 4090. Of LTX-2 "balanced" has the connectors beside the
+transformer, and the time is of what picture and sound go through, with 400 TFLOPS.
 """
 
 from __future__ import annotations
@@ -117,6 +118,12 @@ CATALOGUE = (
         "Wan 2.2 5B",
         "704 × 1280, 121 frames, 24 a second",
         Needs(45.5, {"fast": 42, "balanced": 21, "low": 12}, _times(RTX_4090=540)),
+    ),
+    Entry(
+        "Lightricks/LTX-2",
+        "LTX-2",
+        "512 × 768, 121 frames, 24 a second, made with their sound, which is not heard",
+        Needs(135.4, {"fast": 69, "balanced": 41, "low": 5}, _times(H100=31)),
     ),
     Entry(
         "Wan-AI/Wan2.2-T2V-A14B-Diffusers",

@@ -22,6 +22,7 @@ NAMES = ("picturebook",)  # folders of `assets_folder`
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 WITHOUT_WEIGHTS = {  # components, and the files of which one tells that they are there
     "image_processor": ("preprocessor_config.json",),
+    "processor": ("processor_config.json", "preprocessor_config.json"),
     "scheduler": ("scheduler_config.json",),
     "tokenizer": ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt"),
 }

@@ -40,6 +40,7 @@ READERS = {  # how diffusers reads the LoRAs of a network, and what their names 
     "WanTransformer3DModel": ("WanLoraLoaderMixin", "transformer"),
     "WanVACETransformer3DModel": ("WanLoraLoaderMixin", "transformer"),
     "LTXVideoTransformer3DModel": ("LTXVideoLoraLoaderMixin", "transformer"),
+    "LTX2VideoTransformer3DModel": ("LTX2LoraLoaderMixin", "transformer"),
     "UNetMotionModel": ("StableDiffusionLoraLoaderMixin", "unet"),
     "UNet2DConditionModel": ("StableDiffusionLoraLoaderMixin", "unet"),
 }

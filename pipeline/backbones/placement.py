@@ -32,7 +32,8 @@ MEANING_ON_CPU = {
 ACTIVATIONS = 4.0  # GiB for 17,550 video tokens of width 1920 in three branches, and as much for decoding in tiles
 TOKENS_WIDTH = 17_550 * 1920
 AS_THEY_ARE = "weights as they are"
-KEPT = ("shared", "embed", "norm", "relative_attention_bias", r"\bwo$")  # of text encoders: T5 looks at wo's precision
+KEPT = ("shared", "embed", "norm", "relative_attention_bias", r"\bwo$", "lm_head")
+# of text encoders: T5 looks at wo's precision, and Gemma's head has the weights of its embedding
 
 
 @dataclass(frozen=True)

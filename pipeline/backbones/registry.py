@@ -20,12 +20,14 @@ FAMILIES: dict[str, str] = {  # the class of a model's autoencoder tells its fam
     "AutoencoderKLCogVideoX": "pipeline.backbones.cogvideox",
     "AutoencoderKLWan": "pipeline.backbones.wan.family",
     "AutoencoderKLLTXVideo": "pipeline.backbones.ltx.family",
+    "AutoencoderKLLTX2Video": "pipeline.backbones.ltx2.family",
     "AutoencoderKL": "pipeline.backbones.animatediff.family",
     "AutoencoderKLTemporalDecoder": "pipeline.backbones.animatediff.family",
 }
 PROMPTS: dict[str, str] = {  # of families that do something to a prompt before the tokenizer does: by the same names
     "AutoencoderKLWan": "pipeline.backbones.wan.prompts",
     "AutoencoderKLLTXVideo": "pipeline.backbones.ltx.prompts",
+    "AutoencoderKLLTX2Video": "pipeline.backbones.ltx2.prompts",
     "AutoencoderKL": "pipeline.backbones.animatediff.prompts",
     "AutoencoderKLTemporalDecoder": "pipeline.backbones.animatediff.prompts",
 }

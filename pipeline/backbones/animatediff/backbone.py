@@ -91,6 +91,9 @@ class AnimateDiffBackbone:
         drawn = torch.randn((one, c, f, h, w), generator=generator, dtype=self.transformer.dtype).float()
         return first_scale(self.scheduler) * drawn.transpose(1, 2).contiguous().to(self.where())
 
+    def sound(self, shape: Sequence[int], generator: torch.Generator) -> Tensor | None:
+        return None
+
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures: its limits say so")
 

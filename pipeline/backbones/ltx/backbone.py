@@ -44,17 +44,25 @@ class LTXBackbone:
     histories = HISTORIES
     known_timestep = 0.0
     patch = 1
+    usual: ClassVar[Native] = NATIVE
+    shifts: ClassVar[Mapping[str, float]] = SHIFTS
 
     def __init__(self, components: Mapping[str, Any], where: Where) -> None:
         self.where, self.autocast = where, False
         self.transformer: StoryLTXVideoTransformer3DModel = components["transformer"]
         self.scheduler = components["scheduler"]
-        self.text: TextEncoder = LTXTextEncoder(components["text_encoder"], components["tokenizer"], MAX_TOKENS, where)
+        self.text = self._encoder(components)
         self.latents = LTXLatents(components["vae"], where)
         self.noising = FlowMatching(self.scheduler.config.num_train_timesteps)
-        self.native = suited(NATIVE, components)
+        self.native = suited(self.usual, components)
+        self.limits = self._limits()
+
+    def _encoder(self, components: Mapping[str, Any]) -> TextEncoder:
+        return LTXTextEncoder(components["text_encoder"], components["tokenizer"], MAX_TOKENS, self.where)
+
+    def _limits(self) -> Limits:
         largest = LARGEST // self.latents.unit * self.latents.unit
-        self.limits = Limits(self.latents.unit, largest, largest, LONGEST, has_eta=False, strengths=True)
+        return Limits(self.latents.unit, largest, largest, LONGEST, has_eta=False, strengths=True)
 
     @property
     def activation_size(self) -> float:
@@ -76,6 +84,9 @@ class LTXBackbone:
         one, f, c, h, w = shape
         return torch.randn((one, c, f, h, w), generator=generator).transpose(1, 2).contiguous().to(self.where())
 
+    def sound(self, shape: Sequence[int], generator: torch.Generator) -> Tensor | None:
+        return None
+
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         raise NotImplementedError("it is not told of pictures: its limits say so")
 
@@ -85,7 +96,7 @@ class LTXBackbone:
     def sampler(self, steps: int, eta: float, shape: Sequence[int] | None = None) -> Sampler:
         """The checkpoint's own, Euler's, over even levels that are shifted by how many tokens a clip has."""
         config = self.scheduler.config
-        known = [config.get(name, usual) for name, usual in SHIFTS.items()]
+        known = [config.get(name, usual) for name, usual in self.shifts.items()]
         mu = calculate_shift(_tokens(shape or self._native_shape()), *known)
         return FlowSampler(self.scheduler, steps, sigmas=np.linspace(1.0, 1 / steps, steps).tolist(), mu=mu)
 

@@ -88,6 +88,9 @@ class WanBackbone:
         one, f, c, h, w = shape
         return torch.randn((one, c, f, h, w), generator=generator).transpose(1, 2).contiguous().to(self.where())
 
+    def sound(self, shape: Sequence[int], generator: torch.Generator) -> Tensor | None:
+        return None
+
     def shown(self, first: np.ndarray, last: np.ndarray | None, num_frames: int, seed: int) -> Tensor:
         """A mask of which frames are there, one channel for each frame of a latent, and the latents of a clip of these
         pictures with grey between them."""

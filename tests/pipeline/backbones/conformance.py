@@ -14,10 +14,12 @@ import pytest
 import torch
 from diffusers import (
     AnimateDiffPipeline,
+    AutoencoderKLLTX2Video,
     AutoencoderKLTemporalDecoder,
     CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     GGUFQuantizationConfig,
+    LTX2Pipeline,
     LTXPipeline,
     StableVideoDiffusionPipeline,
     WanImageToVideoPipeline,
@@ -30,7 +32,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.backbones.checkpoints import gguf_of
-from tests import checkpoints, image_checkpoints, ltx_checkpoints, tiny, toy_family, wan_checkpoints
+from tests import checkpoints, image_checkpoints, ltx2_checkpoints, ltx_checkpoints, tiny, toy_family, wan_checkpoints
 
 PROMPT, PAST, UNRELATED = "A cat is driving on the beach", "A cat is running in the snow", "A robot in the library"
 SEED = 5
@@ -119,6 +121,19 @@ def run_ltx(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
     return found.unflatten(0, (-1, height, width)).movedim(-1, 1)
 
 
+def run_ltx2(folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
+    """Guided by the text alone, with one weight for picture and sound. Latents have their own mean and spread there."""
+    others = {"stg_scale": 0.0, "modality_scale": 1.0, "guidance_rescale": 0.0}
+    weights = {"guidance_scale": 3.0, **others}
+    own = weights | {f"audio_{name}": value for name, value in weights.items()}
+    found = run_stock(LTX2Pipeline, own, folder, output, settings)
+    if output != "latent":
+        return found
+    vae = AutoencoderKLLTX2Video.from_pretrained(folder / "vae", local_files_only=True)
+    mean, std = (x[:, None, None, None] for x in (vae.latents_mean, vae.latents_std))
+    return ((found - mean) / std).transpose(0, 1)
+
+
 def run_animatediff(guidance: float, folder: Path, output: str, settings: dict[str, Any]) -> Tensor:
     found = run_stock(AnimateDiffPipeline, {"guidance_scale": guidance}, folder, output, settings)
     return found.transpose(0, 1) if output == "latent" else found
@@ -150,6 +165,7 @@ COGVIDEOX = {"height": checkpoints.HEIGHT, "width": checkpoints.WIDTH, "num_fram
 run_cogvideox = partial(run_stock, CogVideoXPipeline, {"max_sequence_length": checkpoints.TEXT_LENGTH})
 WAN = {"height": wan_checkpoints.HEIGHT, "width": wan_checkpoints.WIDTH, "num_frames": wan_checkpoints.FRAMES}
 LTX = {"height": ltx_checkpoints.HEIGHT, "width": ltx_checkpoints.WIDTH, "num_frames": ltx_checkpoints.FRAMES}
+LTX2 = {"height": ltx2_checkpoints.HEIGHT, "width": ltx2_checkpoints.WIDTH, "num_frames": ltx2_checkpoints.FRAMES}
 IMAGE = {"height": image_checkpoints.HEIGHT, "width": image_checkpoints.WIDTH, "num_frames": image_checkpoints.FRAMES}
 TEXT, WORDS, MOVED = "CogVideoX 1.0, 1.5", "Wan 2.1, 2.2 A14B", "image model with temporal layers"
 
@@ -235,6 +251,16 @@ CASES = (
             row="LTX-Video",
         )
         for kind in ltx_checkpoints.KINDS
+    ),
+    *(
+        Case(
+            f"ltx2-{kind}",
+            partial(ltx2_checkpoints.save, kind=kind),
+            {**LTX2, "steps": 4},
+            run_ltx2,
+            row="LTX-2",
+        )
+        for kind in ltx2_checkpoints.KINDS
     ),
     *(
         Case(

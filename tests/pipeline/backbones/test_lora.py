@@ -12,7 +12,7 @@ from pipeline.backbones import lora
 from pipeline.backbones.checkpoints import digest
 from pipeline.backbones.distilled import ALONE
 from pipeline.backbones.registry import family_of
-from tests import checkpoints, image_checkpoints, ltx_checkpoints, wan_checkpoints
+from tests import checkpoints, image_checkpoints, ltx2_checkpoints, ltx_checkpoints, wan_checkpoints
 
 pytest.importorskip("peft", reason="optional: pip install peft")
 PROMPT, PAST = "A cat is driving on the beach", "A cat is running in the snow"
@@ -21,12 +21,14 @@ NAMES = {  # of a layer of every network that LoRAs are for
     "cogvideox": ("transformer", "transformer_blocks.0.attn1.to_q"),
     "wan": ("transformer", "blocks.0.attn1.to_q"),
     "ltx": ("transformer", "transformer_blocks.0.attn1.to_q"),
+    "ltx2": ("transformer", "transformer_blocks.0.attn1.to_q"),
     "animatediff": ("unet", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"),
 }
 SAVE = {
     "cogvideox": lambda folder: checkpoints.save(folder, "2b"),
     "wan": lambda folder: wan_checkpoints.save(folder, "2.2-A14B"),
     "ltx": lambda folder: ltx_checkpoints.save(folder, "0.9"),
+    "ltx2": lambda folder: ltx2_checkpoints.save(folder, "2.3"),
     "animatediff": image_checkpoints.save,
 }
 

@@ -189,12 +189,13 @@ def test_what_the_picker_lists(studio: Studio, tiny_folder: Path) -> None:
         "Wan 2.1 VACE 1.3B",
         "LTX-Video 0.9",
         "Wan 2.2 5B",
+        "LTX-2",
         "Wan 2.2 A14B",
         "Wan 2.1 14B, from a picture",
         "Wan 2.2 A14B, from a picture",
     ]
     assert found["machine"] == "no GPU, 2 CPU cores, 16 GB of memory, 400 GB of disk free"
-    assert [one["current"] for one in found["models"]] == [True] + [False] * 15
+    assert [one["current"] for one in found["models"]] == [True] + [False] * 16
     assert "a scene takes" in found["models"][2]["needs"][-1] and found["models"][2]["why_not"]
     assert model_picker.find_machine().cores >= 1
 
