@@ -54,7 +54,7 @@ export function offerNames(area, names) {
     if (!found.length) return;
     list.replaceChildren(
       ...found.map(({name}, i) =>
-        el('div', {class: 'button menu-item', role: 'option', id: `name-${i}`, text: name, on: {click: () => take(i)}}),
+        el('div', {class: 'button menu-item', role: 'option', id: `name-${i}`, text: name, click: () => take(i)}),
       ),
     );
     area.closest('.tl').append(list);
