@@ -1,6 +1,6 @@
 // One card of the strip: makes its nodes once and paints into them what changed.
 
-import {el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setGrowing, setLabel, setMarked,
+import {el, icon, iconButton, plain, setAttr, setHidden, setIcon, setGrowing, setLabel, setMarked,
   setText, textButton} from './dom.js';
 import {namesOf, offerNames} from './complete.js';
 import {makeRoom} from './words.js';
@@ -193,11 +193,7 @@ const unseenWords = words => words?.length ? `The model has never seen ${starred
 function paintMemory(node, memories, numbers) {
   const text = memories.filter(memory => memory.words.length)
     .map(memory => `${starred(memory.words).join(' ')} of ${numbers([memory.scene])}`).join(', ');
-  setHidden(node, !text);
-  if (node.marked === text) return;
-  node.marked = text;
-  const parts = marked(text).map(part => part.tagName === 'EM' ? el('mark', {text: part.textContent}) : part);
-  node.lastChild.replaceChildren('Remembers ', ...parts);
+  paintNote(node, text && `Remembers ${text}`);
 }
 
 // --- the buttons ---

@@ -58,11 +58,7 @@ export function offerNames(area, names) {
       ),
     );
     area.closest('.tl').append(list);
-    list.showPopover();
-    const box = area.getBoundingClientRect();
-    list.style.width = 'max-content';
-    list.style.left = `${box.left}px`;
-    list.style.top = `${Math.min(box.bottom + 2, innerHeight - list.offsetHeight - 8)}px`;
+    list.showPopover({source: area});
     mark(0);
   }
   const keys = {

@@ -105,7 +105,7 @@ export const howFar = ({step, total, seconds, lasts}) => lasts
   ? `${Math.round(seconds)} of ${Math.round(lasts)} s finished` : `Step ${step} of ${total}`;
 
 // Text with *words* between asterisks in italics, as nodes.
-export function marked(text) {
+function marked(text) {
   return text.split(/\*([^*]+)\*/).map((part, i) => i % 2 ? el('em', {text: part, dir: 'auto'})
     : document.createTextNode(part));
 }
@@ -122,11 +122,7 @@ export function openMenu(menu, button, items) {
     class: 'button menu-item', role: 'menuitem', disabled: item.disabled,
     click: () => { menu.hidePopover(); item.act(); },
   }, item.icon)));
-  menu.showPopover();
-  const at = button.getBoundingClientRect(), box = menu.getBoundingClientRect();
-  const above = at.bottom + box.height + 8 > innerHeight;
-  menu.style.left = `${Math.max(8, Math.min(at.right - box.width, innerWidth - box.width - 8))}px`;
-  menu.style.top = `${above ? Math.max(8, at.top - box.height - 4) : at.bottom + 4}px`;
+  menu.showPopover({source: button});                   // at which the styles place it
   menu.querySelector('button:not([disabled])')?.focus();
 }
 
