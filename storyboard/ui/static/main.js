@@ -18,6 +18,8 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   store.announce = text => setText(spoken, text);
   store.turn = tab => trigger(turn, {tab});
   store.restore = story => trigger(restore, {story});
+  // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
+  for (let node = root.parentElement; node !== document.body; node = node.parentElement) node.classList.add('tl-around');
   element.replaceChildren(new Strip(store).node);
   if (root.querySelector('.side')) sideOf(root, store);
   root.querySelector('.topbar')?.after(makeNotices(store));
