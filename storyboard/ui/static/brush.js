@@ -5,9 +5,12 @@ import {el, setSource} from './dom.js';
 const STEP = 0.5; // between two points of a stroke, of the brush's radius
 
 export function mount({element, props, watch, trigger}, painted, most) {
-  const image = el('img', {alt: 'The chosen take, to be painted over', draggable: 'false', on: {load: () => draw()}});
+  const image = el('img', {alt: 'The chosen take, to be painted over', draggable: 'false', load: () => draw()});
   const canvas = el('canvas', {
-    on: {pointerdown: begin, pointermove: event => last && add(event), pointerup: end, pointercancel: end},
+    pointerdown: begin,
+    pointermove: event => last && add(event),
+    pointerup: end,
+    pointercancel: end,
   });
   const node = el('div', {class: 'brush'}, image, canvas);
   let points = [],

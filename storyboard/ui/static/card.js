@@ -1,14 +1,14 @@
 // One card of the strip: makes its nodes once and paints into them what changed.
 
-import {el, icon, iconButton, marked, plain, setAttr, setHidden, setIcon, setGrowing, setMarked,
-  setText} from './dom.js';
+import {el, icon, iconButton, plain, setAttr, setHidden, setIcon, setGrowing, setLabel, setMarked,
+  setText, textButton} from './dom.js';
 import {namesOf, offerNames} from './complete.js';
 import {makeRoom} from './words.js';
 
 const BADGES = {                                        // state -> icon, words
-  blank: ['pencil', 'No words yet'], new: ['render', 'Not rendered'], fresh: ['check', 'Fresh'],
+  blank: ['pencil', 'No words yet'], new: ['play', 'Not rendered'], fresh: ['check', 'Fresh'],
   stale: ['stale', 'Stale'], waiting: ['hourglass', 'Waiting'], queued: ['clock', 'Queued'],
-  running: ['render', 'Rendering'], failed: ['fail', 'Failed'], unread: ['fail', 'Can’t be rendered'],
+  running: ['play', 'Rendering'], failed: ['fail', 'Failed'], unread: ['fail', 'Can’t be rendered'],
     unknown: ['clock', '…'],
 };
 const OVERTAKEN = 'This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.';
@@ -31,7 +31,7 @@ export class Card {
     this.insert = iconButton('add', 'Add', {class: 'icon-button insert', 'data-act': 'before', tabindex: -1});
     this.article = el('article', {class: 'card', tabindex: -1, 'aria-roledescription': 'scene'},
       el('header', {class: 'card-head'}, this.grip, this.number, this.badge, this.lockSign),
-      this.shot.node, this.text.node, this.text.room, this.notes.node, this.tools.node);
+      this.shot.node, this.text.area, this.text.room, this.notes.node, this.tools.node);
     this.node = el('li', {class: 'slot', 'data-id': id}, this.insert, this.article);
   }
 
@@ -43,7 +43,7 @@ export class Card {
     this.view = view;
     const {scene, job} = view, state = stateOf(view), take = scene.takes.find(other => other.id === scene.chosen);
     setAttr(this.article, 'data-state', state);
-    setAttr(this.article, 'aria-current', view.selected ? 'true' : null);
+    setAttr(this.article, 'aria-current', view.selected && 'true');
     setAttr(this.article, 'data-feeds', view.feeds);
     setText(this.number, String(view.index + 1));
     paintBadge(this.badge, state, view);
@@ -75,10 +75,7 @@ export class Card {
     for (const [button, does] of [
       [this.grip, 'Drag to move'], [this.insert, 'Add a scene before'], [this.tools.copy, 'Duplicate'],
       [this.tools.remove, 'Delete'], [this.tools.more, 'More for'], [this.tools.details, 'Details of'],
-      [this.tools.lock, scene.locked ? 'Unlock' : 'Lock']]) {
-      setAttr(button, 'aria-label', `${does} ${of}`);
-      setAttr(button, 'title', `${does} ${of}`);
-    }
+      [this.tools.lock, scene.locked ? 'Unlock' : 'Lock']]) setLabel(button, `${does} ${of}`);
   }
 }
 
@@ -130,19 +127,13 @@ function paintShot(shot, state, job, take, {index, still}) {
 
 // --- the prompt ---
 
-// The box grows with a copy of its text that lies under it, so that nothing has to be measured.
 function makePrompt(store, id) {
-  const area = el('textarea', {class: 'prompt', rows: 1, dir: 'auto', spellcheck: 'true',
-});
-  const node = el('div', {class: 'grow'}, area), room = makeRoom(store);
+  const area = el('textarea', {class: 'prompt', dir: 'auto', spellcheck: 'true'}), room = makeRoom(store);
   let focus = 0, sent = '', overtaken = false;          // overtaken: someone else changed it while the user was in it
-  const grow = () => setAttr(node, 'data-text', area.value);
   const put = text => {
     sent = text;
     overtaken = document.activeElement === area && area.value !== text;
-    if (document.activeElement === area || area.value === text) return;
-    area.value = text;
-    grow();
+    if (document.activeElement !== area && area.value !== text) area.value = text;
   };
   const show = (text, draft) => {
     room.tell(draft);
@@ -151,14 +142,13 @@ function makePrompt(store, id) {
   offerNames(area, () => namesOf(store.state));
   area.addEventListener('focus', () => { focus = ++focuses; });
   area.addEventListener('input', () => {
-    grow();
     if (overtaken) store.notify(OVERTAKEN);
     overtaken = false;
     room.look([area.value]);
     store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${focus}`);
   });
   area.addEventListener('blur', () => { store.flush(); queueMicrotask(() => put(sent)); });
-  return {node, room: room.node, area, show};
+  return {room: room.node, area, show};
 }
 
 // --- what is said about the scene ---
@@ -168,7 +158,7 @@ function makeNotes(store, id) {
   const failed = el('p', {class: 'note failed'}, icon('fail'), el('span', {dir: 'auto'}));
   const unseen = el('p', {class: 'note unseen'}, icon('info'), el('span', {dir: 'auto'}));
   const memory = el('button', {type: 'button', class: 'note memory', title: 'What this scene remembers',
-    on: {click: () => store.select(id, {tab: 'remembers'})}}, icon('thread'), el('span', {dir: 'auto'}));
+    click: () => store.select(id, {tab: 'remembers'})}, icon('thread'), el('span', {dir: 'auto'}));
   const who = el('ul', {class: 'who', 'aria-label': 'Who is in this scene'});
   const node = el('div', {class: 'notes'}, who, why, failed, unseen, memory);
   return {node, paint(state, view) {
@@ -203,23 +193,17 @@ const unseenWords = words => words?.length ? `The model has never seen ${starred
 function paintMemory(node, memories, numbers) {
   const text = memories.filter(memory => memory.words.length)
     .map(memory => `${starred(memory.words).join(' ')} of ${numbers([memory.scene])}`).join(', ');
-  setHidden(node, !text);
-  if (node.marked === text) return;
-  node.marked = text;
-  const parts = marked(text).map(part => part.tagName === 'EM' ? el('mark', {text: part.textContent}) : part);
-  node.lastChild.replaceChildren('Remembers ', ...parts);
+  paintNote(node, text && `Remembers ${text}`);
 }
 
 // --- the buttons ---
 
 function makeTools() {
-  const tool = (name, act) => iconButton(name, act, {'data-act': act});
-  const render = el('button', {type: 'button', class: 'button render', 'data-act': 'render'}, icon('render'),
-    el('span'));
-  const [details, lock, copy, remove, more] = [['settings', 'details'], ['unlock', 'lock'], ['copy', 'duplicate'],
-    ['trash', 'remove'], ['more', 'more']].map(([name, act]) => tool(name, act));
-  details.classList.add('details');
-  more.setAttribute('aria-haspopup', 'menu');
+  const tool = (name, act, more) => iconButton(name, act, {'data-act': act, ...more});
+  const render = textButton('', {class: 'button render', 'data-act': 'render'}, 'play');
+  const details = tool('settings', 'details', {class: 'icon-button details'}), lock = tool('unlock', 'lock');
+  const copy = tool('copy', 'duplicate'), remove = tool('trash', 'remove');
+  const more = tool('more', 'more', {'aria-haspopup': 'menu'});
   const node = el('footer', {class: 'tools'}, render, el('span', {class: 'spring'}), details, lock, copy, remove, more);
   return {node, render, details, lock, copy, remove, more};
 }
@@ -228,7 +212,7 @@ function paintTools({render, lock}, state, {scene, index}) {
   const busy = state === 'queued' || state === 'running';
   const words = busy ? 'Cancel' : state === 'fresh' ? 'New take' : 'Render';
   setText(render.lastChild, words);
-  setIcon(render.firstChild, busy ? 'stop' : 'render');
+  setIcon(render.firstChild, busy ? 'stop' : 'play');
   setAttr(render, 'data-act', busy ? 'cancel' : 'render');
   setAttr(render, 'aria-label', `${words}: scene ${index + 1}`);
   setAttr(render, 'disabled', !busy && (scene.locked || !scene.prompt.trim()));

@@ -54,15 +54,11 @@ export function offerNames(area, names) {
     if (!found.length) return;
     list.replaceChildren(
       ...found.map(({name}, i) =>
-        el('div', {class: 'button menu-item', role: 'option', id: `name-${i}`, text: name, on: {click: () => take(i)}}),
+        el('div', {class: 'button menu-item', role: 'option', id: `name-${i}`, text: name, click: () => take(i)}),
       ),
     );
     area.closest('.tl').append(list);
-    list.showPopover();
-    const box = area.getBoundingClientRect();
-    list.style.width = 'max-content';
-    list.style.left = `${box.left}px`;
-    list.style.top = `${Math.min(box.bottom + 2, innerHeight - list.offsetHeight - 8)}px`;
+    list.showPopover({source: area});
     mark(0);
   }
   const keys = {

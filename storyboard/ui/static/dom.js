@@ -28,38 +28,30 @@ const SHAPES = {
   pencil: 'M5 19l1-4L16.5 4.5l3 3L9 18z',
   play: 'M8 5.5v13l10.5-6.5z',
   previous: 'M7 5.5v13M18 5.5v13l-8-6.5z',
-  redo: 'M19 9H10a5 5 0 0 0 0 10h5M15 5l4 4-4 4',
-  render: 'M8 5.5v13l10.5-6.5z',
   settings: 'M5 8h8M17 8h2M5 16h2M11 16h8M15 5.5v5M9 13.5v5',
   stale: 'M20 12a8 8 0 1 1-2.5-5.8M20 4v4.5h-4.5',
   stop: 'M7 7h10v10H7z',
   thread: 'M2 15c4-9 7-8 10-3s6 6 10-3',
   trash: 'M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5v5.5M13.5 10.5v5.5',
-  undo: 'M5 9h9a5 5 0 0 1 0 10H9M9 5L5 9l4 4',
 };
 const SVG = 'http://www.w3.org/2000/svg';
 
-// A node. `text` is its text, `on` its listeners by event, null and false attributes are left out, true ones are empty.
-export function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
+// A node. `text` is its text, functions are listeners, null and false attributes are left out, true ones are empty.
+export const el = (tag, attributes, ...children) => filled(document.createElement(tag), attributes, children);
+export const shape = (tag, attributes, ...children) => filled(document.createElementNS(SVG, tag), attributes, children);
+
+export function filled(node, attributes = {}, children = []) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name === 'text') node.textContent = value;
-    else if (name === 'on') Object.entries(value).forEach(pair => node.addEventListener(...pair));
+    else if (typeof value === 'function') node.addEventListener(name, value);
     else if ((value ?? false) !== false) node.setAttribute(name, value === true ? '' : value);
   }
-  node.append(...children.filter(child => child !== null && child !== undefined));
+  node.append(...children.filter(Boolean));
   return node;
 }
 
-export function icon(name) {
-  const svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
-  svg.setAttribute('viewBox', '0 0 24 24');
-  svg.setAttribute('aria-hidden', 'true');
-  svg.setAttribute('class', 'glyph');
-  path.setAttribute('d', SHAPES[name]);
-  svg.append(path);
-  return svg;
-}
+export const icon = name => shape('svg', {viewBox: '0 0 24 24', 'aria-hidden': 'true', class: 'glyph'},
+  shape('path', {d: SHAPES[name]}));
 
 export function setIcon(svg, name) {
   setAttr(svg.firstChild, 'd', SHAPES[name]);
@@ -73,8 +65,13 @@ export function iconButton(name, label, attributes = {}) {
 
 // A button of words, with an icon before them if one is named.
 export function textButton(label, attributes = {}, iconName = '') {
-  return el('button', {type: 'button', class: 'button', ...attributes}, iconName ? icon(iconName) : null,
+  return el('button', {type: 'button', class: 'button', ...attributes}, iconName && icon(iconName),
     el('span', {text: label}));
+}
+
+export function setLabel(button, label) {
+  setAttr(button, 'aria-label', label);
+  setAttr(button, 'title', label);
 }
 
 // The setters write only what differs, so that painting again what is there costs no layout.
@@ -108,7 +105,7 @@ export const howFar = ({step, total, seconds, lasts}) => lasts
   ? `${Math.round(seconds)} of ${Math.round(lasts)} s finished` : `Step ${step} of ${total}`;
 
 // Text with *words* between asterisks in italics, as nodes.
-export function marked(text) {
+function marked(text) {
   return text.split(/\*([^*]+)\*/).map((part, i) => i % 2 ? el('em', {text: part, dir: 'auto'})
     : document.createTextNode(part));
 }
@@ -123,44 +120,54 @@ export function setMarked(node, text) {
 export function openMenu(menu, button, items) {
   menu.replaceChildren(...items.map(item => textButton(item.label, {
     class: 'button menu-item', role: 'menuitem', disabled: item.disabled,
-    on: {click: () => { menu.hidePopover(); item.act(); }},
+    click: () => { menu.hidePopover(); item.act(); },
   }, item.icon)));
-  menu.showPopover();
-  const at = button.getBoundingClientRect(), box = menu.getBoundingClientRect();
-  const above = at.bottom + box.height + 8 > innerHeight;
-  menu.style.left = `${Math.max(8, Math.min(at.right - box.width, innerWidth - box.width - 8))}px`;
-  menu.style.top = `${above ? Math.max(8, at.top - box.height - 4) : at.bottom + 4}px`;
+  menu.showPopover({source: button});                   // at which the styles place it
   menu.querySelector('button:not([disabled])')?.focus();
 }
 
 export function makeMenu() {
-  const menu = el('div', {class: 'menu', role: 'menu', popover: 'auto'});
-  menu.addEventListener('keydown', event => {
-    const by = {ArrowDown: 1, ArrowUp: -1}[event.key];
-    if (!by) return;
-    event.preventDefault();
-    event.stopPropagation();
+  const menu = el('div', {class: 'menu', role: 'menu', popover: 'auto', keydown: event => {
     const items = [...menu.querySelectorAll('button:not([disabled])')];
-    items.at((items.indexOf(document.activeElement) + by) % items.length)?.focus();
-  });
+    const at = beside(event, items, {ArrowDown: 1, ArrowUp: -1});
+    if (at !== null) items.at(at % items.length)?.focus();
+  }});
   return menu;
+}
+
+// The place among `nodes` to which an arrow key goes from the one in focus, null for any other key.
+export function beside(event, nodes, keys = {ArrowRight: 1, ArrowLeft: -1}) {
+  if (!(event.key in keys)) return null;
+  event.preventDefault();
+  event.stopPropagation();
+  return nodes.indexOf(document.activeElement) + keys[event.key];
 }
 
 const TYPED = 'input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]';
 export const isTyping = target => Boolean(target.closest?.(TYPED));
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches || isStill();
 
-// The switch in the header that pauses what moves by itself. localStorage may be forbidden: then it lasts as long as
-// the page.
-const STILL = 'throughline-still';
-let still = null;
-export function isStill() {
-  try { still ??= localStorage.getItem(STILL) === 'yes'; } catch { still ??= false; }
-  return still;
+// localStorage may be forbidden (a frame with third-party storage blocked): then things last as long as the page.
+const kept = {};
+export function keep(key, value) {
+  try { localStorage.setItem(key, value); } catch { kept[key] = value; }
 }
+export function recall(key) {
+  try { return kept[key] ?? localStorage.getItem(key); } catch { return null; }
+}
+// The same for what is no text.
+export const write = (key, value) => keep(key, JSON.stringify(value));
+export function read(key, without) {
+  try { return JSON.parse(recall(key)) || without; } catch { return without; }
+}
+
+// The switch in the header that pauses what moves by itself.
+const STILL = 'throughline-still';
+let still = recall(STILL) === 'yes';
+export const isStill = () => still;
 export function setStill(on) {
   still = on;
-  try { localStorage.setItem(STILL, on ? 'yes' : 'no'); } catch { /* as long as the page */ }
+  keep(STILL, on ? 'yes' : 'no');
 }
 export const narrow = () => matchMedia('(max-width: 899px)').matches;
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -173,6 +180,4 @@ export function duration(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-export function randomHex(bytes) {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('');
-}
+export const randomHex = bytes => crypto.getRandomValues(new Uint8Array(bytes)).toHex();

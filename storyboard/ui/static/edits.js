@@ -1,8 +1,8 @@
-// What an edit does to the story on the page until the server's answer is there: edits.py, as far as it can be seen.
+// What an edit of the board does to the story on the page until the server's answer is there: edits.py, as far as it
+// can be seen. Those of the panels are made by the server.
 // Each is a pure function, and the second time it changes nothing: the answer may hold the edit already.
 
 const OPS = {
-  edit_story: (story, op) => ({...story, ...op.changes}),
   add_scene: (story, op, fresh) => inserted(story, op.index ?? story.scenes.length, newScene(story, op, fresh)),
   duplicate_scene(story, op) {
     const place = indexOf(story, op.scene);
@@ -23,32 +23,6 @@ const OPS = {
   },
   edit_scene: (story, op) => withScene(story, op.scene, scene =>
     ({...merged(scene, op.changes), keep: kept(scene, op.changes.prompt)})),
-  keep_rest: (story, op) => withScene(story, op.scene, scene => {
-    const keep = scene.keep ?? former(scene);
-    return keep && keep.prompt !== scene.prompt && scene.prompt.trim()
-      ? {...scene, keep: {...keep, on: op.on ?? true}} : scene;
-  }),
-  remove_scene_picture: (story, op) => withScene(story, op.scene, scene => ({...scene, [`${op.which}_picture`]: null})),
-  edit_film: (story, op) => ({...story, film: deeply(story.film, op.changes)}),
-  edit_shot: (story, op) => withScene(story, op.scene, scene => ({...scene, shot: deeply(scene.shot, op.changes)})),
-  pin_word: (story, op) => override(story, op, 'pins'),
-  mute_word: (story, op) => override(story, op, 'mutes'),
-  release_word: (story, op) => override(story, op, ''),
-  mute_scene: (story, op) => withScene(story, op.scene, scene => {
-    const muted_scenes = op.on ?? true ? including(scene.muted_scenes, op.muted)
-      : scene.muted_scenes.filter(id => id !== op.muted);
-    return {...scene, muted_scenes};
-  }),
-  choose_take: (story, op) => withScene(story, op.scene, scene => {
-    const take = scene.takes.find(other => other.id === op.take);
-    return {...scene, chosen: op.take, keyframe: take ? take.keyframe : null};
-  }),
-  remove_take: (story, op) => withScene(story, op.scene, scene => {
-    const takes = scene.takes.filter(take => take.id !== op.take);
-    if (scene.chosen !== op.take) return {...scene, takes};
-    const instead = takes.at(-1);
-    return {...scene, takes, chosen: instead?.id ?? null, keyframe: instead?.keyframe ?? null};
-  }),
 };
 
 // `fresh`: a new scene of an empty story, as the server makes it.
@@ -81,14 +55,6 @@ export function merged(value, changes) {
   return out;
 }
 
-// The same at any depth: cards, their seams, music and voices may be given in part.
-function deeply(value, changes = {}) {
-  const isPart = part => part !== null && typeof part === 'object';
-  const parts = Object.entries(changes).map(([name, part]) =>
-    [name, isPart(part) && isPart(value[name]) ? deeply(value[name], part) : part]);
-  return {...value, ...Object.fromEntries(parts)};
-}
-
 function withScene(story, id, change) {
   return {...story, scenes: story.scenes.map(scene => scene.id === id ? change(scene) : scene)};
 }
@@ -108,21 +74,4 @@ function newScene(story, op, fresh) {
 function forgetting(scene, gone) {
   const [pins, mutes] = ['pins', 'mutes'].map(name => scene[name].filter(word => word.scene !== gone));
   return {...scene, pins, mutes, muted_scenes: scene.muted_scenes.filter(id => id !== gone)};
-}
-
-const sameWord = (a, b) => a.scene === b.scene && a.text === b.text && a.occurrence === b.occurrence;
-
-function override(story, op, list) {
-  const word = {occurrence: 0, ...op.word}, same = other => sameWord(other, word);
-  return withScene(story, op.scene, scene => {
-    const changed = {};
-    for (const name of ['pins', 'mutes']) {
-      changed[name] = name === list ? including(scene[name], word, same) : scene[name].filter(other => !same(other));
-    }
-    return {...scene, ...changed};
-  });
-}
-
-function including(items, item, same = other => other === item) {
-  return items.some(same) ? items : [...items, item];
 }

@@ -1,12 +1,12 @@
 // The board, and what goes with it all over the page: the store, toasts, keys, and the panel as a sheet on narrow
 // screens. See components/board.py. `served` holds defaults and limits, see served.py.
 
-import {el, iconButton, isStill, isTyping, narrow, setAttr, setHidden, setStill, setText} from './dom.js';
+import {beside, el, iconButton, isStill, isTyping, narrow, setAttr, setHidden, setStill, setText} from './dom.js';
 import {takePictures} from './casting.js';
 import {makeNotices} from './notices.js';
 import {makePlanbar} from './planbar.js';
 import {page, Store} from './store.js';
-import {makeStrip} from './strip.js';
+import {Strip} from './strip.js';
 import {makeSaved} from './topbar.js';
 import {watchOverlays} from './overlays.js';
 
@@ -15,11 +15,12 @@ const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 
 export async function mount({element, props, trigger, watch, server}, look, turn, restore, served) {
   const root = element.closest('.tl') || element, store = new Store(server, served), covered = watchOverlays(root);
   const spoken = el('p', {class: 'spoken', role: 'status'}), toasts = makeToasts(store);
-  store.say = text => setText(spoken, text);
+  store.announce = text => setText(spoken, text);
   store.turn = tab => trigger(turn, {tab});
   store.restore = story => trigger(restore, {story});
-  free(root);
-  element.replaceChildren(makeStrip(store));
+  // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
+  for (let node = root.parentElement; node !== document.body; node = node.parentElement) node.classList.add('tl-around');
+  element.replaceChildren(new Strip(store).node);
   if (root.querySelector('.side')) sideOf(root, store);
   root.querySelector('.topbar')?.after(makeNotices(store));
   root.querySelector('.saved-place')?.replaceChildren(makeSaved(store));
@@ -79,18 +80,11 @@ function addPause(root, store) {
   paint();
 }
 
-// Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
-function free(root) {
-  for (let node = root.parentElement; node && node !== document.body; node = node.parentElement) {
-    node.classList.add('tl-around');
-  }
-}
-
 // The panel, beside the board or, on a narrow screen, a sheet from below.
 function sideOf(root, store) {
   const side = root.querySelector('.side');
   const close = iconButton('bottom', 'Close the panel', {class: 'icon-button sheet-close',
-    on: {click: () => store.closeSheet()}});
+    click: () => store.closeSheet()});
   side.setAttribute('role', 'complementary');
   side.setAttribute('aria-label', 'The chosen scene');
   side.prepend(close);
@@ -139,17 +133,15 @@ function nameParts(root) {
 // Arrow keys go from tab to tab, as in every other list of tabs.
 function turnTab(event) {
   const tabs = [...event.target.parentElement.children], place = tabs.indexOf(event.target);
-  const next = {ArrowRight: (place + 1) % tabs.length, ArrowLeft: place - 1, Home: 0, End: -1}[event.key];
-  if (next === undefined) return;
-  event.preventDefault();
-  event.stopPropagation();
-  tabs.at(next).click();
-  tabs.at(next).focus();
+  const next = beside(event, tabs, {ArrowRight: 1, ArrowLeft: -1, Home: -place, End: -place - 1});
+  if (next === null) return;
+  tabs.at(next % tabs.length).click();
+  tabs.at(next % tabs.length).focus();
 }
 
 function makeToasts(store) {
   const box = el('div', {class: 'toasts', role: 'region', 'aria-label': 'Messages', popover: 'manual'});
-  store.toast = (message, {undo = null, kind = '', until = ''} = {}) => {
+  store.notify = (message, {undo = null, kind = '', until = ''} = {}) => {
     const drop = () => {
       toast.remove();
       if (!box.childElementCount && box.matches(':popover-open')) box.hidePopover();
@@ -157,8 +149,8 @@ function makeToasts(store) {
     const role = kind === 'error' ? 'alert' : 'status';
     const toast = el('div', {class: 'toast', 'data-kind': kind, 'data-until': until, role},
       el('span', {text: message, dir: 'auto'}),
-      undo && el('button', {type: 'button', class: 'toast-undo', text: 'Undo', on: {click: () => { drop(); undo(); }}}),
-      iconButton('close', 'Dismiss', {on: {click: drop}}));
+      undo && el('button', {type: 'button', class: 'toast-undo', text: 'Undo', click: () => { drop(); undo(); }}),
+      iconButton('close', 'Dismiss', {click: drop}));
     for (const other of box.children) if (other.firstChild.textContent === message) other.remove();
     box.append(toast);
     settle();

@@ -1,6 +1,6 @@
 // What was repaired or set aside when the app started, above the storyboard until it is dismissed.
 
-import {el, iconButton, setHidden} from './dom.js';
+import {el, iconButton, read, setHidden, write} from './dom.js';
 
 const KEY = 'throughline-dismissed',
   KEPT = 50;
@@ -11,11 +11,7 @@ export function makeNotices(store) {
   const dismiss = (text, node) => {
     node.remove();
     setHidden(box, !box.childElementCount);
-    try {
-      localStorage.setItem(KEY, JSON.stringify([...dismissed(), text].slice(-KEPT)));
-    } catch {
-      /* until a reload */
-    }
+    write(KEY, [...dismissed(), text].slice(-KEPT));
   };
   const load = async () => {
     const {notices} = await store.ask('notices').catch(() => ({notices: []}));
@@ -26,7 +22,7 @@ export function makeNotices(store) {
         'p',
         {class: 'notice', role: 'status'},
         el('span', {text, dir: 'auto'}),
-        iconButton('close', 'Dismiss the notice', {on: {click: () => dismiss(text, node)}}),
+        iconButton('close', 'Dismiss the notice', {click: () => dismiss(text, node)}),
       );
       box.append(node);
     }
@@ -39,10 +35,4 @@ export function makeNotices(store) {
   return box;
 }
 
-function dismissed() {
-  try {
-    return [].concat(JSON.parse(localStorage.getItem(KEY) || '[]'));
-  } catch {
-    return [];
-  }
-}
+const dismissed = () => [].concat(read(KEY, []));

@@ -1,10 +1,10 @@
 // What lies over the board is a modal dialog: see panels/overlay.py. The rest of the page can't be reached while it is
 // there, Escape and a click beside it close it, and the focus goes back to where it was.
 
-import {el} from './dom.js';
+import {el, filled} from './dom.js';
 
 export function watchOverlays(root) {
-  const shade = el('div', {class: 'shade', hidden: true, on: {click: () => close()}});
+  const shade = el('div', {class: 'shade', hidden: true, click: () => close()});
   let open = null,
     before = null;
   const close = () => open?.querySelector('.close')?.click();
@@ -18,24 +18,13 @@ export function watchOverlays(root) {
       before = document.activeElement;
       now.inert = false;
       const name = now.id.replace('over-', ''); // its heading is drawn later
-      for (const [key, value] of [
-        ['role', 'dialog'],
-        ['aria-modal', 'true'],
-        ['aria-label', name],
-        ['tabindex', '-1'],
-      ])
-        now.setAttribute(key, value);
+      filled(now, {role: 'dialog', 'aria-modal': 'true', 'aria-label': name, tabindex: -1});
       now.focus({preventScroll: true});
     } else before?.focus({preventScroll: true});
     open = now;
   };
   root.append(shade);
-  new MutationObserver(settle).observe(root, {
-    childList: true,
-    subtree: false,
-    attributes: true,
-    attributeFilter: ['class', 'style'],
-  });
+  new MutationObserver(settle).observe(root, {childList: true, attributeFilter: ['class', 'style']});
   document.addEventListener('keydown', event => {
     // not of the root: what had the focus may be gone, with its toast
     if (event.key !== 'Escape' || !open || event.defaultPrevented) return;

@@ -1,11 +1,11 @@
 // Two clips side by side that play in step, frame by frame if asked, and on request what differs between them.
-import {calm, el, setIcon, setSource, setText} from './dom.js';
-import {makeIconButton, makeSlider, setLabel} from './parts.js';
+import {calm, el, iconButton, setIcon, setLabel, setSource, setText} from './dom.js';
+import {colours, frameAt, makeBar, timeOf} from './parts.js';
 
 const DRIFT = 0.02;                                      // seconds by which the second clip may be off
 
 function makeSide() {
-  const video = el('video', {muted: '', playsinline: '', preload: 'auto'});
+  const video = el('video', {playsinline: true, preload: 'auto'});
   video.muted = true;
   const caption = el('figcaption', {});
   return {video, caption, node: el('figure', {class: 'half'}, el('div', {class: 'frame'}, video), caption)};
@@ -28,29 +28,26 @@ export function mount({element, props, watch, trigger}, frame, difference) {
 /** {node, show(left, right), pause()}; a clip is {clip, label, num_frames, frames_per_second}, or null. */
 export function makePair({difference = false, stopped = () => {}} = {}) {
   const left = makeSide(), right = makeSide(), shown = {left: null, right: null};
-  const play = makeIconButton('play', 'Play both', () => toggle());
-  const back = makeIconButton('previous', 'One frame back', () => step(-1));
-  const forward = makeIconButton('next', 'One frame on', () => step(1));
-  const large = makeIconButton('large', 'Full screen', () => enlarge());
-  const scrub = el('input', {type: 'range', min: 0, max: 0, step: 1, value: 0, 'aria-label': 'Frame'});
-  const place = el('output', {class: 'place'});
+  const videos = [left.video, right.video];
+  const play = iconButton('play', 'Play both', {click: toggle});
+  const back = iconButton('previous', 'One frame back', {click: () => step(-1)});
+  const forward = iconButton('next', 'One frame on', {click: () => step(1)});
+  const large = iconButton('large', 'Full screen', {click: enlarge});
+  const bar = makeBar('Frame', at => { pause(); seek(at); }, {max: 0});
   const differ = difference ? makeDifference(left.video, right.video) : null;
   const node = el('div', {class: 'pair'},
-    el('div', {class: 'halves'}, left.node, right.node, ...(differ ? [differ.node] : [])),
-    el('div', {class: 'transport'}, back, play, forward, scrub, place, large), ...(differ ? [differ.control] : []));
+    el('div', {class: 'halves'}, left.node, right.node, differ?.node),
+    el('div', {class: 'transport'}, back, play, forward, bar.input, bar.place, large), differ?.control);
   let ticking = 0;
 
   const rate = () => shown.left?.frames_per_second || 1;
   const frames = () => Math.max(1, Math.min(shown.left?.num_frames || 1, shown.right?.num_frames || Infinity));
-  const index = () => Math.min(frames() - 1, Math.floor(left.video.currentTime * rate() + 0.001));
+  const index = () => frameAt(left.video, rate(), frames());
 
   function tell() {
     const at = index();
-    if (document.activeElement !== scrub || !left.video.paused) scrub.value = at;
-    const words = `${at + 1} / ${frames()}`;
-    setText(place, words);
-    scrub.setAttribute('aria-valuetext', `frame ${at + 1} of ${frames()}`);
-    scrub.style.setProperty('--share', frames() > 1 ? at / (frames() - 1) : 0);
+    bar.set(at, {max: frames() - 1, words: `${at + 1} / ${frames()}`, told: `frame ${at + 1} of ${frames()}`,
+      held: left.video.paused && document.activeElement === bar.input});
     setIcon(play.firstChild, left.video.paused ? 'play' : 'pause');
     setLabel(play, left.video.paused ? 'Play both' : 'Pause both');
   }
@@ -70,18 +67,17 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
     if (!left.video.paused) ticking = requestAnimationFrame(tick);
   }
   function restart() {
-    left.video.currentTime = 0;
-    right.video.currentTime = 0;
-    left.video.play().catch(() => {});
-    right.video.play().catch(() => {});
+    for (const video of videos) {
+      video.currentTime = 0;
+      video.play().catch(() => {});
+    }
   }
   function start() {
-    Promise.all([left.video.play(), right.video.play()]).catch(() => {});
+    for (const video of videos) video.play().catch(() => {});
     if (!ticking) ticking = requestAnimationFrame(tick);
   }
   function pause() {
-    left.video.pause();
-    right.video.pause();
+    for (const video of videos) video.pause();
     tell();
   }
   function toggle() {
@@ -90,11 +86,10 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
     seek(index());
   }
   function seek(at) {
-    const time = (Math.max(0, Math.min(frames() - 1, at)) + 0.5) / rate();
-    left.video.currentTime = time;
-    right.video.currentTime = time;
+    const frame = Math.max(0, Math.min(frames() - 1, at));
+    for (const video of videos) video.currentTime = timeOf(frame, rate());
     tell();
-    stopped(Math.max(0, Math.min(frames() - 1, at)));
+    stopped(frame);
   }
   function step(by) {
     pause();
@@ -110,14 +105,12 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
   for (const event of ['fullscreenchange', 'toggle']) {
     node.addEventListener(event, () => setLabel(large, isLarge() ? 'Leave the full screen' : 'Full screen'));
   }
-  scrub.addEventListener('input', () => { pause(); seek(Number(scrub.value)); });
-  for (const {video} of [left, right]) {
+  for (const video of videos) {
     for (const event of ['seeked', 'loadeddata']) video.addEventListener(event, () => { tell(); differ?.draw(); });
   }
   node.addEventListener('keydown', event => {
-    if (event.target === scrub || event.target.matches('input')) return;
     const by = {ArrowLeft: -1, ArrowRight: 1}[event.key];
-    if (by) { event.preventDefault(); step(by); }
+    if (by && !event.target.matches('input')) { event.preventDefault(); step(by); }
   });
 
   function put(side, clip) {
@@ -131,19 +124,15 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
     shown.left = a;
     shown.right = b;
     const fresh = [put(left, a), put(right, b)].some(Boolean);
-    scrub.max = frames() - 1;
     tell();
     if (fresh && a && b && !calm()) start();
   }
   return {node, show, pause};
 }
 
-const GAIN = 3, RAMP = [[24, 20, 17], [122, 43, 25], [210, 77, 44], [255, 184, 92], [255, 246, 224]];
-
-const COLOURS = Array.from({length: 256}, (_, value) => {
-  const place = value / 255 * (RAMP.length - 1), low = Math.min(Math.floor(place), RAMP.length - 2), t = place - low;
-  return RAMP[low].map((a, channel) => Math.round(a + t * (RAMP[low + 1][channel] - a)));
-});
+const GAIN = 3;
+const COLOURS = colours([[24, 20, 17], [122, 43, 25], [210, 77, 44], [255, 184, 92], [255, 246, 224]].map(
+  colour => [...colour, 255]));
 
 /** What differs between two pictures, pixel by pixel: the mean over the channels, times `gain`. Fills `out`; gives the
     mean from 0 to 1. */
@@ -152,11 +141,7 @@ export function subtract(a, b, gain, out) {
   for (let i = 0; i < a.length; i += 4) {
     const gap = (Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2])) / 3;
     total += gap;
-    const colour = COLOURS[Math.min(255, Math.round(gap * gain))];
-    out[i] = colour[0];
-    out[i + 1] = colour[1];
-    out[i + 2] = colour[2];
-    out[i + 3] = 255;
+    out.set(COLOURS[Math.min(255, Math.round(gap * gain))], i);
   }
   return total / (a.length / 4) / 255;
 }
@@ -169,10 +154,12 @@ function makeDifference(a, b) {
   const context = canvas.getContext('2d');
   const [first, second] = [0, 1].map(() => document.createElement('canvas')
     .getContext('2d', {willReadFrequently: true}));
-  const gain = makeSlider({label: 'Amplify the difference', min: 1, max: 12, step: 1, show: value => `${value}×`,
-    live: () => draw(true)});
+  const gain = makeBar('Amplify the difference', value => { amplify(value); draw(true); }, {min: 1, max: 12});
+  const amplify = value => gain.set(value, {words: `${value}×`});
+  const control = el('div', {class: 'field slider'},
+    el('div', {class: 'line'}, el('span', {text: 'Amplify the difference'}), gain.place), gain.input);
   let drawn = '';
-  gain.set(GAIN);
+  amplify(GAIN);
 
   function read(target, video) {
     target.drawImage(video, 0, 0, canvas.width, canvas.height);
@@ -192,5 +179,5 @@ function makeDifference(a, b) {
     context.putImageData(image, 0, 0);
     setText(caption, `Difference ${(mean * 100).toFixed(1)}%`);
   }
-  return {node, control: gain.node, draw};
+  return {node, control, draw};
 }

@@ -1,7 +1,7 @@
 // The line at the foot of the page: what a render would do and about how long it takes, or how far it is.
 
-import {counted, duration, el, howFar, icon, iconButton, makeMenu, narrow, openMenu, setAttr, setHidden,
-  setMarked, setText} from './dom.js';
+import {counted, duration, el, howFar, iconButton, makeMenu, narrow, openMenu, setAttr, setHidden,
+  setMarked, setText, textButton} from './dom.js';
 import {sceneOf} from './edits.js';
 
 const MOST_NAMED = 6, MOST_REASONS = 2;
@@ -9,12 +9,10 @@ const MOST_NAMED = 6, MOST_REASONS = 2;
 export function makePlanbar(store) {
   const line = el('p', {class: 'plan-line', dir: 'auto'});
   const progress = el('progress', {class: 'plan-progress', max: 1, value: 0, 'aria-label': 'Rendering'});
-  const words = el('span'), menu = makeMenu();
-  const render = el('button', {type: 'button', class: 'button primary', on: {click: () => store.render()}},
-    icon('render'), words);
+  const menu = makeMenu(), render = textButton('', {class: 'button primary', click: () => store.render()}, 'play');
   const more = iconButton('bottom', 'More ways to render', {class: 'button primary split', 'aria-haspopup': 'menu',
-    on: {click: () => openMenu(menu, more, choices(store))}});
-  const cancel = el('button', {type: 'button', class: 'button', text: 'Cancel', on: {click: () => store.cancel()}});
+    click: () => openMenu(menu, more, choices(store))});
+  const cancel = textButton('Cancel', {click: () => store.cancel()});
   const bar = el('footer', {class: 'planbar', 'aria-label': 'Plan'}, progress, line,
     el('div', {class: 'plan-acts'}, cancel, el('div', {class: 'split-box'}, render, more)), menu);
   const batch = new Batch();
@@ -26,7 +24,7 @@ export function makePlanbar(store) {
     setMarked(line, batch.busy ? batch.line(story) : planLine(story, standing));
     progress.value = batch.busy ? batch.share : 0;
     setHidden(cancel, !batch.busy);
-    setText(words, steps.length ? `Render ${counted(steps.length, 'scene')}` : 'Render');
+    setText(render.lastChild, steps.length ? `Render ${counted(steps.length, 'scene')}` : 'Render');
     setAttr(render, 'disabled', !steps.length);
     setAttr(more, 'disabled', !story?.scenes.length);
   });
@@ -41,7 +39,7 @@ function choices(store) {
   const chosen = sceneOf(story, selected);
   return [
     {label: 'Render all again, as new takes', icon: 'stale', disabled: !all.length, act: () => store.render(all, true)},
-    {label: number ? `New take of scene ${number}` : 'New take of the chosen scene', icon: 'render',
+    {label: number ? `New take of scene ${number}` : 'New take of the chosen scene', icon: 'play',
       disabled: !all.includes(chosen?.id), act: () => store.render([selected], true)},
   ];
 }
@@ -63,7 +61,8 @@ function planLine(story, standing) {
 
 function sharedTime(together, seconds) {                 // with workers: what they take, and what nothing shortens
   if (!together) return `about ${duration(seconds)}`;
-  const chain = together.chain.length > 1 ? `; longest chain ${together.chain.join(' → ')}, ${duration(together.chain_seconds)}` : '';
+  const chain = together.chain.length > 1
+    ? `; longest chain ${together.chain.join(' → ')}, ${duration(together.chain_seconds)}` : '';
   return `about ${duration(together.seconds)} with ${together.workers} workers${chain}`;
 }
 

@@ -1,6 +1,6 @@
 // The film's player: see components/player.py.
-import {calm, el, setAttr, setHidden, setIcon, setSource, setText} from './dom.js';
-import {keyed, makeIconButton, setLabel} from './parts.js';
+import {calm, el, iconButton, setAttr, setHidden, setIcon, setLabel, setSource, setText} from './dom.js';
+import {keyed, makeBar} from './parts.js';
 import {makeReel} from './reel.js';
 
 const clock = time => `${Math.floor(time / 60)}:${String(Math.floor(time % 60)).padStart(2, '0')}`;
@@ -34,34 +34,29 @@ function nameOf(part, index, scenes) {
 
 function makePlayer() {
   const reel = makeReel(() => tell());
-  const caption = el('p', {class: 'caption', dir: 'auto'}), screen = el('div', {class: 'screen'}, reel.node);
-  const play = makeIconButton('play', 'Play the film', () => (reel.playing ? reel.pause() : reel.play()));
-  const back = makeIconButton('previous', 'The scene before', () => jump(-1));
-  const forward = makeIconButton('next', 'The next scene', () => jump(1));
-  const seekbar = el('input', {type: 'range', min: 0, max: 1, step: 0.01, value: 0, 'aria-label': 'Place in the film'});
-  const place = el('output', {class: 'place'}), ticks = el('div', {class: 'ticks', 'aria-hidden': 'true'});
-  const marks = el('ol', {class: 'marks', 'aria-label': 'Scenes of the film'});
-  const node = el('div', {class: 'film-player'}, el('div', {class: 'picture'}, screen, caption),
-    el('div', {class: 'transport'}, back, play, forward, el('div', {class: 'track'}, ticks, seekbar), place), marks);
-  let film = {parts: [], captions: 'none'}, scenes = {}, drawn = '', looked = null, current = -1;
-
-  seekbar.addEventListener('input', () => reel.seek(Number(seekbar.value)));
-  screen.addEventListener('click', () => play.click());
-  marks.addEventListener('click', event => {
+  const caption = el('p', {class: 'caption', dir: 'auto'});
+  const screen = el('div', {class: 'screen', click: () => play.click()}, reel.node);
+  const play = iconButton('play', 'Play the film', {click: () => (reel.playing ? reel.pause() : reel.play())});
+  const back = iconButton('previous', 'The scene before', {click: () => jump(-1)});
+  const forward = iconButton('next', 'The next scene', {click: () => jump(1)});
+  const {input, place, set} = makeBar('Place in the film', reel.seek, {max: 1, step: 0.01});
+  const ticks = el('div', {class: 'ticks', 'aria-hidden': 'true'});
+  const marks = el('ol', {class: 'marks', 'aria-label': 'Scenes of the film', click: event => {
     const mark = event.target.closest('button');
     if (mark) seek(Number(mark.dataset.at));
-  });
+  }});
+  const node = el('div', {class: 'film-player'}, el('div', {class: 'picture'}, screen, caption),
+    el('div', {class: 'transport'}, back, play, forward, el('div', {class: 'track'}, ticks, input), place), marks);
+  let film = {parts: [], captions: 'none'}, scenes = {}, drawn = '', looked = null, current = -1;
+
   const seek = index => film.parts[index] && reel.seek(film.parts[index].start + film.parts[index].passage.shared);
   function jump(by) { seek(Math.max(0, Math.min(film.parts.length - 1, reel.index + by))); }
 
   function tell() {
     const {time, index} = reel, total = film.seconds || 0, part = film.parts[index];
     const words = (film.captions !== 'none' && part?.caption) || '';
-    if (!seekbar.matches(':active')) seekbar.value = time;
-    seekbar.style.setProperty('--share', total ? time / total : 0);
-    seekbar.setAttribute('aria-valuetext',
-      `${clock(time)} of ${clock(total)}, ${part ? nameOf(part, index, scenes).long : ''}`);
-    setText(place, `${clock(time)} / ${clock(total)}`);
+    set(time, {max: total || 1, words: `${clock(time)} / ${clock(total)}`, held: input.matches(':active'),
+      told: `${clock(time)} of ${clock(total)}, ${part ? nameOf(part, index, scenes).long : ''}`});
     setIcon(play.firstChild, reel.playing ? 'pause' : 'play');
     setLabel(play, reel.playing ? 'Pause the film' : 'Play the film');
     setText(caption, words);
@@ -101,12 +96,8 @@ function makePlayer() {
     });
   }
   function drawTicks() {
-    seekbar.max = film.seconds;
-    ticks.replaceChildren(...film.parts.slice(1).map(part => {
-      const tick = el('i', {'data-kind': part.seam.kind});
-      tick.style.setProperty('--at', part.start / film.seconds);
-      return tick;
-    }));
+    ticks.replaceChildren(...film.parts.slice(1).map(part =>
+      el('i', {'data-kind': part.seam.kind, style: `--at: ${part.start / film.seconds}`})));
   }
   return {node, paint, pause: reel.pause, start: () => { reel.seek(0); if (!calm()) reel.play(); }};
 }

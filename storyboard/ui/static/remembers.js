@@ -1,5 +1,5 @@
 // Prompts of earlier scenes, word by word: see components/remembers.py.
-import {el, setAttr, setHidden, setSource, setText} from './dom.js';
+import {beside, el, setAttr, setHidden, setSource, setText} from './dom.js';
 import {makeLook} from './heat.js';
 import {keyed, makeChoice, makeSwitch, newId, quoted} from './parts.js';
 
@@ -57,7 +57,7 @@ function makePast(id, {tip, select, inspector, rule, forget}) {
       rule(id, past.words[word.dataset.at].start, how);
     }
     else if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); word.click(); }
-    else rove(prompt, word, event);
+    else rove(prompt, event);
   });
   tip.wire(prompt);
 
@@ -101,12 +101,8 @@ function paintWords(line, past, chosen) {
   });
 }
 
-function rove(line, word, event) {
-  const by = {ArrowRight: 1, ArrowLeft: -1}[event.key];
-  if (!by) return;
-  event.preventDefault();
-  event.stopPropagation();
-  const words = [...line.querySelectorAll('[role=button].word')], next = words[words.indexOf(word) + by];
+function rove(line, event) {
+  const words = [...line.querySelectorAll('[role=button].word')], next = words[beside(event, words)];
   if (!next) return;
   for (const other of words) other.tabIndex = other === next ? 0 : -1;
   next.focus();

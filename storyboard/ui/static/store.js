@@ -3,7 +3,7 @@
 // another, and sent again for as long as the server does not answer.
 
 import {apply, indexOf, merged} from './edits.js';
-import {el, randomHex} from './dom.js';
+import {el, keep, randomHex, recall} from './dom.js';
 import {Drafts, fieldsOf} from './words.js';
 
 const OWNER_KEY = 'throughline-owner', STORY_KEY = 'throughline-story';
@@ -18,9 +18,7 @@ export class Store {
     this.state = {owner: ownOwner(), story: null, standing: null, jobs: {}, selected: null, online: true,
       sheet: false, problem: '', model: null};          // sheet: the panel is open on a narrow screen
     this.listeners = new Set();
-    this.toast = () => {};                              // main.js gives these
-    this.say = () => {};
-    this.turn = this.restore = this.insert = () => {};
+    this.notify = this.announce = this.turn = this.restore = this.insert = () => {}; // main.js and strip.js give these
     this.acknowledged = null;                           // the story as the server has it
     this.queue = [];                                    // edits under way, oldest first
     this.drafts = new Drafts();                         // words that were refused
@@ -46,10 +44,6 @@ export class Store {
       for (const listener of this.listeners) listener();
     });
   }
-
-  notify(message, options = {}) { this.toast(message, options); }
-
-  announce(message) { this.say(message); }
 
   // --- the server ---
 
@@ -88,9 +82,11 @@ export class Store {
   // --- edits ---
 
   // Makes an edit: {do: ..., ...}. Edits of one `group` that follow one another are one step of undo.
-  edit(op, group = '') {
+  edit(op, group = '') { return this.act({verb: 'edit', op, group}); }
+
+  act(given) {
     this.flush();
-    const item = this.enqueue({verb: 'edit', op, group});
+    const item = this.enqueue(given);
     this.pump();
     return item.promise;
   }
@@ -109,16 +105,9 @@ export class Store {
     if (this.queue.length) this.pump();
   }
 
-  undo() { return this.step('undo'); }
+  undo() { return this.act({verb: 'undo', group: ''}); }
 
-  redo() { return this.step('redo'); }
-
-  step(verb) {
-    this.flush();
-    const item = this.enqueue({verb, group: ''});
-    this.pump();
-    return item.promise;
-  }
+  redo() { return this.act({verb: 'redo', group: ''}); }
 
   enqueue(item) {
     const last = this.queue.at(-1);
@@ -387,10 +376,6 @@ function sharing(before, next) {
 
 const late = limit => new Promise((_, fail) => setTimeout(() => fail(new Error('late')), limit));
 const within = (limit, promise) => Promise.race([promise, late(limit)]);
-
-// localStorage may be forbidden (a frame with third-party storage blocked): then things last as long as the page.
-function keep(key, value) { try { localStorage.setItem(key, value); } catch { /* lasts as long as the page */ } }
-function recall(key) { try { return localStorage.getItem(key); } catch { return null; } }
 
 function ownOwner() {
   const found = recall(OWNER_KEY);

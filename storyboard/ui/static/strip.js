@@ -3,15 +3,11 @@
 import {calm, el, isTyping, makeMenu, openMenu, randomHex, setHidden, textButton} from './dom.js';
 import {indexOf, sceneOf} from './edits.js';
 import {Card, stateOf} from './card.js';
-import {ask} from './parts.js';
+import {ask, keyed} from './parts.js';
 import {columnsOf, makeReorder} from './reorder.js';
 import {base64} from './upload.js';
 
-export function makeStrip(store) {
-  return new Strip(store).node;
-}
-
-class Strip {
+export class Strip {
   constructor(store) {
     this.store = store;
     this.cards = new Map();                             // scene id -> Card, kept for as long as the scene is there
@@ -22,16 +18,11 @@ class Strip {
     this.last = el('li', {class: 'slot-add'},
       textButton('Add a scene', {class: 'button add-last', 'data-act': 'add'}, 'add'));
     this.empty = makeEmpty();
-    this.list.append(this.last);
     this.loading = el('p', {class: 'loading', text: 'Opening the story…'});
-    this.node = el('section', {class: 'strip', 'aria-label': 'Storyboard'},
+    this.node = el('section', {class: 'strip', 'aria-label': 'Storyboard', click: event => this.click(event),
+      keydown: event => this.key(event), focusin: event => this.focused(event), drop: event => this.drop(event),
+      dragover: event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); }},
       this.loading, this.empty, this.list, this.menu, ...makeReorder(this.list, (id, index) => this.move(id, index)));
-    this.node.addEventListener('click', event => this.click(event));
-    this.node.addEventListener('keydown', event => this.key(event));
-    this.node.addEventListener('focusin', event => this.focused(event));
-    this.node.addEventListener('dragover',
-      event => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
-    this.node.addEventListener('drop', event => this.drop(event));
     store.on(() => this.paint());
     store.insert = word => this.insert(word);
   }
@@ -47,10 +38,10 @@ class Strip {
     setHidden(this.list, !story?.scenes.length);
     if (!story) return;
     this.list.style.setProperty('--aspect', `${story.width} / ${story.height}`);
-    this.arrange(story.scenes);
     const places = new Map(story.scenes.map((scene, i) => [scene.id, i + 1]));
-    if (this.places !== String([...places.keys()])) {   // the same function for the same order: see Card.paint
+    if (this.places !== String([...places.keys()])) {
       this.places = String([...places.keys()]);
+      this.arrange(story.scenes);                       // and the same function for the same order: see Card.paint
       this.numbers = ids => ids.map(id => places.get(id) ?? '?').join(', ');
     }
     const feeding = new Set(standing?.scenes[selected]?.memories.map(memory => memory.scene));
@@ -68,27 +59,12 @@ class Strip {
 
   // Brings the cards into the story's order. One that did not move is not touched, and focus stays where it is.
   arrange(scenes) {
-    const wanted = scenes.map(scene => scene.id);
-    const shown = [...this.list.querySelectorAll(':scope > .slot')].map(slot => slot.dataset.id);
-    if (wanted.length === shown.length && wanted.every((id, i) => id === shown[i])) return;
-    const glide = shown.length && !calm() ? this.where() : null, focus = focusWithin(this.list);
-    const there = new Set(wanted);
-    for (const [id, card] of this.cards) if (!there.has(id)) { card.node.remove(); this.cards.delete(id); }
-    for (const id of wanted) if (!this.cards.has(id)) this.cards.set(id, new Card(this.store, id));
-    this.order(wanted.map(id => this.cards.get(id).node));
+    const before = calm() ? new Map() : this.where(), focus = focusWithin(this.list), old = this.cards;
+    this.cards = new Map(scenes.map(({id}) => [id, old.get(id) || new Card(this.store, id)]));
+    const nodes = [...this.cards.values()].map(card => card.node);
+    keyed(this.list, [...nodes, this.last], node => node.dataset.id, node => node);
     focus?.();
-    if (glide) this.glide(glide);
-  }
-
-  order(nodes) {
-    nodes.forEach((node, i) => {
-      let there = this.list.children[i];
-      if (there !== node && there?.nextElementSibling === node) { // it goes further back: move it alone
-        this.list.insertBefore(there, this.last);
-        there = this.list.children[i];
-      }
-      if (there !== node) this.list.insertBefore(node, there);
-    });
+    if (before.size) this.glide(before);
   }
 
   // Cards that are in sight glide from where they were: read all, then write all.
@@ -174,7 +150,7 @@ class Strip {
   act(name, id, button) {
     const scene = sceneOf(this.store.state.story, id), index = scene ? indexOf(this.store.state.story, id) : null;
     const acts = {
-      add: () => this.add(null), before: () => this.add(index), after: () => this.add(index + 1),
+      add: () => this.add(null), before: () => this.add(index),
       duplicate: () => this.duplicate(id), remove: () => this.remove(id),
       lock: () => this.store.edit({do: 'edit_scene', scene: id, changes: {locked: !scene.locked}}),
       render: () => this.render(id), cancel: () => this.store.cancel([id]),
@@ -291,5 +267,5 @@ function makeEmpty() {
     el('div', {class: 'empty-acts'},
       textButton('Write the first scene', {class: 'button primary', 'data-act': 'add'}, 'add'),
       textButton('Look at a sample', {class: 'button',
-        on: {click: () => document.querySelector('.topbar .stories').click()}}, 'book')));
+        click: () => document.querySelector('.topbar .stories').click()}, 'book')));
 }

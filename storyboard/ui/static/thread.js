@@ -1,43 +1,25 @@
 // A small diagram of which scene feeds which, and by which words: a dot for each scene, an arc for each memory.
-import {counted, el, setAttr} from './dom.js';
+import {beside, counted, el, setAttr, shape} from './dom.js';
 
-const SVG = 'http://www.w3.org/2000/svg';
 const GAP = 34, EDGE = 22, BASE = 12, TALLEST = 62;      // pixels: between dots, beside them, under them, highest arc
 
 const MOST_TOLD = 4, MOST_NUMBERS = 8;                  // scenes that the sentence under it names
 
-function shape(tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
 /** {node, paint()}: paints what the store says, the selected scene's arcs on top. */
 export function makeThread(store) {
-  const arcs = shape('g', {class: 'arcs'}), dots = el('div', {class: 'dots'});
-  const svg = shape('svg', {'aria-hidden': 'true'});
+  const goTo = scene => { if (scene) store.select(scene); };
+  const arcs = shape('g', {class: 'arcs', click: event => goTo(event.target.closest('.arc')?.dataset.to)});
+  const dots = el('div', {class: 'dots', click: event => goTo(event.target.closest('button')?.dataset.scene),
+    keydown: event => {
+      const next = dots.children[beside(event, [...dots.children])];
+      next?.focus();
+      goTo(next?.dataset.scene);
+    }});
+  const svg = shape('svg', {'aria-hidden': 'true'}, arcs);
   const words = el('p', {class: 'feeds', role: 'status'});
-  const plane = el('div', {class: 'plane'}), frame = el('div', {class: 'reach', tabindex: -1}, plane);
+  const plane = el('div', {class: 'plane'}, svg, dots), frame = el('div', {class: 'reach', tabindex: -1}, plane);
   const node = el('nav', {class: 'thread-map', 'aria-label': 'Which scene feeds which'}, frame, words);
   let drawn = '', centred = '';
-  svg.append(arcs);
-  plane.append(svg, dots);
-  dots.addEventListener('click', event => {
-    const dot = event.target.closest('button');
-    if (dot) store.select(dot.dataset.scene);
-  });
-  dots.addEventListener('keydown', event => {
-    const by = {ArrowRight: 1, ArrowLeft: -1}[event.key], all = [...dots.children];
-    if (!by) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const next = all[all.indexOf(document.activeElement) + by];
-    if (next) { next.focus(); store.select(next.dataset.scene); }
-  });
-  svg.addEventListener('click', event => {
-    const arc = event.target.closest('[data-to]');
-    if (arc) store.select(arc.dataset.to);
-  });
 
   function paint() {
     const {story, standing, selected} = store.state;
@@ -62,7 +44,7 @@ export function makeThread(store) {
     const height = Math.round(Math.min(TALLEST, 18 + 11 * farthest));
     plane.style.width = `${width}px`;
     const size = {width, height: height + BASE, viewBox: `0 0 ${width} ${height + BASE}`};
-    for (const [name, value] of Object.entries(size)) svg.setAttribute(name, value);
+    for (const [name, value] of Object.entries(size)) setAttr(svg, name, value);
     arcs.replaceChildren(...edges.map(edge => makeArc(edge, height, farthest)));
     dots.replaceChildren(...story.scenes.map((scene, i) =>
       el('button', {type: 'button', class: 'dot', 'data-scene': scene.id, text: i + 1,
@@ -86,12 +68,10 @@ function makeArc(edge, height, farthest) {
   const from = EDGE + GAP * edge.a, to = EDGE + GAP * edge.b,
     top = height - 8 - (height - 14) * Math.sqrt((edge.b - edge.a) / farthest);
   const d = `M${from} ${height} C${from} ${top} ${to} ${top} ${to} ${height}`;
-  const group = shape('g', {class: 'arc', 'data-from': edge.from, 'data-to': edge.to, 'data-side': ''}),
-    title = shape('title', {});
-  title.textContent = `Scene ${edge.b + 1} remembers ${edge.words.join(', ')} of scene ${edge.a + 1}`;
-  group.append(title, shape('path', {d, class: 'reachable'}),
+  const text = `Scene ${edge.b + 1} remembers ${edge.words.join(', ')} of scene ${edge.a + 1}`;
+  return shape('g', {class: 'arc', 'data-from': edge.from, 'data-to': edge.to, 'data-side': ''},
+    shape('title', {text}), shape('path', {d, class: 'reachable'}),
     shape('path', {d, class: 'line', 'stroke-width': 1 + Math.min(3, edge.words.length) * 0.6}));
-  return group;
 }
 
 function tell(node, edges, selected) {

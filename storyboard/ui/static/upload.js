@@ -4,8 +4,8 @@ import {el, textButton} from './dom.js';
 import {page} from './store.js';
 
 export function mount({element, trigger}, picked, label, accept, megabytes) {
-  const file = el('input', {type: 'file', accept, hidden: true, 'aria-label': label, on: {change: () => read()}});
-  const button = textButton(label, {class: 'button', on: {click: () => file.click()}}, 'import');
+  const file = el('input', {type: 'file', accept, hidden: true, 'aria-label': label, change: () => read()});
+  const button = textButton(label, {class: 'button', click: () => file.click()}, 'import');
   element.replaceChildren(button, file);
 
   async function read() {
@@ -24,9 +24,4 @@ export function mount({element, trigger}, picked, label, accept, megabytes) {
 }
 
 /** Its content. Rejects for a file that can't be read. */
-export async function base64(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer()),
-    parts = [];
-  for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
-  return btoa(parts.join(''));
-}
+export const base64 = async file => new Uint8Array(await file.arrayBuffer()).toBase64();

@@ -1,39 +1,36 @@
 // The selected scene's picture: its chosen take, or the take being made; scrubbing it chooses the frame to remember it
 // by.
-import {el, howFar, setGrowing, setHidden, setIcon, setSource, setText} from './dom.js';
-import {ask, makeButton, makeIconButton, setLabel} from './parts.js';
-
+import {el, howFar, iconButton, setGrowing, setHidden, setIcon, setLabel, setSource, setText, textButton
+} from './dom.js';
+import {ask, frameAt, makeBar, timeOf} from './parts.js';
 
 /** {node, paint(scene, job)} */
 export function makeViewer(store) {
-  const video = el('video', {muted: '', playsinline: '', loop: '', preload: 'auto'});
+  const video = el('video', {muted: true, playsinline: true, loop: true, preload: 'auto', click: toggle,
+    loadedmetadata: () => seek(take?.keyframe_index || 0), seeked: tell, pause: tell, play: tell});
   const live = el('img', {class: 'live', alt: 'The scene as it is being made', hidden: true});
   const empty = el('div', {class: 'blank'}, el('p', {text: 'No take yet'}),
     el('p', {class: 'hint', text: 'Render the scene, or drop a clip of your own here.'}));
   const badge = el('span', {class: 'badge', hidden: true});
   const screen = el('div', {class: 'screen'}, video, live, empty, badge);
-  const play = makeIconButton('play', 'Play', toggle);
-  const scrub = el('input', {type: 'range', min: 0, max: 0, step: 1, value: 0, 'aria-label': 'Frame of the clip'});
+  const play = iconButton('play', 'Play', {click: toggle});
+  const bar = makeBar('Frame of the clip', at => { video.pause(); seek(at); tell(); }, {max: 0});
   const mark = el('span', {class: 'mark', 'aria-hidden': 'true'});
-  const place = el('output', {class: 'place'});
-  const remember = makeButton('Remember the scene by this frame', choose, {picture: 'eye', kind: 'quiet'});
+  const remember = textButton('Remember the scene by this frame', {class: 'button quiet', click: choose}, 'eye');
   const told = el('p', {class: 'told'});
-  const transport = el('div', {class: 'transport'}, play, el('div', {class: 'track'}, mark, scrub), place);
+  const transport = el('div', {class: 'transport'}, play, el('div', {class: 'track'}, mark, bar.input), bar.place);
   const node = el('div', {class: 'viewer'}, screen, transport, el('div', {class: 'keyframe-row'}, remember, told));
   video.muted = true;
   let scene = null, take = null, busy = false;
 
   const rate = () => take?.frames_per_second || 1;
-  const index = () => Math.max(0, Math.min((take?.num_frames || 1) - 1,
-    Math.floor(video.currentTime * rate() + 0.001)));
+  const count = () => take?.num_frames || 1;
+  const index = () => frameAt(video, rate(), count());
 
   function tell() {
-    const at = index(), count = take?.num_frames || 0;
-    if (!(video.paused && document.activeElement === scrub)) scrub.value = at;
-    const words = count ? `${at + 1} / ${count}` : '';
-    setText(place, words);
-    scrub.setAttribute('aria-valuetext', `frame ${at + 1} of ${count}`);
-    scrub.style.setProperty('--share', count > 1 ? scrub.value / (count - 1) : 0);
+    const at = index(), words = take ? `${at + 1} / ${count()}` : '';
+    bar.set(at, {max: count() - 1, words, told: `frame ${at + 1} of ${take ? count() : 0}`,
+      held: video.paused && document.activeElement === bar.input});
     setIcon(play.firstChild, video.paused ? 'play' : 'pause');
     setLabel(play, video.paused ? 'Play' : 'Pause');
     const same = take && at === take.keyframe_index;
@@ -45,7 +42,7 @@ export function makeViewer(store) {
     tell();
     if (!video.paused && node.isConnected) requestAnimationFrame(tick);
   }
-  function seek(at) { video.currentTime = (at + 0.5) / rate(); }
+  function seek(at) { video.currentTime = timeOf(at, rate()); }
   function toggle() {
     if (!take) return;
     if (video.paused) video.play().then(tick, () => {});
@@ -60,10 +57,6 @@ export function makeViewer(store) {
     busy = false;
     tell();
   }
-  scrub.addEventListener('input', () => { video.pause(); seek(Number(scrub.value)); tell(); });
-  for (const event of ['seeked', 'pause', 'play']) video.addEventListener(event, tell);
-  video.addEventListener('loadedmetadata', () => { seek(take?.keyframe_index || 0); });
-  video.addEventListener('click', toggle);
 
   node.addEventListener('dragover', event => { event.preventDefault(); node.dataset.over = 'true'; });
   node.addEventListener('dragleave', event => { if (!node.contains(event.relatedTarget)) delete node.dataset.over; });
@@ -92,9 +85,8 @@ export function makeViewer(store) {
     setHidden(badge, !making);
     if (making) setText(badge, howFar(job));
     transport.inert = !take;
-    scrub.max = Math.max(0, (take?.num_frames || 1) - 1);
     setHidden(mark, !take);
-    if (take) mark.style.setProperty('--at', take.num_frames > 1 ? take.keyframe_index / (take.num_frames - 1) : 0);
+    if (take) mark.style.setProperty('--at', take.keyframe_index / Math.max(1, count() - 1));
     tell();
   }
   return {node, paint, pause: () => video.pause()};

@@ -1,7 +1,7 @@
 // What is said beside a field of words: how much room is left, and why a draft could not be accepted. A draft stays in
 // its field, across reloads.
 
-import {el, setAttr, setHidden, setText} from './dom.js';
+import {el, read, setAttr, setHidden, setText, write} from './dom.js';
 
 const KEY = 'throughline-drafts',
   FIELDS = ['prompt', 'negative_prompt'],
@@ -73,20 +73,4 @@ export function makeRoom(store, worded = length => length.note) {
       paint();
     },
   };
-}
-
-// localStorage may be forbidden: then drafts last as long as the page.
-export function read(key, without) {
-  try {
-    return JSON.parse(localStorage.getItem(key)) || without;
-  } catch {
-    return without;
-  }
-}
-export function write(key, value) {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    /* as long as the page */
-  }
 }
