@@ -180,4 +180,5 @@ export function duration(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-export const randomHex = bytes => crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+export const randomHex = bytes =>
+  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('');

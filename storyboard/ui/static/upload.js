@@ -24,4 +24,9 @@ export function mount({element, trigger}, picked, label, accept, megabytes) {
 }
 
 /** Its content. Rejects for a file that can't be read. */
-export const base64 = async file => new Uint8Array(await file.arrayBuffer()).toBase64();
+export async function base64(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer()),
+    parts = [];
+  for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
+  return btoa(parts.join(''));
+}
