@@ -154,7 +154,7 @@ function makeDifference(a, b) {
   const context = canvas.getContext('2d');
   const [first, second] = [0, 1].map(() => document.createElement('canvas')
     .getContext('2d', {willReadFrequently: true}));
-  const gain = makeBar('Amplify the difference', value => { amplify(value); draw(true); }, {min: 1, max: 12});
+  const gain = makeBar('Amplify the difference', value => { amplify(value); draw(true); }, {min: 1, max: 12}, null);
   const amplify = value => gain.set(value, {words: `${value}×`});
   const control = el('div', {class: 'field slider'},
     el('div', {class: 'line'}, el('span', {text: 'Amplify the difference'}), gain.place), gain.input);

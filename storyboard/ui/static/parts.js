@@ -6,10 +6,10 @@ export const newId = name => `${name}-${++ids}`;
 
 /** A bar that is dragged, and its value in words: `live(value)` is told while it moves. `set` leaves it where it is
     while it is `held`. */
-export function makeBar(label, live, attributes = {}) {
+export function makeBar(label, live, attributes = {}, kind = 'place') {
   const input = el('input', {type: 'range', min: 0, step: 1, value: 0, 'aria-label': label, ...attributes,
     input: () => live(Number(input.value))});
-  const place = el('output', {class: 'place'});
+  const place = el('output', {class: kind});
   const set = (value, {max = input.max, words = '', told = words, held = false}) => {
     setAttr(input, 'max', max);
     if (!held) input.value = value;
