@@ -10,7 +10,6 @@ import torch
 from diffusers import (
     AutoencoderKLLTX2Audio,
     AutoencoderKLLTX2Video,
-    FlowMatchEulerDiscreteScheduler,
     LTX2Pipeline,
     LTX2VideoTransformer3DModel,
 )
@@ -18,6 +17,7 @@ from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, GemmaTokenizer
 
 from tests.checkpoints import enliven
+from tests.ltx_checkpoints import new_scheduler
 
 HEIGHT, WIDTH, FRAMES = 64, 96, 17
 LATENT_CHANNELS, SOUND_CHANNELS, MEL_BINS = 6, 4, 8  # of these bins, a quarter in latents
@@ -167,18 +167,6 @@ def new_vocoder() -> LTX2Vocoder:
         resnet_kernel_sizes=[3],
         resnet_dilations=[[1, 3, 5]],
     ).eval()
-
-
-def new_scheduler() -> FlowMatchEulerDiscreteScheduler:
-    """As published: levels are shifted by the number of tokens."""
-    return FlowMatchEulerDiscreteScheduler(
-        use_dynamic_shifting=True,
-        base_image_seq_len=1024,
-        max_image_seq_len=4096,
-        base_shift=0.95,
-        max_shift=2.05,
-        shift_terminal=0.1,
-    )
 
 
 def save(folder: Path, kind: str) -> Path:

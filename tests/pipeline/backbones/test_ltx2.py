@@ -46,6 +46,20 @@ def test_sound_is_as_long_as_the_clip(frames: int, tokens: int, pipeline: StoryP
     assert pipeline.backbone.sound_tokens((frames - 1) // 8 + 1) == tokens
 
 
+def test_connectors_read_a_scenes_texts_once_not_at_every_step(
+    pipeline: StoryPipeline,
+) -> None:
+    settings = replace(pipeline.native, **SMALL, steps=3, seed=SEED)
+    asked = list[int]()
+    counted = pipeline.connectors.video_connector.register_forward_hook(lambda *told: asked.append(len(told[1][0])))
+    try:
+        for prompt in (PROMPT, "A dog is running in the snow"):
+            *_, _ = pipeline.denoiser([SceneRequest(prompt, Memory(None, ()), pipeline.guidance, settings)], SHAPE)
+    finally:
+        counted.remove()
+    assert asked == [2, 2]  # both branches of either scene
+
+
 @torch.no_grad()
 def test_the_sound_that_goes_with_a_clip_is_the_stock_pipelines(
     pipeline: StoryPipeline, stock: LTX2Pipeline, monkeypatch: pytest.MonkeyPatch
