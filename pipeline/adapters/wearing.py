@@ -63,18 +63,17 @@ def followed(pipeline: StoryPipeline, wears: bool = True) -> Iterator[None]:
     """While it is open, what the network wears counts in a branch of its own, if the model has one."""
     denoiser, before = pipeline.denoiser, pipeline.denoiser.subject
     networks = [one for one in (pipeline.transformer, pipeline.continuation) if one is not None]
+    scales = [(scale, dict(scale)) for network in networks for scale in _scales(network)]
 
     @contextmanager
     def dress(on: bool) -> Iterator[None]:
-        scales = [] if on else [scale for network in networks for scale in _scales(network)]
-        kept = [dict(scale) for scale in scales]
-        for scale in scales:
-            scale.update(dict.fromkeys(scale, 0.0))
+        for scale, usual in scales:
+            scale.update(usual if on else dict.fromkeys(usual, 0.0))
         try:
             yield
         finally:
-            for scale, values in zip(scales, kept, strict=True):
-                scale.update(values)
+            for scale, usual in scales:
+                scale.update(usual)
 
     denoiser.subject = dress if wears and pipeline.backbone.limits.subject else None
     try:
