@@ -366,8 +366,7 @@ class Renderer:
 
     def _make_take(self, job: Job, ends: str) -> Generator[Made, None, None]:
         """ends: the saved job that is over with this take."""
-        now = self.standings(self.library.head(job.owner, job.story)).get(job.scene)
-        if now and self.queue.places > 1:
+        if self.queue.places > 1 and (now := self.standings(self.library.head(job.owner, job.story)).get(job.scene)):
             yield Made(needs=now.needs)  # they may have changed since it was put in line
         head = self.library.head(job.owner, job.story)  # anew: what it needs may have ended meanwhile
         if not any(scene.id == job.scene for scene in head.board.story.scenes):
