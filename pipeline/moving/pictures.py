@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapters.wearing import Worn, worn
@@ -37,6 +38,7 @@ FOLDER, IMAGE, LAYERS = "moving", "image.safetensors", "layers"
 # Of the variance of a frame's noise, what all frames have in common (Ge et al. 2023, arXiv 2305.10474): the layers
 # learn to make frames agree that differ much, and are given such that differ little.
 LEARNT, SHARED = 0.5, 0.99
+STILL = 3.0  # times the variance of what stands still: of what a latent does in time, no more than that is flicker
 
 
 def noise_of(
@@ -158,7 +160,21 @@ class MovingPictures:
                 bar = backbone.noising.level(t).alpha_bar.reshape(1).to(place)
                 found = {name: model(z, at, bar, *words) for name, words in named.items()}
                 z, _ = sampler.step(index, guide(found, text_weight, 0.0), z, torch.Generator())
-        return decoded(self.pipeline.vae, z[0])
+        return decoded(self.pipeline.vae, z[0] if alpha == 1 else steadied(z[0]))
+
+
+def steadied(latents: Tensor) -> Tensor:
+    """Latents of frames, (F, C, h, w), without the flicker that the layers leave where nothing moves.
+
+    Most of a picture is its place, which stands still, so the median over latents of their variance in time is that of
+    the flicker. A latent keeps of its deviations from its mean what is more than STILL times that (as a Wiener filter
+    keeps a signal), or as much as a neighbour does.
+    """
+    mean = latents.mean(0, keepdim=True)
+    apart = latents - mean
+    variance = apart.square().mean((0, 1))
+    kept = (1 - STILL * variance.median() / variance.clamp(min=torch.finfo(variance.dtype).tiny)).clamp(min=0)
+    return mean + apart * F.max_pool2d(kept[None, None], 3, 1, 1)[0, 0]
 
 
 def decoded(vae: AutoencoderLinearVideo, latents: Tensor) -> np.ndarray:

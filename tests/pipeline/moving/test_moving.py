@@ -14,7 +14,7 @@ from pipeline.backbones.checkpoints import assets_folder
 from pipeline.errors import ThroughlineError
 from pipeline.evaluation.story.detail import differences
 from pipeline.moving.layers import TemporalLayers
-from pipeline.moving.pictures import LEARNT, SHARED, FrameModel, MovingPictures, noise_of
+from pipeline.moving.pictures import LEARNT, SHARED, FrameModel, MovingPictures, noise_of, steadied
 from pipeline.training import stages
 from pipeline.training.models import moving
 from pipeline.transformer import StoryTransformer3DModel
@@ -107,6 +107,24 @@ def test_noise_has_variance_1_and_so_much_of_it_in_common(shared: float) -> None
     assert LEARNT < SHARED < 1, "no two frames are the same"
 
 
+def test_what_stands_still_does_not_flicker_and_what_moves_moves() -> None:
+    latents = torch.randn(1, 4, 8, 12) + 0.1 * torch.randn(9, 4, 8, 12)
+    latents[:, :, 2, 3] += 3 * torch.linspace(-1, 1, 9)[:, None]
+    steady = steadied(latents)
+    assert torch.allclose(steady.mean(0), latents.mean(0), atol=1e-5), "the picture is the same"
+    before, after = (x.var(0).mean(0) for x in (latents, steady))
+    assert after[2, 3] > 0.9 * before[2, 3]
+    around = torch.zeros(8, 12, dtype=torch.bool)
+    around[1:4, 2:5] = True
+    assert torch.allclose(after[around], before[around], rtol=0.1), "nor is what is close to it taken for flicker"
+    assert after[~around].max() < 1e-9, "all else stands still"
+
+
+def test_a_single_frame_stays_as_it_is() -> None:
+    frame = torch.randn(1, 4, 8, 12)
+    assert torch.equal(steadied(frame), frame)
+
+
 def test_the_shipped_layers_steady_the_shipped_image_model() -> None:
     pictures = MovingPictures.of(loading.load("picturebook", "cpu"))
     still, moved = (pictures.film("A robot is dancing in the desert.", alpha=alpha) for alpha in (1.0, None))
@@ -146,7 +164,7 @@ def test_a_film_moves_and_at_alpha_1_it_is_pictures(trained: MovingPictures) -> 
     stills = trained.film(PROMPT, steps=2, seed=4, alpha=1.0)
     assert not np.array_equal(made, stills)
     mute = MovingPictures(trained.pipeline, trained.image, TemporalLayers.between(trained.pipeline.transformer))
-    assert np.array_equal(mute.film(PROMPT, steps=2, seed=4), stills)
+    assert np.array_equal(mute.film(PROMPT, steps=2, seed=4, alpha=1.0), stills), "no layer is asked"
 
 
 def test_layers_move_an_image_model_that_wears_something_else_too(trained: MovingPictures, tmp_path: Path) -> None:
