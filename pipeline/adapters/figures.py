@@ -1,0 +1,64 @@
+"""Where the figures of taught subjects are in what a clip is taken for, so that nobody else is pulled towards them.
+
+Letters: F frames, f latent frames, C latent channels, h, w latents a side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..editing.finding import figures_of
+from ..editing.region import Region
+from ..picturebook.renderer import HEIGHT, WIDTH
+
+if TYPE_CHECKING:
+    from ..story_pipeline import StoryPipeline
+
+MARGIN = 6  # pixels around a figure that may become its own: a taller hat
+
+
+@dataclass(frozen=True, eq=False)
+class Finder:
+    """names: of the subjects, as they were taught."""
+
+    pipeline: StoryPipeline
+    names: Sequence[str]
+
+    @torch.no_grad()
+    def __call__(self, prompt: str, clean: Tensor) -> Tensor:
+        """1 where latents (1, f, C, h, w) show the figures of whom a prompt speaks by these names, and around them, but
+        not where they show somebody else; 0 elsewhere, (1, f, 1, h, w). Of a name that is not a figure's, all but the
+        figures; 1 everywhere where no figure is seen and for a prompt without any of the names."""
+        latents, grid = self.pipeline.latents, (clean.shape[1], *clean.shape[3:])
+        spans = [m.span() for name in self.names for m in re.finditer(rf"\b{re.escape(name)}\b", prompt)]
+        frames = _resized(latents.preview(clean)[:: latents.period])
+        found, told = figures_of(self.pipeline, frames, prompt, spans, contrast=True)
+        if not (found and spans):
+            return torch.ones_like(clean[:, :, :1])
+        own = torch.stack([_own(found, index, grid) for index in told]).any(0)
+        return own[None, :, None].to(clean)
+
+
+def _own(found: Sequence[Region], index: int | None, grid: tuple[int, int, int]) -> Tensor:
+    """Which cells of a grid are one figure's, or nobody's, bool (f, h, w)."""
+    shares = torch.stack([figure.cells(1, grid) for figure in found])
+    if index is None:
+        return (shares == 0).all(0)
+    return (found[index].grown(MARGIN).cells(1, grid) > 0) & (shares[index] == shares.amax(0))
+
+
+def _resized(frames: np.ndarray) -> np.ndarray:
+    """At the size at which figures are known, uint8 (F, H, W, 3)."""
+    if frames.shape[1:3] == (HEIGHT, WIDTH):
+        return frames
+    pictures = torch.from_numpy(frames).movedim(-1, 1).float()
+    resized = F.interpolate(pictures, (HEIGHT, WIDTH), mode="bilinear", antialias=True)
+    return resized.movedim(1, -1).round().clamp(0, 255).byte().numpy()
