@@ -34,25 +34,26 @@ class Finder:
 
     @torch.no_grad()
     def __call__(self, prompt: str, clean: Tensor) -> Tensor:
-        """1 where latents (1, f, C, h, w) show the figures of whom a prompt speaks by these names, and around them, but
-        not where they show somebody else; 0 elsewhere, (1, f, 1, h, w). Of a name that is not a figure's, all but the
-        figures; 1 everywhere where no figure is seen and for a prompt without any of the names."""
+        """How much of each of the latents (1, f, C, h, w) shows the figures of whom a prompt speaks by these names, or
+        what is close around them, 0 to 1; 0 where they show more of somebody else: (1, f, 1, h, w). Of a name that is
+        not a figure's, 1 where no figure is; 1 everywhere if none is seen or the prompt has none of the names."""
         latents, grid = self.pipeline.latents, (clean.shape[1], *clean.shape[3:])
         spans = [m.span() for name in self.names for m in re.finditer(rf"\b{re.escape(name)}\b", prompt)]
         frames = _resized(latents.preview(clean)[:: latents.period])
         found, told = figures_of(self.pipeline, frames, prompt, spans, contrast=True)
         if not (found and spans):
             return torch.ones_like(clean[:, :, :1])
-        own = torch.stack([_own(found, index, grid) for index in told]).any(0)
+        own = torch.stack([_own(found, index, grid) for index in told]).amax(0)
         return own[None, :, None].to(clean)
 
 
 def _own(found: Sequence[Region], index: int | None, grid: tuple[int, int, int]) -> Tensor:
-    """Which cells of a grid are one figure's, or nobody's, bool (f, h, w)."""
+    """The share of each cell of a grid that one figure and its margin cover, but for cells of which somebody else
+    covers more; or, for None, the cells that show no figure, (f, h, w)."""
     shares = torch.stack([figure.cells(1, grid) for figure in found])
     if index is None:
-        return (shares == 0).all(0)
-    return (found[index].grown(MARGIN).cells(1, grid) > 0) & (shares[index] == shares.amax(0))
+        return (shares == 0).all(0).float()
+    return found[index].grown(MARGIN).cells(1, grid) * (shares[index] == shares.amax(0))
 
 
 def _resized(frames: np.ndarray) -> np.ndarray:
