@@ -36,14 +36,15 @@ class Finder:
     def __call__(self, prompt: str, clean: Tensor) -> Tensor:
         """How much of each of the latents (1, f, C, h, w) shows the figures of whom a prompt speaks by these names, or
         what is close around them, 0 to 1; 0 where they show more of somebody else: (1, f, 1, h, w). Of a name that is
-        not a figure's, 1 where no figure is; 1 everywhere if none is seen or the prompt has none of the names."""
+        not a figure's, 1 where no figure is; of a prompt without any of the names, all figures; 1 everywhere if there
+        are none."""
         latents, grid = self.pipeline.latents, (clean.shape[1], *clean.shape[3:])
         spans = [m.span() for name in self.names for m in re.finditer(rf"\b{re.escape(name)}\b", prompt)]
         frames = _resized(latents.preview(clean)[:: latents.period])
         found, told = figures_of(self.pipeline, frames, prompt, spans, contrast=True)
-        if not (found and spans):
+        if not found:
             return torch.ones_like(clean[:, :, :1])
-        own = torch.stack([_own(found, index, grid) for index in told]).amax(0)
+        own = torch.stack([_own(found, index, grid) for index in told or range(len(found))]).amax(0)
         return own[None, :, None].to(clean)
 
 

@@ -73,9 +73,6 @@ def where(*names: str) -> list[float]:
     return found[0, 0, 0, 0].tolist()
 
 
-EVERYTHING = [1.0] * LATENTS[-1]
-
-
 def test_a_subject_is_where_the_figure_is_that_its_name_speaks_of_and_around_it(monkeypatch) -> None:
     seen(monkeypatch, (24, 48), told=(0,))
     assert where("Pim") == [0, 0.5, 1, 1, 0.5, 0, 0, 0, 0, 0, 0, 0]
@@ -92,12 +89,13 @@ def test_what_is_no_figure_is_all_but_the_figures(monkeypatch) -> None:
     assert where("forest") == [1, 1, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1]
 
 
-def test_everything_is_pulled_where_no_figure_or_no_name_is_found(monkeypatch) -> None:
+def test_where_no_name_is_found_all_figures_are_pulled_and_where_there_are_none_everything(monkeypatch) -> None:
+    seen(monkeypatch, (24, 48), (96, 144), told=(0,))
+    both = [0, 0.5, 1, 1, 0.5, 0, 0, 0.5, 1, 1, 1, 1]
+    assert where("Zubi") == where() == both
+    assert where("Pi") == both, "part of a word is no name"
     seen(monkeypatch, told=(None,))
-    assert where("Pim") == EVERYTHING
-    seen(monkeypatch, (24, 48), told=(0,))
-    assert where("Zubi") == where() == EVERYTHING
-    assert where("Pi") == EVERYTHING, "part of a word is no name"
+    assert where("Pim") == where() == [1] * LATENTS[-1]
 
 
 def test_figures_are_looked_for_at_their_own_size_in_clips_of_any(monkeypatch) -> None:
