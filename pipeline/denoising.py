@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,8 +26,14 @@ from .sampling import NoiseLevel, Timestep
 Predictions = dict[str, Tensor]  # by branch
 Outcome = tuple[Tensor, dict[str, float]]  # of a step, of a scene
 BranchRow = tuple[int, str]  # a scene, by its place in the batch, and a branch of its guidance
-Dress = Callable[[bool], AbstractContextManager[None]]  # whether the network knows taught subjects while it is open
-TAUGHT = "taught"  # the branch "full" of a network that knows them
+TAUGHT = "taught"  # the branch "full" of a network that knows taught subjects
+
+
+class Subject(NamedTuple):
+    """Taught subjects that scenes show."""
+
+    dressed: Callable[[bool], AbstractContextManager[None]]  # whether the network knows them while it is open
+    where: Callable[[str, Tensor], Tensor]  # as `adapters.figures.Finder`
 
 
 @dataclass(eq=False)
@@ -35,7 +42,7 @@ class Denoiser:
 
     backbone: Backbone
     speed: Speed = EXACT
-    subject: Dress | None = None  # of scenes that show taught subjects, in a branch of their own
+    subject: Subject | None = None  # of scenes that show taught subjects, in a branch of their own
 
     @torch.no_grad()
     def __call__(self, requests: Sequence[SceneRequest], shape: tuple[int, ...]) -> Iterator[list[Outcome]]:
@@ -127,7 +134,7 @@ class Predictor:
         speed: Speed,
         requests: Sequence[SceneRequest],
         known: Sequence[Known],
-        subject: Dress | None = None,
+        subject: Subject | None = None,
         sound: int = 0,  # latent frames before all others
     ) -> None:
         self.sound = sound
@@ -152,13 +159,13 @@ class Predictor:
         """noisy, times, names: of each scene its latents (1, f, C, h, w), their timestep and the branches, none for a
         scene that rests."""
         predictions: list[Predictions] = [{} for _ in names]
-        rows = self._rows(names)
+        rows = [row for row in self._rows(names) if row[1] != TAUGHT or self._weight(times[row[0]])]
         for group, seen in self._groups(rows, times):
             for (i, name), v in zip(group, self._batch(noisy, times, group, seen), strict=True):
                 target = None if seen is None else self.collages[i]
                 predictions[i][name] = v if target is None else self._drawn(v, noisy[i], times[i], target)
         for i, own in enumerate(names):
-            predictions[i] = self._with_subject(predictions[i], own, times[i])
+            predictions[i] = self._with_subject(predictions[i], own, i, noisy[i], times[i])
         return predictions
 
     def _drawn(self, v: Tensor, z: Tensor, t: Timestep, target: Collage) -> Tensor:
@@ -171,14 +178,21 @@ class Predictor:
         needed = ("full", TAUGHT) if self.subject else ()
         return [(i, name) for i, own in enumerate(names) if own for name in dict.fromkeys((*own, *needed))]
 
-    def _with_subject(self, found: Predictions, names: tuple[str, ...], t: Timestep) -> Predictions:
-        """Guided by `SubjectGuidance`. What is added to every branch is in the guided sum once."""
-        guidance = self.backbone.limits.subject
-        if guidance is None or TAUGHT not in found:
-            return found
-        level = self.backbone.noising.level(t)
-        pull = guidance.at(float(level.alpha), float(level.sigma)) * (found[TAUGHT] - found["full"])
+    def _with_subject(self, found: Predictions, names: tuple[str, ...], i: int, z: Tensor, t: Timestep) -> Predictions:
+        """Guided by `SubjectGuidance`, where the clip shows the subjects by now. What is added to every branch is in
+        the guided sum once."""
+        if self.subject is None or TAUGHT not in found:
+            return {name: found[name] for name in names}
+        full = found["full"]
+        clean = self.known[i].kept(self.backbone.noising.level(t).clean(z, full))
+        where = self.subject.where(self.requests[i].prompt, clean)
+        pull = self._weight(t) * where * (found[TAUGHT] - full)
         return {name: found[name] + pull for name in names}
+
+    def _weight(self, t: Timestep) -> float:
+        """How strongly taught subjects are followed now."""
+        level, guidance = self.backbone.noising.level(t), self.backbone.limits.subject
+        return guidance.at(float(level.alpha), float(level.sigma)) if self.subject and guidance else 0.0
 
     def begin(self, names: list[tuple[str, ...]], share: float) -> None:
         """The next step, after `share` of all steps."""
@@ -222,7 +236,7 @@ class Predictor:
     def _batch(
         self, noisy: Sequence[Tensor], times: Sequence[Timestep], rows: list[BranchRow], seen: list[KeysValues] | None
     ) -> tuple[Tensor, ...]:
-        with self.subject(rows[0][1] == TAUGHT) if self.subject else nullcontext():
+        with self.subject.dressed(rows[0][1] == TAUGHT) if self.subject else nullcontext():
             return self._predicted(noisy, times, rows, seen)
 
     def _predicted(

@@ -55,16 +55,20 @@ class Guidance:
 
 
 class SubjectGuidance(NamedTuple):
-    """How strongly a taught subject is followed: a in ε + a (ε_T(z, H, P⁺) − ε(z, H, P⁺)), with T the network that was
-    taught and ε, of the other branches, from the one that was not (as the autoguidance of Karras et al. 2024, arXiv
-    2406.02507, goes away from a network that knows less). Stronger while looks are decided: later it would show as
-    noise."""
+    """How strongly a taught subject is followed: a in ε + a m (ε_T(z, H, P⁺) − ε(z, H, P⁺)), with T the network that
+    was taught and ε, of the other branches, from the one that was not (as the autoguidance of Karras et al. 2024, arXiv
+    2406.02507, goes away from a network that knows less). m is 1 where the clip, as it is taken to be at that step,
+    shows the subject, else 0: nobody else is pulled. Not at all before it can be told where that is; stronger while
+    looks are decided, for later it would show as noise."""
 
-    looks: float  # a from pure noise to σ/α = `decided`
+    looks: float  # a from σ/α = `seen` to `decided`
     finish: float  # a from there on
     decided: float
+    seen: float = math.inf
 
     def at(self, alpha: float, sigma: float) -> float:
+        if sigma > self.seen * alpha:
+            return 0.0
         return self.looks if sigma > self.decided * alpha else self.finish
 
 

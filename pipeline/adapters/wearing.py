@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
+from ..denoising import Subject
 from ..errors import ThroughlineError
 from ..story_pipeline import StoryPipeline
+from .figures import Finder
 from .files import Adapter, read_adapter
 
 MOST_STRENGTH = 2.0
@@ -53,14 +55,16 @@ def worn(pipeline: StoryPipeline, adapters: Sequence[Worn]) -> Iterator[None]:
 @contextmanager
 def shown(pipeline: StoryPipeline, adapters: Sequence[Worn]) -> Iterator[None]:
     """As `worn`, for subjects that scenes show: where the model follows these by a branch of their own
-    (`guidance.SubjectGuidance`), the network wears the adapters in that alone."""
-    with worn(pipeline, adapters), followed(pipeline, any(one.strength for one in adapters)):
+    (`guidance.SubjectGuidance`), the network wears the adapters in that alone, and their figures alone are pulled."""
+    names = [str(read_adapter(one.path).about.get("name", "")) for one in adapters if one.strength]
+    with worn(pipeline, adapters), followed(pipeline, names) if names else nullcontext():
         yield
 
 
 @contextmanager
-def followed(pipeline: StoryPipeline, wears: bool = True) -> Iterator[None]:
-    """While it is open, what the network wears counts in a branch of its own, if the model has one."""
+def followed(pipeline: StoryPipeline, names: Sequence[str]) -> Iterator[None]:
+    """While it is open, what the network wears counts in a branch of its own, if the model has one. names: of what it
+    was taught; an empty one is of nobody that prompts call by it."""
     denoiser, before = pipeline.denoiser, pipeline.denoiser.subject
     networks = [one for one in (pipeline.transformer, pipeline.continuation) if one is not None]
     scales = [(scale, dict(scale)) for network in networks for scale in _scales(network)]
@@ -75,7 +79,8 @@ def followed(pipeline: StoryPipeline, wears: bool = True) -> Iterator[None]:
             for scale, usual in scales:
                 scale.update(usual)
 
-    denoiser.subject = dress if wears and pipeline.backbone.limits.subject else None
+    subject = Subject(dress, Finder(pipeline, [name for name in names if name]))
+    denoiser.subject = subject if pipeline.backbone.limits.subject else None
     try:
         yield
     finally:

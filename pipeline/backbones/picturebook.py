@@ -32,7 +32,7 @@ NATIVE = Native(
 )
 MOST_PATCHES = 20  # a side of a clip
 DRAWN = 0.5  # σ/α below which clips that go on are drawn by the network of all other clips
-SUBJECT = SubjectGuidance(looks=3.0, finish=1.5, decided=1.0)
+SUBJECT = SubjectGuidance(looks=5.0, finish=2.5, decided=1.0, seen=13.0)
 LONGEST, STREAMED = 161, 481  # frames of a scene, and of one that is streamed
 
 

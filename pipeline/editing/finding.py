@@ -54,27 +54,39 @@ def word_region(pipeline: StoryPipeline, frames: np.ndarray, prompt: str, span: 
 
 @torch.no_grad()
 def figures_of(
-    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, spans: Sequence[Span]
+    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, spans: Sequence[Span], contrast: bool = False
 ) -> tuple[tuple[Region, ...], list[int | None]]:
     """The figures in a clip, frames uint8 (F, H, W, 3), and which of them each span of its prompt speaks of: its place
-    among them, None for the place that they are in. No figures where nothing knows them."""
+    among them, None for the place that they are in. No figures where nothing knows them. contrast: as `_spoken_of`."""
     found = people(pipeline, frames)
     rows = [tokens_of(pipeline.text.encode(prompt), span) for span in spans] if found else []
-    told = [_spoken_of(pipeline, frames, prompt, own, found) if own else None for own in rows]
+    told = [_spoken_of(pipeline, frames, prompt, own, found, contrast) if own else None for own in rows]
     return found, told or [None] * len(spans)
 
 
 def _spoken_of(
-    pipeline: StoryPipeline, frames: np.ndarray, prompt: str, rows: list[int], found: Sequence[Region]
+    pipeline: StoryPipeline,
+    frames: np.ndarray,
+    prompt: str,
+    rows: list[int],
+    found: Sequence[Region],
+    contrast: bool = False,
 ) -> int | None:
-    """Which of the figures tokens of a prompt speak of; None for the place."""
-    attention = _seen(pipeline, frames[len(frames) // 2], prompt, rows)
-    keyframe = [figure.mask[len(frames) // 2] for figure in found]
-    place = 1 - np.maximum.reduce(keyframe)
-    looks = [float((attention * mask).sum() / max(mask.sum(), 1)) for mask in keyframe]
-    if max(looks) < FIGURE * float((attention * place).sum() / max(place.sum(), 1)):
+    """Which of the figures tokens of a prompt speak of; None for the place. contrast: not the figure that they look at
+    most, but the one that they look at most beside what the whole prompt does, which can dwell on one figure."""
+    picture, keyframe = frames[len(frames) // 2], [figure.mask[len(frames) // 2] for figure in found]
+
+    def looks(own: list[int], masks: Sequence[np.ndarray]) -> list[float]:
+        attention = _seen(pipeline, picture, prompt, own)
+        return [float((attention * mask).sum() / max(mask.sum(), 1)) for mask in masks]
+
+    *found_looks, place = looks(rows, [*keyframe, 1 - np.maximum.reduce(keyframe)])
+    if max(found_looks) < FIGURE * place:
         return None
-    return int(np.argmax(looks))
+    if contrast and len(found) > 1:
+        usual = looks(list(range(len(pipeline.text.encode(prompt)))), keyframe)
+        return int(np.argmax(np.array(found_looks) / np.maximum(usual, 1e-12)))
+    return int(np.argmax(found_looks))
 
 
 def people(pipeline: StoryPipeline, frames: np.ndarray) -> tuple[Region, ...]:

@@ -11,11 +11,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
+from pipeline.defaults import FOLLOWED
+
 from .cast.anchoring import Anchor, anchors, outranked, strays, taught_in
+from .cast.entries import WornAdapter
 from .decisions import Decision, KeptWord, Remembered, WordPlace
 from .former import Former
 from .occurrences import occurrences
-from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef, WornAdapter
+from .story import Beginning, Board, Conditioning, RememberedScene, Scene, Story, WordRef
 
 PastScene = Scene | Former | Anchor
 _ALL_FIELDS = set(RememberedScene.model_fields)
@@ -265,7 +268,7 @@ def changed_pictures(old: Conditioning, new: Conditioning) -> Iterator[str]:
 
 def _worn(story: Story, scene: Scene, model: str) -> Iterator[WornAdapter]:
     for entry, taught in taught_in(story, scene, model):
-        yield WornAdapter(entry=entry.id, file=taught.file, strength=taught.strength)
+        yield WornAdapter(entry=entry.id, file=taught.file, strength=taught.strength, followed=FOLLOWED)
 
 
 def _memory(past: PastScene, found: Remembered, keyframe: str | None) -> RememberedScene:

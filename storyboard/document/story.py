@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
-from .cast.entries import Cast, CastEntry, Choices, first_twice
+from .cast.entries import Cast, CastEntry, Choices, WornAdapter, first_twice
 from .film import FilmSettings, Seam, Shot, Sound
 from .former import FormerTake
 from .region_edit import RegionEdit
@@ -225,16 +225,6 @@ class Beginning(Value):
 
     scene: Id
     clip: Digest | None  # None: that scene has no take yet
-
-
-class WornAdapter(Value):
-    """What a take's model had been taught of an entry of the cast that its prompt names."""
-
-    told_as = "adapter"
-
-    entry: Id
-    file: Digest
-    strength: Number
 
 
 class Conditioning(Value):

@@ -173,6 +173,8 @@ def changed_adapters(story: Story, old: Conditioning, new: Conditioning) -> Iter
             yield f"{_entry_name(story, entry)} was taught{' again' if was else ''}"
         elif was.strength != adapter.strength:
             yield f"how strongly {_entry_name(story, entry)} was taught {was.strength:g} → {adapter.strength:g}"
+        elif was.followed != adapter.followed:
+            yield f"how scenes follow what {_entry_name(story, entry)} was taught changed"
     for entry in before.keys() - now.keys():
         yield f"what was taught of {_entry_name(story, entry)} does not count any more"
 

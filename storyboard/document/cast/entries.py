@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from ..values import Digest, Id, Number, Text, Value, left_out
+from ..values import Digest, Id, Number, Text, Value, Whole, left_out
 
 MOST_ENTRIES, MOST_PICTURES, MOST_STATES, MOST_NAMES = 200, 20, 20, 20
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
@@ -52,6 +52,22 @@ class CastTaught(Value):
     file: Digest  # safetensors
     model: str = Field(max_length=200)  # digest of the weights that it is for: with others it is not worn
     strength: Number = Field(default=1.0, ge=0, le=2)  # 0: as if it were not there
+
+
+class WornAdapter(Value):
+    """What a take's model had been taught of an entry that its prompt names."""
+
+    told_as = "adapter"
+
+    entry: Id
+    file: Digest
+    strength: Number
+    followed: Whole = 0  # by which version of the way in which scenes do (`pipeline.defaults.FOLLOWED`)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As adapters were written before there were versions."""
+        return left_out(plain(self), "followed", not self.followed)
 
 
 class CastEntry(Value):

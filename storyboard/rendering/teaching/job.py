@@ -120,6 +120,6 @@ def _sample(maker: TakeMaker, entry: CastEntry, story: Story) -> str:
     from pipeline.adapters.wearing import followed
 
     prompt = pictures_to_teach(entry)[0].caption
-    with followed(maker.pipeline):
+    with followed(maker.pipeline, [entry.name]):
         clip = maker.pipeline(prompt, width=story.width, height=story.height, steps=SAMPLE_STEPS)
     return previews.moving(clip.frames, clip.frames_per_second)

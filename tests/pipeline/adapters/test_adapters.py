@@ -139,7 +139,13 @@ def following(*weights: float | None) -> Iterator[None]:
         backbone.limits = before
 
 
-def test_a_taught_subject_is_followed_in_a_branch_of_its_own(file: Path) -> None:
+@pytest.fixture
+def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subjects are taken to be everywhere."""
+    monkeypatch.setattr("pipeline.adapters.figures.Finder.__call__", lambda _, prompt, clean: clean.new_ones(1))
+
+
+def test_a_taught_subject_is_followed_in_a_branch_of_its_own(file: Path, everywhere: None) -> None:
     alone = {"guidance": Guidance(text=1.0, history=0.0)}  # "full" is the one branch beside it
 
     def made(*weights: float | None) -> np.ndarray:
@@ -147,15 +153,15 @@ def test_a_taught_subject_is_followed_in_a_branch_of_its_own(file: Path) -> None
             return tiny()("Pim is skiing in the forest.", **SMALL, **alone).frames
 
     plain = tiny()("Pim is skiing in the forest.", **SMALL, **alone).frames
-    everywhere = made(None)
-    assert not np.array_equal(plain, everywhere)
+    in_every_branch = made(None)
+    assert not np.array_equal(plain, in_every_branch)
     assert np.array_equal(made(0.0, 0.0, 1.0), plain)
-    assert np.abs(made(1.0, 1.0, 1.0).astype(int) - everywhere).max() <= 1  # v + (w - v)
+    assert np.abs(made(1.0, 1.0, 1.0).astype(int) - in_every_branch).max() <= 1  # v + (w - v)
     first_steps, last_steps = made(3.0, 0.0, 1.0), made(0.0, 3.0, 1.0)
     assert not np.array_equal(first_steps, plain) and not np.array_equal(last_steps, first_steps)
 
 
-def test_a_subject_is_added_to_every_branch_and_so_to_the_guided_sum_once(file: Path) -> None:
+def test_a_subject_is_added_to_every_branch_and_so_to_the_guided_sum_once(file: Path, everywhere: None) -> None:
     names, t = ("negative", "full"), 999
     request = SceneRequest("Pim is skiing in the forest.", Memory(None, ()))
     shape = (1, 2, *tiny().latents.encode(lesson().stills[0].picture).shape[2:])

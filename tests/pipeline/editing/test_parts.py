@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.editing import finding
 from pipeline.editing.contrast import touched
 from pipeline.editing.figures import figures
 from pipeline.editing.finding import word_region
@@ -112,6 +113,22 @@ def test_a_model_that_is_no_picture_book_is_asked_what_it_looks_at_unless_there_
     assert 0 < other.area < 1 and not np.array_equal(other.mask, drawn)
     with pytest.raises(ThroughlineError, match="word is ' ': expected one that the model reads"):
         word_region(tiny.tiny_pipeline(), frames, "A cat", (1, 2))
+
+
+def test_which_figure_a_name_speaks_of_can_be_told_though_the_whole_prompt_dwells_on_one(monkeypatch) -> None:
+    frames = np.zeros((1, renderer.HEIGHT, renderer.WIDTH, 3), np.uint8)
+    left, right = np.zeros((2, 1, *frames.shape[1:3]), np.float32)
+    left[..., :36], right[..., -36:] = 1, 1
+
+    def seen(pipeline, picture, prompt, rows) -> np.ndarray:
+        """Mia's tokens look at the right too, but less so than others do."""
+        shares = (0.3, 0.5) if len(rows) == 1 else (0.1, 0.8)
+        return (shares[0] * left[0] + shares[1] * right[0]) / left.sum()
+
+    monkeypatch.setattr(finding, "_seen", seen)
+    monkeypatch.setattr(finding, "people", lambda *_: (Region(left), Region(right)))
+    for contrast, told in ((False, 1), (True, 0)):
+        assert finding.figures_of(tiny.tiny_pipeline(), frames, "Mia and Tom.", [(0, 3)], contrast)[1] == [told]
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

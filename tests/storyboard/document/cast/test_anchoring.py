@@ -233,8 +233,13 @@ def test_a_take_says_why_it_is_stale_when_what_was_taught_changes() -> None:
     weaker = cast_edits.weigh_entry(once, "mia0", 0.5)
     made = {name: conditioned(one) for name, one in
             (("plain", story), ("once", once), ("again", again), ("weaker", weaker))}  # fmt: skip
+    [worn] = made["once"].adapters
+    made["by another version"] = made["once"].model_copy(
+        update={"adapters": (worn.model_copy(update={"followed": 0}),)}
+    )
     for before, now, why in (
         ("plain", "once", "*Mia* was taught"),
+        ("by another version", "once", "how scenes follow what *Mia* was taught changed"),
         ("once", "again", "*Mia* was taught again"),
         ("once", "weaker", "how strongly *Mia* was taught 1 → 0.5"),
         ("once", "plain", "what was taught of *Mia* does not count any more"),
@@ -252,6 +257,9 @@ def test_which_entry_was_taught_does_not_count_and_entries_are_written_as_they_w
     made = conditioned(taught(story_with(PROMPTS[:1], MIA)))
     other = made.model_copy(update={"adapters": tuple(a.model_copy(update={"entry": "x"}) for a in made.adapters)})
     assert other.digest() == made.digest()
+    first = made.adapters[0].model_copy(update={"followed": 0})
+    assert first.model_dump().keys() == {"entry", "file", "strength"}
+    assert made.model_copy(update={"adapters": (first,)}).digest() != made.digest()
     assert "taught" not in MIA.model_dump() and "adapters" not in conditioned(story_with(PROMPTS[:1], MIA)).model_dump()
 
 
