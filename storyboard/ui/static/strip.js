@@ -49,7 +49,7 @@ export class Strip {
       scene, standing: standing?.scenes[scene.id], job: jobs[scene.id], index, total: story.scenes.length,
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
       unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
-      draft: this.store.draft(scene.id, 'prompt'), still: calm(),
+      draft: this.store.draft(scene.id), still: calm(),
         example: standing?.examples?.[index % standing.examples.length],
     }));
     this.roving(selected);
