@@ -287,6 +287,7 @@ export class Store {
     const view = typeof story === 'string' ? (await this.call('get_story', {story, quiet: true})).story : story;
     await this.drained();                               // of what was edited meanwhile
     keep(STORY_KEY, view.id);
+    this.left?.();
     this.acknowledged = null;
     this.seen = -1;
     Object.assign(this.state, {standing: null, jobs: {}, selected: null, sheet: false});
