@@ -41,7 +41,7 @@ function makePast(id, {tip, select, inspector, rule, forget}) {
   const forgotten = el('input', {type: 'checkbox', role: 'switch', change: () => forget(id, forgotten.checked)});
   const node = el('article', {class: 'past'}, el('div', {class: 'thumb'}, picture),
     el('div', {class: 'said'}, el('header', {}, number,
-      el('label', {class: 'switch'}, forgotten, el('span', {text: 'Forget'}))), prompt));
+      el('label', {class: 'switch'}, forgotten, 'Forget')), prompt));
   let past = null;
   const wordAt = event => event.target.closest('[role=button].word');
 
@@ -117,8 +117,7 @@ function makeInspector(rule) {
   const name = el('b', {dir: 'auto'}), reason = el('p', {class: 'reason'}), look = makeLook();
   const hint = el('p', {class: 'explain', text: 'No heat map: the chosen take did not remember this word.'});
   const group = newId('choice'), radios = Object.entries(CHOICES).map(([value, text]) => el('label', {},
-    el('input', {type: 'radio', name: group, value, change: () => rule(past.scene, word.start, value)}),
-    el('span', {text})));
+    el('input', {type: 'radio', name: group, value, change: () => rule(past.scene, word.start, value)}), text));
   const choice = el('fieldset', {class: 'segments', 'aria-label': 'This word'}, ...radios);
   const node = el('div', {class: 'inspector'}, el('div', {class: 'about'}, name, reason, choice, hint), look.node);
   let past = null, word = null;
