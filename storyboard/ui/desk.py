@@ -23,6 +23,7 @@ from ..interfaces.served import served
 from ..logs import event
 from ..operations.registry import PAGE
 from ..studio import Studio
+from .plan_words import plan_words
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +243,10 @@ class Desk:
         """address: who asks; None for whoever a listener of Gradio's is working for."""
         address = _listening_to() if address is None else address
         with calling_from(address):
-            return answer(self.studio, message, partial(self.throttle, address=address))
+            reply = answer(self.studio, message, partial(self.throttle, address=address))
+        if standing := reply.get("standing"):
+            standing |= {"line": plan_words(standing), "brief": plan_words(standing, brief=True)}
+        return reply
 
     def ask(self, verb: str, place: Place, **arguments: Any) -> dict[str, Any]:
         """The reply to a verb about the place's story: {"ok": False, "error": ...} if it was refused."""

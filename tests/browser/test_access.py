@@ -216,6 +216,8 @@ def test_all_text_can_be_read(guest: Visitor, archive: str, theme: str) -> None:
     story = guest.rendered(archive)
     guest.edit(story["id"], "edit_scene", scene=story["scenes"][1]["id"], changes={"prompt": "A zorblax is running."})
     page = guest.open(story, f"?__theme={theme}")
+    scheme = "getComputedStyle(document.documentElement).colorScheme"  # what scroll bars follow
+    assert page.evaluate(scheme) == ("dark" if theme == "dark" else "light")
     for screen in ("scene", "remembers", "takes", "whatif", "film", "shelf"):
         bring(page, screen)
         found = page.evaluate(CONTRAST)

@@ -57,6 +57,15 @@ def test_the_title_is_edited_in_place(guest: Visitor) -> None:
     assert guest.story(story["id"])["title"] == "After"
 
 
+def test_what_is_told_of_a_story_goes_with_it(guest: Visitor) -> None:
+    other = guest.new_story("A", title="Other")
+    page = guest.open(guest.new_story("B", "C"))
+    card(page, 1).get_by_role("button", name="Delete scene 1").click()
+    expect(page.locator(".toast")).to_have_text(re.compile("Scene 1 deleted"))
+    guest.open(other)
+    expect(page.locator(".toast")).to_have_count(0)
+
+
 def test_pictures_duplicates_and_deleting(guest: Visitor, page: Page) -> None:
     dialog = shelf(page)
     expect(own(dialog).first).to_contain_text("5 scenes")

@@ -36,6 +36,32 @@ def test_previews_move_and_loop(page: Page) -> None:
     assert int.from_bytes(body[start + 4 : start + 6], "little") == 0 and body.count(b"ANMF") > 1
 
 
+def test_what_moves_can_be_paused(page: Page) -> None:
+    image, switch = card(page, 1).locator(".shot img"), page.get_by_role("button", name="Pause what moves")
+    expect(image).to_have_attribute("src", re.compile(r"\.webp$"))
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(image).to_have_attribute("src", re.compile(r"\.png$"))
+    page.reload()
+    expect(image).to_have_attribute("src", re.compile(r"\.png$"))
+    switch.click()
+    expect(image).to_have_attribute("src", re.compile(r"\.webp$"))
+
+
+def test_what_a_scene_of_a_crowded_story_remembers_is_two_lines_until_asked_for(guest: Visitor) -> None:
+    lines = "box => Math.round(box.clientHeight / parseFloat(getComputedStyle(box).lineHeight))"
+    page = guest.open(guest.new_story(*(f"Mia in a red coat and a dog in the snow, {n}." for n in range(9))))
+    words = card(page, 9).locator(".memory span")
+    expect(words).to_contain_text("of 8")
+    assert words.evaluate(lines) == 2
+    words.click()
+    told = page.locator(".side .feeds")
+    expect(told).to_contain_text("Remembers")
+    assert told.evaluate(lines) == 2
+    told.hover()
+    until(lambda: told.evaluate(lines) > 2)
+
+
 def test_writing_in_place_is_saved_and_outlasts_a_reload(guest: Visitor) -> None:
     story = guest.new_story(*CAST)
     page = guest.open(story)

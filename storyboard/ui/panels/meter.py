@@ -150,7 +150,7 @@ def _scene_rows(scene: Mapping[str, Any]) -> tuple[list[list[str]], list[list[bo
     for mention in scene["mentions"]:
         first, last = mention["first"], mention["last"]
         last = last if last and first and last["scene"] != first["scene"] else None
-        there = _percent(mention["presence"]) if first or not mention["present"] else "first seen here"
+        there = _percent(mention["presence"]) if first or not mention["present"] else "new here"
         there = there if mention["present"] else "not to be seen"
         rows.append([mention["text"], there, _seen(first) + _changed(mention), _seen(last)])
         weak.append([False, not mention["present"], _is_poor(first) or bool(mention["changed"]), _is_poor(last)])

@@ -144,7 +144,7 @@ function makePrompt(store, id) {
   area.addEventListener('input', () => {
     if (overtaken) store.notify(OVERTAKEN);
     overtaken = false;
-    room.look([area.value]);
+    room.look(area.value);
     store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${focus}`);
   });
   area.addEventListener('blur', () => { store.flush(); queueMicrotask(() => put(sent)); });

@@ -19,7 +19,7 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   store.turn = tab => trigger(turn, {tab});
   store.restore = story => trigger(restore, {story});
   // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
-  for (let node = root.parentElement; node !== document.body; node = node.parentElement) node.classList.add('tl-around');
+  for (let box = root.parentElement; box !== document.body; box = box.parentElement) box.classList.add('tl-around');
   element.replaceChildren(new Strip(store).node);
   if (root.querySelector('.side')) sideOf(root, store);
   root.querySelector('.topbar')?.after(makeNotices(store));
@@ -31,8 +31,7 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   tell(store, {props, trigger, watch, look});
   addPause(root, store);
   root.addEventListener('click', skip);
-  window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()};
-    // for `js=`
+  window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()}; // `js=`
   page.resolve(store);
   await start(store);
 }
@@ -160,8 +159,9 @@ function makeToasts(store) {
     if (box.matches(':popover-open')) box.hidePopover();
     if (box.childElementCount) box.showPopover();
   };
-  // An undo that is offered for an edit is no longer about it after the next one.
+  // An undo that is offered for an edit is no longer about it after the next one, nor a word about another story.
   store.edited = () => box.querySelectorAll('[data-until=edit]').forEach(toast => toast.remove());
+  store.left = () => box.replaceChildren();
   return box;
 }
 

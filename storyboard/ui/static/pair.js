@@ -13,22 +13,7 @@ function makeSide() {
 
 /** See components/pair.py. */
 export function mount({element, props, watch, trigger}, frame, difference) {
-  const pair = makePair({difference, stopped: at => trigger(frame, {frame: at})}), paint = () => {
-    const [left, right] = props.value || [];
-    pair.node.hidden = !left;
-    if (left) pair.show(left, right);
-    else pair.pause();
-  };
-  element.replaceChildren(pair.node);
-  new ResizeObserver(() => { if (!element.checkVisibility()) pair.pause(); }).observe(element); // its tab is left
-  watch('value', paint);
-  paint();
-}
-
-/** {node, show(left, right), pause()}; a clip is {clip, label, num_frames, frames_per_second}, or null. */
-export function makePair({difference = false, stopped = () => {}} = {}) {
-  const left = makeSide(), right = makeSide(), shown = {left: null, right: null};
-  const videos = [left.video, right.video];
+  const left = makeSide(), right = makeSide(), videos = [left.video, right.video];
   const play = iconButton('play', 'Play both', {click: toggle});
   const back = iconButton('previous', 'One frame back', {click: () => step(-1)});
   const forward = iconButton('next', 'One frame on', {click: () => step(1)});
@@ -40,8 +25,9 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
     el('div', {class: 'transport'}, back, play, forward, bar.input, bar.place, large), differ?.control);
   let ticking = 0;
 
-  const rate = () => shown.left?.frames_per_second || 1;
-  const frames = () => Math.max(1, Math.min(shown.left?.num_frames || 1, shown.right?.num_frames || Infinity));
+  const clips = () => props.value || [];                 // {clip, label, num_frames, frames_per_second}
+  const rate = () => clips()[0]?.frames_per_second || 1;
+  const frames = () => clips().reduce((least, clip) => Math.min(least, clip.num_frames), clips()[0]?.num_frames || 1);
   const index = () => frameAt(left.video, rate(), frames());
 
   function tell() {
@@ -86,10 +72,10 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
     seek(index());
   }
   function seek(at) {
-    const frame = Math.max(0, Math.min(frames() - 1, at));
-    for (const video of videos) video.currentTime = timeOf(frame, rate());
+    const held = Math.max(0, Math.min(frames() - 1, at));
+    for (const video of videos) video.currentTime = timeOf(held, rate());
     tell();
-    stopped(frame);
+    trigger(frame, {frame: held});
   }
   function step(by) {
     pause();
@@ -114,20 +100,23 @@ export function makePair({difference = false, stopped = () => {}} = {}) {
   });
 
   function put(side, clip) {
-    setText(side.caption, clip?.label || '');
-    if ((side.video.getAttribute('src') || '') === (clip?.clip || '')) return false;
-    setSource(side.video, clip?.clip || '');
-    side.video.setAttribute('aria-label', clip?.label || '');
+    setText(side.caption, clip.label);
+    if (side.video.getAttribute('src') === clip.clip) return false;
+    setSource(side.video, clip.clip);
+    side.video.setAttribute('aria-label', clip.label);
     return true;
   }
-  function show(a, b) {
-    shown.left = a;
-    shown.right = b;
-    const fresh = [put(left, a), put(right, b)].some(Boolean);
+  function paint() {
+    node.hidden = !clips().length;
+    if (node.hidden) return pause();
+    const fresh = [left, right].map((side, i) => put(side, clips()[i])).some(Boolean);
     tell();
-    if (fresh && a && b && !calm()) start();
+    if (fresh && !calm()) start();
   }
-  return {node, show, pause};
+  element.replaceChildren(node);
+  new ResizeObserver(() => { if (!element.checkVisibility()) pause(); }).observe(element); // its tab is left
+  watch('value', paint);
+  paint();
 }
 
 const GAIN = 3;
@@ -156,8 +145,7 @@ function makeDifference(a, b) {
     .getContext('2d', {willReadFrequently: true}));
   const gain = makeBar('Amplify the difference', value => { amplify(value); draw(true); }, {min: 1, max: 12}, null);
   const amplify = value => gain.set(value, {words: `${value}×`});
-  const control = el('div', {class: 'field slider'},
-    el('div', {class: 'line'}, el('span', {text: 'Amplify the difference'}), gain.place), gain.input);
+  const control = el('div', {class: 'amplify'}, el('span', {text: 'Amplify the difference'}), gain.place, gain.input);
   let drawn = '';
   amplify(GAIN);
 

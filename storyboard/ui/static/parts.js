@@ -31,26 +31,13 @@ export const colours = (ramp, gamma = 1) => Array.from({length: 256}, (_, value)
   return ramp[low].map((a, channel) => a + (place - low) * (ramp[low + 1][channel] - a));
 });
 
-/** One of a few words, as radio buttons side by side. */
-export function makeChoice(label, options, send) {
-  const name = newId('choice');
-  const radios = options.map(([value, text]) =>
-    el('label', {}, el('input', {type: 'radio', name, value, change: () => send(value)}), el('span', {text})));
-  const node = el('fieldset', {class: 'field choice'}, el('legend', {text: label}),
-    el('div', {class: 'segments'}, ...radios));
-  const set = value => radios.forEach(({firstChild}) => { firstChild.checked = firstChild.value === value; });
-  return {node, set};
-}
-
-/** On or off. */
-export function makeSwitch(label, send) {
-  const input = el('input', {type: 'checkbox', role: 'switch', change: () => send(input.checked)});
-  const words = el('span', {class: 'words'}, el('span', {text: label}));
-  const node = el('label', {class: 'switch'}, input, words);
-  return {node, input, set: on => { input.checked = on; }};
-}
-
 export const quoted = text => `“${text}”`;
+
+// One that is there already keeps focus, caret and what it plays, in browsers that can move it.
+function put(parent, node, before) {
+  if (parent.moveBefore && node.parentNode === parent) parent.moveBefore(node, before);
+  else parent.insertBefore(node, before);
+}
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node,
     `paint(node, item)` fills it. */
@@ -65,8 +52,8 @@ export function keyed(parent, items, keyOf, make, paint = () => {}) {
   old.forEach(node => node.remove());
   nodes.forEach((node, i) => {
     const there = parent.children[i];
-    if (there !== node && there?.nextElementSibling === node) parent.append(there); // it alone goes further back
-    if (parent.children[i] !== node) parent.insertBefore(node, parent.children[i]);
+    if (there !== node && there?.nextElementSibling === node) put(parent, there, null); // it alone goes further back
+    if (parent.children[i] !== node) put(parent, node, parent.children[i]);
     paint(node, items[i], i);
   });
 }

@@ -4,8 +4,6 @@ import {counted, duration, el, howFar, iconButton, makeMenu, narrow, openMenu, s
   setMarked, setText, textButton} from './dom.js';
 import {sceneOf} from './edits.js';
 
-const MOST_NAMED = 6, MOST_REASONS = 2;
-
 export function makePlanbar(store) {
   const line = el('p', {class: 'plan-line', dir: 'auto'});
   const progress = el('progress', {class: 'plan-progress', max: 1, value: 0, 'aria-label': 'Rendering'});
@@ -21,7 +19,7 @@ export function makePlanbar(store) {
     const steps = standing?.plan.steps.filter(step => !active(jobs[step.scene])) || [];
     batch.follow(jobs);
     setAttr(bar, 'data-busy', String(batch.busy));
-    setMarked(line, batch.busy ? batch.line(story) : planLine(story, standing));
+    setMarked(line, batch.busy ? batch.line(story) : planLine(store.state));
     progress.value = batch.busy ? batch.share : 0;
     setHidden(cancel, !batch.busy);
     setText(render.lastChild, steps.length ? `Render ${counted(steps.length, 'scene')}` : 'Render');
@@ -44,45 +42,9 @@ function choices(store) {
   ];
 }
 
-// --- the plan in words ---
-
-function planLine(story, standing) {
-  if (!story) return '';
-  if (!story.scenes.length) return 'Nothing to render yet.';
-  if (!standing) return 'Looking at what depends on what…';
-  const {steps, seconds, blocked} = standing.plan, notes = blocked.length ? ` ${blocked.map(sentence).join(' ')}` : '';
-  if (!steps.length) return restLine(story, standing) + notes;
-  const state = step => standing.scenes[step.scene]?.state;
-  const named = steps.slice(0, MOST_NAMED).map((step, i) => stepWords(step, i, state(step), steps.length));
-  const others = steps.length > MOST_NAMED ? ` and ${steps.length - MOST_NAMED} more` : '';
-  const time = seconds === null || seconds === undefined ? '' : `, ${sharedTime(standing.plan.together, seconds)}`;
-  return `Render ${counted(steps.length, 'scene')}: ${named.join(', ')}${others}${time}.${notes}`;
-}
-
-function sharedTime(together, seconds) {                 // with workers: what they take, and what nothing shortens
-  if (!together) return `about ${duration(seconds)}`;
-  const chain = together.chain.length > 1
-    ? `; longest chain ${together.chain.join(' → ')}, ${duration(together.chain_seconds)}` : '';
-  return `about ${duration(together.seconds)} with ${together.workers} workers${chain}`;
-}
-
-function stepWords(step, i, state, count) {             // that a scene is new, its card says
-  const reason = state !== 'new' && i < (count > MOST_NAMED ? 1 : MOST_REASONS) && step.reasons[0];
-  const said = reason && narrow() ? reason.split(':')[0] : reason; // old and new words stand on the card
-  return said ? `${step.number} (${said})` : String(step.number);
-}
-
-function restLine(story, standing) {
-  const blank = story.scenes.filter(scene => !scene.prompt.trim()).length, some = Object.values(standing.scenes);
-  if (blank === story.scenes.length) return 'Nothing to render yet: the scenes have no words.';
-  const old = some.filter(scene => scene.state === 'stale' || scene.state === 'waiting').length;
-  const rest = blank ? ` ${counted(blank, 'scene')} without words.` : '';
-  const stuck = some.some(scene => scene.state === 'blank' && scene.reasons.length);
-  return (old ? 'Nothing to render: what is stale is locked.' : stuck ? 'Every other scene is fresh.'
-    : 'Every scene is fresh.') + rest;
-}
-
-const sentence = text => text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '';
+// The server says it, see plan_words.py; shorter where there is little room.
+const planLine = ({story, standing}) => !story ? ''
+  : standing ? standing[narrow() ? 'brief' : 'line'] : 'Looking at what depends on what…';
 
 // --- how far it is ---
 

@@ -6,33 +6,6 @@ import {makeReel} from './reel.js';
 const clock = time => `${Math.floor(time / 60)}:${String(Math.floor(time % 60)).padStart(2, '0')}`;
 
 export function mount({element, props, watch}) {
-  const player = makePlayer();
-  let seen = false;
-  element.replaceChildren(player.node);
-  const look = () => {                                   // it plays by itself when it comes into sight
-    const now = Boolean(props.value) && element.checkVisibility();
-    if (now && !seen) player.start();
-    if (seen && !now) player.pause();
-    seen = now;
-  };
-  const paint = () => {
-    if (props.value) player.paint(props.value);
-    look();
-  };
-  watch('value', paint);
-  paint();
-  new ResizeObserver(look).observe(element);
-}
-
-// A part of the film as it is called: a scene by its number, a card by its place.
-function nameOf(part, index, scenes) {
-  const scene = scenes[part.scene];
-  if (scene) return {short: String(scene.number), long: `Scene ${scene.number}: ${scene.prompt}`,
-    picture: scene.picture};
-  return {short: index ? 'End' : 'Title', long: `${index ? 'End' : 'Title'} card: ${part.text}`, picture: ''};
-}
-
-function makePlayer() {
   const reel = makeReel(() => tell());
   const caption = el('p', {class: 'caption', dir: 'auto'});
   const screen = el('div', {class: 'screen', click: () => play.click()}, reel.node);
@@ -47,7 +20,7 @@ function makePlayer() {
   }});
   const node = el('div', {class: 'film-player'}, el('div', {class: 'picture'}, screen, caption),
     el('div', {class: 'transport'}, back, play, forward, el('div', {class: 'track'}, ticks, input), place), marks);
-  let film = {parts: [], captions: 'none'}, scenes = {}, drawn = '', looked = null, current = -1;
+  let film = {parts: [], captions: 'none'}, scenes = {}, drawn = '', looked = null, current = -1, inSight = false;
 
   const seek = index => film.parts[index] && reel.seek(film.parts[index].start + film.parts[index].passage.shared);
   function jump(by) { seek(Math.max(0, Math.min(film.parts.length - 1, reel.index + by))); }
@@ -67,7 +40,9 @@ function makePlayer() {
     const mark = marks.children[index], left = mark && mark.offsetLeft - marks.clientWidth / 2 + mark.offsetWidth / 2;
     if (mark) marks.scrollTo({left, behavior: calm() ? 'auto' : 'smooth'});
   }
-  function paint(value) {
+  function paint() {
+    const {value} = props;
+    if (!value) return look();
     scenes = value.scenes;
     screen.style.setProperty('--aspect', value.aspect);
     setAttr(caption, 'data-where', value.timeline.captions);
@@ -83,6 +58,7 @@ function makePlayer() {
     looked = value.look;
     current = -1;
     tell();
+    return look();
   }
   function drawMarks() {
     const make = () => el('li', {}, el('button', {type: 'button'}, el('img', {alt: '', loading: 'lazy'}), el('b', {})));
@@ -99,5 +75,21 @@ function makePlayer() {
     ticks.replaceChildren(...film.parts.slice(1).map(part =>
       el('i', {'data-kind': part.seam.kind, style: `--at: ${part.start / film.seconds}`})));
   }
-  return {node, paint, pause: reel.pause, start: () => { reel.seek(0); if (!calm()) reel.play(); }};
+  function look() {                                      // it plays by itself when it comes into sight
+    const now = Boolean(props.value) && element.checkVisibility();
+    if (now && !inSight) { reel.seek(0); if (!calm()) reel.play(); }
+    if (inSight && !now) reel.pause();
+    inSight = now;
+  }
+  element.replaceChildren(node);
+  watch('value', paint);
+  paint();
+  new ResizeObserver(look).observe(element);
+}
+
+// A part of the film as it is called: a scene by its number, a card by its place.
+function nameOf(part, index, scenes) {
+  const scene = scenes[part.scene], card = index ? 'End' : 'Title';
+  if (!scene) return {short: card, long: `${card} card: ${part.text}`, picture: ''};
+  return {short: String(scene.number), long: `Scene ${scene.number}: ${scene.prompt}`, picture: scene.picture};
 }

@@ -1,9 +1,10 @@
 // Prompts of earlier scenes, word by word: see components/remembers.py.
 import {beside, el, setAttr, setHidden, setSource, setText} from './dom.js';
 import {makeLook} from './heat.js';
-import {keyed, makeChoice, makeSwitch, newId, quoted} from './parts.js';
+import {keyed, newId, quoted} from './parts.js';
 
 const HOW = {p: 'pinned', m: 'muted', f: 'filter'};
+const CHOICES = {filter: 'Filter decides', pinned: 'Pin', muted: 'Mute'};
 const within = past => past.entry ? `${past.entry} of the cast` : past.number ? `scene ${past.number}`
   : 'this scene, before';
 const nameOf = past => past.entry ? within(past) : within(past).replace(/^./, first => first.toUpperCase());
@@ -37,9 +38,10 @@ export function mount({element, props, watch, trigger}, ruled, forgot) {
 
 function makePast(id, {tip, select, inspector, rule, forget}) {
   const picture = el('img', {alt: ''}), number = el('b', {}), prompt = el('p', {class: 'words', dir: 'auto'});
-  const forgotten = makeSwitch('Forget', on => forget(id, on));
+  const forgotten = el('input', {type: 'checkbox', role: 'switch', change: () => forget(id, forgotten.checked)});
   const node = el('article', {class: 'past'}, el('div', {class: 'thumb'}, picture),
-    el('div', {class: 'said'}, el('header', {}, number, forgotten.node), prompt));
+    el('div', {class: 'said'}, el('header', {}, number,
+      el('label', {class: 'switch'}, forgotten, 'Forget')), prompt));
   let past = null;
   const wordAt = event => event.target.closest('[role=button].word');
 
@@ -65,8 +67,8 @@ function makePast(id, {tip, select, inspector, rule, forget}) {
     past = next;
     setText(number, nameOf(past));
     setSource(picture, past.picture || '');
-    forgotten.set(past.forgotten);
-    setAttr(forgotten.input, 'aria-label', `Forget ${within(past)}`);
+    forgotten.checked = past.forgotten;
+    setAttr(forgotten, 'aria-label', `Forget ${within(past)}`);
     setAttr(node, 'data-kept', past.kept);
     setAttr(node, 'data-muted', past.forgotten);
     paintWords(prompt, past, chosen);
@@ -114,9 +116,10 @@ function rove(line, event) {
 function makeInspector(rule) {
   const name = el('b', {dir: 'auto'}), reason = el('p', {class: 'reason'}), look = makeLook();
   const hint = el('p', {class: 'explain', text: 'No heat map: the chosen take did not remember this word.'});
-  const choice = makeChoice('This word', [['filter', 'Filter decides'], ['pinned', 'Pin'], ['muted', 'Mute']],
-    how => rule(past.scene, word.start, how));
-  const node = el('div', {class: 'inspector'}, el('div', {class: 'about'}, name, reason, choice.node, hint), look.node);
+  const group = newId('choice'), radios = Object.entries(CHOICES).map(([value, text]) => el('label', {},
+    el('input', {type: 'radio', name: group, value, change: () => rule(past.scene, word.start, value)}), text));
+  const choice = el('fieldset', {class: 'segments', 'aria-label': 'This word'}, ...radios);
+  const node = el('div', {class: 'inspector'}, el('div', {class: 'about'}, name, reason, choice, hint), look.node);
   let past = null, word = null;
   function paint(nextPast, nextWord) {
     past = nextPast;
@@ -124,7 +127,7 @@ function makeInspector(rule) {
     const map = past.maps[word.start];
     setText(name, quoted(word.text));
     setText(reason, word.why);
-    choice.set(word.how);
+    for (const {firstChild: radio} of radios) radio.checked = radio.value === word.how;
     setHidden(look.node, !map);
     setHidden(hint, Boolean(map));
     if (map) look.show(map, nameOf(past), within(past));

@@ -2,9 +2,9 @@
 // server last acknowledged with the edits applied to it that are still under way. They are sent strictly one after
 // another, and sent again for as long as the server does not answer.
 
-import {apply, indexOf, merged} from './edits.js';
+import {apply, indexOf} from './edits.js';
 import {el, keep, randomHex, recall} from './dom.js';
-import {Drafts, fieldsOf} from './words.js';
+import {Drafts, isPrompt} from './words.js';
 
 const OWNER_KEY = 'throughline-owner', STORY_KEY = 'throughline-story';
 const TYPING_PAUSE = 400, BUSY_POLL = 250, IDLE_POLL = 2000, HIDDEN_POLL = 5000, PATIENCE = 20000; // milliseconds
@@ -112,7 +112,7 @@ export class Store {
   enqueue(item) {
     const last = this.queue.at(-1);
     if (last && fits(last, item)) {
-      last.op = {...last.op, changes: merged(last.op.changes, item.op.changes)};
+      last.op = {...last.op, changes: {...last.op.changes, ...item.op.changes}};
       last.held = Boolean(item.held);
       this.derive();
       return last;
@@ -152,7 +152,7 @@ export class Store {
   settle(item, reply) {
     this.queue.shift();
     this.retries = 0;
-    this.drafts.accepted(this.acknowledged.id, item.op);
+    this.drafts.settle(this.acknowledged.id, item.op, null);
     if (reply.story) {
       const {rev} = reply.story;                        // those that wait saw this edit, unless another came between
       for (const other of this.queue) if (other.base === rev - 1) other.base = rev;
@@ -187,7 +187,7 @@ export class Store {
 
   async refuse(item, error) {
     this.queue.shift();
-    const known = this.drafts.refused(this.acknowledged.id, item.op, error.message); // its field says it
+    const known = this.drafts.settle(this.acknowledged.id, item.op, error.message); // its field says it
     if (item.tried === undefined && !known) this.notify(error.message, {kind: 'error'});
     item.reject(error);
     try {
@@ -204,16 +204,16 @@ export class Store {
 
   get saving() { return this.queue.length > 0; }
 
-  // What was typed into a field of a scene and refused, null for nothing or while newer words are under way.
-  draft(scene, field) {
-    const newer = this.queue.some(({op}) => op?.scene === scene && fieldsOf(op).includes(field));
-    return newer ? null : this.drafts.of(this.acknowledged.id, scene, field);
+  // The prompt of a scene that was refused, null for none or while newer words are under way.
+  draft(scene) {
+    const newer = this.queue.some(({op}) => op?.scene === scene && isPrompt(op));
+    return newer ? null : this.drafts.of(this.acknowledged.id, scene);
   }
 
   // The numbers of the scenes whose words are not saved.
   get unsaved() {
     const scenes = this.acknowledged ? this.state.story.scenes : [];
-    return scenes.flatMap(({id}, i) => this.draft(id, 'prompt') || this.draft(id, 'negative_prompt') ? [i + 1] : []);
+    return scenes.flatMap(({id}, i) => this.draft(id) ? [i + 1] : []);
   }
 
   // --- the model ---
@@ -287,6 +287,7 @@ export class Store {
     const view = typeof story === 'string' ? (await this.call('get_story', {story, quiet: true})).story : story;
     await this.drained();                               // of what was edited meanwhile
     keep(STORY_KEY, view.id);
+    this.left?.();
     this.acknowledged = null;
     this.seen = -1;
     Object.assign(this.state, {standing: null, jobs: {}, selected: null, sheet: false});

@@ -49,7 +49,7 @@ export class Strip {
       scene, standing: standing?.scenes[scene.id], job: jobs[scene.id], index, total: story.scenes.length,
       selected: scene.id === selected, feeds: feeding.has(scene.id), numbers: this.numbers,
       unknown: standing?.unknown_words?.[scene.id], foreign: standing?.foreign_syntax?.[scene.id],
-      draft: this.store.draft(scene.id, 'prompt'), still: calm(),
+      draft: this.store.draft(scene.id), still: calm(),
         example: standing?.examples?.[index % standing.examples.length],
     }));
     this.roving(selected);
@@ -59,11 +59,11 @@ export class Strip {
 
   // Brings the cards into the story's order. One that did not move is not touched, and focus stays where it is.
   arrange(scenes) {
-    const before = calm() ? new Map() : this.where(), focus = focusWithin(this.list), old = this.cards;
+    const before = calm() ? new Map() : this.where(), old = this.cards;
     this.cards = new Map(scenes.map(({id}) => [id, old.get(id) || new Card(this.store, id)]));
     const nodes = [...this.cards.values()].map(card => card.node);
     keyed(this.list, [...nodes, this.last], node => node.dataset.id, node => node);
-    focus?.();
+    if (this.list.contains(document.activeElement)) document.activeElement.scrollIntoView({block: 'nearest'});
     if (before.size) this.glide(before);
   }
 
@@ -243,19 +243,6 @@ export class Strip {
     if (key === 'ArrowLeft' || key === 'ArrowRight') return key === 'ArrowRight' ? 1 : -1;
     return {ArrowUp: -1, ArrowDown: 1}[key] * columnsOf(this.list) || 0;
   }
-}
-
-// Puts focus and caret back after the focused node was moved, which takes them away.
-function focusWithin(list) {
-  const node = document.activeElement;
-  if (!list.contains(node)) return null;
-  const caret = node.tagName === 'TEXTAREA' ? [node.selectionStart, node.selectionEnd] : null;
-  return () => {
-    if (document.activeElement === node || !node.isConnected) return;
-    node.focus({preventScroll: true});
-    if (caret) node.setSelectionRange(...caret);
-    node.scrollIntoView({block: 'nearest'});
-  };
 }
 
 // As in the head of the page, if it has one.

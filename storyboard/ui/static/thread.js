@@ -16,7 +16,7 @@ export function makeThread(store) {
       goTo(next?.dataset.scene);
     }});
   const svg = shape('svg', {'aria-hidden': 'true'}, arcs);
-  const words = el('p', {class: 'feeds', role: 'status'});
+  const words = el('p', {class: 'feeds', role: 'status', tabindex: 0});
   const plane = el('div', {class: 'plane'}, svg, dots), frame = el('div', {class: 'reach', tabindex: -1}, plane);
   const node = el('nav', {class: 'thread-map', 'aria-label': 'Which scene feeds which'}, frame, words);
   let drawn = '', centred = '';
