@@ -32,7 +32,7 @@ from ..loop import Losses, Recipe, device_of, half_precision
 from .generator import TEXT_DROP, empty_text, latent_weights, new_scheduler
 
 IMAGE_RECIPE = Recipe("image-model", 800, 1e-3, 24, warmup=20, decay=0.5, average=0.98, adam_names=("",))
-LAYERS_RECIPE = Recipe("temporal-layers", 3200, 2e-3, 4, warmup=50, decay=0.5, average=0.99, adam_names=("",))
+LAYERS_RECIPE = Recipe("temporal-layers", 6200, 2e-3, 4, warmup=50, decay=0.5, average=0.99, adam_names=("",))
 STORIES = 200_000  # seeds of the stories whose scenes they learn from
 FRAMES = 9  # of a clip, one after the other: about a second
 NAME, RANK = "image", 8  # of the adapter
