@@ -1,6 +1,7 @@
 """The registry of operations: one definition is enough for the page, programs, the shell, their help and the docs."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -209,4 +210,7 @@ def test_what_the_page_is_told_is_typed_in_no_script() -> None:
             "|| 8;",
         ):
             assert typed not in text, (name, typed)
-    assert sum("const SHAPES" in text for text in scripts.values()) == 1, "one set of icons"
+    signs = set(re.findall(r"<symbol id='(\w+)'", (ROOT / "storyboard/ui/static/signs/all.svg").read_text("utf-8")))
+    asked = {name for text in scripts.values() for name in re.findall(r"\b(?:icon|iconButton)\('(\w+)'", text)}
+    assert len(signs) > 20 and asked <= signs, "one set of icons, and every one that is asked for is in it"
+    assert not any("path', {d: '" in text for text in scripts.values()), "none is drawn elsewhere"
