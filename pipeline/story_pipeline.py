@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import DiffusionPipeline, ModelMixin, SchedulerMixin
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel, PreTrainedTokenizerBase
@@ -20,7 +19,7 @@ from .backbones.placement import Placement, check_savable
 from .blocks.block_cache import SPEEDS, find_speed
 from .decoupler import Decoupler
 from .denoising import Denoiser
-from .encoders.image import patch_features, to_pixels
+from .encoders.image import patch_features, resized, to_pixels
 from .encoders.limit import text_length
 from .encoders.text import load_minilm
 from .errors import ThroughlineError
@@ -201,9 +200,7 @@ class StoryPipeline(DiffusionPipeline):
         size = (settings.height, settings.width)
         if scene.latents is not None and scene.keyframe.shape[:2] == size:
             return scene.latents
-        picture = torch.tensor(scene.keyframe).movedim(-1, 0)[None].float()
-        resized = F.interpolate(picture, size, mode="bilinear", antialias=True)[0].movedim(0, -1)
-        return self.latents.encode(resized.round().clamp(0, 255).byte().numpy())
+        return self.latents.encode(resized(scene.keyframe[None], *size)[0])
 
     # --- generation ------------------------------------------------------------------------------------------------
 

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..editing.finding import figures_of
 from ..editing.region import Region
+from ..encoders.image import resized
 from ..picturebook.renderer import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Finder:
         are none."""
         latents, grid = self.pipeline.latents, (clean.shape[1], *clean.shape[3:])
         spans = [m.span() for name in self.names for m in re.finditer(rf"\b{re.escape(name)}\b", prompt)]
-        frames = _resized(latents.preview(clean)[:: latents.period])
+        frames = resized(latents.preview(clean)[:: latents.period], HEIGHT, WIDTH)
         found, told = figures_of(self.pipeline, frames, prompt, spans, contrast=True)
         if not found:
             return torch.ones_like(clean[:, :, :1])
@@ -55,12 +54,3 @@ def _own(found: Sequence[Region], index: int | None, grid: tuple[int, int, int])
     if index is None:
         return (shares == 0).all(0).float()
     return found[index].grown(MARGIN).cells(1, grid) * (shares[index] == shares.amax(0))
-
-
-def _resized(frames: np.ndarray) -> np.ndarray:
-    """At the size at which figures are known, uint8 (F, H, W, 3)."""
-    if frames.shape[1:3] == (HEIGHT, WIDTH):
-        return frames
-    pictures = torch.from_numpy(frames).movedim(-1, 1).float()
-    resized = F.interpolate(pictures, (HEIGHT, WIDTH), mode="bilinear", antialias=True)
-    return resized.movedim(1, -1).round().clamp(0, 255).byte().numpy()

@@ -35,6 +35,15 @@ def to_pixels(keyframes: np.ndarray | Tensor, size: int) -> Tensor:
     return (x - mean) / std
 
 
+def resized(frames: np.ndarray, height: int, width: int) -> np.ndarray:
+    """uint8 (F, H, W, 3) to uint8 (F, height, width, 3); the same frames if they have that size."""
+    if frames.shape[1:3] == (height, width):
+        return frames
+    x = torch.tensor(frames).movedim(-1, 1).float()
+    x = F.interpolate(x, (height, width), mode="bilinear", antialias=True)
+    return x.movedim(1, -1).round().clamp(0, 255).byte().numpy()
+
+
 def patch_features(model: CLIPVisionModelWithProjection, pixels: Tensor) -> Tensor:
     """φ(I): last hidden states of the patches without the class token, (N, 3, S, S) -> (N, patches, d)."""
     hidden = model.vision_model(pixel_values=pixels).last_hidden_state[:, 1:]
