@@ -3,8 +3,8 @@
 Every stage keeps its checkpoints, its CSV log and its result in --out; started again after a kill it goes on where it
 was and gives the same losses. The training set (some gigabytes) is rendered there by the first stage that needs it.
 
-generator-continued goes on from the generator that was trained last, in a fresh clone from the shipped one; export then
-puts it in its place.
+generator-continued goes on from the weights of continuation if those were trained there, else from the generator that
+was trained last, in a fresh clone from the shipped one; export then puts it in its place.
 
 With --data DATA it trains the adapter of any backbone on clips of your own instead: see --data x --help.
 """
@@ -25,8 +25,8 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "image-encoder": stages.train_image_encoder,
     "extractor": stages.train_extractor,
     "generator": stages.train_generator,
-    "generator-continued": stages.continue_generator,
     "continuation": stages.train_continuation,
+    "generator-continued": stages.continue_generator,
     "sharpener": stages.train_sharpener,
     "export": stages.export,
     "live": stages.train_live,
@@ -40,7 +40,6 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "looks": stages.fit_looks,
     "meter-facts": stages.fit_meter_facts,
 }
-FROM_NOTHING = tuple(name for name in STAGES if name != "generator-continued")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         device = find_device(options.device)
         recipes = overrides | {"seed": options.seed}
         workshop = stages.Workshop(options.out, options.assets, options.shards, recipes, device)
-        for name in FROM_NOTHING if options.stage == "all" else [options.stage]:
+        for name in STAGES if options.stage == "all" else [options.stage]:
             STAGES[name](workshop)
     except ThroughlineError as error:
         print(f"error: {error}", file=sys.stderr)

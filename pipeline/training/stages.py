@@ -169,15 +169,24 @@ def load_vision(workshop: Workshop) -> CLIPVisionModelWithProjection:
 
 
 def train_generator(workshop: Workshop) -> None:
-    _train_generator(workshop, generator.RECIPE, Choices())
+    trainer = _generator_trainer(workshop)
+    _run_generator(workshop, generator.RECIPE, trainer, Choices())
+    trainer.decoupler.cpu().save_pretrained(workshop.out / "decoupler")
+    trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
 
 
 def continue_generator(workshop: Workshop) -> None:
-    """From the weights there are, the shipped ones in a fresh clone, at a low rate, mostly where looks are decided,
-    and with latent frames that are known or noisier than others. Both trained parts land in `out`, from where `export`
-    takes them."""
-    choices = Choices(alignment=0.0, windows=0.4, deciding=0.6, known=0.35, staggered=0.1)
-    _train_generator(workshop, generator.CONTINUED, choices, goes_on=True)
+    """At a rate that falls to nothing, from the weights that learned longest: those of clips that begin with known
+    frames if they were trained here, else the generator there is, in a fresh clone the shipped one. Here no frame is
+    known. What is remembered is the same for both."""
+    base, decoupler = trained_parts(workshop)
+    begun = workshop.out / CONTINUATION
+    trainer = _generator_trainer(workshop)
+    trainer.load(StoryTransformer3DModel.from_pretrained(begun) if begun.exists() else base, decoupler)
+    trainer.decoupler.requires_grad_(False)
+    choices = Choices(alignment=0.0, windows=0.4, deciding=0.4, staggered=0.05)
+    _run_generator(workshop, generator.CONTINUED, trainer, choices)
+    trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
 
 
 def train_continuation(workshop: Workshop) -> None:
@@ -191,15 +200,6 @@ def train_continuation(workshop: Workshop) -> None:
     trainer.decoupler.requires_grad_(False)
     _run_generator(workshop, generator.CONTINUATION, trainer, choices, base.eval().requires_grad_(False))
     trainer.transformer.cpu().save_pretrained(begun)
-
-
-def _train_generator(workshop: Workshop, recipe: Recipe, choices: Choices, goes_on: bool = False) -> None:
-    trainer = _generator_trainer(workshop)
-    if goes_on:
-        trainer.load(*trained_parts(workshop))
-    _run_generator(workshop, recipe, trainer, choices)
-    trainer.decoupler.cpu().save_pretrained(workshop.out / "decoupler")
-    trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
 
 
 def _generator_trainer(workshop: Workshop) -> generator.GeneratorTrainer:

@@ -258,4 +258,15 @@ def test_a_generator_goes_on_from_the_shipped_weights(begun: stages.Workshop) ->
     after = StoryTransformer3DModel.from_pretrained(tmp_path / "transformer").state_dict()
     apart = {name: float((after[name] - value).abs().max()) for name, value in before.items()}
     assert 0 < max(apart.values()) < 1e-3, "one step at a low rate from where they were"
+    assert not (tmp_path / "decoupler").exists(), "what is remembered stays as it is"
     assert workshop.need("transformer") == tmp_path / "transformer" and workshop.need("vae_sharp") == shipped / "vae"
+
+
+def test_a_generator_goes_on_from_clips_that_begin_with_known_frames(begun: stages.Workshop) -> None:
+    stages.train_continuation(begun)
+    longest = StoryTransformer3DModel.from_pretrained(begun.out / stages.CONTINUATION).state_dict()
+    stages.continue_generator(begun)
+    model = StoryTransformer3DModel.from_pretrained(begun.out / "transformer")
+    after = model.state_dict()
+    apart = {name: float((after[name] - value).abs().max()) for name, value in longest.items()}
+    assert 0 < max(apart.values()) < 1e-3 and not model.config.frame_timesteps
