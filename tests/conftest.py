@@ -22,6 +22,9 @@ os.environ["GRADIO_TEMP_DIR"] = str(Path(_home.name, "gradio"))
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # processes of `pytest -n`
+if WORKERS > 1:
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processor is theirs together
 os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))  # torch.get_num_threads()
 
 # The first example loads models: no deadline, and slow examples are no failure.
@@ -36,10 +39,17 @@ def find_chromium() -> str | None:
     return next((found for name in candidates if name and (found := shutil.which(name))), None)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `pytest -n`, a file goes to one process; so do as many of the browser tests' as are its share, which come
+    first: each process starts one app and one browser."""
+    browser = sorted({item.path for item in items if BROWSER_TESTS in item.path.parents})
     for item in items:
-        if BROWSER_TESTS in item.path.parents:
+        group = str(item.path)
+        if item.path in browser:
             item.add_marker(pytest.mark.browser)
+            group = f"browser {browser.index(item.path) % WORKERS}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
