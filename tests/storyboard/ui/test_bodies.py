@@ -1,6 +1,7 @@
 """Requests that are cut, slow, large or intricate: a real server and sockets."""
 
 import asyncio
+import gc
 import os
 import socket
 import subprocess
@@ -44,7 +45,10 @@ def app(studio: Studio) -> Iterator[Any]:
     app: Any = page.build(studio)
     app.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **page.options(studio))
     app.address = f"http://127.0.0.1:{port}"
+    gc.collect()
+    gc.freeze()  # as the app does: a full collection looks through nothing that other tests left here
     yield app
+    gc.unfreeze()
     app.close(verbose=False)
 
 
