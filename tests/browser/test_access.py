@@ -61,17 +61,10 @@ def details(page: Page, number: int) -> None:
     expect(page.locator(".side h2")).to_have_text(f"Scene {number}")
 
 
-@pytest.fixture(scope="module")
-def rendered(guest: Visitor, archive: str) -> dict[str, Any]:
-    """A story that no test changes."""
-    return guest.rendered(archive)
-
-
 @pytest.mark.parametrize("screen", SCREENS)
-def test_every_control_has_a_name(guest: Visitor, rendered: dict[str, Any], screen: str) -> None:
-    page = guest.page if guest.opened[-1:] == [rendered["id"]] else guest.open(rendered)
-    bring(page, screen)
-    session = guest.context.new_cdp_session(page)
+def test_every_control_has_a_name(guest: Visitor, shown: Page, screen: str) -> None:
+    bring(shown, screen)
+    session = guest.context.new_cdp_session(shown)
     session.send("Accessibility.enable")
     nodes: list[dict[str, Any]] = session.send("Accessibility.getFullAXTree")["nodes"]
     controls = [node for node in nodes if not node.get("ignored") and node["role"]["value"] in NAMED]
@@ -83,7 +76,7 @@ def test_every_control_has_a_name(guest: Visitor, rendered: dict[str, Any], scre
     ]
     assert not nameless, nameless
     session.detach()
-    until(lambda: page.keyboard.press("Escape") or not page.locator(".overlay").count())
+    until(lambda: shown.keyboard.press("Escape") or not shown.locator(".overlay").count())
 
 
 def press(page: Page, *keys: str) -> None:
