@@ -17,7 +17,7 @@ BIOME := PATH="$(PATH):$(abspath $(BIN))" $(NPX) --yes --prefer-offline @biomejs
 
 ARGS ?=
 # A process of tests for each processor; tests/conftest.py says what belongs together.
-TOGETHER := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+TOGETHER := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PROTOCOL ?= both
 STORIES ?= 200
 ABLATIONS ?= 50

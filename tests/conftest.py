@@ -5,9 +5,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from tests.paths import ROOT
 
@@ -39,17 +42,24 @@ def find_chromium() -> str | None:
     return next((found for name in candidates if name and (found := shutil.which(name))), None)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `pytest -n`, a file goes to one process; so do as many of the browser tests' as are its share, which come
-    first: each process starts one app and one browser."""
-    browser = sorted({item.path for item in items if BROWSER_TESTS in item.path.parents})
     for item in items:
-        group = str(item.path)
-        if item.path in browser:
+        if BROWSER_TESTS in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            group = f"browser {browser.index(item.path) % WORKERS}"
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+class Together(LoadFileScheduling):
+    """With `pytest -n`, a file goes to one process; and as many of the browser tests' as are its share, which come
+    first: each process starts one app and one browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        share = crc32(file.encode()) % self.numnodes
+        return f"browser {share}" if file.startswith("tests/browser/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -283,7 +283,6 @@ NOT_IMPORTED = {  # by name: what they are for
     "otio-fcp-adapter": "the same",
     "otio-fcpx-xml-adapter": "the same",
     "tensorboard": "accelerate writes logs of training for it",
-    "pytest-xdist": "an option of pytest",
     "mypy": "a command",
     "ruff": "a command",
 }
