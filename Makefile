@@ -1,6 +1,6 @@
 # Everything runs from .venv, which these rules make and fill. The machine needs Python 3.11 or later and make.
 #   make run       start the app on http://127.0.0.1:7860        make run ARGS="--port 8000"
-#   make test      run every test                                make test ARGS="tests/pipeline -k filter"
+#   make test      run every test, in several processes          make test ARGS="tests/pipeline -k filter"
 #   make soak      the long forms of the safety tests: about an hour
 #   make lint      ruff and mypy; biome for the page's JavaScript and CSS
 #   make train     all models of assets/picturebook/, from nothing  make train STAGE=generator-continued
@@ -16,6 +16,8 @@ NPX := $(or $(shell command -v npx),$(BIN)/npx)
 BIOME := PATH="$(PATH):$(abspath $(BIN))" $(NPX) --yes --prefer-offline @biomejs/biome@2.6.8
 
 ARGS ?=
+# A process of tests for each processor; tests/conftest.py says what belongs together.
+TOGETHER := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PROTOCOL ?= both
 STORIES ?= 200
 ABLATIONS ?= 50
@@ -30,7 +32,7 @@ run: setup
 	$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),$(TOGETHER))
 
 soak: $(VENV)/installed-dev
 	$(BIN)/python -m tests.soak.kills --kills 2000

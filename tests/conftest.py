@@ -5,9 +5,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from tests.paths import ROOT
 
@@ -22,6 +25,9 @@ os.environ["GRADIO_TEMP_DIR"] = str(Path(_home.name, "gradio"))
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # processes of `pytest -n`
+if WORKERS > 1:
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processor is theirs together
 os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))  # torch.get_num_threads()
 
 # The first example loads models: no deadline, and slow examples are no failure.
@@ -40,6 +46,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if BROWSER_TESTS in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+class Together(LoadFileScheduling):
+    """With `pytest -n`, a file goes to one process; and as many of the browser tests' as are its share, which come
+    first: each process starts one app and one browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        share = crc32(file.encode()) % self.numnodes
+        return f"browser {share}" if file.startswith("tests/browser/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -116,6 +116,10 @@ def test_the_document_loads_no_model_and_no_page(module: str) -> None:
     assert not loaded_by(module) & HEAVY
 
 
+def test_a_studio_and_its_commands_load_no_model_before_something_is_rendered() -> None:
+    assert not loaded_by("storyboard.studio, storyboard.interfaces.cli, tests.soak.fakes") & HEAVY
+
+
 def test_no_imports_go_in_a_circle() -> None:
     assert not circles(project_imports())
 

@@ -3,14 +3,18 @@
 Equal ones are the same object: a long story has millions.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .matching import Verdict
 from .mentions import Analysis, analyse
+
+if TYPE_CHECKING:
+    from .matching import Verdict
 
 
 class KeptWord(NamedTuple):
@@ -49,6 +53,8 @@ def unchanged(former: str, prompt: str) -> tuple[Verdict, ...]:
     """Of each mention of what a prompt was before, whether it is kept: if it is said as it was, word for word, of "Mia
     in a red coat is dancing" the dancing if her coat is blue now. Mia herself would bring the red one back. No word is
     compared with another but by its letters."""
+    from .matching import Verdict  # it loads torch
+
     was, now = analyse(former), analyse(prompt)
     place = _same_places(was, now)
     verdicts = []

@@ -13,11 +13,14 @@ Letters: F frames (4 k + 1), H, W pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backbones.base import Limits
 from ..errors import ThroughlineError
+
+if TYPE_CHECKING:  # it loads torch
+    from ..backbones.base import Limits
 
 CONTEXT = 5  # frames of a piece with which the next one begins
 SEEDS = 1_000_003  # from the seed of a piece to that of the next one

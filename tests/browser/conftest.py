@@ -115,3 +115,15 @@ def archive(browser: Browser, server: Server) -> str:
 def page(guest: Visitor, archive: str) -> Page:
     """The module's page, on a rendered story of its own."""
     return guest.open(guest.rendered(archive))
+
+
+@pytest.fixture(scope="module")
+def unchanged(guest: Visitor, archive: str) -> dict[str, Any]:
+    """A rendered story for all tests of a module that leave it as it is."""
+    return guest.rendered(archive)
+
+
+@pytest.fixture
+def shown(guest: Visitor, unchanged: dict[str, Any]) -> Page:
+    """The module's page, on that story; whatever of it was chosen last."""
+    return guest.show(unchanged)

@@ -55,8 +55,8 @@ def place(dialog: Locator) -> float:
     return float(dialog.get_by_role("slider", name="Place in the film").input_value())
 
 
-def test_exports_are_sorted_by_what_they_are_for(page: Page) -> None:
-    dialog = film(page)
+def test_exports_are_sorted_by_what_they_are_for(shown: Page) -> None:
+    dialog = film(shown)
     assert list(WORDS) == [name for names in FORMATS.values() for name in names] and set(WORDS) == set(SERVED)
     expect(dialog.locator(".film-options h4")).to_have_text(list(FORMATS))
     shown = dialog.locator(".formats button.export").evaluate_all("all => all.map(one => one.innerText.trim())")
@@ -66,8 +66,8 @@ def test_exports_are_sorted_by_what_they_are_for(page: Page) -> None:
     close(dialog)
 
 
-def test_it_plays_all_takes_in_order_with_marks(page: Page) -> None:
-    dialog = film(page)
+def test_it_plays_all_takes_in_order_with_marks(shown: Page) -> None:
+    dialog = film(shown)
     marks = dialog.locator(".marks button")
     expect(marks.locator("b")).to_have_text(["1", "2", "3", "4", "5"])
     expect(dialog.get_by_role("button", name="Pause the film")).to_be_visible()  # it plays by itself
@@ -79,8 +79,8 @@ def test_it_plays_all_takes_in_order_with_marks(page: Page) -> None:
     close(dialog)
 
 
-def test_marks_and_the_bar_go_to_a_scene(page: Page) -> None:
-    dialog = film(page)
+def test_marks_and_the_bar_go_to_a_scene(shown: Page) -> None:
+    dialog = film(shown)
     dialog.get_by_role("button", name="Pause the film").click()
     dialog.locator(".marks").get_by_role("button", name=re.compile("^Scene 4:")).click()
     expect(dialog.locator(".marks [aria-current] b")).to_have_text("4")
@@ -214,8 +214,8 @@ EXPORTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("format", EXPORTS)
-def test_every_export_is_what_it_says(page: Page, format: str) -> None:
-    dialog = film(page)
+def test_every_export_is_what_it_says(shown: Page, format: str) -> None:
+    dialog = film(shown)
     download = save(dialog, format)
     name = download.suggested_filename
     assert name.endswith("." + format.rpartition(".")[2]), name

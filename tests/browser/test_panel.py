@@ -164,8 +164,8 @@ def test_the_keyframe_is_chosen_by_scrubbing(page: Page) -> None:
     expect(tab(page, "scene", 1).locator(".place")).to_have_text("9 / 9")
 
 
-def test_the_viewer_plays(page: Page) -> None:
-    panel = tab(page, "scene", 2)
+def test_the_viewer_plays(shown: Page) -> None:
+    panel = tab(shown, "scene", 2)
     panel.get_by_role("button", name="Play", exact=True).click()
     video = panel.locator(".screen video")
     until(lambda: video.evaluate("video => !video.paused && video.currentTime > 0"))

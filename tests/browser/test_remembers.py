@@ -22,8 +22,8 @@ def tip(page: Page) -> Locator:
     return page.get_by_role("tooltip")
 
 
-def test_every_past_prompt_is_there_with_its_marks(page: Page) -> None:
-    memory = tab(page, "remembers", 5)
+def test_every_past_prompt_is_there_with_its_marks(shown: Page) -> None:
+    memory = tab(shown, "remembers", 5)
     expect(memory.locator(".past p.words")).to_have_text(list(CAST[:4]))
     expect(memory.locator(".past .thumb img")).to_have_count(4)
     for scene, text in ((1, "Mia"), (1, "coat"), (2, "robot"), (2, "desert")):
@@ -38,25 +38,25 @@ def test_every_past_prompt_is_there_with_its_marks(page: Page) -> None:
     assert all(0 <= float(strength) <= 1 for strength in strengths)
 
 
-def test_why_by_hover_and_by_keyboard(page: Page) -> None:
-    memory = tab(page, "remembers", 3)
+def test_why_by_hover_and_by_keyboard(shown: Page) -> None:
+    memory = tab(shown, "remembers", 3)
     word(memory, 1, "Mia").hover()
-    expect(tip(page)).to_have_text(re.compile("^Kept: .*“Mia”"))
+    expect(tip(shown)).to_have_text(re.compile("^Kept: .*“Mia”"))
     word(memory, 1, "playground").hover()
-    expect(tip(page)).to_have_text(re.compile("^Dropped: "))
+    expect(tip(shown)).to_have_text(re.compile("^Dropped: "))
     memory.locator(".summary .words-line").hover()
-    expect(tip(page)).to_be_hidden()
+    expect(tip(shown)).to_be_hidden()
     first = word(memory, 1, "Mia")
     first.press("Tab")  # the focus is a keyboard's from now on
-    page.keyboard.press("Shift+Tab")
+    shown.keyboard.press("Shift+Tab")
     expect(first).to_be_focused()
-    expect(tip(page)).to_have_text(re.compile("^Kept: "))
+    expect(tip(shown)).to_have_text(re.compile("^Kept: "))
     expect(first).to_have_attribute("aria-describedby", re.compile("word-tip"))
-    page.keyboard.press("ArrowRight")
+    shown.keyboard.press("ArrowRight")
     expect(word(memory, 1, "red")).to_be_focused()
-    expect(tip(page)).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(tip(page)).to_be_hidden()
+    expect(tip(shown)).to_be_visible()
+    shown.keyboard.press("Escape")
+    expect(tip(shown)).to_be_hidden()
 
 
 def test_a_word_is_pinned_and_left_to_the_filter_again(page: Page) -> None:
@@ -158,8 +158,8 @@ LIT = """canvas => {
 }"""
 
 
-def test_the_heat_map_of_a_kept_word(page: Page) -> None:
-    memory = tab(page, "remembers", 3)
+def test_the_heat_map_of_a_kept_word(shown: Page) -> None:
+    memory = tab(shown, "remembers", 3)
     expect(word(memory, 1, "Mia")).to_have_attribute("data-map", "true")
     word(memory, 1, "Mia").click()
     look = memory.locator(".look")
@@ -178,23 +178,23 @@ def test_the_heat_map_of_a_kept_word(page: Page) -> None:
     expect(look.locator("video")).to_be_hidden()
 
 
-def test_a_word_without_a_map_says_so(page: Page) -> None:
-    memory = tab(page, "remembers", 3)
+def test_a_word_without_a_map_says_so(shown: Page) -> None:
+    memory = tab(shown, "remembers", 3)
     word(memory, 1, "playground").click()
     expect(memory.locator(".inspector")).to_contain_text("No heat map")
     expect(memory.locator(".look")).to_be_hidden()
 
 
-def test_the_diagram_says_who_feeds_whom(page: Page) -> None:
-    memory = tab(page, "remembers", 3)
+def test_the_diagram_says_who_feeds_whom(shown: Page) -> None:
+    memory = tab(shown, "remembers", 3)
     diagram = memory.get_by_role("navigation", name="Which scene feeds which")
     expect(diagram.locator(".dot")).to_have_count(5)
     expect(diagram.locator(".feeds")).to_have_text("Remembers Mia in a red coat of scene 1. Remembered by scene 5.")
     expect(diagram.locator(".arc[data-side=in] title")).to_have_text("Scene 3 remembers Mia in a red coat of scene 1")
     diagram.get_by_role("button", name="Scene 4").click()
-    expect(page.locator(".side h2")).to_have_text("Scene 4")
+    expect(shown.locator(".side h2")).to_have_text("Scene 4")
     expect(diagram.locator(".feeds")).to_contain_text("robot of scene 2")
-    expect(card(page, 2)).to_have_attribute("data-feeds", "true")
+    expect(card(shown, 2)).to_have_attribute("data-feeds", "true")
 
 
 def test_at_a_history_guidance_of_0_nothing_says_that_something_is_remembered(guest: Visitor, archive: str) -> None:

@@ -1,6 +1,7 @@
 """Every panel at three widths, light and dark, for people to look at."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -17,14 +18,20 @@ STILL = """() => {
 }"""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", SIZES)
-def test_screenshots(guest: Visitor, archive: str, screenshots: Path, width: int, theme: str) -> None:
+@pytest.fixture(scope="module")
+def story(guest: Visitor, archive: str) -> dict[str, Any]:
+    """Of which one scene has two takes, and one is stale."""
     story = guest.rendered(archive)
     first, *_, last = (scene["id"] for scene in story["scenes"])
     guest.edit(story["id"], "edit_story", changes={"title": "Mia and the robot", "captions": True})
     guest.edit(story["id"], "edit_scene", scene=last, changes={"prompt": CAST[4].replace("waving", "dancing")})
     guest.render(story["id"], [first], again=True)
+    return story
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", SIZES)
+def test_screenshots(guest: Visitor, story: dict[str, Any], screenshots: Path, width: int, theme: str) -> None:
     page = guest.page
     page.set_viewport_size({"width": width, "height": SIZES[width]})
     guest.open(story, f"?__theme={theme}")

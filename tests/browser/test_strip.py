@@ -16,20 +16,20 @@ def badge(page: Page, number: int, words: str) -> None:
     expect(card(page, number).locator(".badge").first).to_have_text(words)
 
 
-def test_cards_show_number_preview_prompt_and_badge(page: Page) -> None:
-    expect_prompts(page, *CAST)
+def test_cards_show_number_preview_prompt_and_badge(shown: Page) -> None:
+    expect_prompts(shown, *CAST)
     for number in range(1, len(CAST) + 1):
-        expect(card(page, number).locator(".number")).to_have_text(str(number))
-        badge(page, number, "Fresh")
-        image = card(page, number).locator(".shot img")
+        expect(card(shown, number).locator(".number")).to_have_text(str(number))
+        badge(shown, number, "Fresh")
+        image = card(shown, number).locator(".shot img")
         image.scroll_into_view_if_needed()
         until(lambda image=image: image.evaluate("image => image.complete && image.naturalWidth > 0"))
-    expect(card(page, 3).locator(".memory")).to_contain_text("Remembers Mia in a red coat of 1")
+    expect(card(shown, 3).locator(".memory")).to_contain_text("Remembers Mia in a red coat of 1")
 
 
-def test_previews_move_and_loop(page: Page) -> None:
-    source = card(page, 1).locator(".shot img").evaluate("image => image.src")
-    reply = page.request.get(source)
+def test_previews_move_and_loop(shown: Page) -> None:
+    source = card(shown, 1).locator(".shot img").evaluate("image => image.src")
+    reply = shown.request.get(source)
     assert reply.headers["content-type"] == "image/webp"
     body = reply.body()
     start = body.index(b"ANIM") + 8  # size, then background (4 bytes), then how often it plays; 0 is for ever

@@ -48,14 +48,14 @@ def test_any_sequence_is_as_a_list_would_be() -> None:
 
 @pytest.mark.slow
 def test_a_crowd_loses_no_job(tmp_path: Path) -> None:
-    counts = crowd.run(clients=100, seconds=60, folder=tmp_path)
+    counts = crowd.run(clients=100, seconds=15, folder=tmp_path)
     assert counts.asked and not counts.lost and not counts.refused and len(counts.edits) >= 100
 
 
 @pytest.mark.slow
 def test_what_a_busy_crowd_was_told_is_there_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(busy, "SHARE", 0.3)
-    seen = busy.run(people=20, seconds=20, folder=tmp_path)
+    seen = busy.run(people=20, seconds=12, folder=tmp_path)
     assert seen.edits and seen.asked and seen.uploads
     assert not seen.lost and not seen.missing and not seen.refused
 

@@ -1,6 +1,7 @@
 """Whether looks can be told: the second witness, where the two agree, and the command on a tiny model."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from pipeline.evaluation import clarity
 from pipeline.evaluation.common.command import run
 from pipeline.evaluation.common.statistics import Tally
 from pipeline.evaluation.probe import load_image_encoder
+from pipeline.evaluation.story import witnesses
 from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.evaluation.story.detail import rebuilt
+from pipeline.evaluation.story.systems import Options
 from pipeline.evaluation.story.witnesses import Line, witness_tallies
 from pipeline.picturebook import renderer
 from pipeline.picturebook.localiser import Localiser
@@ -83,6 +86,8 @@ def test_the_command_writes_its_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(clarity, "TRAINING_STORIES", 4)
+    monkeypatch.setattr(clarity, "Options", partial(Options, steps=2))
+    monkeypatch.setattr(witnesses, "fit", partial(witnesses.fit, steps=100))
     json_file = tmp_path / "clarity.json"
     arguments = ["--stories", "1", "--json", str(json_file)]
     assert run(clarity.parser(), clarity.main, arguments) == 0

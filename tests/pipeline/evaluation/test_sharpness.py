@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from pipeline.evaluation import sharpness as command
 from pipeline.evaluation.common.command import run
 from pipeline.evaluation.common.statistics import Tally
 from pipeline.evaluation.reporting.report import sharpness_table
-from pipeline.evaluation.story import detail
+from pipeline.evaluation.story import detail, witnesses
 from pipeline.evaluation.story.benchmark import HeldOut
 from pipeline.evaluation.story.detail import SHARPNESS, Instruments
+from pipeline.evaluation.story.systems import Options
 from pipeline.picturebook import renderer
 from pipeline.picturebook.localiser import ACTOR, Localiser
 from pipeline.picturebook.reader import ClipReader, Reading
@@ -209,6 +211,8 @@ def test_the_command_writes_its_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "TRAINING_STORIES", 4)
+    monkeypatch.setattr(command, "Options", partial(Options, steps=2))
+    monkeypatch.setattr(witnesses, "fit", partial(witnesses.fit, steps=100))
     json_file = tmp_path / "sharpness.json"
     assert run(command.parser(), command.main, ["--stories", "1", "--json", str(json_file)]) == 0
     figures = json.loads(json_file.read_text())

@@ -1,6 +1,7 @@
 """Requests that are cut, slow, large or intricate: a real server and sockets."""
 
 import asyncio
+import gc
 import os
 import socket
 import subprocess
@@ -44,7 +45,10 @@ def app(studio: Studio) -> Iterator[Any]:
     app: Any = page.build(studio)
     app.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **page.options(studio))
     app.address = f"http://127.0.0.1:{port}"
+    gc.collect()
+    gc.freeze()  # as the app does: a full collection looks through nothing that other tests left here
     yield app
+    gc.unfreeze()
     app.close(verbose=False)
 
 
@@ -190,7 +194,7 @@ print(answer.status_code, answer.text[:200])
 
 def blocked(app: Any, path: str, head: str, filler: str, count: int, tail: str) -> tuple[str, float]:
     """What another process is answered, and the longest time of the processor between two turns of the loop."""
-    with httpx.Client(base_url=app.address) as client:
+    with httpx.Client(base_url=app.address, timeout=SECONDS) as client:
         client.get("/healthz")
         loop = next(iter(app.server.server_state.connections)).loop
     times: list[float] = []
@@ -221,7 +225,7 @@ def test_twenty_megabytes_of_json_keep_nobody_waiting(
     last = "1]" if filler[-1] == "," else ""
     first = "[" if filler[-1] == "," else ""
     value = (f"{quote}{first}", filler, count, f"{last}{quote}")
-    config = httpx.get(f"{app.address}/config").json()
+    config = httpx.get(f"{app.address}/config", timeout=SECONDS).json()
     (component,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "application"]
     if entrance == "page":
         start = f'{{"component_id": {component}, "fn_name": "call", "session_hash": "x", "data": '

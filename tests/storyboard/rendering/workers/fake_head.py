@@ -2,7 +2,8 @@
 
     python -m tests.storyboard.rendering.workers.fake_head DESCRIPTOR
 
-It appends all that it is told to the file whose name the terms give as token, and takes its time before it listens.
+It appends all that it is told to the file whose name the terms give as token, and takes its time before it listens
+(HEAD_STARTING_SECONDS of the environment).
 These parcels do something else: "end" ends it, "hang" stops it in the middle of a clip, "deaf" stops it altogether, and
 "slow" is begun and not made.
 """
@@ -18,7 +19,7 @@ from typing import Any
 
 from storyboard.rendering.workers.messages import receive, send
 
-STARTING_SECONDS = 0.3
+STARTING_SECONDS = float(os.environ.get("HEAD_STARTING_SECONDS", "0.3"))
 
 
 def main(pipe: Connection) -> None:
@@ -33,6 +34,8 @@ def main(pipe: Connection) -> None:
             note(heard, told["do"], data.decode())
             if told["do"] == "give":
                 take(pipe, told["name"], data)
+            if told["do"] == "end":
+                return
 
 
 def take(pipe: Connection, name: str, data: bytes) -> None:

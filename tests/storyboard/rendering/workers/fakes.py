@@ -16,6 +16,7 @@ from storyboard.rendering.workers.making import make
 from storyboard.rendering.workers.order import Order, opened
 from storyboard.rendering.workers.results import digest_of, to_bytes
 from storyboard.store.blobs import BlobStore
+from tests.storyboard.studios import SECONDS
 
 
 class FakeHands:
@@ -71,7 +72,7 @@ class FakeHands:
     def _make(self, name: str, order: Order) -> None:
         self.begun.append(order)
         self._tell(name, News("begun"))
-        self.open.wait(60)
+        assert self.open.wait(SECONDS)
 
         def encode(prompt: str, keyframe: str) -> Any:
             return self.pipeline.encode_scene(prompt, read_picture(self.media.path(keyframe, "png"))[None])

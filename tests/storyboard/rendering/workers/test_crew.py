@@ -223,7 +223,7 @@ def test_a_pipeline_that_refuses_is_heard(studio: Studio, hands: FakeHands, monk
 
 def test_a_short_story_does_not_wait_for_a_long_one(studio: Studio, hands: FakeHands) -> None:
     hands.open.clear()
-    long = Desk.new(studio, *(f"A kite number {k} flies." for k in range(30)))
+    long = Desk.new(studio, *prompts(30))
     long.ask("render")
     wait_for(lambda: len(hands.begun) == 2)
     short = Desk.new(studio, "A pirate is reading in the tower.", owner=YOU)
