@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,8 @@ import gradio as gr
 
 from ..desk import Place
 from .scripts import mounting
+
+OPENING = '<p class="loading">Opening the storyboard…</p>'
 
 
 class Board(gr.HTML):
@@ -31,14 +32,15 @@ class Board(gr.HTML):
         news: Mapping[str, Any] | None = None,  # not kept: Gradio makes a board anew with what it was told last
         **options: Any,
     ) -> None:
-        self.news = None
+        self.news, self.served = None, served
         super().__init__(
             value=None,
-            html_template='<p class="loading">Opening the storyboard…</p>',
-            js_on_load=mounting("main.js", f"'look', 'turn', 'restore', {json.dumps(served)}"),
+            html_template=OPENING,
+            js_on_load=mounting("main.js", "'look', 'turn', 'restore'"),
             apply_default_css=False,
             server_functions=[call],
             news=None,
+            served=served,
             **options,
         )
 

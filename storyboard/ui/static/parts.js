@@ -34,8 +34,8 @@ export const colours = (ramp, gamma = 1) => Array.from({length: 256}, (_, value)
 export const quoted = text => `“${text}”`;
 
 // One that is there already keeps focus, caret and what it plays, in browsers that can move it; in others its focus.
-function put(parent, node, before) {
-  if (parent.moveBefore && node.parentNode === parent) return parent.moveBefore(node, before);
+export function put(parent, node, before = null) {
+  if (parent.moveBefore && node.isConnected) return parent.moveBefore(node, before);
   const {activeElement} = document, focused = node.contains(activeElement) && activeElement;
   parent.insertBefore(node, before);
   if (focused) focused.focus({preventScroll: true});
