@@ -118,9 +118,8 @@ def build(studio: Studio) -> gr.Blocks:
             (cast, header.cast),
         ):
             overlay.opens(page, button)
-        board.look(
-            page.repaint, page.looking, page.shown, **QUIET
-        )  # all follow the board: they show what is chosen there
+        board.look(page.look, page.looking, page.under, **QUIET)  # panels show what is chosen there
+        board.over(page.repaint, page.looking, page.shown, **QUIET)
     blocks.queue(max_size=WAITING_EVENTS)
     return blocks
 

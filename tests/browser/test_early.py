@@ -12,9 +12,10 @@ from tests.browser.visitor import Visitor, card, ready, until
 def held(page: Page) -> Iterator[None]:
     """Gradio's scripts do not come, until the end."""
     routes: list[Route] = []
-    page.route("**/assets/*.js", lambda route: routes.append(route))
+    came = False
+    page.route("**/assets/*.js", lambda route: route.continue_() if came else routes.append(route))
     yield
-    page.unroute("**/assets/*.js")
+    came = True
     for route in routes:
         route.continue_()
 

@@ -20,6 +20,7 @@ export function begin(root, server, served) {
   early = {root, ...parts(server, served)};
   root.querySelector('.board').replaceChildren(early.strip.node);
   root.append(early.planbar, early.toasts, early.spoken);
+  root.nextElementSibling.inert = true;                 // Gradio's element, which nobody sees yet
   return early.started;
 }
 
@@ -30,10 +31,11 @@ function parts(server, served) {
   return {...found, started: start(store)};
 }
 
-export async function mount({element, props, trigger, watch, server}, look, turn, restore) {
+export async function mount({element, props, trigger, watch, server}, look, over, turn, restore) {
   const root = element.closest('.tl') || element, covered = watchOverlays(root);
   const {store, strip, planbar, toasts, spoken, started, ...begun} = early || parts(server, props.served);
   store.server = server;
+  store.over = () => trigger(over, {});
   store.turn = tab => trigger(turn, {tab});
   store.restore = story => trigger(restore, {story});
   // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
@@ -41,6 +43,7 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   if (root.querySelector('.side')) sideOf(root, store);
   root.querySelector('.topbar')?.after(makeNotices(store));
   root.querySelector('.saved-place')?.replaceChildren(makeSaved(store));
+  begun.root?.nextElementSibling.removeAttribute('inert'); // first: what is inert can have no focus
   element.replaceChildren();
   put(element, strip.node);
   root.append(planbar, toasts, spoken);

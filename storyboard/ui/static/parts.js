@@ -35,10 +35,10 @@ export const quoted = text => `“${text}”`;
 
 // One that is there already keeps focus, caret and what it plays, in browsers that can move it; in others its focus.
 export function put(parent, node, before = null) {
-  if (parent.moveBefore && node.isConnected) return parent.moveBefore(node, before);
   const {activeElement} = document, focused = node.contains(activeElement) && activeElement;
-  parent.insertBefore(node, before);
-  if (focused) focused.focus({preventScroll: true});
+  if (parent.moveBefore && node.isConnected) parent.moveBefore(node, before);
+  else parent.insertBefore(node, before);
+  if (focused && document.activeElement !== focused) focused.focus({preventScroll: true});
 }
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node,
