@@ -16,10 +16,9 @@ from .security import may_see, path_of
 
 SCRIPT = "early.js"
 # Laid out as the page will be, which takes its place.
-LAYOUT = f"""
-<div class="tl early"><div class="topbar row"><div class="brand"><div class="html-container"><div>{BRAND}</div></div>
-</div></div><div class="desk"><div class="writing"><div class="board">{OPENING}</div></div><div class="side"></div></div>
-</div>
+LAYOUT = f"""<div class="tl early">
+<div class="topbar row"><div class="brand"><div class="html-container"><div>{BRAND}</div></div></div></div>
+<div class="desk"><div class="writing"><div class="board">{OPENING}</div></div><div class="side"></div></div></div>
 """
 
 

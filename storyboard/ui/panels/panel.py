@@ -51,9 +51,11 @@ class Page:
         return [self.board, self.here, *(part for panel in self.panels if not panel.over for part in panel.shown())]
 
     def look(self, place: Place, window: Window, drafts: Any) -> Updates:
-        """As `repaint`, while nothing lies over the board; else the board asks for that."""
-        if window.open:
-            return {self.board: gr.update(news=news({"over": True}))}
+        """As `repaint`, while nothing lies over the board; else the board asks for that. It also asks again if Gradio
+        did not know yet where it is: it may look before its page is complete."""
+        again = "over" if window.open else "" if place.story else "look"
+        if again:
+            return {self.board: gr.update(news=news({"again": again}))}
         return self.repaint(place, window, drafts, under=True)
 
     def repaint(self, place: Place, window: Window, drafts: Any, under: bool = False) -> Updates:

@@ -17,7 +17,7 @@ async function call(data) {
 
 if (root && board) {
   const theme = new URLSearchParams(location.search).get('__theme');
-  const dark = theme === 'dark' || theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches;
+  const dark = theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
   document.body.classList.toggle('dark', dark);
   begin(root, {call}, board.props.served);
 } else root?.remove();

@@ -11,7 +11,7 @@ import {Strip} from './strip.js';
 import {makeSaved} from './topbar.js';
 import {watchOverlays} from './overlays.js';
 
-const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 3;
+const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 3, AGAIN = 20; // milliseconds
 
 let early = null;                                       // what was begun before Gradio was there
 
@@ -35,7 +35,7 @@ export async function mount({element, props, trigger, watch, server}, look, over
   const root = element.closest('.tl') || element, covered = watchOverlays(root);
   const {store, strip, planbar, toasts, spoken, started, ...begun} = early || parts(server, props.served);
   store.server = server;
-  store.over = () => trigger(over, {});
+  store.again = event => setTimeout(() => trigger(event === 'over' ? over : look, {}), AGAIN);
   store.turn = tab => trigger(turn, {tab});
   store.restore = story => trigger(restore, {story});
   // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
