@@ -4,9 +4,12 @@ from pathlib import Path
 
 import httpx
 
+from storyboard.studio import Studio
+from storyboard.ui import page
+from storyboard.ui.desk import Place, Window
 from storyboard.ui.early import SCRIPT
 from tests.soak.fakes import open_fake
-from tests.storyboard.studios import served
+from tests.storyboard.studios import ME, served
 
 MARK = 'class="tl early"'
 
@@ -14,13 +17,13 @@ MARK = 'class="tl early"'
 def test_the_page_comes_compressed_and_with_its_first_view(address: str) -> None:
     with httpx.stream("GET", address) as answer:
         sent = sum(len(part) for part in answer.iter_raw())
-    page = httpx.get(address).text
-    assert answer.headers["content-encoding"] == "gzip" and sent < len(page) / 5
-    assert MARK in page and f'src="throughline/{SCRIPT}"' in page
-    assert page.index(f'src="throughline/{SCRIPT}"') < page.index("assets/index-"), "it runs before Gradio's"
-    assert page.index(MARK) < page.index("<gradio-app")
+    html = httpx.get(address).text
+    assert answer.headers["content-encoding"] == "gzip" and sent < len(html) / 5
+    assert MARK in html and f'src="throughline/{SCRIPT}"' in html
+    assert html.index(f'src="throughline/{SCRIPT}"') < html.index("assets/index-"), "it runs before Gradio's"
+    assert html.index(MARK) < html.index("<gradio-app")
     plain = httpx.get(address, headers={"Accept-Encoding": "identity"})
-    assert plain.text == page and int(plain.headers["content-length"]) == len(plain.content)
+    assert plain.text == html and int(plain.headers["content-length"]) == len(plain.content)
 
 
 def test_who_is_not_logged_in_gets_the_login_alone(tmp_path: Path) -> None:
@@ -30,3 +33,20 @@ def test_who_is_not_logged_in_gets_the_login_alone(tmp_path: Path) -> None:
         assert visitor.post("/login", data={"username": "mia", "password": "secret"}).status_code == 200
         assert MARK in visitor.get("/").text
     studio.close()
+
+
+def test_looks_leave_out_what_lies_over_the_board_and_are_asked_for_again_when_they_can_tell_nothing(
+    studio: Studio,
+) -> None:
+    blocks = page.build(studio)
+    heard = {event: fn for fn in blocks.fns.values() for _, event in fn.targets if event in ("look", "over")}
+    look, over = heard["look"], heard["over"]
+    assert set(look.outputs) < set(over.outputs) and 2 * len(look.outputs) < len(over.outputs)
+    reply = studio.new_story(ME, prompts=["Mia runs."])["story"]
+    place, board = Place(ME, reply["id"], reply["scenes"][0]["id"]), look.outputs[0]
+    told = look.fn(place, Window(), {})
+    assert board not in told and len(told) > 20
+    for again, here, window in (("over", place, Window(open="Film")), ("look", Place(), Window())):
+        (update,) = look.fn(here, window, {}).values()
+        assert update["news"]["again"] == again
+    assert {part._id for part in over.fn(place, Window(open="Film"), {})} - {part._id for part in look.outputs}
