@@ -15,6 +15,9 @@ from .panels.header import BRAND
 from .security import may_see, path_of
 
 SCRIPT = "early.js"
+ANSWERS = "/gradio_api/component_server"
+LONG = 1 << 14  # bytes: shorter answers are not worth the time
+FAST = 3  # of nine levels of gzip: half a megabyte, how 100 scenes stand, takes milliseconds
 # Laid out as the page will be, which takes its place.
 LAYOUT = f"""<div class="tl early">
 <div class="topbar row"><div class="brand"><div class="html-container"><div>{BRAND}</div></div></div></div>
@@ -23,15 +26,20 @@ LAYOUT = f"""<div class="tl early">
 
 
 class Early:
-    """ASGI middleware: the page brings its first view along, and comes compressed. Nothing of it needs Gradio's
-    scripts, which take a second to start."""
+    """ASGI middleware: the page brings its first view along, and comes compressed, as long answers to the board do.
+    Nothing of it needs Gradio's scripts, which take a second to start."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._pages = GZipMiddleware(self._page, compresslevel=FAST)
+        self._answers = GZipMiddleware(app, minimum_size=LONG, compresslevel=FAST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET" and path_of(scope) == "/":
-            await GZipMiddleware(self._page, compresslevel=5)(scope, receive, send)
+        path = path_of(scope).rstrip("/") if scope["type"] == "http" else ""
+        if path == ANSWERS:
+            await self._answers(scope, receive, send)
+        elif scope["type"] == "http" and not path and scope["method"] == "GET":
+            await self._pages(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 

@@ -50,3 +50,17 @@ def test_looks_leave_out_what_lies_over_the_board_and_are_asked_for_again_when_t
         (update,) = look.fn(here, window, {}).values()
         assert update["news"]["again"] == again
     assert {part._id for part in over.fn(place, Window(open="Film"), {})} - {part._id for part in look.outputs}
+
+
+def test_long_answers_to_the_board_come_compressed(address: str) -> None:
+    config = httpx.get(f"{address}/config").json()
+    (board,) = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "application"]
+
+    def ask(**message: object) -> httpx.Response:
+        body = {"session_hash": "x", "component_id": board, "fn_name": "call", "data": {"owner": ME, **message}}
+        return httpx.post(f"{address}/gradio_api/component_server/", json=body)
+
+    long = ask(verb="new_story", title="Long", prompts=[f"Mia runs to place {number}." for number in range(100)])
+    assert long.headers["content-encoding"] == "gzip" and len(long.json()["story"]["scenes"]) == 100
+    assert int(long.headers["content-length"]) < len(long.content) / 5
+    assert "content-encoding" not in ask(verb="stories").headers
