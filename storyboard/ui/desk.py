@@ -278,10 +278,11 @@ def news(reply: Mapping[str, Any]) -> dict[str, Any]:
     story: as it is after an edit. note, error: what to say. undo: whether to offer it with the note; restore: the id of
     a deleted story, to offer that instead. select: a scene to choose. save: a file, {"url", "name"}. open: a story to
     show from now on, "" for the last one that was changed. insert: a word for the prompt that was written in last.
+    again: an event to send, "look" or "over".
     """
     told = {
         name: reply[name]
-        for name in ("story", "note", "error", "undo", "open", "restore", "select", "save", "insert")
+        for name in ("story", "note", "error", "undo", "open", "restore", "select", "save", "insert", "again")
         if reply.get(name) not in (None, False)
     }
     return {**told, "id": secrets.token_hex(4)}  # never the same twice: what does not change is not heard

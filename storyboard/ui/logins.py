@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..interfaces.admission import sender
+from .early import adding
 from .security import may_see, path_of
 
 MOST_COUNTED = 50_000  # names at addresses whose wrong logins are counted
@@ -26,7 +26,7 @@ FREE = 4  # wrong logins that cost nothing
 LONGEST_WAIT = 300.0  # seconds
 FORGOTTEN = 3600.0  # seconds after the last wait was over
 MOST_BYTES = 64 << 10  # of a login
-SCRIPT = b'<script type="module" src="./throughline/login.js"></script></head>'
+SCRIPT = b'<script type="module" src="./throughline/login.js"></script>'
 
 
 class Attempts:
@@ -79,7 +79,7 @@ class Logins:
         elif scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/login"):
             await self._log_in(scope, receive, send)
         elif scope["method"] == "GET" and path_of(scope) == "/" and not may_see(Request(scope)):
-            await self.app(scope, receive, _with_script(send))
+            await self.app(scope, receive, adding({b"</head>": SCRIPT}, send))
         else:
             await self.app(scope, receive, send)
 
@@ -144,24 +144,3 @@ async def _name(scope: Scope, body: bytes) -> str:
 
 async def _gone() -> Message:
     return {"type": "http.disconnect"}
-
-
-def _with_script(send: Send) -> Send:
-    """With the script in a page that comes in one piece."""
-    begun: list[Message] = []
-
-    async def scripted(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            begun.append(message)
-            return
-        if begun:
-            start = begun.pop()
-            headers = MutableHeaders(scope=start)
-            html = message.get("body", b"")
-            if headers.get("content-type", "").startswith("text/html") and not message.get("more_body", False):
-                message = {**message, "body": html.replace(b"</head>", SCRIPT, 1)}
-                headers["content-length"] = str(len(message["body"]))
-            await send(start)
-        await send(message)
-
-    return scripted

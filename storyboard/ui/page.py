@@ -24,9 +24,10 @@ from ..interfaces.pools import Pools, kind_of
 from ..operations.registry import PAGE
 from ..studio import Studio
 from .components.board import Board
-from .components.scripts import HEAD, STATIC, STYLES, preloading, scripts
+from .components.scripts import HEAD, STATIC, STYLES, scripts
 from .connections import be_impatient
 from .desk import QUIET, VERBS, Desk, Window, answer
+from .early import Early
 from .logins import Logins
 from .panels.cast.dialog import Cast
 from .panels.change.dialog import Changes
@@ -117,9 +118,8 @@ def build(studio: Studio) -> gr.Blocks:
             (cast, header.cast),
         ):
             overlay.opens(page, button)
-        board.look(
-            page.repaint, page.looking, page.shown, **QUIET
-        )  # all follow the board: they show what is chosen there
+        board.look(page.look, page.looking, page.under, **QUIET)  # panels show what is chosen there
+        board.over(page.repaint, page.looking, page.shown, **QUIET)
     blocks.queue(max_size=WAITING_EVENTS)
     return blocks
 
@@ -149,10 +149,10 @@ def options(studio: Studio) -> dict[str, Any]:
 
     return {
         "theme": make_theme(), "ssr_mode": False, "run_history": False, "max_file_size": "20mb",
-        "head": HEAD + preloading("main.js"), "footer_links": ["api"], "enable_monitoring": False,
+        "footer_links": ["api"], "enable_monitoring": False,
         "max_threads": http.CALLS_AT_ONCE,
         "app_kwargs": {"exception_handlers": {RequestValidationError: _tell_shape},
-                       "middleware": [Middleware(Guard), Middleware(Logins)],
+                       "middleware": [Middleware(Guard), Middleware(Early), Middleware(Logins)],
                        "routes": [scripts(),
                                   Route("/media/{name}", lambda request: serve_media(studio, request)),
                                   Route("/healthz", tell_health)]},

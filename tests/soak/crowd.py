@@ -137,16 +137,16 @@ def run(clients: int, seconds: float, folder: Path) -> Counts:
 
 
 @contextmanager
-def serving(module: str, folder: Path) -> Iterator[str]:
-    """`python -m module --serve folder PORT` in a process of its own: its address. At the end it must still run and
-    have met no error."""
+def serving(module: str, folder: Path, checkout: Path = ROOT) -> Iterator[str]:
+    """`python -m module --serve folder PORT` of a checkout, in a process of its own: its address. At the end it must
+    still run and have met no error."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", module, "--serve", str(folder), str(port)]
     environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
     with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=checkout, env=environment, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(address, server)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,13 +10,15 @@ import gradio as gr
 from ..desk import Place
 from .scripts import mounting
 
+OPENING = '<p class="loading">Opening the storyboard…</p>'
+
 
 class Board(gr.HTML):
     """Cards of a story. Its value is a `Place`: whose story is shown, and which scene is chosen. The browser writes it.
 
-    Events: `look`, when the place or anything that is said about it changed; `turn`, with {"tab": ...}, when somebody
-    asks on a card for a tab of the panel; `restore`, with {"story": ...}, to have a deleted story back. `news` is what
-    a listener tells it (`storyboard.ui.desk.news`).
+    Events: `look`, when the place or anything that is said about it changed; `over`, when its news ask for it; `turn`,
+    with {"tab": ...}, when somebody asks on a card for a tab of the panel; `restore`, with {"story": ...}, to have a
+    deleted story back. `news` is what a listener tells it (`storyboard.ui.desk.news`).
 
     It asks `call` for everything, with {"verb": ..., "owner": ..., ...}, and not through events: those do not say
     whether they arrived, and what was written must never be lost. It shows edits at once, sends them in order, and
@@ -31,14 +32,15 @@ class Board(gr.HTML):
         news: Mapping[str, Any] | None = None,  # not kept: Gradio makes a board anew with what it was told last
         **options: Any,
     ) -> None:
-        self.news = None
+        self.news, self.served = None, served
         super().__init__(
             value=None,
-            html_template='<p class="loading">Opening the storyboard…</p>',
-            js_on_load=mounting("main.js", f"'look', 'turn', 'restore', {json.dumps(served)}"),
+            html_template=OPENING,
+            js_on_load=mounting("main.js", "'look', 'over', 'turn', 'restore'"),
             apply_default_css=False,
             server_functions=[call],
             news=None,
+            served=served,
             **options,
         )
 

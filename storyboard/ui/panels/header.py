@@ -15,7 +15,7 @@ class Header(Panel):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         with gr.Row(elem_classes="topbar"):
-            gr.HTML(BRAND, apply_default_css=False, elem_classes="brand")
+            gr.HTML(SKIPS + BRAND, apply_default_css=False, elem_classes="brand")
             longest = desk.served["most"]["title"]
             self.title = gr.Textbox(
                 label="Title of the story", show_label=False, placeholder=UNTITLED, max_length=longest, max_lines=1,
@@ -64,8 +64,8 @@ def _turn(word: str, possible: bool, label: str | None) -> dict[str, object]:
     return {"value": f"{word}: {label}" if possible and label else word, "interactive": bool(possible)}
 
 
+SKIPS = '<a class="skip" href="#application">To the board</a><a class="skip" href="#panel">To the scene\'s panel</a>'
 BRAND = """
-<a class="skip" href="#application">To the board</a><a class="skip" href="#panel">To the scene's panel</a>
 <svg viewBox="0 0 84 32" class="logo" aria-hidden="true"><g class="frames">
 <rect x="2" y="7" width="22" height="18" rx="3"/><rect x="31" y="7" width="22" height="18" rx="3"/>
 <rect x="60" y="7" width="22" height="18" rx="3"/></g>

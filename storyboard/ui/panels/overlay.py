@@ -19,7 +19,7 @@ class Overlay(Panel):
     What makes it a modal dialog for keyboards and screen readers is static/overlays.js.
     """
 
-    name = ""
+    name, over = "", True
     wide = False  # as the film
 
     def __init__(self, desk: Desk) -> None:

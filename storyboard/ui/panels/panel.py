@@ -44,12 +44,27 @@ class Page:
         """The outputs of a listener that repaints."""
         return [self.board, self.here, *(part for panel in self.panels for part in panel.shown())]
 
-    def repaint(self, place: Place, window: Window, drafts: Any) -> Updates:
-        """All that changed since it was painted last."""
+    @property
+    def under(self) -> list[Block]:
+        """The outputs of `look`: what lies over the board is not among them. The browser looks through all outputs of
+        the listeners that it called so far whenever it calls one."""
+        return [self.board, self.here, *(part for panel in self.panels if not panel.over for part in panel.shown())]
+
+    def look(self, place: Place, window: Window, drafts: Any) -> Updates:
+        """As `repaint`, while nothing lies over the board; else the board asks for that. It also asks again if Gradio
+        did not know yet where it is: it may look before its page is complete."""
+        again = "over" if window.open else "" if place.story else "look"
+        if again:
+            return {self.board: gr.update(news=news({"again": again}))}
+        return self.repaint(place, window, drafts, under=True)
+
+    def repaint(self, place: Place, window: Window, drafts: Any, under: bool = False) -> Updates:
+        """All that changed since it was painted last. under: but for what lies over the board."""
+        panels = [panel for panel in self.panels if not (under and panel.over)]
         with window.painting:
             view = self.desk.look(place, window, drafts)
             painted: Updates = {self.here: {"value": place.written()}} if view else {}
-            for panel in self.panels if view else ():
+            for panel in panels if view else ():
                 painted |= panel.paint(view) if view else {}
             told = {part: gr.update(**update) for part, update in painted.items() if window.news_of(part._id, update)}
         return told or {self.here: gr.skip()}
@@ -63,10 +78,11 @@ def chips(words: Sequence[str]) -> dict[str, Any]:
 class Panel(ABC):
     """Components of one part of the page. `__init__` lays them out where it is called.
 
-    tab: of the scene's panel, if it is one whose painting costs more than a look at the story.
+    tab: of the scene's panel, if it is one whose painting costs more than a look at the story. over: whether it lies
+    over the board, and has nothing to paint while it is closed.
     """
 
-    tab = ""
+    tab, over = "", False
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk

@@ -75,19 +75,19 @@ class Side(Panel):
         for panel in self._panels:
             panel.wire(page)
         for tab in self._tabs:
-            tab.select(_turning(page, str(tab.id)), page.looking, page.shown, **QUIET)
-        self.timer.tick(page.repaint, page.looking, page.shown, **QUIET)
+            tab.select(_turning(page, str(tab.id)), page.looking, page.under, **QUIET)
+        self.timer.tick(page.look, page.looking, page.under, **QUIET)
 
         def turn(place: Place, window: Window, drafts: Any, event: gr.EventData) -> Updates:
             window.tab = str(event.tab)
-            return page.repaint(place, window, drafts) | {self.tabs: gr.Tabs(selected=window.tab)}
+            return page.look(place, window, drafts) | {self.tabs: gr.Tabs(selected=window.tab)}
 
-        page.board.turn(turn, page.looking, page.shown, **QUIET)
+        page.board.turn(turn, page.looking, page.under, **QUIET)
 
 
 def _turning(page: Page, tab: str) -> Callable[..., Updates]:
     def turned(place: Place, window: Window, drafts: Any) -> Updates:
         window.tab = tab
-        return page.repaint(place, window, drafts)
+        return page.look(place, window, drafts)
 
     return turned

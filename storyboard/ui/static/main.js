@@ -4,27 +4,51 @@
 import {beside, el, iconButton, isStill, isTyping, narrow, setAttr, setHidden, setStill, setText} from './dom.js';
 import {takePictures} from './casting.js';
 import {makeNotices} from './notices.js';
+import {put} from './parts.js';
 import {makePlanbar} from './planbar.js';
 import {page, Store} from './store.js';
 import {Strip} from './strip.js';
 import {makeSaved} from './topbar.js';
 import {watchOverlays} from './overlays.js';
 
-const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 3;
+const TOAST_SECONDS = 6, UNDO_SECONDS = 12, ERROR_SECONDS = 15, RETRY_SECONDS = 3, AGAIN = 20; // milliseconds
 
-export async function mount({element, props, trigger, watch, server}, look, turn, restore, served) {
-  const root = element.closest('.tl') || element, store = new Store(server, served), covered = watchOverlays(root);
-  const spoken = el('p', {class: 'spoken', role: 'status'}), toasts = makeToasts(store);
+let early = null;                                       // what was begun before Gradio was there
+
+// Shows the board in `root`, laid out as by storyboard/ui/early.py, until `mount` has a better place for it.
+export function begin(root, server, served) {
+  early = {root, ...parts(server, served)};
+  root.querySelector('.board').replaceChildren(early.strip.node);
+  root.append(early.planbar, early.toasts, early.spoken);
+  root.nextElementSibling.inert = true;                 // Gradio's element, which nobody sees yet
+  return early.started;
+}
+
+function parts(server, served) {
+  const store = new Store(server, served), spoken = el('p', {class: 'spoken', role: 'status'});
   store.announce = text => setText(spoken, text);
+  const found = {store, spoken, toasts: makeToasts(store), strip: new Strip(store), planbar: makePlanbar(store)};
+  return {...found, started: start(store)};
+}
+
+export async function mount({element, props, trigger, watch, server}, look, over, turn, restore) {
+  const root = element.closest('.tl') || element, covered = watchOverlays(root);
+  const {store, strip, planbar, toasts, spoken, started, ...begun} = early || parts(server, props.served);
+  store.server = server;
+  store.again = event => setTimeout(() => trigger(event === 'over' ? over : look, {}), AGAIN);
   store.turn = tab => trigger(turn, {tab});
   store.restore = story => trigger(restore, {story});
   // Gradio's boxes around ours clip and pad; what sticks to the edge of the window can't have that.
   for (let box = root.parentElement; box !== document.body; box = box.parentElement) box.classList.add('tl-around');
-  element.replaceChildren(new Strip(store).node);
   if (root.querySelector('.side')) sideOf(root, store);
   root.querySelector('.topbar')?.after(makeNotices(store));
   root.querySelector('.saved-place')?.replaceChildren(makeSaved(store));
-  root.append(makePlanbar(store), toasts, spoken);
+  begun.root?.nextElementSibling.removeAttribute('inert'); // first: what is inert can have no focus
+  element.replaceChildren();
+  put(element, strip.node);
+  root.append(planbar, toasts, spoken);
+  begun.root?.remove();
+  early = null;
   addKeys(root, store, covered);
   takePictures(root, store);
   nameParts(root);
@@ -33,7 +57,8 @@ export async function mount({element, props, trigger, watch, server}, look, turn
   root.addEventListener('click', skip);
   window.throughline = {drained: () => store.drained(), undo: () => store.undo(), redo: () => store.redo()}; // `js=`
   page.resolve(store);
-  await start(store);
+  store.changed();
+  await started;
 }
 
 async function start(store) {

@@ -34,11 +34,11 @@ export const colours = (ramp, gamma = 1) => Array.from({length: 256}, (_, value)
 export const quoted = text => `“${text}”`;
 
 // One that is there already keeps focus, caret and what it plays, in browsers that can move it; in others its focus.
-function put(parent, node, before) {
-  if (parent.moveBefore && node.parentNode === parent) return parent.moveBefore(node, before);
+export function put(parent, node, before = null) {
   const {activeElement} = document, focused = node.contains(activeElement) && activeElement;
-  parent.insertBefore(node, before);
-  if (focused) focused.focus({preventScroll: true});
+  if (parent.moveBefore && node.isConnected) parent.moveBefore(node, before);
+  else parent.insertBefore(node, before);
+  if (focused && document.activeElement !== focused) focused.focus({preventScroll: true});
 }
 
 /** Children made once for each key, in order; those that are there already stay. `make(item)` gives a node,

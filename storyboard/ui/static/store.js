@@ -18,7 +18,7 @@ export class Store {
     this.state = {owner: ownOwner(), story: null, standing: null, jobs: {}, selected: null, online: true,
       sheet: false, problem: '', model: null};          // sheet: the panel is open on a narrow screen
     this.listeners = new Set();
-    this.notify = this.announce = this.turn = this.restore = this.insert = () => {}; // main.js and strip.js give these
+    this.notify = this.announce = this.turn = this.restore = this.insert = this.again = () => {}; // see main.js
     this.acknowledged = null;                           // the story as the server has it
     this.queue = [];                                    // edits under way, oldest first
     this.drafts = new Drafts();                         // words that were refused
@@ -253,7 +253,8 @@ export class Store {
   }
 
   // What a listener in Python says: the story after its edit, and what to tell the user.
-  async hear({story, note, error, undo, open, restore, select, save, insert}) {
+  async hear({story, note, error, undo, open, restore, select, save, insert, again}) {
+    if (again) return this.again(again);
     if (story) { this.edited?.(); this.accept(story); }
     this.pollSoon();
     if (open) await this.open(open).catch(() => {});
