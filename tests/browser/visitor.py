@@ -118,13 +118,12 @@ class Visitor:
         or seen last."""
         self.opened.append(story["id"])
         story = self.story(story["id"])  # it may have been edited since
-        place = [entry["id"] for entry in self.call("stories")["stories"]].index(story["id"])
         fresh = self.page.url == "about:blank"
         if query or fresh:
             self.page.goto(self.server.url + query)
             ready(self.page)
-        if place > 0 or not fresh or len(self.opened) > 1:
-            self._take_from_shelf(place)
+        if not fresh or len(self.opened) > 1 or self._place(story) > 0:
+            self._take_from_shelf(story)
         expect(self.page.get_by_label("Title of the story")).to_have_value(story["title"])
         expect(self.page.locator(".slot")).to_have_count(len(story["scenes"]))
         ready(self.page)
@@ -134,11 +133,16 @@ class Visitor:
         """Opens a story unless it is open; for tests that change none."""
         return self.page if self.opened[-1:] == [story["id"]] else self.open(story)
 
-    def _take_from_shelf(self, place: int) -> None:
+    def _place(self, story: dict[str, Any]) -> int:
+        """On the shelf, by when stories were changed."""
+        return [entry["id"] for entry in self.call("stories")["stories"]].index(story["id"])
+
+    def _take_from_shelf(self, story: dict[str, Any]) -> None:
         if self.page.locator(".overlay").count():
             self.page.keyboard.press("Escape")
             expect(self.page.locator(".overlay")).to_have_count(0)
         self.page.get_by_role("button", name="Stories").click()
+        place = self._place(story)  # what was being written in another one is saved by now
         self.page.locator(".shelf-list.stories button.thumbnail-item").nth(place).click()
         expect(self.page.locator(".overlay")).to_have_count(0)
 
