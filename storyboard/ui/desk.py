@@ -133,6 +133,7 @@ class Window:
 
     tab: str = "scene"  # of the panel: the others need not be painted
     open: str = ""  # the part of the page that lies over the board, "" for none
+    listed: tuple[str, ...] = ()  # ids of the stories on the shelf, as it was painted last
     picked: str = ""  # the trial that is looked at
     compared: str = ""  # the take beside the chosen one
     seam: str = ""  # the scene whose seam is looked at

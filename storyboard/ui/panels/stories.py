@@ -50,6 +50,7 @@ class Stories(Overlay):
 
     def paint_open(self, view: View) -> Updates:
         stories, samples = self._stories(view.place), self._samples(view.place)
+        view.window.listed = tuple(story["id"] for story in stories)
         return {
             self.own: {"value": [(story["poster"] or BLANK, _caption(story)) for story in stories],
                        "selected_index": next((i for i, s in enumerate(stories) if s["id"] == view.place.story), None)},
@@ -98,11 +99,9 @@ class Stories(Overlay):
             return told
 
         def open_own(place: Place, window: Window, event: gr.SelectData) -> Updates:
-            stories = self._stories(place)
+            shown = window.listed  # not the stories by now: what was changed since stands elsewhere
             return (
-                go(self._ask("get_story", place, story=stories[event.index]["id"]), window)
-                if event.index < len(stories)
-                else {}
+                go(self._ask("get_story", place, story=shown[event.index]), window) if event.index < len(shown) else {}
             )
 
         def open_sample(place: Place, window: Window, event: gr.SelectData) -> Updates:
