@@ -1,7 +1,6 @@
 """Remembers: what a scene keeps of its past and why, overruling it, the threshold, heat maps, the diagram."""
 
 import re
-from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -110,20 +109,15 @@ def test_a_whole_scene_is_forgotten(page: Page) -> None:
     expect(card(page, 3).locator(".badge").first).to_have_text("Fresh")
 
 
-MARKED = 1000  # milliseconds from a move to the marks, which the server makes
-QUIET = 300  # until all is painted that a save brings
-
-
 MOVE = """async ([slider, value]) => {
   const marks = () => [...document.querySelectorAll('.past .word')].map(word => word.className).join();
-  const before = marks(), start = performance.now();
+  const before = marks();
   slider.value = value;
   slider.dispatchEvent(new Event('input', {bubbles: true}));
-  while (marks() === before) {
-    if (performance.now() - start > 5000) return null;
+  for (let frame = 0; marks() === before; frame++) {
+    if (frame > 3600) throw new Error('no other marks');
     await new Promise(done => requestAnimationFrame(done));
   }
-  return performance.now() - start;
 }"""
 
 
@@ -132,14 +126,10 @@ def test_the_threshold_marks_while_it_moves(guest: Visitor, page: Page) -> None:
     memory = tab(page, "remembers", 5)
     kind(memory, 1, "Mia", "kept")
     slider = memory.get_by_role("slider", name="range slider for Similarity needed to be kept")
-    times: list[Any] = []
-    for value in (0, 1, 0, 1, 0, 1, 0):
-        times.append(page.evaluate(MOVE, [slider.element_handle(), value]))
+    for value in (0, 1, 0):
+        page.evaluate(MOVE, [slider.element_handle(), value])
         until(lambda value=value: guest.story(story)["scenes"][4]["threshold"] == value)
         saved(page)
-        page.wait_for_timeout(QUIET)
-    assert all(times), times
-    assert sorted(times)[len(times) // 2] < MARKED, times
     assert not guest.jobs(story), "nothing was rendered for it"
     kind(memory, 1, "playground", "kept")
     saved(page)
