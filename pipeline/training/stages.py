@@ -179,11 +179,7 @@ def continue_generator(workshop: Workshop) -> None:
     """At a rate that falls to nothing, from the weights that learned longest: those of clips that begin with known
     frames if they were trained here, else the generator there is, in a fresh clone the shipped one. Here no frame is
     known. What is remembered is the same for both."""
-    base, decoupler = trained_parts(workshop)
-    begun = workshop.out / CONTINUATION
-    trainer = _generator_trainer(workshop)
-    trainer.load(StoryTransformer3DModel.from_pretrained(begun) if begun.exists() else base, decoupler)
-    trainer.decoupler.requires_grad_(False)
+    trainer, _ = _learned_longest(workshop)
     choices = Choices(alignment=0.0, windows=0.4, deciding=0.4, staggered=0.05)
     _run_generator(workshop, generator.CONTINUED, trainer, choices)
     trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
@@ -193,13 +189,20 @@ def train_continuation(workshop: Workshop) -> None:
     """A transformer of its own for clips that begin or end with known frames, from the shipped one: clips that begin
     with nothing stay as they are. What is remembered is the same with either."""
     choices = Choices(alignment=0.0, windows=0.3, known=0.8, ending=0.2, soft=0.7)
+    trainer, base = _learned_longest(workshop)
+    _run_generator(workshop, generator.CONTINUATION, trainer, choices, base.eval().requires_grad_(False))
+    trainer.transformer.cpu().save_pretrained(workshop.out / CONTINUATION)
+
+
+def _learned_longest(workshop: Workshop) -> tuple[generator.GeneratorTrainer, StoryTransformer3DModel]:
+    """With the transformer of clips that go on, if it was trained here, else the generator's, which comes beside; the
+    decoupler is frozen."""
     base, decoupler = trained_parts(workshop)
     begun = workshop.out / CONTINUATION
     trainer = _generator_trainer(workshop)
     trainer.load(StoryTransformer3DModel.from_pretrained(begun) if begun.exists() else base, decoupler)
     trainer.decoupler.requires_grad_(False)
-    _run_generator(workshop, generator.CONTINUATION, trainer, choices, base.eval().requires_grad_(False))
-    trainer.transformer.cpu().save_pretrained(begun)
+    return trainer, base
 
 
 def _generator_trainer(workshop: Workshop) -> generator.GeneratorTrainer:
