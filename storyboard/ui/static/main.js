@@ -21,7 +21,6 @@ export function begin(root, server, served) {
   root.querySelector('.board').replaceChildren(early.strip.node);
   root.append(early.planbar, early.toasts, early.spoken);
   root.nextElementSibling.inert = true;                 // Gradio's element, which nobody sees yet
-  return early.started;
 }
 
 function parts(server, served) {
