@@ -57,3 +57,18 @@ def test_the_board_does_not_jump_when_the_page_takes_it_over(visitor: Visitor) -
     expect(palette).to_be_visible()
     palette.evaluate("node => { node.hidden = true; }")
     assert [part.bounding_box() for part in parts] == before
+
+
+VEIL = """() => {
+  const veil = Object.assign(document.createElement('div'), {className: 'wrap default full translucent'});
+  veil.dataset.testid = 'status-tracker';
+  veil.style.cssText = 'position: fixed; inset: 0; z-index: 9999';
+  document.querySelector('.gradio-container').append(veil);
+}"""
+
+
+def test_no_veil_of_gradios_comes_between_a_person_and_the_board(guest: Visitor) -> None:
+    page = guest.open(guest.new_story("Mia is running."))
+    page.evaluate(VEIL)
+    card(page, 1).locator(".number").click(timeout=10_000)
+    expect(page.locator(".side h2")).to_have_text("Scene 1")
