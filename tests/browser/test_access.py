@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.visitor import CAST, FEW, Visitor, card, expect_prompts, ready, saved, tab, until
+from tests.browser.visitor import CAST, FEW, LONG, Visitor, card, expect_prompts, ready, saved, tab, until
 
 NAMED = {
     "button",
@@ -130,6 +130,32 @@ def test_a_story_is_made_by_keyboard_alone(visitor: Visitor) -> None:
     press(page, "Control+Shift+z")
     expect_prompts(page, CAST[1], CAST[0])
     saved(page)
+
+
+def test_what_was_rendered_between_two_looks_is_said_and_what_was_cancelled_is_not(guest: Visitor) -> None:
+    story = guest.new_story(CAST[0], **FEW)
+    page, held, came = guest.open(story), list[Route](), False
+    spoken = page.locator(".spoken")
+
+    def hold(route: Route) -> None:
+        asks = re.search(r'"verb":\s*"poll"', route.request.post_data or "")
+        held.append(route) if asks and not came else route.continue_()
+
+    page.route("**/component_server/", hold)
+    until(lambda: page.evaluate("1") and held)
+    guest.render(story["id"])
+    came = True
+    for route in held:
+        route.continue_()
+    expect(spoken).to_have_text("Scene 1 is rendered")
+    longer = {"prompt": CAST[1], "steps": LONG["steps"]}
+    guest.edit(story["id"], "edit_scene", scene=story["scenes"][0]["id"], changes=longer)
+    card(page, 1).get_by_role("button", name="Render: scene 1").click()
+    expect(spoken).to_have_text("Rendering scene 1")
+    card(page, 1).get_by_role("button", name="Cancel: scene 1").click()
+    expect(card(page, 1)).to_have_attribute("data-state", "stale")
+    expect(spoken).not_to_have_text("Scene 1 is rendered")
+    page.unroute("**/component_server/", hold)
 
 
 def test_a_scene_is_set_and_rendered_by_keyboard_alone(guest: Visitor) -> None:

@@ -12,7 +12,7 @@ export class Strip {
     this.store = store;
     this.cards = new Map();                             // scene id -> Card, kept for as long as the scene is there
     this.said = {};                                     // the jobs' states that were announced
-    this.took = {};                                     // how many takes scenes had when no job of theirs was known
+    this.took = {};                                     // the takes that scenes had when no job of theirs was known
     this.menu = makeMenu();
     this.list = el('ol', {class: 'cards', 'aria-label': 'Scenes', hidden: true});
     this.last = el('li', {class: 'slot-add'},
@@ -101,13 +101,14 @@ export class Strip {
   speak(jobs, places) {
     for (const [id, number] of places) {
       const state = jobs[id]?.state, before = this.said[id];
-      const takes = this.scenes[number - 1]?.takes.length ?? 0, more = takes > (this.took[id] ?? takes);
-      if (!state) this.took[id] = takes;
-      if (state === before) continue;
+      const takes = this.scenes[number - 1]?.takes ?? [], took = this.took[id];
+      const made = !state && takes.some(take => take.source !== 'imported' && took && !took.has(take.id));
+      if (!state) this.took[id] = new Set([...took ?? [], ...takes.map(take => take.id)]); // deleted ones may come back
+      if (state === before && !made) continue; // it may have been made between two looks
       this.said[id] = state;
       if (state === 'running') this.store.announce(`Rendering scene ${number}`);
       else if (state === 'failed') this.store.announce(`Scene ${number} failed: ${jobs[id].error}`);
-      else if (!state && (before === 'running' || more)) this.store.announce(`Scene ${number} is rendered`);
+      else if (made) this.store.announce(`Scene ${number} is rendered`);
     }
   }
 
