@@ -95,11 +95,18 @@ function skip(event) {
   target.focus();
 }
 
-// One switch for all that moves by itself.
+// One switch for all that moves by itself. Gradio may make its button later than the board, and anew.
 function addPause(root, store) {
-  const button = root.querySelector('.topbar .pause');
-  const paint = () => button?.setAttribute('aria-pressed', String(isStill()));
-  button?.addEventListener('click', () => { setStill(!isStill()); paint(); store.changed(); });
+  const paint = () => {
+    const button = root.querySelector('.topbar .pause');
+    if (button) setAttr(button, 'aria-pressed', String(isStill()));
+  };
+  root.addEventListener('click', event => {
+    if (!event.target.closest('.topbar .pause')) return;
+    setStill(!isStill());
+    store.changed();
+  });
+  store.on(paint);
   paint();
 }
 
