@@ -20,6 +20,7 @@ from pipeline import loading
 from pipeline.backbones import checkpoints
 from pipeline.backbones.counting import TokenCounter
 from pipeline.errors import ThroughlineError
+from pipeline.language import vocabulary
 
 from .studio import Studio
 
@@ -48,7 +49,8 @@ def render(folder: Path, model: str = "picturebook") -> list[Path]:
     weights = checkpoints.find(model)
     digest, encoder = checkpoints.digest(weights), TokenCounter.of(weights)
     with tempfile.TemporaryDirectory(prefix="throughline-samples-") as home:
-        studio = Studio(lambda: loading.load(model), Path(home), digest, encoder=encoder)
+        words = vocabulary.read(weights)
+        studio = Studio(lambda: loading.load(model), Path(home), digest, vocabulary=words, encoder=encoder)
         with closing(studio):
             return [_render(studio, title, prompts, folder) for title, prompts in tqdm(STORIES.items(), unit="story")]
 

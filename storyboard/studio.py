@@ -20,6 +20,7 @@ from pipeline.encoders.limit import CountsTokens
 from pipeline.errors import ThroughlineError
 
 from .document import edits, lengths, plan
+from .document.cast import edits as cast_edits
 from .document.conditioning import remembers
 from .document.plan import Standing
 from .document.story import Board, Story
@@ -112,7 +113,8 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
 
         def fit(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
             def change(now: Story) -> Story:
-                return self._settle(replace(board, story=edits.fit(now, before, after))).story
+                fitted = cast_edits.fitted(edits.fit(now, before, after), bool(self.vocabulary))
+                return self._settle(replace(board, story=fitted)).story
 
             self.library.edit(owner, story, change, "model")
 
@@ -134,9 +136,11 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
         return {"stories": [views.entry_view(entry) for entry in found if entry.id != cast]}
 
     @for_page()
-    def new_story(self, owner: Owner, title: args.NewTitle = "Untitled", prompts: args.FirstPrompts = ()) -> Json:
+    def new_story(self, owner: Owner, title: args.NewTitle = "Untitled", prompts: args.FirstPrompts = (),
+                  casting: args.Casts = True) -> Json:  # fmt: skip
         """A story with a scene for every prompt."""
         made = edits.new_story(title, prompts)
+        made = cast_edits.cast_by_model(made) if casting and self.vocabulary else made
         lengths.check_new(self.renderer.encoder, made)
         return self._shown(self.library.create(checked_owner(owner), made))
 
@@ -285,7 +289,7 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
         head = self._head(owner, story)
         if not head.board.story.scene(scene).prompt.strip():
             return {"threshold": threshold, "prompt_pieces": [], "past": []}
-        result = remembers(head.board.story, scene, self.renderer.filter, threshold)
+        result = remembers(head.board, scene, self.renderer.filter, threshold)
         return views.remembers_view(head.board, scene, result)
 
     @for_page()

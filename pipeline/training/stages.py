@@ -180,7 +180,7 @@ def continue_generator(workshop: Workshop) -> None:
     frames if they were trained here, else the generator there is, in a fresh clone the shipped one. Here no frame is
     known. What is remembered is the same for both."""
     trainer, _ = _learned_longest(workshop)
-    choices = Choices(alignment=0.0, windows=0.4, deciding=0.4, staggered=0.05)
+    choices = Choices(alignment=0.0, windows=0.4, deciding=0.4, staggered=0.05, castings=0.9)
     _run_generator(workshop, generator.CONTINUED, trainer, choices)
     trainer.transformer.cpu().save_pretrained(workshop.out / "transformer")
 
@@ -219,7 +219,7 @@ def _run_generator(
     base: StoryTransformer3DModel | None = None,
 ) -> None:
     vision, device = load_vision(workshop), workshop.device
-    data = extractor.load_data(workshop.cache, vision)
+    data = extractor.load_data(workshop.cache, vision, castings=choices.castings > 0)
     trainer.to(device)
     frozen, size = base.to(device) if base else None, workshop.recipe(recipe).batch_size
     parts = _extractor(workshop), _autoencoder(workshop), vision

@@ -31,7 +31,7 @@ from pipeline.picturebook.said import looks_said
 from ..document.conditioning import Filter, past_of, remembers
 from ..document.decisions import Decision
 from ..document.former import Former
-from ..document.story import Scene, Story
+from ..document.story import Board, Scene, Story
 from .mentions import mentions_of
 
 # When a warning is given; docs/continuity.md has how often that is a false alarm.
@@ -147,7 +147,7 @@ class Links:
 def links_of(story: Story, filter: Filter[Decision]) -> Links:
     """Scenes whose prompts are too long speak of nothing; what the cast outranks is linked too. Raises ThroughlineError
     as the filter does."""
-    links, story = Links(), story.model_copy(update={"cast": ()})
+    links, story = Links(), story.model_copy(update={"cast": (), "casting": None})
     for scene in story.scenes:
         if scene.prompt.strip():
             named = {mention.text: (scene.id, mention.index) for mention in reversed(mentions_of(scene.prompt))}
@@ -168,7 +168,8 @@ def links_of(story: Story, filter: Filter[Decision]) -> Links:
 def _matches(
     story: Story, scene: Scene, filter: Filter[Decision], named: Mapping[str, Node]
 ) -> Iterator[tuple[Node, Node]]:
-    past, result = past_of(story, scene.id), remembers(story, scene.id, filter)
+    board = Board(story)
+    past, result = past_of(board, scene.id), remembers(board, scene.id, filter)
     for before, kept in zip(past, result.scenes, strict=True):
         if isinstance(before, Former):
             continue  # it is no other scene

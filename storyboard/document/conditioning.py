@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pipeline.defaults import FOLLOWED
 
 from .cast.anchoring import Anchor, anchors, outranked, strays, taught_in
+from .cast.castings import Castings
 from .cast.entries import WornAdapter
 from .decisions import Decision, KeptWord, Remembered, WordPlace
 from .former import Former
@@ -90,6 +91,11 @@ class Past:
     scenes: list[PastScene] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     keyframes: list[str | None] = field(default_factory=list)
+    castings: Castings = field(default_factory=Castings)
+
+    def unseen(self, story: Story, scene: Scene) -> list[Former | Anchor]:
+        """What the film does not show of the past of the next scene: its former take, castings, the cast."""
+        return [*formers(scene), *self.castings.of(story, scene), *anchors(story, scene)]
 
     def and_more(self, found: Sequence[Former | Anchor]) -> Past:
         """With what the film does not show at the end."""
@@ -98,21 +104,26 @@ class Past:
         prompts, keyframes = [other.prompt for other in found], [other.keyframe for other in found]
         return Past([*self.scenes, *found], [*self.prompts, *prompts], [*self.keyframes, *keyframes])
 
+    @property
+    def drawn(self) -> list[Anchor]:
+        """The castings among them."""
+        return [other for other in self.scenes if isinstance(other, Anchor) and other.drawn]
+
     def add(self, board: Board, scene: Scene) -> None:
         """The next scene of the story."""
         if scene.prompt.strip():
             self.scenes.append(scene)
             self.prompts.append(scene.prompt)
             self.keyframes.append(board.keyframe(scene))
+            self.castings.pass_by(board, scene)
 
     @classmethod
     def of(cls, board: Board, scene_id: str) -> Past:
-        """That of one scene, with its former take and the cast."""
+        """That of one scene, with what the film does not show."""
         past = cls()
         for scene in board.story.scenes[: board.story.index(scene_id)]:
             past.add(board, scene)
-        scene = board.story.scene(scene_id)
-        return past.and_more([*formers(scene), *anchors(board.story, scene)])
+        return past.and_more(past.unseen(board.story, board.story.scene(scene_id)))
 
 
 def formers(scene: Scene) -> list[Former]:
@@ -123,17 +134,16 @@ def formers(scene: Scene) -> list[Former]:
     return [Former(scene.id, keep.prompt, keep.keyframe)]
 
 
-def past_of(story: Story, scene_id: str) -> list[PastScene]:
-    """The scenes before one that have words, in order, then its former take and its cast."""
-    scenes = [scene for scene in story.scenes[: story.index(scene_id)] if scene.prompt.strip()]
-    return [*scenes, *formers(story.scene(scene_id)), *anchors(story, story.scene(scene_id))]
+def past_of(board: Board, scene_id: str) -> list[PastScene]:
+    """The scenes before one that have words, in order, then its former take, castings and its cast."""
+    return Past.of(board, scene_id).scenes
 
 
-def remembers(story: Story, scene_id: str, filter: Filter[D], threshold: float | None = None) -> D:
+def remembers(board: Board, scene_id: str, filter: Filter[D], threshold: float | None = None) -> D:
     """What the filter says about a scene's past, a FilterResult over `past_of`. `threshold` instead of the scene's."""
-    scene = story.scene(scene_id)
+    scene = board.story.scene(scene_id)
     changed = scene if threshold is None else scene.model_copy(update={"threshold": threshold})
-    return decide(changed, past_of(story, scene_id), filter)
+    return decide(changed, past_of(board, scene_id), filter)
 
 
 def decide(scene: Scene, past: Sequence[PastScene], filter: Filter[D], prompts: Sequence[str] | None = None) -> D:
@@ -152,7 +162,7 @@ def decide(scene: Scene, past: Sequence[PastScene], filter: Filter[D], prompts: 
         settings: dict[str, Any] = {"threshold": scene.threshold, "muted_scenes": muted_scenes, **former}
         return filter(asked, scene.prompt, pins=pins, mutes=muted, **settings)
 
-    found = [other for other in past if isinstance(other, Anchor)]
+    found = [other for other in past if isinstance(other, Anchor) and not other.drawn]
     decision = ask(mutes)
     if not found:
         return decision

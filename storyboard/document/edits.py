@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from pipeline.errors import ThroughlineError
 
+from .cast.castings import is_casting
 from .film import FilmSettings, Music, Shot, Sound, Voice
 from .former import FormerTake
 from .story import (
@@ -236,7 +237,7 @@ def _override(story: Story, scene_id: str, word: WordRef, into: Literal["pins", 
 
 
 def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
-    if story.has_entry(word.scene):  # its pictures are before every scene
+    if story.has_entry(word.scene) or is_casting(word.scene):  # pictures are before every scene
         return
     if word.scene == scene_id and story.scene(scene_id).keep:
         return
@@ -249,7 +250,7 @@ def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
 def mute_scene(story: Story, scene_id: str, muted: str, on: bool = True) -> Story:
     """A scene remembers nothing of another one, or does so again."""
     scene = story.scene(scene_id)
-    if not story.has_entry(muted):
+    if not story.has_entry(muted) and not is_casting(muted):
         story.index(muted)
     others = _including(scene.muted_scenes, muted) if on else _without(scene.muted_scenes, muted)
     return _replaced(story, scene.model_copy(update={"muted_scenes": others}))

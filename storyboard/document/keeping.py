@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.errors import ThroughlineError
 
 from . import edits
+from .conditioning import Past
 from .former import FormerTake
 from .story import Board, Scene, Story, Take
 
@@ -81,6 +82,7 @@ def _remembers_what_is_there(board: Board, take: Take) -> bool:
     still there."""
     now = {scene.id: (scene.prompt, board.keyframe(scene)) for scene in board.story.scenes}
     pictures = {entry.id: {picture.file for picture in entry.pictures} for entry in board.story.cast}
+    now |= {one.id: (one.prompt, one.keyframe) for one in Past.of(board, take.scene).drawn}
     others = [m for m in take.conditioning.memories if m.scene != take.scene] if take.conditioning else []
     return all(
         memory.keyframe in pictures[memory.scene]

@@ -16,8 +16,9 @@ from typing import Literal
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .cast.anchoring import Anchor, anchors, changed_adapters
-from .conditioning import Filter, Past, beginning_of, changed_beginning, changed_pictures, conditioned, decide, formers
+from .cast.anchoring import Anchor, changed_adapters
+from .cast.castings import is_casting
+from .conditioning import Filter, Past, beginning_of, changed_beginning, changed_pictures, conditioned, decide
 from .decisions import Decision
 from .story import Board, Conditioning, RememberedScene, Scene, Story
 
@@ -85,7 +86,7 @@ class Assessed:
         then, now = self.board.story, board.story
         if (self.model, then.width, then.height) != (model, now.width, now.height):
             return 0
-        if (then.cast, then.cast_choices) != (now.cast, now.cast_choices):
+        if (then.cast, then.cast_choices, then.casting) != (now.cast, now.cast_choices, now.casting):
             return 0
         pairs = enumerate(zip(then.scenes, now.scenes, strict=False))
         least = min(len(then.scenes), len(now.scenes))
@@ -151,8 +152,8 @@ class _Walk:
             return Standing("fresh")
         if not scene.prompt.strip():
             return Standing("blank")
-        cast = anchors(self.board.story, scene)
-        past = self.past.and_more([*formers(scene), *cast])
+        unseen = self.past.unseen(self.board.story, scene)
+        past = self.past.and_more(unseen)
         try:
             decision = decide(scene, past.scenes, self.filter, past.prompts)
         except ThroughlineError as error:  # such as a prompt that is too long: earlier scenes stand as they do
@@ -160,7 +161,7 @@ class _Walk:
         beginning = beginning_of(self.board, scene)
         now = conditioned(self.board.story, scene, past, decision, self.model, beginning, self.continuation)
         remembered = {memory.scene for memory in now.memories}
-        shown = tuple(anchor for anchor in cast if anchor.id in remembered)
+        shown = tuple(one for one in unseen if isinstance(one, Anchor) and one.id in remembered)
         needs = _needs(now, {scene.id, *(anchor.id for anchor in shown)})
         waits_for = tuple(filter(self.changing.__contains__, needs))
         return self._compared(scene, now, Standing("fresh", (), needs, waits_for, now, shown))
@@ -277,6 +278,8 @@ def _changed_memories(story: Story, old: Sequence[RememberedScene], new: Sequenc
 
 
 def _changed_memory(story: Story, was: RememberedScene, memory: RememberedScene, kept: Sequence[str]) -> str:
+    if is_casting(memory.scene):
+        return f"{_marked(kept)} was cast anew"
     if not story.has_entry(memory.scene):
         return f"{_marked(kept)} of {_named(story, memory.scene)} changed"
     name = story.entry(memory.scene).name
@@ -293,7 +296,7 @@ def _marked(words: Sequence[str]) -> str:
 
 def _named(story: Story, scene_id: str) -> str:
     """A scene or, by the id of an entry, the cast."""
-    if story.has_entry(scene_id):
+    if story.has_entry(scene_id) or is_casting(scene_id):
         return "the cast"
     found = [number for number, scene in enumerate(story.scenes, 1) if scene.id == scene_id]
     return f"scene {found[0]}" if found else "a scene that was deleted"

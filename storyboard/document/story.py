@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.defaults import HEIGHT, HISTORY, NUM_FRAMES, STEPS, TEXT, WIDTH
 from pipeline.errors import ThroughlineError
 
-from .cast.entries import Cast, CastEntry, Choices, WornAdapter, first_twice
+from .cast.entries import Cast, CastEntry, Choices, Seeds, WornAdapter, first_twice
 from .film import FilmSettings, Seam, Shot, Sound
 from .former import FormerTake
 from .region_edit import RegionEdit
@@ -154,11 +154,13 @@ class Story(Value):
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)] = ()
     cast: Cast = ()
     cast_choices: Choices = ()  # of all scenes that say nothing else
+    casting: Seeds | None = None  # None: whom nobody describes is nobody in particular
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content = left_out(plain(self), "film", self.film == FilmSettings())
         content = left_out(content, "cast", not self.cast)
+        content = left_out(content, "casting", self.casting is None)
         return left_out(content, "cast_choices", not self.cast_choices)
 
     @model_validator(mode="after")

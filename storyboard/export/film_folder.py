@@ -114,7 +114,8 @@ def scene_entry(scene: SceneDone) -> dict[str, Any]:
         "settings": asdict(scene.settings) if scene.settings else None,
         "num_frames": len(scene.frames),
         "continues": scene.continues,
+        "castings": list(scene.castings),  # past scenes after those of the film
         "files": {"clip": clip_name(scene.scene), "keyframe": keyframe_name(scene.scene)},
         "seconds": {stage: round(seconds, 4) for stage, seconds in scene.seconds.items()},
     }
-    return trace_content(scene.trace, range(scene.scene)) | entry
+    return trace_content(scene.trace, [*range(scene.scene), *scene.castings]) | entry

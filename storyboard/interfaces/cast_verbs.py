@@ -11,6 +11,7 @@ from pipeline.errors import ThroughlineError
 from ..continuity.table import entry_table
 from ..operations import cast_edits  # noqa: F401  they are verbs as they are
 from ..operations.arguments import (
+    CastName,
     CastStory,
     EntryId,
     EntryOrName,
@@ -65,6 +66,12 @@ def cast_keep(
 ) -> Json:
     """Keeps what the chosen take of a scene shows as a picture of an entry, or of a new one of that name."""
     return studio.cast_keep(owner, story, scene, entry, region=region, frame=frame, word=word)
+
+
+@for_programs()
+def cast_adopt(studio: Studio, owner: Owner, story: StoryId, name: CastName) -> Json:
+    """Makes somebody whom the model cast an entry of the cast, with that picture."""
+    return studio.cast_adopt(owner, story, name)
 
 
 def teach_steps(studio: Studio, owner: Owner, story: StoryId, entry: EntryId) -> Iterator[Json]:

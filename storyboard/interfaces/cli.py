@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need no
 FILES = """\
 Writes the film, and beside it a folder named after it: for film.mp4, film_scenes/ with scene-1.mp4, scene-1.png
 (the keyframe by which later scenes remember it), ... and trace.json (per scene: what the filter kept and why, where
-each kept word was looked at, guidance, seconds, settings). Earlier files of these names are replaced, once everything
+each kept word was looked at, who was cast, guidance, seconds, settings). Earlier files of these names are replaced, once everything
 is made."""
 EXAMPLE = """\
 example:
@@ -145,6 +145,7 @@ def _add_story_options(group: argparse._ArgumentGroup) -> None:
                             "(default: fit)")  # fmt: skip
     group.add_argument("--cut", nargs=2, type=number(0, 1), default=(0.5, 0.5), metavar=("ACROSS", "DOWN"),
                        help="where --fit fill cuts, from 0 (keeps left, top) to 1 (default: 0.5 0.5)")  # fmt: skip
+    group.add_argument("--no-casting", action="store_true", help="let whom no prompt describes look as it happens")
     group.add_argument("--negative-prompt", metavar="TEXT", help="what the film should not show")
 
 
@@ -271,7 +272,9 @@ def _order(options: argparse.Namespace, pipeline: StoryPipeline) -> FilmOrder:
     settings = _given(**{name: getattr(options, name) for name in names})
     lengths = _lengths(options, pipeline)
     seams = film_options.seams(options)
-    return FilmOrder(tuple(options.prompts), guidance, vars(pipeline.native) | settings, lengths, seams)
+    casting = None if options.no_casting or not Choice.of(options).casts() else options.seed
+    settings = vars(pipeline.native) | settings
+    return FilmOrder(tuple(options.prompts), guidance, settings, lengths, seams, casting=casting)
 
 
 def _lengths(options: argparse.Namespace, pipeline: StoryPipeline) -> tuple[int, ...]:

@@ -19,12 +19,13 @@ from PIL import Image
 from pipeline.errors import ThroughlineError
 
 from ..document.cast import edits as cast_edits
+from ..document.cast.castings import castings_of
 from ..document.cast.entries import CastEntry, CastPicture
 from ..document.occurrences import named_in
 from ..document.story import Board, Story, Take, new_id, parse
 from ..media.fit import Fit, FitMode
 from ..media.images import read_still
-from ..rendering.takes import prompt_of
+from ..rendering.takes import keep_castings, prompt_of
 from ..rendering.teaching import job as teaching
 from ..store.clips import keep_picture, read_frames
 from ..store.room import check_disk
@@ -57,7 +58,8 @@ class CastOperations(FilmOperations):
         shelf = self._shelf(owner)
         head = self._head(owner, story) if story else shelf
         found = self.renderer.known(head) or {}
-        told = cast_view(head.board.story, shelf.board.story, found)
+        keep_castings(self.media, (anchor for _, anchor in castings_of(head.board)))
+        told = cast_view(head.board, shelf.board.story, found, bool(self.vocabulary))
         undo = {name: getattr(head, name) for name in ("rev", "can_undo", "can_redo", "undo_label", "redo_label")}
         return {"cast": {**told, **undo}}
 
@@ -101,6 +103,16 @@ class CastOperations(FilmOperations):
         source = f"scene {board.story.index(scene) + 1} of {board.story.title}"[:200]
         about = {"caption": _said_of(said, word, _name_of(board.story, entry)), "source": source}
         return self._kept(owner, story, entry, picture, about)
+
+    @for_page()
+    def cast_adopt(self, owner: Owner, story: StoryId, name: args.CastName) -> Json:
+        """Makes somebody whom the model cast an entry of the cast, with that picture."""
+        found = castings_of(self._head(owner, story).board)
+        anchor = next((one for _, one in found if one.entry.name == name), None)
+        if anchor is None or anchor.drawn is None:
+            raise ThroughlineError(f"{name[:60]!r} was not cast by the model: expected a name of its castings")
+        about = {"caption": anchor.prompt, "source": "drawn by the model"}
+        return self._kept(owner, story, name, anchor.drawn.picture, about)
 
     @for_page(slow=True)
     def cast_picture(

@@ -12,7 +12,7 @@ from pipeline.errors import ThroughlineError
 from ..document.cast import edits as cast_edits
 from ..document.cast.entries import CastChoice
 from ..document.story import Board, Story, parse
-from .arguments import CastName, Changes, EntryId, EntryNewId, Json, Key, PictureId, TaughtStrength
+from .arguments import CastName, Casts, Changes, EntryId, EntryNewId, Json, Key, PictureId, TaughtStrength
 from .registry import edit
 
 NOTHING: Json = {}
@@ -31,6 +31,18 @@ def cast_add(board: Board, name: CastName, fields: Changes = NOTHING, entry_id: 
     """Somebody, something or a place for the cast. FIELDS is JSON such as {"kind": "person", "words": "in a red coat",
     "others": ["the girl"], "colour": "#c04030"}."""
     return cast_edits.add_entry(board.story, name, entry_id, **_fields(fields))
+
+
+@edit("casting", lambda given: {("", "casting")})
+def cast_by_model(board: Board, on: Casts = True) -> Story:
+    """Lets the model cast whom no prompt describes and nobody put into the cast: they look the same in every scene."""
+    return cast_edits.cast_by_model(board.story, on=on)
+
+
+@edit("cast anew", lambda given: {("", "casting")})
+def cast_anew(board: Board, name: CastName) -> Story:
+    """Somebody else for NAME, whom the model cast; scenes that show them are rendered again."""
+    return cast_edits.recast(board.story, name)
 
 
 @edit("cast entry", _cast)

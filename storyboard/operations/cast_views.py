@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..document.cast.anchoring import Anchor, choice_of, known_states, name_places, state_at
+from ..document.cast.castings import castings_of, casts
 from ..document.cast.entries import CastChoice, CastEntry, CastPicture
 from ..document.cast.proposals import proposals
 from ..document.occurrences import named_in
 from ..document.plan import Standing
-from ..document.story import Scene, Story
+from ..document.story import Board, Scene, Story
 from ..finding.names import names_in
 from ..store.blobs import media_url
 
@@ -56,14 +57,26 @@ def proposed_view(story: Story) -> list[View]:
     return [{"name": one.name, "kind": one.kind, "scenes": list(one.scenes)} for one in proposals(story)]
 
 
-def cast_view(story: Story, shelf: Story, found: Mapping[str, Standing]) -> View:
-    """The cast of a story: its entries, where each appears, how it stands to the owner's version, and who of the script
-    is no entry yet. found: how scenes stand, as far as it is known."""
+def cast_view(board: Board, shelf: Story, found: Mapping[str, Standing], able: bool = False) -> View:
+    """The cast of a story: its entries, where each appears, how it stands to the owner's version, who of the script is
+    no entry yet, and whom the model casts, if it is able to. found: how scenes stand, as far as it is known."""
+    story = board.story
     entries = [{**entry_view(entry), "scenes": _appears(story, entry, found), "shared": _shared(entry, shelf)}
                for entry in story.cast]  # fmt: skip
     others = [entry_view(entry) for entry in shelf.cast if not story.has_entry(entry.id)]
+    casting = {"on": casts(story), "able": able and story.id != shelf.id, "drawn": _drawn(board)}
     return {"story": story.id, "entries": entries, "choices": choices_view(story.cast_choices),
-            "others": others if story.id != shelf.id else [], "proposed": proposed_view(story)}  # fmt: skip
+            "others": others if story.id != shelf.id else [], "proposed": proposed_view(story),
+            "casting": casting}  # fmt: skip
+
+
+def _drawn(board: Board) -> list[View]:
+    """Whom the model casts, each by the picture of the first scene that names them."""
+    seen, numbers = dict[str, View](), {scene.id: number for number, scene in enumerate(board.story.scenes, 1)}
+    for scene, anchor in castings_of(board):
+        own = {"name": anchor.entry.name, "picture": media_url(anchor.keyframe, "png"), "scenes": []}
+        seen.setdefault(anchor.id, own)["scenes"].append({"scene": scene.id, "number": numbers[scene.id]})
+    return list(seen.values())
 
 
 def _appears(story: Story, entry: CastEntry, found: Mapping[str, Standing]) -> list[View]:

@@ -41,6 +41,7 @@ class FilmOperations:
     library: Library
     media: BlobStore
     renderer: Renderer
+    vocabulary: frozenset[str]  # words of the model's world; none for models without one
 
     def _head(self, owner: str, story: str) -> Head:
         return self.library.head(checked_owner(owner), story)

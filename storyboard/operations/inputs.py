@@ -15,8 +15,7 @@ from pydantic import ConfigDict, Field
 
 from pipeline.errors import ThroughlineError
 
-from ..document.cast.anchoring import anchors
-from ..document.conditioning import PastScene, formers, word_ref
+from ..document.conditioning import past_of, word_ref
 from ..document.story import Board, Value, WordRef, new_id, parse
 from ..media.temporary import temporary_folder
 from ..rendering.jobs.decided import Trial
@@ -62,10 +61,8 @@ class Without(Value):
         """The word, of an earlier scene or of an entry of the cast; None for all of the history."""
         if self.word is None:
             return None
-        own = board.story.scene(scene)
-        others: list[PastScene] = [*formers(own), *anchors(board.story, own)]
-        unseen = {other.id: other for other in others}
-        past = unseen.get(self.word.scene) or board.story.scene(self.word.scene)
+        found = [other for other in past_of(board, scene) if other.id == self.word.scene]
+        past = found[-1] if found else board.story.scene(self.word.scene)
         start, end = self.word.start, self.word.end
         if not past.prompt[start:end].strip() or end > len(past.prompt):
             place = f"characters {start} to {end} of scene {past.id!r}"

@@ -221,7 +221,7 @@ def _part_view(part: FilmScene | FilmCard) -> View:
 def remembers_view(board: Board, scene_id: str, result: Any) -> View:
     """What the filter says about a scene's past, each prompt cut into words and what is between them."""
     story = board.story
-    scene, past = story.scene(scene_id), past_of(story, scene_id)
+    scene, past = story.scene(scene_id), past_of(board, scene_id)
     pins, mutes = (list(places(words, past)) for words in (scene.pins, scene.mutes))
     told = [_past_view(board, past[found.index], found, pins, mutes, scene.muted_scenes) for found in result.scenes]
     pieces = _pieces(

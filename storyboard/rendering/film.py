@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 from pipeline.guidance import Guidance
 from pipeline.history import HistoryScene
+from pipeline.picturebook.casting import Casting, Company, roles_in
 from pipeline.stages.continuation import check_known, ending
 from pipeline.story_pipeline import Clip, Settings, Step, StoryPipeline, Trace
 
@@ -34,6 +35,21 @@ class FilmOrder:
     clips: tuple[np.ndarray, ...] = ()  # of the first scenes, uint8 (F, H, W, 3): those are not generated
     first: tuple[np.ndarray | None, ...] = ()  # pictures with which scenes begin, from the first scene on, (1, H, W, 3)
     last: tuple[np.ndarray | None, ...] = ()  # and with which they end
+    casting: int | None = None  # the seed by which whom no prompt describes is cast; None: nobody is
+
+    def castings(self, scene: int) -> list[Casting]:
+        """Of scene `scene`, from 0, as `storyboard.document.cast.castings` has them."""
+        if self.casting is None or self._shows_its_own(scene):
+            return []
+        company, shown = Company(), set[str]()
+        for before, prompt in enumerate(self.prompts[:scene]):
+            company.pass_by(prompt)
+            shown.update(role.name for role in roles_in(prompt) if self._shows_its_own(before))
+        return [Casting(role, self.casting) for role in company.of(self.prompts[scene]) if role.name not in shown]
+
+    def _shows_its_own(self, scene: int) -> bool:
+        ends = self.picture("first", scene), self.picture("last", scene)
+        return scene < len(self.clips) or any(picture is not None for picture in ends)
 
     def scene_settings(self, scene: int) -> Settings:
         """The settings of scene `scene`, from 0."""
@@ -71,6 +87,7 @@ class SceneDone:
     settings: Settings | None
     seconds: Mapping[str, float]  # of each stage; "encode" is the keyframe's encoding for later scenes
     continues: bool = False  # whether its first frame is the last one of the scene before it
+    castings: tuple[str, ...] = ()  # captions of those that it remembers beside the scenes before it
 
 
 def check_film(pipeline: StoryPipeline, order: FilmOrder) -> None:
@@ -148,14 +165,17 @@ def _render(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress | S
         settings = None if given else order.scene_settings(scene)
         trace = clip.trace if clip else None
         continues = order.continues(scene) and not given
-        yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds, continues)
+        told = tuple(casting.role.caption for casting in order.castings(scene))
+        yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds, continues, told)
 
 
 def _generate(
     pipeline: StoryPipeline, order: FilmOrder, scene: int, history: list[HistoryScene], beginning: np.ndarray | None
 ) -> Generator[Progress, None, Clip]:
     settings, last = vars(order.scene_settings(scene)), order.picture("last", scene)
-    for item in pipeline.generate(order.prompts[scene], history, order.guidance, None, beginning, last, **settings):
+    drawn = [pipeline.encode_scene(one.role.caption, one.picture[None]) for one in order.castings(scene)]
+    past = [*history, *drawn]
+    for item in pipeline.generate(order.prompts[scene], past, order.guidance, None, beginning, last, **settings):
         if isinstance(item, Clip):
             return item
         yield Progress(scene, item)

@@ -17,6 +17,7 @@ from pipeline.backbones.counting import TokenCounter
 from pipeline.backbones.distilled import ALONE
 from pipeline.backbones.registry import family_of
 from pipeline.defaults import HISTORIES, MEMORIES, SPEEDS, WEIGHTS
+from pipeline.language import vocabulary
 
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
@@ -71,6 +72,10 @@ class Choice:
         """Whether its clips can begin with the end of others. Raises ThroughlineError."""
         folder = self.find()
         return family_of(folder).continues(folder)
+
+    def casts(self) -> bool:
+        """Whether it knows the picture book, which draws whom nobody describes. Raises ThroughlineError."""
+        return bool(vocabulary.read(self.find()))
 
     def load(self) -> StoryPipeline:
         """The pipeline; what was chosen to fit its memory is said on stderr. Raises ThroughlineError."""

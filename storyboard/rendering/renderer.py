@@ -42,7 +42,7 @@ from .limits import LIMITS, QueueLimits
 from .queue import CLOSING_SECONDS, Queue
 from .resources import check_room, give_back_memory
 from .story_locks import StoryLocks
-from .takes import EditOrder, TakeMaker, saved_order, work_of
+from .takes import EditOrder, TakeMaker, keep_castings, saved_order, work_of
 from .teaching import job as teaching
 
 if TYPE_CHECKING:
@@ -252,6 +252,7 @@ class Renderer:
             check = partial(lengths.check_scene, self.encoder)
             _, before = self._standings.get(head.board.story.id) or (-1, None)
         found = plan.standings(head.board, cache, model, check, before, continuation)
+        keep_castings(self.media, (anchor for standing in found.values() for anchor in standing.cast))
         with self._choosing:
             if cache is self.filter_cache:  # else another model was chosen meanwhile
                 now = Assessed(head.board, model, found)

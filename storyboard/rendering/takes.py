@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 from pipeline.stages.continuation import ending
 
-from ..document.conditioning import find_word
+from ..document.cast.anchoring import Anchor
+from ..document.conditioning import Past, find_word
 from ..document.region_edit import RegionEdit, RegionWords
 from ..document.story import Beginning, Board, Conditioning, Scene, Story, Take, WordRef, new_id, parse
 from ..media.images import read_picture
@@ -150,6 +151,7 @@ class TakeMaker:
         """What `render` makes a clip from."""
         from pipeline.guidance import Guidance
 
+        keep_castings(self.media, Past.of(board, scene.id).drawn)
         first, last = self._known(board, decided.conditioning)
         return Order(
             decided.conditioning.model,
@@ -279,6 +281,13 @@ class TakeMaker:
         made_from |= {"conditioning": conditioning, "trace": trace}
         made = {"speed": self.speed, "render_seconds": round(seconds, 3), "created": time.time()}
         return Take(id=new_id(), scene=scene.id, **files, **made_from, **made)
+
+
+def keep_castings(media: BlobStore, found: Iterable[Anchor]) -> None:
+    """Writes the pictures of castings, which are worked out and lie in no file before somebody is to see them."""
+    for anchor in found:
+        if anchor.drawn and not media.holds((anchor.keyframe, "png")):
+            media.put(anchor.drawn.png, "png")
 
 
 def changes_of(

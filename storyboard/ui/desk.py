@@ -146,6 +146,7 @@ class Window:
     changed: Place | None = None  # the scene of which the fields of a change are shown
     entry: str = ""  # of the cast, that is looked at
     picture: str = ""  # of that entry
+    drawn: str = ""  # name of somebody whom the model cast, that is looked at
     look_in: str = ""  # the scene of which its look is asked, "" for the whole story
     added: bool = False  # whether the last one that was to be new in the cast was taken
     refused: dict[str, Any] = field(default_factory=dict)  # fields of the cast: drafts, None for what is saved since

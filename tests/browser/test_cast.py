@@ -281,3 +281,34 @@ def add(cast: Locator, name: str) -> None:
     box.fill(name)
     box.press("Enter")
     expect(box).to_have_value("")
+
+
+# --- whom the model casts ---------------------------------------------------------------------------------------------
+
+
+def test_the_model_casts_whom_nobody_describes(guest: Visitor) -> None:
+    story = guest.new_story("Mia runs.", "A grey cat sleeps.", "Mia waves.", title="By the model", casting=True)
+    page = guest.open(story)
+    cast = opened(page)
+    pictures = cast.locator(".cast-list:visible button.thumbnail-item")
+    expect(cast.get_by_text("Mia · 2 scenes")).to_be_visible()
+    expect(cast.get_by_text("cat · 1 scene")).to_be_visible()
+    before = pictures.first.locator("img").get_attribute("src")
+    pictures.first.click()
+    cast.get_by_role("button", name="Somebody else").click()
+    until(lambda: pictures.first.locator("img").get_attribute("src") != before)
+    cast.get_by_role("button", name="Keep in the cast").click()
+    expect(cast.get_by_label(NAME)).to_have_value("Mia")
+    expect(cast.get_by_text("Mia · 2 scenes")).to_be_hidden()
+    cast.get_by_label("Cast whom nobody describes").uncheck()
+    expect(cast.get_by_text("cat · 1 scene")).to_be_hidden()
+    saved(page)
+    now = guest.story(story["id"])
+    assert [entry["name"] for entry in now["cast"]] == ["Mia"] and now["casting"]["on"] is False
+
+
+def test_a_casting_is_among_what_a_scene_remembers(guest: Visitor) -> None:
+    story = guest.new_story("Mia runs.", "A grey cat sleeps.", title="Remembered", casting=True)
+    memory = tab(guest.open(story), "remembers", 1)
+    expect(memory.locator(".past p.words")).to_have_text(["Mia is here."])
+    expect(memory.locator(".past img").first).to_have_js_property("naturalWidth", 144)

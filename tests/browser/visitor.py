@@ -85,9 +85,9 @@ class Visitor:
     def edit(self, story: str, do: str, **arguments: Any) -> dict[str, Any]:
         return dict(self.call("edit", story=story, op={"do": do, **arguments})["story"])
 
-    def new_story(self, *prompts: str, title: str = "Test", **changes: Any) -> dict[str, Any]:
-        """A story; `changes` to every scene of it."""
-        story = self.call("new_story", title=title, prompts=prompts)["story"]
+    def new_story(self, *prompts: str, title: str = "Test", casting: bool = False, **changes: Any) -> dict[str, Any]:
+        """A story; `changes` to every scene of it. casting: whether the model casts whom nobody describes."""
+        story = self.call("new_story", title=title, prompts=prompts, casting=casting)["story"]
         for scene in story["scenes"] if changes else ():
             story = self.edit(story["id"], "edit_scene", scene=scene["id"], changes=changes)
         return dict(story)

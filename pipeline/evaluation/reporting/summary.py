@@ -85,7 +85,7 @@ def comparisons(protocol: str, scores: Sequence[StoryScore]) -> dict[str, Estima
     """Paired over the stories that both systems filmed; a comparison without such stories is left out."""
     found = {
         f"ours minus {SYSTEMS[other].title}, {measure.replace('_', '-')}": difference(_pairs(scores, other, measure))
-        for other in ("no_history", "last_frame", "whole_prompts", "bare_tokens")
+        for other in ("no_history", "uncast", "last_frame", "whole_prompts", "bare_tokens")
         for measure in ("actor", "cross_talk", "prompt")
     }
     if protocol == LONG:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...guidance import Guidance
 from ...history import HistoryScene
+from ...picturebook.casting import Casting, Company
 from ...story_pipeline import SceneRequest, Settings, StoryPipeline
 from ...text_filter import FilterResult, Word
 from .filters import PromptFilter
@@ -51,15 +52,29 @@ class _Track:
     remembers_by: str | None
     takes: list[FilmedScene]
     keeps: bool = False  # of an edited scene the rest of its former take
+    casts: bool = False  # whom nobody describes
 
     def decided(self, index: int) -> FilterResult:
-        """What scene `index` remembers; of an edited one the scene before is no past but its own former take."""
-        prompts, edited = self.script.prompts[: index + 1], self.script.edited and index + 1 == len(self.script.prompts)
-        if not edited:
-            return self.filter(prompts[:-1], prompts[-1])
-        if not self.keeps:
-            return self.filter(prompts[:-2], prompts[-1])
-        return self.filter(prompts[:-1], prompts[-1], former=index - 1)
+        """What scene `index` remembers, its castings last; of an edited one the scene before is no past but its own
+        former take."""
+        prompt, castings = self.script.prompts[index], [casting.role.caption for casting in self.castings(index)]
+        if self._is_edited(index) and self.keeps:
+            return self.filter((*self.script.prompts[:index], *castings), prompt, former=index - 1)
+        return self.filter((*self._before(index), *castings), prompt)
+
+    def castings(self, index: int) -> list[Casting]:
+        """Of whom scene `index` names, by the seed of the first scene."""
+        company = Company()
+        for prompt in self._before(index) if self.casts else ():
+            company.pass_by(prompt)
+        roles = company.of(self.script.prompts[index]) if self.casts else []
+        return [Casting(role, self.script.seeds[0]) for role in roles]
+
+    def _is_edited(self, index: int) -> bool:
+        return self.script.edited and index + 1 == len(self.script.prompts)
+
+    def _before(self, index: int) -> tuple[str, ...]:
+        return self.script.prompts[: index - self._is_edited(index)]
 
 
 @dataclass
@@ -70,13 +85,14 @@ class Filming:
     options: Options
     batch: int = BATCH
     made: int = 0
+    _castings: dict[Casting, HistoryScene] = field(default_factory=dict, repr=False)
 
     def films(self, scripts: Sequence[Script], systems: Mapping[str, System]) -> list[dict[str, list[FilmedScene]]]:
         """Of every script the film of every system."""
         filters = filters_of(self.pipeline)
         tracks = [
             {
-                name: _Track(script, filters[s.words], s.guidance(self.options), s.remembers_by, [], s.keeps)
+                name: _Track(script, filters[s.words], s.guidance(self.options), s.remembers_by, [], s.keeps, s.casts)
                 for name, s in systems.items()
             }
             for script in scripts
@@ -90,17 +106,23 @@ class Filming:
         shots, keys = dict[str, SceneRequest](), list[str]()
         for track in tracks:
             seed, result = track.script.seeds[index], track.decided(index)
-            digests = [take.digest for take in track.takes]
+            past = [take.scene for take in track.takes[: len(result.scenes) - len(track.castings(index))]]
+            past += [self._encoded(casting) for casting in track.castings(index)]
+            digests = [hashlib.sha256(scene.keyframe.tobytes()).hexdigest() for scene in past]
             keys.append(conditioning_key(result, seed, track.guidance, digests, track.remembers_by))
             if keys[-1] not in shots:
-                shots[keys[-1]] = self._shot(track, result, seed)
+                shots[keys[-1]] = self._shot(track, past, result, seed)
         takes = dict(zip(shots, self._takes(list(shots.values())), strict=True))
         for track, key in zip(tracks, keys, strict=True):
             track.takes.append(takes[key])
 
-    def _shot(self, track: _Track, result: FilterResult, seed: int) -> SceneRequest:
+    def _encoded(self, casting: Casting) -> HistoryScene:
+        if casting not in self._castings:
+            self._castings[casting] = self.pipeline.encode_scene(casting.role.caption, casting.picture[None])
+        return self._castings[casting]
+
+    def _shot(self, track: _Track, past: Sequence[HistoryScene], result: FilterResult, seed: int) -> SceneRequest:
         settings = Settings(steps=self.options.steps, seed=seed)
-        past = [take.scene for take in track.takes[: len(result.scenes)]]
         memory = self.pipeline.remember(past, result, settings, by=track.remembers_by)
         return SceneRequest(result.prompt, memory, track.guidance, settings)
 

@@ -37,6 +37,7 @@ class System:
     history_scale: float | None = None  # w2; None for that of the run
     remembers_by: str | None = None  # a name of `defaults.HISTORIES`; None for the model's own
     protocols: tuple[str, ...] = (ABBA, LONG, PROBES)  # where it is measured
+    casts: bool = False  # whether whom nobody describes is cast
     keeps: bool = False  # whether a scene whose words were edited keeps the rest of its former take
 
     def guidance(self, options: Options) -> Guidance:
@@ -46,13 +47,14 @@ class System:
 
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
-MAIN = {"ours": System("ours"), "no_history": System("no history", "nothing")}
-WEIGHTED = {f"w2_{w:g}": System(f"w2 = {w:g}", history_scale=w, protocols=SHORT) for w in WEIGHTS}
+MAIN = {"ours": System("ours", casts=True), "no_history": System("no history", "nothing")}
+WEIGHTED = {f"w2_{w:g}": System(f"w2 = {w:g}", history_scale=w, casts=True, protocols=SHORT) for w in WEIGHTS}
 ABLATIONS = {
+    "uncast": System("ours, nobody cast"),
     "last_frame": System("last frame only", "last scene"),
     "whole_prompts": System("whole past prompts", "everything"),
     "bare_tokens": System("bare tokens", "tokens"),
-    "keep_rest": System("ours, keeping the rest", protocols=(PROBES,), keeps=True),
+    "keep_rest": System("ours, keeping the rest", protocols=(PROBES,), casts=True, keeps=True),
     "reference": System("by reference, untrained", history_scale=1.5, remembers_by="reference", protocols=SHORT),
     **WEIGHTED,
 }

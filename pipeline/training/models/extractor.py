@@ -22,6 +22,7 @@ from transformers import CLIPVisionModelWithProjection
 from ...encoders.image import patch_features, to_pixels
 from ...feature_extractor import FeatureExtractor
 from ...picturebook.facts import ACTOR_FACTS, PLACE_FACTS
+from ..dataset.castings import CastingSet, castings_of
 from ..dataset.memory import SCENES, MemorySet, memory_of
 from ..dataset.picturebook_set import PictureBookSet
 from ..loop import Losses, Recipe, device_of, half_precision
@@ -45,15 +46,17 @@ class ExtractorData:
     actors: Tensor  # int64 (N, 2, facts)
     places: Tensor  # int64 (N, facts)
     memory: MemorySet
+    castings: CastingSet | None = None
 
 
-def load_data(folder: Path, image_encoder: CLIPVisionModelWithProjection) -> ExtractorData:
+def load_data(folder: Path, image_encoder: CLIPVisionModelWithProjection, *, castings: bool = False) -> ExtractorData:
     data = PictureBookSet(folder)
     truth = data.truth()
     coverage, actors, places = (torch.from_numpy(a) for a in (truth.coverage, truth.actors, truth.places))
     features = _cached_features(folder, image_encoder, data)
     text, lengths = data.text()
-    return ExtractorData(text, lengths, features, coverage, actors, places, memory_of(data))
+    drawn = castings_of(data, image_encoder) if castings else None
+    return ExtractorData(text, lengths, features, coverage, actors, places, memory_of(data), drawn)
 
 
 def _cached_features(folder: Path, model: CLIPVisionModelWithProjection, data: PictureBookSet) -> Tensor:
@@ -149,10 +152,15 @@ class Recollection:
 
 
 def recollect(
-    extractor: FeatureExtractor, data: ExtractorData, rows: Tensor, use: Tensor, variant: Tensor
+    extractor: FeatureExtractor,
+    data: ExtractorData,
+    rows: Tensor,
+    use: Tensor,
+    variant: Tensor,
+    cast: Tensor | None = None,
 ) -> Recollection:
     """rows (B); use bool (B, SCENES): which scenes of its story a row may remember; variant (B, SCENES) of
-    keyframes. All on the CPU."""
+    keyframes; cast bool (B, CAST): which castings it may. All on the CPU."""
     device = device_of(extractor)
     length = int(data.lengths[rows].max())
     story = (rows // SCENES * SCENES)[:, None] + torch.arange(SCENES)  # (B, SCENES)
@@ -161,10 +169,16 @@ def recollect(
     matched = (data.memory.matched[rows][:, :, :length] & use[..., None]).any(1)
     text, features = data.text[story, :past_length].to(device), data.features[variant, story].to(device)
     phi, _ = extractor.look(text.float(), features.float())  # without a gradient where the attention is frozen
-    flat = kept.flatten(1)
+    flat, phi = kept.flatten(1), phi.flatten(1, 2)
+    if cast is not None and data.castings is not None:
+        own = data.castings
+        text, features = own.text[rows].to(device), own.features_of(rows).to(device)
+        phi = torch.cat([phi, extractor.look(text.float(), features.float())[0].flatten(1, 2)], dim=1)
+        flat = torch.cat([flat, (own.kept[rows] & cast[..., None]).flatten(1)], dim=1)
+        matched = matched | (own.matched[rows][:, :, :length] & cast[..., None]).any(1)
     count = max(1, int(flat.sum(1).max()))
     order = flat.long().argsort(dim=1, descending=True, stable=True)[:, :count]
-    past = phi.flatten(1, 2).gather(1, order[..., None].expand(-1, -1, phi.shape[-1]).to(device))
+    past = phi.gather(1, order[..., None].expand(-1, -1, phi.shape[-1]).to(device))
     past_mask, mask = flat.gather(1, order), torch.arange(length) < data.lengths[rows, None]
     prompt = data.text[rows, :length].to(device).float()
     return Recollection(past, past_mask.to(device), prompt, mask.to(device), matched.to(device))

@@ -28,6 +28,7 @@ from ...feature_extractor import FeatureExtractor
 from ...guidance import Preconditioning, make_preconditioning
 from ...picturebook.facts import GRID
 from ...transformer import StoryTransformer3DModel
+from ..dataset.castings import CAST
 from ..dataset.memory import SCENES
 from ..dataset.picturebook_set import MAX_TOKENS, PictureBookSet
 from ..loop import Losses, Recipe, device_of, half_precision
@@ -194,6 +195,7 @@ class _Drawn:
     rows: Tensor  # (B)
     use: Tensor  # bool (B, SCENES): which scenes of its story a row may remember
     variant: Tensor  # (B, SCENES), of keyframes
+    cast: Tensor | None  # bool (B, CAST): which castings a row may remember
     silent: Tensor  # bool (B): rows without their text
     clean: Tensor  # (B, f, C, h, w), latents
     noise: Tensor
@@ -231,15 +233,19 @@ def _draw(
     if choices.deciding:
         deciding = torch.rand(batch_size, generator=generator) < choices.deciding
         t = torch.where(deciding, draw_deciding(alpha_bars, batch_size, generator), t)
+    cast = None
+    if choices.castings:
+        cast = torch.rand(batch_size, CAST, generator=generator) < choices.castings
+        cast &= torch.rand(batch_size, 1, generator=generator) > HISTORY_DROP
     times, known = draw_times(t, choices, len(alpha_bars), generator)
     soft = draw_soft(choices, known.any(1), alpha_bars, generator)
-    return _Drawn(rows, use, variant, silent, clean, noise, times, known, soft, actors, window)
+    return _Drawn(rows, use, variant, cast, silent, clean, noise, times, known, soft, actors, window)
 
 
 def _conditions(
     trainer: GeneratorTrainer, extractor: FeatureExtractor, data: ExtractorData, drawn: _Drawn, nothing: Tensor
 ) -> _Conditions:
-    r = recollect(extractor, data, drawn.rows, drawn.use, drawn.variant)
+    r = recollect(extractor, data, drawn.rows, drawn.use, drawn.variant, drawn.cast)
     past_mask = r.past_mask.clone()
     past_mask[:, 0] |= ~past_mask.any(1)  # rows without a past see one token; `matched` hides what comes of it
     predicted = extractor(r.past, r.prompt, past_mask, r.mask)

@@ -39,6 +39,7 @@ class Choices:
     known: float = 0.0  # share of the clips whose first latent frames are known
     ending: float = 0.0  # share of the clips whose last latent frame is known, the last frame standing still
     soft: float = 0.0  # share of the clips with known frames in which they are as a generator makes them, not as drawn
+    castings: float = 0.0  # share of the castings of a clip's actors that it may remember
     staggered: float = 0.0  # share of the clips whose later latent frames are noisier
 
 

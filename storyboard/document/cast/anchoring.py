@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from pipeline.picturebook.casting import Casting
+
 from ..decisions import Decision, Dropped, KeptWord, WordPlace
 from ..former import Former
 from ..occurrences import named_in
@@ -42,6 +44,7 @@ class Anchor:
     last_seen: bool = False
     beside: bool = False  # earlier scenes are remembered too
     since: str = ""  # id of the scene that named the state that holds: what was before gives nothing
+    drawn: Casting | None = None  # which picture that is not in the cast: see `castings`
 
     @property
     def id(self) -> str:

@@ -6,22 +6,42 @@ Imports neither torch nor gradio.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import ThroughlineError
+from pipeline.picturebook.casting import roles_in
 
 from ..conditioning import find_word, word_ref
 from ..occurrences import capital, named_in
 from ..script import DialogueLine, Script
 from ..story import Scene, Story, WordRef
 from ..values import new_id, parse
-from .entries import CastChoice, CastEntry, CastPicture, CastTaught, first_twice
+from .entries import CastChoice, CastEntry, CastPicture, CastTaught, Seeds, first_twice
 
 ENTRY_FIELDS = frozenset(["others", "kind", "words", "notes", "colour", "states"])
 PICTURE_FIELDS = frozenset(["caption", "state", "view", "source"])
 CHOICE_FIELDS = frozenset(["look", "state", "picture"])
+
+
+def cast_by_model(story: Story, **changes: bool) -> Story:
+    """Whether the model casts whom nobody describes (`on`), and can (`able`); the same people for the same story."""
+    seeds = story.casting or Seeds(seed=int(hashlib.sha256(story.id.encode()).hexdigest()[:8], 16))
+    return _with(story, casting=parse(Seeds, {**dict(seeds), **changes}))
+
+
+def fitted(story: Story, able: bool) -> Story:
+    """For another model. A story that casts nobody goes on so."""
+    return cast_by_model(story, able=able) if story.casting else story
+
+
+def recast(story: Story, name: str) -> Story:
+    """Somebody else for a name that the model cast. Raises ThroughlineError if it casts nobody of that name."""
+    if story.casting is None or not story.casting.on or [role.name for role in roles_in(name)] != [name]:
+        raise ThroughlineError(f"{name[:40]!r} can't be cast anew: expected a name that the model has cast")
+    return _with(story, casting=parse(Seeds, story.casting.anew(name)))
 
 
 def add_entry(story: Story, name: str, entry_id: str | None = None, **fields: Any) -> Story:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from ..values import Digest, Id, Number, Text, Value, Whole, left_out
+from ..values import MOST_SEEDS, Digest, Flag, Id, Many, Number, Seed, Text, Value, Whole, left_out
 
 MOST_ENTRIES, MOST_PICTURES, MOST_STATES, MOST_NAMES = 200, 20, 20, 20
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
@@ -105,6 +105,34 @@ class CastChoice(Value):
     look: Literal["", "cast", "both", "last seen"] = ""  # "": as the story says, or the cast picture
     state: str | None = Field(default=None, max_length=200)  # from this scene on; "" for as usual; None: as named
     picture: Id | None = None  # the one to look at; None for the one that fits best
+
+
+class Recast(Value):
+    """Somebody who was cast anew."""
+
+    told_as = "casting"
+
+    name: Name
+    seed: Seed
+
+
+class Seeds(Value):
+    """By what a story casts whom nobody describes, see `castings`."""
+
+    told_as = "casting"
+
+    seed: Seed = 0
+    on: Flag = True
+    able: Flag = True  # whether the model that the story was fitted to draws people
+    recast: Annotated[Many[Recast], Field(max_length=MOST_ENTRIES)] = ()
+
+    def seed_of(self, name: str) -> int:
+        return next((one.seed for one in self.recast if one.name == name), self.seed)
+
+    def anew(self, name: str) -> dict[str, Any]:
+        """With somebody else for a name, to be parsed."""
+        others = [one for one in self.recast if one.name != name]
+        return {**dict(self), "recast": [*others, {"name": name, "seed": (self.seed_of(name) + 1) % MOST_SEEDS}]}
 
 
 Cast = Annotated[tuple[CastEntry, ...], Field(max_length=MOST_ENTRIES)]

@@ -48,7 +48,7 @@ class Decided:
     def of(cls, board: Board, scene: str, filter: TextFilter, now: Conditioning) -> Decided:
         """Asks the filter, though nothing enters at a history guidance of 0. now: of the scene, which says by which
         model. Raises ThroughlineError as the filter does."""
-        decision = remembers(board.story, scene, filter)
+        decision = remembers(board, scene, filter)
         enters = decision if board.story.scene(scene).guidance.history else decision.only(())
         return cls(enters, conditioning_of(board, scene, decision, now.model, now.continuation))
 

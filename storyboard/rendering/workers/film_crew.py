@@ -70,12 +70,13 @@ class FilmCrew:
             return None
         settings = self.film.scene_settings(scene)
         own = {name: getattr(settings, name) for name in FILTERED[:4]}
-        return self.pipeline.filter(list(self.film.prompts[:scene]), self.film.prompts[scene], **own)
+        castings = [casting.role.caption for casting in self.film.castings(scene)]
+        return self.pipeline.filter([*self.film.prompts[:scene], *castings], self.film.prompts[scene], **own)
 
     def needs(self, scene: int) -> set[int]:
         """The scenes that one is made from."""
         decision = self._decisions[scene]
-        remembered = set(decision.contributing) if decision else set()
+        remembered = {past for past in decision.contributing if past < scene} if decision else set()
         return remembered | ({scene - 1} if decision and self.film.continues(scene) else set())
 
     def _begin(self, makings: dict[int, Making]) -> None:
@@ -108,11 +109,18 @@ class FilmCrew:
             film.guidance,
             decision.only(decision.contributing),
             {name: value for name, value in vars(film.scene_settings(scene)).items() if name not in FILTERED},
-            tuple(Remembered(film.prompts[past], self._kept[past]) for past in decision.contributing),
+            tuple(self._remembered(scene, past) for past in decision.contributing),
             keep_known(self.media, first),
             keep_known(self.media, film.picture("last", scene)),
             threads=self.crew.threads,
         )
+
+    def _remembered(self, scene: int, past: int) -> Remembered:
+        """One of the past scenes of a scene, or of its castings after them."""
+        if past < scene:
+            return Remembered(self.film.prompts[past], self._kept[past])
+        casting = self.film.castings(scene)[past - scene]
+        return Remembered(casting.role.caption, keep_picture(self.media, casting.picture))
 
     def _keep(self, scene: int, frames: np.ndarray, clip: Clip | None) -> None:
         keyframe = frames[len(frames) // 2].copy()
@@ -125,8 +133,8 @@ class FilmCrew:
         settings = self.film.scene_settings(scene) if clip else None
         seconds: Mapping[str, float] = trace.seconds if trace else {}
         continues = clip is not None and self.film.continues(scene)
-        prompt = self.film.prompts[scene]
-        self._done[scene] = SceneDone(scene, prompt, frames, keyframe, trace, settings, seconds, continues)
+        prompt, told = self.film.prompts[scene], tuple(one.role.caption for one in self.film.castings(scene))
+        self._done[scene] = SceneDone(scene, prompt, frames, keyframe, trace, settings, seconds, continues, told)
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
         return self.pipeline.encode_scene(prompt, read_picture(self.media.path(keyframe, "png"))[None])

@@ -13,6 +13,7 @@ from pipeline.evaluation.story.filming import Filming, Script, conditioning_key
 from pipeline.evaluation.story.filters import EVERYTHING, RecentScenes, TokenFilter
 from pipeline.evaluation.story.systems import SYSTEMS, Options, System, filters_of, frozen_frame, measured_on
 from pipeline.guidance import Guidance
+from pipeline.picturebook.casting import Casting, Company
 from pipeline.story_pipeline import StoryPipeline
 from pipeline.text_filter import FilterResult
 from tests.tiny import tiny_pipeline
@@ -57,8 +58,10 @@ def test_an_edited_scene_is_made_anew_or_keeps_the_rest_of_its_former_take() -> 
     scripts = [Script((ABBA[0], jumping), (1, 1), edited=True), Script((jumping,), (1,))]
     filming = Filming(tiny(), Options(steps=1))
     edited, alone = filming.films(scripts, {name: SYSTEMS[name] for name in ("ours", "keep_rest")})
-    assert edited["ours"][1].digest == alone["ours"][0].digest == alone["keep_rest"][0].digest
-    assert edited["keep_rest"][1].digest != alone["ours"][0].digest
+    anew, kept_rest = (edited[name][1].frames.astype(int) for name in ("ours", "keep_rest"))
+    assert alone["ours"][0].digest == alone["keep_rest"][0].digest
+    assert np.abs(anew - alone["ours"][0].frames).max() <= 2, "but for rounding in another batch"
+    assert np.abs(kept_rest - alone["ours"][0].frames).max() > 10
     assert edited["keep_rest"][0].digest == edited["ours"][0].digest
 
 
@@ -92,7 +95,8 @@ def test_every_system_names_a_filter_and_weights_are_told_apart() -> None:
     options = Options(Guidance(3, 2.5))
     assert SYSTEMS["ours"].guidance(options) == Guidance(3, 2.5)
     assert SYSTEMS["w2_0.5"].guidance(options) == Guidance(3, 0.5)
-    assert measured_on("long", SYSTEMS) == ("ours", "no_history", "last_frame", "whole_prompts", "bare_tokens")
+    on_long = ("ours", "no_history", "uncast", "last_frame", "whole_prompts", "bare_tokens")
+    assert measured_on("long", SYSTEMS) == on_long
 
 
 def test_a_frozen_frame_is_the_keyframe_of_the_first_clip() -> None:
@@ -137,13 +141,16 @@ def filmed(systems: dict[str, System], scripts=(SCRIPT,), batch: int = 8):
 
 
 def test_clips_that_are_the_same_are_made_once() -> None:
-    systems = {name: SYSTEMS[name] for name in ("ours", "no_history", "last_frame", "w2_1")}
-    filming, _, [film] = filmed(systems | {"default": System("default", history_scale=Guidance().history)})
+    systems = {name: SYSTEMS[name] for name in ("ours", "uncast", "no_history", "last_frame", "w2_1")}
+    default = System("default", history_scale=Guidance().history, casts=True)
+    filming, _, [film] = filmed(systems | {"default": default})
+    bare = ("uncast", "no_history", "last_frame")
     assert film["ours"] == film["default"]
-    assert all(own[:2] == film["ours"][:2] for own in film.values()), "the first two scenes remember nothing"
+    assert all(film[name][:2] == film["uncast"][:2] for name in bare), "the first two scenes remember nothing"
+    assert not {*film["ours"], *film["w2_1"]} & {*film["uncast"]}, "but those that are cast"
     assert film["last_frame"][3] == film["no_history"][3], "nothing of scene 3 is in scene 4"
-    assert len({film[name][2] for name in ("ours", "no_history", "last_frame", "w2_1")}) == 4
-    assert filming.made == len({number for own in film.values() for number in own}) == 2 + 4 + 3
+    assert len({film[name][2] for name in systems}) == 5
+    assert filming.made == len({number for own in film.values() for number in own}) == 4 + 4 + 2 + 3 + 2
 
 
 def test_scenes_of_all_stories_are_made_together_in_batches() -> None:
@@ -174,7 +181,12 @@ def test_films_are_those_that_the_pipeline_makes_scene_by_scene() -> None:
     for script, film in zip(scripts, films, strict=True):
         history = []
         for i, (prompt, seed) in enumerate(zip(script.prompts, script.seeds, strict=True)):
-            for name, past in (("ours", history), ("no_history", [])):
+            company = Company()
+            for before in script.prompts[:i]:
+                company.pass_by(before)
+            drawn = [Casting(role, script.seeds[0]) for role in company.of(prompt)]
+            castings = [tiny().encode_scene(one.role.caption, one.picture[None]) for one in drawn]
+            for name, past in (("ours", [*history, *castings]), ("no_history", [])):
                 clip = tiny()(prompt, past, Guidance(), steps=2, seed=seed)
                 assert np.abs(clip.frames.astype(int) - film[name][i].frames).max() <= 2
             history.append(film["ours"][i].scene)

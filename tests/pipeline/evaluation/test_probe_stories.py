@@ -171,7 +171,7 @@ def test_a_tiny_model_is_asked() -> None:
     filming, judge = Filming(tiny_pipeline(), Options(steps=1)), Judge(ClipReader().eval(), Localiser().eval())
     stories = [HeldOut("probes", index, 5) for index in range(2)]
     scores = probe_stories.score_probes(filming, judge, stories, ("ours", "no_history"))
-    assert filming.made == 2 * (3 + 3 + 3), "three clips of the first scene, three of the second of every system"
+    assert filming.made == 2 * (3 + 3 + 3 + 3), "three clips of the first scene and of the second of every system"
     assert [set(score) for score in scores] == [{"ours", "no_history", "ceiling", "chance"}] * 2
     assert all(set(score["ours"].tallies) == {*PROBE_MEASURES, *STAYS_PARTS} for score in scores)
     assert scores[0]["ours"].tallies["stays"].counted > 0

@@ -35,7 +35,7 @@ def rendered(board: Board, *scenes: str) -> Board:
     """With a take of these scenes, or of all, as they are now."""
     for scene in scenes or tuple(scene.id for scene in board.story.scenes):
         number = len(board.takes)
-        conditioning = conditioning_of(board, scene, remembers(board.story, scene, CACHE), "m")
+        conditioning = conditioning_of(board, scene, remembers(board, scene, CACHE), "m")
         made = take(f"t{number}", scene, keyframe=f"{number:x}" * 64, conditioning=conditioning)
         board = Board(edits.choose_take(board.story, scene, made.id), {**board.takes, made.id: made})
     return board
@@ -253,7 +253,7 @@ def test_the_plan_and_the_render_decide_the_same(prompts: list[str], place: int,
     scene = story.scenes[place % len(prompts)].id
     keep = FormerTake(take="t", prompt=former, keyframe="f" * 64, on=True)
     board = Board(edits.set_keep(story, scene, keep))
-    decision = remembers(board.story, scene, FILTER)
+    decision = remembers(board, scene, FILTER)
     assert conditioning_of(board, scene, decision, "m").digest() == digests(board)[scene]
     only = decision.only(decision.contributing)
     assert [word.kept for word in only.current] == [word.kept for word in decision.current]

@@ -66,7 +66,7 @@ def render(board: Board, scene_id: str, *, seed: int | None = None, blind: bool 
     """A take of a scene as the fake pipeline makes it: its keyframe follows from all that a pipeline is given; from the
     seed alone if it is blind."""
     scene = board.story.scene(scene_id)
-    conditioning = conditioning_of(board, scene_id, remembers(board.story, scene_id, fake_filter), "m")
+    conditioning = conditioning_of(board, scene_id, remembers(board, scene_id, fake_filter), "m")
     seed = scene.seed if seed is None else seed
     content = seed if blind else (given_to_pipeline(conditioning), seed, scene.steps)
     take_id = f"t{len(board.takes)}"

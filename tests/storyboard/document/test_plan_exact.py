@@ -371,7 +371,7 @@ def really_rendered(pipeline, board: Board, scene_ids: list[str]) -> Board:
     """Takes of scenes, one after the other, with all that lies before each of them as its history. The clip's digest
     stands for its keyframe: these clips have one frame."""
     for scene_id in scene_ids:
-        scene, past = board.story.scene(scene_id), past_of(board.story, scene_id)
+        scene, past = board.story.scene(scene_id), past_of(board, scene_id)
         history = [pipeline.encode_scene(other.prompt, PICTURES[board.keyframe(other)]) for other in past]
         clip = pipeline(
             scene.prompt,
@@ -385,7 +385,7 @@ def really_rendered(pipeline, board: Board, scene_ids: list[str]) -> Board:
         )
         keyframe = hashlib.sha256(clip.frames.tobytes()).hexdigest()
         PICTURES[keyframe] = clip.frames
-        conditioning = conditioning_of(board, scene_id, remembers(board.story, scene_id, pipeline.filter), "tiny")
+        conditioning = conditioning_of(board, scene_id, remembers(board, scene_id, pipeline.filter), "tiny")
         made = take(f"t{len(board.takes)}", scene_id, keyframe=keyframe, seed=scene.seed, conditioning=conditioning)
         board = Board(edits.choose_take(board.story, scene_id, made.id), {**board.takes, made.id: made})
     return board

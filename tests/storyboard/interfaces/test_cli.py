@@ -347,6 +347,7 @@ def test_four_prompts_one_film_with_the_embedded_model(tmp_path: Path) -> None:
         [scene["index"] for scene in entry["filter"]["scenes"] if any(w["kept"] for w in scene["words"])]
         for entry in trace["scenes"]
     ]
-    assert kept == [[], [], [0, 1], [0, 1]]
+    assert kept == [[0], [1], [0, 1, 2], [0, 1, 3]], "of each the last one is a casting"
+    assert [entry["castings"] for entry in trace["scenes"]] == [[f"Actor {n} is here."] for n in (1, 2, 2, 1)]
     for entry in trace["scenes"]:
         assert frames_of(tmp_path / "film_scenes" / entry["files"]["clip"]).std() > 10, "not a flat picture"

@@ -146,7 +146,7 @@ def test_why_stale_names_the_cast() -> None:
 def rendered(board: Board) -> Board:
     """With a take of every scene that is fresh."""
     for number, scene in enumerate(board.story.scenes):
-        conditioning = conditioning_of(board, scene.id, remembers(board.story, scene.id, CACHE), "m")
+        conditioning = conditioning_of(board, scene.id, remembers(board, scene.id, CACHE), "m")
         made = take(f"t{number}", scene.id, keyframe=f"{number}" * 64, conditioning=conditioning)
         board = Board(edits.choose_take(board.story, scene.id, made.id), {**board.takes, made.id: made})
     return board
@@ -182,7 +182,7 @@ def test_the_plan_and_the_render_decide_the_same(prompts: list[str], choices: li
         story = cast_edits.choose_look(story, "mia0", story.scenes[place % len(story.scenes)].id, look=look)
     planned = digests(story)
     for scene in story.scenes:
-        decision = remembers(story, scene.id, FILTER)
+        decision = remembers(Board(story), scene.id, FILTER)
         assert conditioning_of(Board(story), scene.id, decision, "m").digest() == planned[scene.id]
         only = decision.only(decision.contributing)
         assert [word.kept for word in only.current] == [word.kept for word in decision.current]

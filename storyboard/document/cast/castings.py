@@ -1,0 +1,100 @@
+"""Whom no prompt describes, a story casts: the model's world draws them, and scenes remember that drawing beside
+earlier scenes.
+
+Like an entry of the cast, a casting is a past scene that the film does not show; but nobody made it, it is worked out
+from the words of the story and a seed, and it gives way: to an entry with a picture, and to a scene whose clip was
+edited, is one's own, or begins or ends with a picture of one's own. From there on that clip says how they look.
+
+Imports neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from pipeline.picturebook.casting import Casting, Company, Role, roles_in
+
+from ..story import Board, Scene, Story
+from .anchoring import Anchor
+from .entries import CastEntry, CastPicture, Seeds
+
+PREFIX = "casting"  # of their ids: those of entries and scenes have no such letters
+
+
+@dataclass
+class Castings:
+    """What the scenes gone by say of whom."""
+
+    _company: Company = field(default_factory=Company)
+    _shown: set[str] = field(default_factory=set)  # names of those whose looks a clip of one's own shows
+
+    def pass_by(self, board: Board, scene: Scene) -> None:
+        """The next scene of the story."""
+        if not casts(board.story):
+            return
+        self._company.pass_by(scene.prompt)
+        if _shows_its_own(board, scene):
+            self._shown.update(role.name.casefold() for role in roles_in(scene.prompt))
+
+    def of(self, story: Story, scene: Scene) -> list[Anchor]:
+        """The castings of the scene after these."""
+        if story.casting is None or not casts(story):
+            return []
+        if not scene.prompt.strip() or scene.first_picture or scene.last_picture:
+            return []
+        taken = self._shown | _entry_names(story)
+        found = dict[str, Anchor]()
+        for role in self._company.of(scene.prompt):
+            if role.name.casefold() not in taken:
+                anchor = _anchor(role, story.casting, found)
+                found[anchor.id] = anchor
+        return list(found.values())
+
+
+def castings_of(board: Board) -> Iterator[tuple[Scene, Anchor]]:
+    """All of a story, scene by scene."""
+    castings = Castings()
+    for scene in board.story.scenes:
+        yield from ((scene, anchor) for anchor in castings.of(board.story, scene))
+        castings.pass_by(board, scene)
+
+
+def casts(story: Story) -> bool:
+    """Whether the model casts whom nobody describes."""
+    return story.casting is not None and story.casting.on and story.casting.able
+
+
+def _shows_its_own(board: Board, scene: Scene) -> bool:
+    take = board.chosen(scene)
+    own = take is not None and (take.source == "imported" or bool(take.conditioning and take.conditioning.edits))
+    return own or scene.first_picture is not None or scene.last_picture is not None
+
+
+def _entry_names(story: Story) -> set[str]:
+    """Of those whom pictures or an adapter show, in small letters, without their articles."""
+    shown = [entry for entry in story.cast if entry.pictures or entry.taught]
+    names = {name.casefold() for entry in shown for name in entry.names}
+    return names | {name.removeprefix(article) for name in names for article in ("the ", "a ", "an ")}
+
+
+def _anchor(role: Role, seeds: Seeds, others: Container[str]) -> Anchor:
+    """others: ids of those before it in the scene. A ginger cat and a grey one are two."""
+    number = next(number for number in count() if _id(role.name, number) not in others)
+    own, drawn = _id(role.name, number), Casting(role, seeds.seed_of(role.name))
+    (height, width, _), digest = drawn.picture.shape, hashlib.sha256(drawn.png).hexdigest()
+    picture = CastPicture(id=own, file=digest, caption=role.caption, width=width, height=height)
+    why = "nobody has said how they look" if not role.said else "of what nobody has said"
+    return Anchor(CastEntry(id=own, name=role.name), picture, role.caption, why, beside=True, drawn=drawn)
+
+
+def is_casting(past_id: str) -> bool:
+    """Whether a past scene of this id is a casting."""
+    return past_id.startswith(PREFIX)
+
+
+def _id(name: str, number: int) -> str:
+    """The same whatever is said of them."""
+    return PREFIX + hashlib.sha256(f"{name}/{number}".encode()).hexdigest()[:16]

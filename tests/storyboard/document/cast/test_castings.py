@@ -1,0 +1,138 @@
+"""Whom nobody describes, with the real filter: who is cast, who is not, and what of it scenes tell."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import ThroughlineError
+from storyboard.document import edits, keeping, plan
+from storyboard.document.cast import edits as cast_edits
+from storyboard.document.cast.castings import is_casting
+from storyboard.document.cast.entries import CastEntry
+from storyboard.document.conditioning import Past, conditioning_of, remembers
+from storyboard.document.region_edit import RegionEdit, RegionWords
+from storyboard.document.story import Board, ScenePicture, Story, WordRef
+from tests.storyboard.document.cast.casts import entry, picture, story_with
+from tests.storyboard.document.cast.test_anchoring import CACHE, FILTER, PROMPTS, kept, stand
+from tests.storyboard.document.test_story import take
+
+MIA, WEARS = "Mia is running on the beach.", "Mia in a red coat is running on the beach."
+
+
+def cast_story(prompts: list[str], *entries: CastEntry) -> Story:
+    return cast_edits.cast_by_model(story_with(prompts, *entries))
+
+
+def captions(board: Board) -> list[list[str]]:
+    """Of every scene's castings."""
+    return [[one.prompt for one in Past.of(board, scene.id).drawn] for scene in board.story.scenes]
+
+
+def shown(board: Board, scene: str, **fields: object) -> Board:
+    """With a take of a scene, chosen."""
+    made = take(f"take{scene}", scene, **fields)
+    return replace(board, story=edits.choose_take(board.story, scene, made.id), takes={**board.takes, made.id: made})
+
+
+def test_a_casting_is_remembered_beside_earlier_scenes_and_gives_its_name_alone() -> None:
+    found = stand(cast_story(PROMPTS))
+    mia = found["a"].cast[0].id
+    assert is_casting(mia) and kept(found["a"]) == [(mia, ("Mia",))] and found["a"].needs == ()
+    assert kept(found["d"]) == [("a", ("Mia",)), ("c", ("Mia",)), (mia, ("Mia",))] and found["d"].needs == ("a", "c")
+    assert [len(standing.cast) for standing in found.values()] == [1, 1, 1, 1]  # the dog is somebody else
+    assert found["b"].cast[0].entry.name == "dog"
+
+
+def test_nobody_is_cast_where_the_story_says_so() -> None:
+    bare, story = story_with(PROMPTS), cast_story(PROMPTS)
+    for off in (bare, cast_edits.cast_by_model(story, on=False), cast_edits.fitted(story, False)):
+        assert [kept(one) for one in stand(off).values()] == [kept(one) for one in stand(bare).values()]
+    assert cast_edits.fitted(bare, True) == bare
+    again = cast_edits.fitted(cast_edits.fitted(story, False), True)
+    assert again == story == cast_edits.cast_by_model(cast_edits.cast_by_model(story, on=False), on=True)
+
+
+def test_an_entry_with_a_picture_takes_the_place_and_one_without_does_not() -> None:
+    assert captions(Board(cast_story([MIA], entry("Mia", picture("p1", "a"))))) == [[]]
+    assert captions(Board(cast_story(["The dog runs."], entry("the dog", picture("p1", "a"))))) == [[]]
+    assert captions(Board(cast_story([MIA], entry("Mia")))) == [["Mia is here."]]
+
+
+def test_what_was_said_of_a_look_holds_until_something_else_is_said() -> None:
+    board = Board(cast_story([MIA, WEARS, MIA, "Mia in a blue coat waves."]))
+    red, blue = "Mia in a red coat is here.", "Mia in a blue coat is here."
+    assert captions(board) == [["Mia is here."], [red], [red], [blue]]
+    assert len({one.id for scene in "abcd" for one in Past.of(board, scene).drawn}) == 1
+    assert len({one.keyframe for scene in "abcd" for one in Past.of(board, scene).drawn}) == 3
+
+
+def test_two_of_one_name_are_two() -> None:
+    found = Past.of(Board(cast_story(["A ginger cat and a grey cat play.", "The cat sleeps."])), "a").drawn
+    assert len({one.id for one in found}) == len({one.keyframe for one in found}) == 2
+
+
+@pytest.mark.parametrize("own", ["edited", "imported", "first picture"])
+def test_a_clip_of_ones_own_says_how_they_look_from_there_on(own: str) -> None:
+    board = Board(cast_story([MIA, MIA, MIA]))
+    if own == "first picture":
+        story = edits.set_picture(board.story, "b", "first", ScenePicture(file="a" * 64))
+        assert captions(Board(story)) == [["Mia is here."], [], []]
+        return
+    edit = RegionEdit(regions=(RegionWords(word="Mia", words="Mia in a green hat"),), source="b" * 64)
+    made = conditioning_of(board, "b", remembers(board, "b", FILTER), "m")
+    about = {"conditioning": made.model_copy(update={"edits": (edit,)})} if own == "edited" else {"source": "imported"}
+    assert captions(shown(board, "b", **about)) == [["Mia is here."], ["Mia is here."], []]
+    assert captions(shown(board, "b", conditioning=made)) == [["Mia is here."]] * 3
+
+
+def test_somebody_else_makes_the_scenes_stale_that_show_them_and_says_why() -> None:
+    story = cast_story(PROMPTS)
+    board = Board(story)
+    for scene, standing in stand(story).items():
+        board = shown(board, scene, conditioning=standing.conditioning)
+    other = replace(board, story=cast_edits.recast(board.story, "Mia"))
+    found = plan.standings(other, CACHE, "m")
+    assert {scene for scene, one in found.items() if "*Mia* was cast anew" in one.reasons} == {"a", "c", "d"}
+    assert plan.standings(board, CACHE, "m")["b"].state == found["b"].state == "fresh"
+    assert cast_edits.recast(cast_edits.recast(story, "Mia"), "Mia").casting != other.story.casting
+
+
+@pytest.mark.parametrize("name", ["Sofia", "Mia and Tom", "", "the dog"])
+def test_a_name_that_was_not_cast_is_refused(name: str) -> None:
+    with pytest.raises(ThroughlineError, match="can't be cast anew: expected a name that the model has cast"):
+        cast_edits.recast(cast_story([MIA]), name)
+    with pytest.raises(ThroughlineError, match="can't be cast anew"):
+        cast_edits.recast(story_with([MIA]), "Mia")
+
+
+def test_a_casting_can_be_muted_and_its_scene_forgotten() -> None:
+    story = cast_story([MIA])
+    mia = Past.of(Board(story), "a").drawn[0].id
+    word = edits.mute_word(story, "a", WordRef(scene=mia, text="Mia"))
+    assert kept(stand(word)["a"]) == kept(stand(edits.mute_scene(story, "a", mia))["a"]) == []
+    assert kept(stand(edits.release_word(word, "a", WordRef(scene=mia, text="Mia")))["a"]) == [(mia, ("Mia",))]
+
+
+def test_an_edit_of_one_word_keeps_the_rest_unless_somebody_else_was_cast() -> None:
+    story = cast_story([MIA])
+    board = shown(Board(story), "a", conditioning=stand(story)["a"].conditioning)
+    keep = keeping.former_take(board, board.story.scene("a"))
+    assert keep is not None and keep.on is None
+    other = replace(board, story=cast_edits.recast(board.story, "Mia"))
+    changed = keeping.former_take(other, other.story.scene("a"))
+    assert changed is not None and changed.on is False
+
+
+TEXTS = st.sampled_from([MIA, WEARS, "Mia and a dog are playing.", "A grey cat sleeps.", "Tom waves to Mia.", " "])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=5), st.booleans())
+def test_the_plan_and_the_render_decide_the_same(prompts: list[str], entry_too: bool) -> None:
+    board = Board(cast_story(prompts, *([entry("Tom", picture("p1", "a"))] if entry_too else [])))
+    for scene, standing in plan.standings(board, CACHE, "m").items():
+        if standing.conditioning:
+            decision = remembers(board, scene, FILTER)
+            assert conditioning_of(board, scene, decision, "m").digest() == standing.conditioning.digest()
