@@ -35,8 +35,8 @@ if TYPE_CHECKING:  # they load torch, which --help and a mistyped option need no
 FILES = """\
 Writes the film, and beside it a folder named after it: for film.mp4, film_scenes/ with scene-1.mp4, scene-1.png
 (the keyframe by which later scenes remember it), ... and trace.json (per scene: what the filter kept and why, where
-each kept word was looked at, who was cast, guidance, seconds, settings). Earlier files of these names are replaced, once everything
-is made."""
+each kept word was looked at, who was cast, guidance, seconds, settings). Earlier files of these names are replaced,
+once everything is made."""
 EXAMPLE = """\
 example:
   python -m storyboard render --out film.mp4 --prompts \\
