@@ -298,7 +298,7 @@ def test_the_model_casts_whom_nobody_describes(guest: Visitor) -> None:
     cast.get_by_role("button", name="Somebody else").click()
     until(lambda: pictures.first.locator("img").get_attribute("src") != before)
     cast.get_by_role("button", name="Keep in the cast").click()
-    expect(cast.get_by_label(NAME)).to_have_value("Mia")
+    expect(cast.get_by_role("textbox", name=NAME)).to_have_value("Mia")
     expect(cast.get_by_text("Mia · 2 scenes")).to_be_hidden()
     cast.get_by_label("Cast whom nobody describes").uncheck()
     expect(cast.get_by_text("cat · 1 scene")).to_be_hidden()

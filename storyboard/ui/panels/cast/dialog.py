@@ -11,7 +11,7 @@ from ...components.words import Words
 from ...desk import QUIET, Place, View, Window
 from ..overlay import Overlay
 from ..panel import Page, Panel, Updates, chips
-from .drawn import Drawn
+from .by_model import ByModel
 from .entry import EntryFields
 from .holds import Holds
 from .looks import Looks
@@ -36,7 +36,7 @@ class Cast(Overlay):
                     label="Cast", show_label=False, columns=3, allow_preview=False, object_fit="cover", height="auto",
                     container=False, buttons=[], fit_columns=False, elem_classes=["shots", "cast-list"],
                 )  # fmt: skip
-                self.drawn = Drawn(self.desk)
+                self.by_model = ByModel(self.desk)
                 with gr.Row(elem_classes=["acts", "sought"]):
                     self.fresh = gr.Textbox(label="Somebody new", placeholder="Mia", max_length=200, max_lines=1)
                     self.add = gr.Button("Add", size="sm")
@@ -72,7 +72,7 @@ class Cast(Overlay):
 
     @property
     def _panels(self) -> tuple[Panel, ...]:
-        return self.drawn, self.entry, self.looks, self.holds, self.pictures, self.teach
+        return self.by_model, self.entry, self.looks, self.holds, self.pictures, self.teach
 
     def wire(self, page: Page) -> None:
         for panel in self._panels:

@@ -16,7 +16,7 @@ from .reading import cast_of, told
 INFO = "The model draws them once, and scenes remember that picture beside earlier scenes."
 
 
-class Drawn(Panel):
+class ByModel(Panel):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         with gr.Column(visible=False) as self.all:
