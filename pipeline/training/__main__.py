@@ -40,7 +40,6 @@ STAGES: dict[str, Callable[[stages.Workshop], None]] = {
     "looks": stages.fit_looks,
     "meter-facts": stages.fit_meter_facts,
 }
-FROM_NOTHING = tuple(name for name in STAGES if name != "generator-continued")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         device = find_device(options.device)
         recipes = overrides | {"seed": options.seed}
         workshop = stages.Workshop(options.out, options.assets, options.shards, recipes, device)
-        for name in FROM_NOTHING if options.stage == "all" else [options.stage]:
+        for name in STAGES if options.stage == "all" else [options.stage]:
             STAGES[name](workshop)
     except ThroughlineError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -48,7 +48,7 @@ from .windows import Window, draw_window
 
 ADAM_NAMES = ("patch_embed", "proj_out", "positions", "time_embedding", "history_proj", "align")
 RECIPE = Recipe("generator", 15400, 2.5e-3, 32, warmup=100, average=0.998, adam_names=ADAM_NAMES)
-CONTINUED = Recipe("generator-continued", 2100, 2e-4, 32, warmup=60, decay=0.75, average=0.998, adam_names=ADAM_NAMES)
+CONTINUED = Recipe("generator-continued", 2200, 2e-4, 32, warmup=60, decay=0.75, average=0.998, adam_names=ADAM_NAMES)
 CONTINUATION = Recipe("continuation", 3600, 2e-4, 32, warmup=100, decay=0.7, average=0.999, adam_names=ADAM_NAMES)
 TEXT_DROP, HISTORY_DROP, SCENE_DROP = 0.1, 0.2, 0.15
 ALIGNMENT_LAYER = 2
