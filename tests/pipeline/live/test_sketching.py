@@ -21,7 +21,6 @@ from tests.tiny import LATENT_CHANNELS, save_tiny, tiny_pipeline, tiny_transform
 
 PAST, PROMPT = "A cat is running on the beach.", "The cat is jumping on the beach."
 SMALL = {"height": 48, "width": 48, "num_frames": 5}
-
 SHOWN = (
     "A girl in a red coat is running on the beach.",
     "Mia is walking on the playground.",
