@@ -106,8 +106,8 @@ class Filming:
         shots, keys = dict[str, SceneRequest](), list[str]()
         for track in tracks:
             seed, result = track.script.seeds[index], track.decided(index)
-            past = [take.scene for take in track.takes[: len(result.scenes) - len(track.castings(index))]]
-            past += [self._encoded(casting) for casting in track.castings(index)]
+            castings = [self._encoded(casting) for casting in track.castings(index)]
+            past = [take.scene for take in track.takes[: len(result.scenes) - len(castings)]] + castings
             digests = [hashlib.sha256(scene.keyframe.tobytes()).hexdigest() for scene in past]
             keys.append(conditioning_key(result, seed, track.guidance, digests, track.remembers_by))
             if keys[-1] not in shots:
