@@ -16,6 +16,7 @@ from .summary import Table
 INK, PALE, GRID = "#2b2833", "#8a8694", "#e8e6ec"
 COLOURS = {
     "ours": "#3454d1",
+    "uncast": "#7f95e8",
     "no_history": "#9a95a5",
     "last_frame": "#e08a1e",
     "whole_prompts": "#1a936f",

@@ -32,7 +32,7 @@ VALUES: dict[str, Any] = {
     "group": "", "index": 0, "data": "", "scenes": None, "rev": 0, "seen": 0, "threshold": None, "again": False,
     "without": {"history": True}, "w1": [1.0], "w2": [1.0], "steps": 4, "ids": [], "format": "mp4",
     "fit": "fit", "across": 0.5, "down": 0.5, "texts": ["A cat."], "variants": 1, "boxes": [], "chosen": [],
-    "which": "first", "source": "a", "text_weight": 2.0, "history_weight": 3.0,
+    "which": "first", "source": "a", "text_weight": 2.0, "history_weight": 3.0, "casting": False,
 }  # fmt: skip
 NOT_TYPED: list[Any] = [
     None, True, 3, -1, 2.5, 10**30, "", "x", "\ud800", "a" * 5000, [], [[]], [1], ["a"], {}, {"a": 1}, {"": [None]},
