@@ -300,6 +300,8 @@ def test_the_model_casts_whom_nobody_describes(guest: Visitor) -> None:
     cast.get_by_role("button", name="Keep in the cast").click()
     expect(cast.get_by_role("textbox", name=NAME)).to_have_value("Mia")
     expect(cast.get_by_text("Mia · 2 scenes")).to_be_hidden()
+    expect(cast.get_by_role("button", name="Keep in the cast")).to_be_hidden()
+    expect(cast.locator(".cast-list button.selected")).to_have_text([re.compile("Mia")])  # an entry
     cast.get_by_label("Cast whom nobody describes").uncheck()
     expect(cast.get_by_text("cat · 1 scene")).to_be_hidden()
     saved(page)

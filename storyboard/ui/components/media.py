@@ -22,6 +22,12 @@ class Shots(gr.Gallery):
 
     is_template = True  # the browser knows it as what it derives from
 
+    @staticmethod
+    def marked(place: int | None) -> dict[str, Any]:
+        """An update by which the picture at a place looks chosen, or none does. Gradio leaves out of updates what is
+        None, and keeps numbers within what there is."""
+        return {"selected_index": "none" if place is None else place}
+
     def preprocess(self, payload: Any) -> None:
         """Nothing that a browser says about it is read."""
 

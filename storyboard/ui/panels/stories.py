@@ -53,7 +53,7 @@ class Stories(Overlay):
         view.window.listed = tuple(story["id"] for story in stories)
         return {
             self.own: {"value": [(story["poster"] or BLANK, _caption(story)) for story in stories],
-                       "selected_index": next((i for i, s in enumerate(stories) if s["id"] == view.place.story), None)},
+                       **Shots.marked(next((i for i, s in enumerate(stories) if s["id"] == view.place.story), None))},
             self.which: {"choices": [(story["title"] or "Untitled", story["id"]) for story in stories],
                          "value": view.place.story},
             self.samples: {"value": [(sample["poster"] or BLANK, _caption(sample)) for sample in samples]},

@@ -46,7 +46,7 @@ class Takes(Panel):
             self.nothing: {"visible": not takes},
             self.shelf: {
                 "value": [(take["keyframe"], _caption(take, i, i == chosen)) for i, take in enumerate(takes)],
-                "selected_index": chosen, "visible": bool(takes),
+                "visible": bool(takes), **Shots.marked(chosen),
             },
             self.about: {"value": _about(takes[chosen], chosen) if chosen is not None else ""},
             self.prompt: {"value": _said(takes[chosen]) if chosen is not None else ""},

@@ -38,7 +38,7 @@ class ByModel(Panel):
         return {
             self.all: {"visible": bool(casting["able"])},
             self.on: {"value": casting["on"]},
-            self.pictures: {"value": shown, "selected_index": chosen, "visible": bool(drawn)},
+            self.pictures: {"value": shown, "visible": bool(drawn), **Shots.marked(chosen)},
             self.acts: {"visible": chosen is not None},
         }
 

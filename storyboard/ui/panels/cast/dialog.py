@@ -59,7 +59,7 @@ class Cast(Overlay):
             self.cards: {
                 "value": [(one["pictures"][0]["picture"] if one["pictures"] else BLANK, about(one))
                           for one in entries],
-                "selected_index": entries.index(entry) if entry else None, "visible": bool(entries),
+                "visible": bool(entries), **Shots.marked(entries.index(entry) if entry else None),
             },
             self.proposed: chips([proposal(one) for one in cast["proposed"]]) | {"visible": bool(cast["proposed"])},
             self.others: chips([one["name"] for one in cast["others"]]) | {"visible": bool(cast["others"])},

@@ -45,7 +45,7 @@ class Pictures(Fields):
         place = next((i for i, one in enumerate(pictures) if one["id"] == view.window.picture), 0)
         painted: Updates = {
             self.shelf: {"value": [(one["picture"], _caption(one, i)) for i, one in enumerate(pictures, 1)],
-                         "selected_index": place if pictures else None, "visible": bool(pictures)},
+                         "visible": bool(pictures), **Shots.marked(place if pictures else None)},
             self.one: {"visible": bool(pictures)},
         }  # fmt: skip
         return painted | (self._fields(view, entry, pictures[place]) if pictures else {})
