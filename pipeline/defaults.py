@@ -6,7 +6,7 @@ HEIGHT, WIDTH = 96, 144  # pixels, of the embedded model
 NUM_FRAMES, FRAMES_PER_SECOND = 17, 8
 PERIOD = 4  # frames that every latent frame after the first stands for
 STEPS = 24
-TEXT, HISTORY = 2.0, 3.0  # w1 and w2
+TEXT, HISTORY = 3.0, 3.0  # w1 and w2
 FOLLOWED = 1  # version of the way in which scenes follow what was taught, as takes tell of it
 
 MEMORIES = ("auto", "fast", "balanced", "low")  # what a large model may save on, most memory first

@@ -133,7 +133,7 @@ def test_a_drag_of_a_slider_is_one_step_of_undo(guest: Visitor) -> None:
     until(lambda: guest.story(story["id"])["scenes"][0]["guidance"]["text"] > 7)
     saved(page)
     page.get_by_role("button", name=re.compile("^Undo")).first.click()
-    expect(handle).to_have_value("2")
+    expect(handle).to_have_value("3")
 
 
 def test_drawing_another_seed(guest: Visitor) -> None:

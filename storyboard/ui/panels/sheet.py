@@ -14,7 +14,7 @@ from ..wording import counted
 from .panel import Page, Panel, Updates
 
 TEXT, HISTORY = (0, 1, 2, 3, 4, 5, 6, 8, 10), (0, 0.5, 1, 2, 3, 4, 6, 8)  # weights that are offered
-FEW_TEXT, FEW_HISTORY = [2, 4, 6], [0, 3, 6]  # and those that are chosen at first
+FEW_TEXT, FEW_HISTORY = [1, 3, 6], [0, 3, 6]  # and those that are chosen at first
 SCORES = ("prompt", "consistency", "motion")
 LEGEND = (
     "Each picture: how well it shows its prompt, how well it agrees with what it remembers, and how much moves. "

@@ -121,7 +121,7 @@ def test_the_fast_profile_ends_guidance_earlier_and_passes_blocks_over(
     pipeline: StoryPipeline, past: list[HistoryScene]
 ) -> None:
     clip = made(pipeline, past, Speed(end=0.5))
-    assert [(g["text"], g["history"]) for g in clip.trace.guidance] == [(2.0, 3.0)] * 3 + [(1.0, 0.0)] * 3
+    assert [(g["text"], g["history"]) for g in clip.trace.guidance] == [(3.0, 3.0)] * 3 + [(1.0, 0.0)] * 3
     narrow = Guidance(start=0.1, end=0.3)
     assert Speed(end=0.5).guiding(narrow) is narrow and EXACT.guiding(Guidance()) == Guidance()
     assert Speed(end=0.5).guiding(Guidance(start=0.7)).start == 0.5

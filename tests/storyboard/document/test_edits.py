@@ -187,7 +187,7 @@ NO_CHANGE = [
     lambda story: edits.edit_story(story, title=story.title, width=144),
     lambda story: edits.edit_story(story),
     lambda story: edits.move_scene(story, "b", 1),
-    lambda story: edits.edit_scene(story, "a", prompt="Mia in a red coat", guidance={"text": 2.0}, seam={}),
+    lambda story: edits.edit_scene(story, "a", prompt="Mia in a red coat", guidance={"text": 3.0}, seam={}),
     lambda story: edits.pin_word(story, "b", COAT),
     lambda story: edits.mute_word(story, "b", WordRef(scene="a", text="Mia")),
     lambda story: edits.release_word(story, "c", COAT),

@@ -158,7 +158,7 @@ REASONS = [
     ({"prompt": "Mia on  the playground."}, "its prompt changed: spaces"),
     ({"negative_prompt": "fog"}, "negative prompt changed"),
     ({"num_frames": 21}, "length 17 → 21"),
-    ({"guidance": {"text": 6}}, "text guidance 2.0 → 6.0"),
+    ({"guidance": {"text": 6}}, "text guidance 3.0 → 6.0"),
     ({"guidance": {"start": 0.25, "end": 0.5}}, "guidance start 0.0 → 0.25; guidance end 1.0 → 0.5"),
     ({"guidance": {"schedule": "cosine"}}, "guidance schedule constant → cosine"),
 ]
