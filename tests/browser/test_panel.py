@@ -71,8 +71,8 @@ def checked(find: Find) -> Callable[[Locator], None]:
 CONTROLS: dict[str, tuple[Callable[[Locator], None], dict[str, Any], Callable[[Locator], None]]] = {
     "text guidance": (
         press(slider("Text guidance"), "ArrowRight", 5),
-        {"text": 2.5},
-        value(slider("Text guidance"), "2.5"),
+        {"text": 3.5},
+        value(slider("Text guidance"), "3.5"),
     ),
     "history guidance": (
         press(slider("History guidance"), "Home"),

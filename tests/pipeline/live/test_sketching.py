@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipeline import loading
+from pipeline.defaults import HISTORY, TEXT
 from pipeline.errors import ThroughlineError
 from pipeline.generation import SceneRequest, Settings
 from pipeline.guidance import Guidance
@@ -168,13 +169,14 @@ def test_the_aim_of_a_segment_leads_to_its_end() -> None:
         assert torch.allclose(reached, following, atol=1e-4)
 
 
-def test_the_shipped_sketches_are_nearer_to_the_takes_than_the_model_in_as_few_steps() -> None:
+def test_the_shipped_sketches_are_nearer_to_the_takes_than_the_model_in_as_few_passes() -> None:
     pipeline, apart = loading.load(), []
     for seed, prompt in enumerate(SHOWN, 3):
-        take, few = (pipeline(prompt, seed=seed, steps=steps).frames.astype(float) for steps in (24, STEPS))
+        steps = (24, STEPS // 2)  # with two branches each
+        take, few = (pipeline(prompt, seed=seed, steps=each).frames.astype(float) for each in steps)
         sketch = Sketcher.of(pipeline).begin(prompt, seed=seed)
-        usual = sketch(2.0, 3.0).astype(float)
+        usual = sketch(TEXT, HISTORY).astype(float)
         apart.append([((usual - take) ** 2).mean(), ((few - take) ** 2).mean()])
-        assert not np.array_equal(sketch(6.0, 3.0), usual)
-    of_sketches, of_few_steps = np.mean(apart, 0)
-    assert of_sketches < of_few_steps
+        assert not np.array_equal(sketch(6.0, HISTORY), usual)
+    of_sketches, of_few_passes = np.median(apart, 0)  # where one is by day and the other by night says little
+    assert of_sketches < of_few_passes
