@@ -53,8 +53,8 @@ def test_a_scene_that_moves_breaks_the_seam_in_words(board: Board) -> None:
 
 def test_digests_from_before_there_were_beginnings_are_as_they_were() -> None:
     plain = Conditioning(
-        model="m", prompt="p", negative_prompt="", guidance=GuidanceSettings(text=2.0), width=144, height=96, num_frames=17,
-        rows=(), memories=(),
+        model="m", prompt="p", negative_prompt="", guidance=GuidanceSettings(text=2.0), width=144, height=96,
+        num_frames=17, rows=(), memories=(),
     )  # fmt: skip
     assert plain.digest() == "f104b391e898141a97e1ff4f65c31aca7c63ffe2a6ce95dbd8a85d066d622c07"
     assert "beginning" not in json.loads(plain.model_dump_json())

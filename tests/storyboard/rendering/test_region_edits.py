@@ -117,7 +117,7 @@ def test_the_same_edit_with_another_seed_is_another_take(studio: Studio) -> None
 
 
 def test_digests_of_takes_that_were_not_edited_are_what_they_were() -> None:
-    usual = {"model": "f" * 64, "prompt": "A cat.", "negative_prompt": "", "guidance": GuidanceSettings()}
+    usual = {"model": "f" * 64, "prompt": "A cat.", "negative_prompt": "", "guidance": GuidanceSettings(text=2.0)}
     old = Conditioning(**usual, width=72, height=48, num_frames=5, rows=(), memories=())
     assert "edits" not in old.model_dump(mode="json") and "beginning" not in old.model_dump(mode="json")
     assert old.digest() == "487ed292f32087d57a537442012c2f79acd928462e9c0352f88280855117fee9"
