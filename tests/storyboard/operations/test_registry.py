@@ -192,7 +192,7 @@ def test_the_page_gets_its_defaults_and_limits_with_the_page(studio: Studio) -> 
     (sent,) = [part for part in blocks.get_config_file()["components"] if part["id"] == component._id]
     assert json.loads(json.dumps(sent["props"]["served"])) == json.loads(json.dumps(told)), "before the page has asked"
     assert {"film", "import_clip", "samples", "keyframe"} <= set(told["slow"]) <= set(page.VERBS)
-    assert told["scene"]["guidance"] == {**told["scene"]["guidance"], "text": 2.0, "history": 3.0}
+    assert told["scene"]["guidance"] == {**told["scene"]["guidance"], "text": 3.0, "history": 3.0}
     assert told["most"] == {
         "characters": 2000, "title": 200, "model": 400, "frames": 161, "megabytes": 20, "cells": 36
     }  # fmt: skip
