@@ -13,13 +13,14 @@ from __future__ import annotations
 import io
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..language.mentions import analyse
 from .captions import GARMENT
-from .said import looks_said
+from .said import Look, looks_in
 from .world import (
     ACTIONS,
     BOYS,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:  # it takes its time to load, and so does what draws: a shell 
     import numpy as np
 
 HAIR_OF = {"girl": "long", "boy": "short"}
+_SEX = {"she": "girl", "her": "girl", "he": "boy", "his": "boy"}
+_PRONOUN = re.compile(rf"\b({'|'.join(_SEX)})\b")
 _NAME = re.compile(rf"\b(?:(Actor \d+|{'|'.join(GIRLS + BOYS)})|((?i:{'|'.join((*KINDS[1:], *HAIR_OF))})))\b")
 
 
@@ -49,7 +52,7 @@ class Role:
 
     @property
     def kind(self) -> str:
-        return self.name if self.name in KINDS else "person"
+        return kind_of(self.name)
 
     @property
     def caption(self) -> str:
@@ -58,6 +61,10 @@ class Role:
         noun = self.name if self.name[0].isupper() else f"a {looks.get('skin', '')} {self.name}".replace("  ", " ")
         told = " ".join((noun, *(_phrase(self.kind, slot, value) for slot, value in self.said if slot != "skin")))
         return f"{told[0].upper()}{told[1:]} is here."
+
+
+def kind_of(name: str) -> str:
+    return name if name in KINDS else "person"
 
 
 def _phrase(kind: str, slot: str, value: str) -> str:
@@ -70,18 +77,25 @@ def _phrase(kind: str, slot: str, value: str) -> str:
 
 @lru_cache(maxsize=8192)
 def roles_in(prompt: str) -> tuple[Role, ...]:
-    """Whom of this world a prompt names, each mention once: of "Mia, a girl in a red coat" Mia."""
-    analysis, found, end = analyse(prompt), list[Role](), 0
+    """Whom of this world a prompt names, each mention once: of "Mia, a girl in a red coat" Mia. A look is of whom was
+    spoken of last when it is said ("Mia walks in a red coat", "The cat meets Tom. He wears a red hat"), else of who
+    comes next ("In a red coat, Mia walks")."""
+    named = list[tuple[int, str]]()  # in order, with where they begin
+    end = 0
+    analysis = analyse(prompt)
     for mention in analysis.mentions:
         first, last = (analysis.segments[mention.words[place]] for place in (0, -1))
-        start, text = first.start, prompt[first.start : last.end]
-        name = _name(text)
-        if name and name in HAIR_OF and found and prompt[end:start] == ", a ":  # Actor 2, a girl in a red coat
-            found.append(_role(found.pop().name, text))
-        elif name:
-            found.append(_role(name, text))
+        name = _name(prompt[first.start : last.end])
+        apposition = name in HAIR_OF and named and prompt[end : first.start] == ", a "  # Actor 2, a girl in a red coat
+        if name and not apposition:
+            named.append((first.start, name))
         end = last.end
-    return tuple(dict.fromkeys(found))
+    looks = [dict[str, str]() for _ in named]
+    for look in looks_in(prompt) if named else ():
+        for place in _wearers(prompt, named, look):
+            looks[place][look.slot] = look.value
+    said = (Role(name, tuple(sorted(own.items()))) for (_, name), own in zip(named, looks, strict=True))
+    return tuple(dict.fromkeys(said))
 
 
 def _name(text: str) -> str | None:
@@ -89,10 +103,25 @@ def _name(text: str) -> str | None:
     return (named[1] or named[2].lower()) if named else None
 
 
-def _role(name: str, text: str) -> Role:
-    kind = name if name in KINDS else "person"
-    said = {slot: value for slot, value in looks_said(text).items() if value in slot_values(kind, slot)}
-    return Role(name, tuple(sorted(said.items())))
+def _wearers(prompt: str, named: Sequence[tuple[int, str]], look: Look) -> list[int]:
+    """Of whom a look is said, by their places; of nobody who cannot have it."""
+    able = [place for place, (_, name) in enumerate(named) if _can_have(name, look)]
+    before = [place for place in able if named[place][0] <= look.start]
+    if look.several or not before:
+        return before if look.several else able[:1]
+    since = prompt[named[before[-1]][0] : look.start].lower()
+    pronouns = _PRONOUN.findall(since)
+    meant = [place for place in before if pronouns and _sex(named[place][1]) == _SEX[pronouns[-1]]]
+    return (meant or before)[-1:]
+
+
+def _can_have(name: str, look: Look) -> bool:
+    kind = kind_of(name)
+    return kind in (look.kinds or kind).split() and look.value in slot_values(kind, look.slot)
+
+
+def _sex(name: str) -> str | None:
+    return "girl" if name in (*GIRLS, "girl") else "boy" if name in (*BOYS, "boy") else None
 
 
 @dataclass(frozen=True)

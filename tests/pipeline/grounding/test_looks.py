@@ -26,6 +26,8 @@ from pipeline.training.models.looks import figures, fit
         ("person with blond hair", {"hair": "blond"}),
         ("the cat in yellow trousers left of the grey dog", {"bottom": "yellow"}),
         ("the dog left of the robot with the red lamp", {}),
+        ("a boy whose coat is blue, in a green cap", {"top": "blue", "hat": "green"}),
+        ("the girl in the red winter jacket", {"top": "red"}),
         ("somebody waving", {}),
         ("the purple cat", {}),
     ],

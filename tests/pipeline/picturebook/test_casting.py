@@ -30,6 +30,29 @@ def test_a_prompt_names_roles(prompt: str, captions: list[str]) -> None:
     assert [role.caption for role in roles_in(prompt)] == captions
 
 
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("Mia is walking in a red coat on the beach.", {"Mia": {"top": "red"}}),
+        ("Mia, in a blue coat, is skiing.", {"Mia": {"top": "blue"}}),
+        ("Mia, wearing a red woollen jacket, walks.", {"Mia": {"top": "red"}}),
+        ("Mia walks. Her coat is red.", {"Mia": {"top": "red"}}),
+        ("In a red coat and blue trousers, Mia walks.", {"Mia": {"top": "red", "bottom": "blue"}}),
+        ("A girl in red is running.", {"girl": {"top": "red"}}),
+        ("Mia is skiing and Tom walks in a green hat.", {"Mia": {}, "Tom": {"hat": "green"}}),
+        ("Mia and Tom dance. She wears a red cap.", {"Mia": {"hat": "red"}, "Tom": {}}),
+        ("Mia and Tom in red coats run.", {"Mia": {"top": "red"}, "Tom": {"top": "red"}}),
+        ("Mia and a robot with a blue lamp dance.", {"Mia": {}, "robot": {"hat": "blue"}}),
+        ("Mia stands beside the grey cat.", {"Mia": {}, "cat": {"skin": "grey"}}),
+        ("The dog is grey; Mia waves with a lamp of red.", {"dog": {"skin": "grey"}, "Mia": {}}),
+        ("Red kites fly over Mia.", {"Mia": {}}),
+        ("The robot waves at Mia with blond hair.", {"robot": {}, "Mia": {"hair": "blond"}}),
+    ],
+)
+def test_a_look_is_of_whom_was_spoken_of(prompt: str, said: dict[str, dict[str, str]]) -> None:
+    assert {role.name: dict(role.said) for role in roles_in(prompt)} == said
+
+
 def test_the_last_word_about_a_look_counts_from_then_on() -> None:
     company, seen = Company(), []
     said = (
