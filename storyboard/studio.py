@@ -393,6 +393,7 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
         """A story archive or a script as a new story. Not for callers from outside: it reads files of this machine."""
         if path.suffix.lower() in reading.SUFFIXES:
             made, told = reading.script_story(path, self.renderer.encoder)
+            made = cast_edits.cast_by_model(made) if self.vocabulary else made
             told["proposed"] = proposed_view(made)
             return self._shown(self.library.create(checked_owner(owner), made), **told)
         head, note = archive_import.bring(self.library, self.media, owner, path, self.renderer.model)

@@ -55,12 +55,19 @@ class Role:
         return kind_of(self.name)
 
     @property
+    def title(self) -> str:
+        """What tells it from others of its name: "ginger cat"; else the name."""
+        return f"{dict(self.said)['skin']} {self.name}" if "skin" in dict(self.said) else self.name
+
+    @property
+    def described(self) -> str:
+        """With all that is said: "Mia in a red coat", "girl with a blue hat"."""
+        return " ".join((self.title, *(_phrase(self.kind, *said) for said in self.said if said[0] != "skin")))
+
+    @property
     def caption(self) -> str:
-        """What the picture shows, as a prompt would say it: "Mia in a red coat.", "A ginger cat."."""
-        looks = dict(self.said)
-        noun = self.name if self.name[0].isupper() else f"a {looks.get('skin', '')} {self.name}".replace("  ", " ")
-        told = " ".join((noun, *(_phrase(self.kind, slot, value) for slot, value in self.said if slot != "skin")))
-        return f"{told[0].upper()}{told[1:]} is here."
+        """What the picture shows, as a prompt would say it: "Mia in a red coat is here.", "A ginger cat is here."."""
+        return f"{self.described if self.name[0].isupper() else f'A {self.described}'} is here."
 
 
 def kind_of(name: str) -> str:

@@ -296,7 +296,9 @@ def _marked(words: Sequence[str]) -> str:
 
 def _named(story: Story, scene_id: str) -> str:
     """A scene or, by the id of an entry, the cast."""
-    if story.has_entry(scene_id) or is_casting(scene_id):
+    if is_casting(scene_id):
+        return "the model's cast"
+    if story.has_entry(scene_id):
         return "the cast"
     found = [number for number, scene in enumerate(story.scenes, 1) if scene.id == scene_id]
     return f"scene {found[0]}" if found else "a scene that was deleted"

@@ -96,12 +96,15 @@ def _print_all(studio: Studio, answer: Any) -> None:
 
 
 def _studio(choice: Choice) -> Studio:
+    from pipeline.language import vocabulary
+
     from ..studio import Studio, home
 
     return Studio(
         choice.load,
         home(),
         choice.digest(),
+        vocabulary=vocabulary.read(choice.find()),
         resume=False,
         encoder=choice.encoder(),
         period=choice.period,

@@ -106,13 +106,15 @@ class CastOperations(FilmOperations):
 
     @for_page()
     def cast_adopt(self, owner: Owner, story: StoryId, name: args.CastName) -> Json:
-        """Makes somebody whom the model cast an entry of the cast, with that picture."""
+        """Makes somebody whom the model cast an entry of the cast, with that picture: by name, or by the id of the
+        casting where two have one. Scenes go on as before, with that picture and earlier scenes."""
         found = castings_of(self._head(owner, story).board)
-        anchor = next((one for _, one in found if one.entry.name == name), None)
-        if anchor is None or anchor.drawn is None:
+        anchor = next((one for _, one in found if name in (one.id, one.entry.name)), None)
+        if anchor is None:
             raise ThroughlineError(f"{name[:60]!r} was not cast by the model: expected a name of its castings")
-        about = {"caption": anchor.prompt, "source": "drawn by the model"}
-        return self._kept(owner, story, name, anchor.drawn.picture, about)
+        keep_castings(self.media, [anchor])
+        picture = anchor.picture.model_copy(update={"id": new_id(), "source": "drawn by the model"})
+        return self._put(owner, story, anchor.entry.name, picture, look="both")
 
     @for_page(slow=True)
     def cast_picture(
@@ -213,6 +215,10 @@ class CastOperations(FilmOperations):
         height, width, _ = picture.shape
         made = parse(CastPicture, {"id": new_id(), "file": keep_picture(self.media, picture), "width": width,
                                    "height": height, **about})  # fmt: skip
+        return self._put(owner, story, entry, made)
+
+    def _put(self, owner: str, story: str, entry: str, made: CastPicture, **choice: str) -> Json:
+        """A picture into an entry, or a new one of that name, and what the story makes of that."""
         fresh = new_id()  # of an entry that is new
 
         def change(now: Story) -> Story:
@@ -220,7 +226,8 @@ class CastOperations(FilmOperations):
             known_as = next((one.id for one in now.cast if entry in one.names), None)
             own = entry if known else known_as or fresh
             now = now if known or known_as else cast_edits.add_entry(now, entry, fresh)
-            return cast_edits.add_picture(now, own, made)
+            kept = cast_edits.add_picture(now, own, made)
+            return cast_edits.choose_look(kept, own, **choice) if choice else kept
 
         before = self._head(owner, story).board.story
         head = self.library.edit(owner, story, change, "keep a picture")

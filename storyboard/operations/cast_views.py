@@ -74,7 +74,7 @@ def _drawn(board: Board) -> list[View]:
     """Whom the model casts, each by the picture of the first scene that names them."""
     seen, numbers = dict[str, View](), {scene.id: number for number, scene in enumerate(board.story.scenes, 1)}
     for scene, anchor in castings_of(board):
-        own = {"name": anchor.entry.name, "picture": media_url(anchor.keyframe, "png"), "scenes": []}
+        own = {"id": anchor.id, "name": anchor.entry.name, "picture": media_url(anchor.keyframe, "png"), "scenes": []}
         seen.setdefault(anchor.id, own)["scenes"].append({"scene": scene.id, "number": numbers[scene.id]})
     return list(seen.values())
 

@@ -11,7 +11,7 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -46,10 +46,10 @@ class Castings:
         if not scene.prompt.strip() or scene.first_picture or scene.last_picture:
             return []
         taken = self._shown | _entry_names(story)
-        found = dict[str, Anchor]()
-        for role in self._company.of(scene.prompt):
-            if role.name.casefold() not in taken:
-                anchor = _anchor(role, story.casting, found)
+        roles, found = self._company.of(scene.prompt), dict[str, Anchor]()
+        for role in roles:
+            if taken.isdisjoint(name.casefold() for name in _names(role)):
+                anchor = _anchor(role, _told_apart(role, roles), story.casting, found)
                 found[anchor.id] = anchor
         return list(found.values())
 
@@ -80,14 +80,25 @@ def _entry_names(story: Story) -> set[str]:
     return names | {name.removeprefix(article) for name in names for article in ("the ", "a ", "an ")}
 
 
-def _anchor(role: Role, seeds: Seeds, others: Container[str]) -> Anchor:
-    """others: ids of those before it in the scene. A ginger cat and a grey one are two."""
+def _names(role: Role) -> tuple[str, ...]:
+    """By which it may be known, the shortest first: "cat", "ginger cat", "ginger cat in a red sweater"."""
+    return role.name, role.title, role.described
+
+
+def _told_apart(role: Role, roles: Sequence[Role]) -> str:
+    """The shortest name that no other role of the scene has."""
+    others = {name for other in roles if other != role for name in _names(other)}
+    return next((name for name in _names(role) if name not in others), role.described)
+
+
+def _anchor(role: Role, name: str, seeds: Seeds, others: Container[str]) -> Anchor:
+    """name: it is shown by. others: ids of those before it in the scene. A ginger cat and a grey one are two."""
     number = next(number for number in count() if _id(role.name, number) not in others)
-    own, drawn = _id(role.name, number), Casting(role, seeds.seed_of(role.name))
+    own, drawn = _id(role.name, number), Casting(role, seeds.seed_of(role.title, role.name))
     (height, width, _), digest = drawn.picture.shape, hashlib.sha256(drawn.png).hexdigest()
     picture = CastPicture(id=own, file=digest, caption=role.caption, width=width, height=height)
     why = "nobody has said how they look" if not role.said else "of what nobody has said"
-    return Anchor(CastEntry(id=own, name=role.name), picture, role.caption, why, beside=True, drawn=drawn)
+    return Anchor(CastEntry(id=own, name=name), picture, role.caption, why, beside=True, drawn=drawn)
 
 
 def is_casting(past_id: str) -> bool:

@@ -126,13 +126,15 @@ class Seeds(Value):
     able: Flag = True  # whether the model that the story was fitted to draws people
     recast: Annotated[Many[Recast], Field(max_length=MOST_ENTRIES)] = ()
 
-    def seed_of(self, name: str) -> int:
-        return next((one.seed for one in self.recast if one.name == name), self.seed)
+    def seed_of(self, *names: str) -> int:
+        """Of the first of somebody's names that was cast anew."""
+        found = {one.name: one.seed for one in self.recast}
+        return next((found[name] for name in names if name in found), self.seed)
 
-    def anew(self, name: str) -> dict[str, Any]:
-        """With somebody else for a name, to be parsed."""
-        others = [one for one in self.recast if one.name != name]
-        return {**dict(self), "recast": [*others, {"name": name, "seed": (self.seed_of(name) + 1) % MOST_SEEDS}]}
+    def anew(self, *names: str) -> dict[str, Any]:
+        """With somebody else for the first of somebody's names, to be parsed."""
+        others = [one for one in self.recast if one.name != names[0]]
+        return {**dict(self), "recast": [*others, {"name": names[0], "seed": (self.seed_of(*names) + 1) % MOST_SEEDS}]}
 
 
 Cast = Annotated[tuple[CastEntry, ...], Field(max_length=MOST_ENTRIES)]

@@ -159,6 +159,14 @@ def test_scripts_come_in_and_shot_lists_go_out(run: Run, home: Path, tmp_path: P
     assert "Mia waits on the pier by day.,Mia: Hello." in table.read_text("utf-8")
 
 
+def test_whom_nobody_describes_is_cast_as_on_the_page(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for words, names in ((frozenset[str](), []), (frozenset(["waits"]), ["Mia"])):  # of a model with a world of its own
+        monkeypatch.setattr("pipeline.language.vocabulary.read", lambda folder, words=words: words)
+        story = run("new-story", "Film", "Mia waits.")["story"]["id"]
+        told = run("cast", "list", "--story", story)["cast"]["casting"]
+        assert (told["able"], [one["name"] for one in told["drawn"]]) == (bool(words), names)
+
+
 def test_edits_and_undo(run: Run) -> None:
     story, (first, second) = new(run, TEN[0], TEN[3])
     run("edit-scene", story, first, '{"guidance": {"history": 3}, "steps": 5}')

@@ -15,6 +15,7 @@ from pipeline.errors import ThroughlineError
 from pipeline.picturebook import renderer
 from pipeline.training.models.localiser import lone_scene
 from storyboard.document import edits
+from storyboard.document.cast.edits import cast_by_model
 from storyboard.document.plan import Standing
 from storyboard.document.story import Take
 from storyboard.interfaces import verbs  # noqa: F401  defines the verbs
@@ -198,6 +199,47 @@ def test_a_script_proposes_its_cast(studio: Studio, tmp_path: Path) -> None:
 def test_programs_have_the_cast() -> None:
     commands = {verb.command for verb in VERBS.values() if (verb.command or "").startswith("cast ")}
     assert {"cast list", "cast keep", "cast picture", "cast rename", "cast merge", "cast share"} <= commands
+
+
+@pytest.fixture
+def casting(pipeline: Any, tmp_path: Path) -> Iterator[Desk]:
+    """A story that casts whom nobody describes."""
+    studio = open_studio(pipeline, tmp_path / "casting", vocabulary=frozenset(["cat"]))
+    prompts = "Mia is running on the beach.", "A ginger cat and a grey cat are dancing.", "Mia is skiing."
+    story = cast_by_model(small(edits.new_story("Film", prompts)))
+    studio.library.create(ME, story)
+    yield Desk(studio, ME, story.id)
+    studio.close()
+
+
+def test_whom_the_model_cast_is_kept_and_nothing_is_rendered_again(casting: Desk) -> None:
+    casting.render()
+    assert casting.planned() == []
+    (mia,) = entries(casting.ask("cast_adopt", "Mia"))
+    assert mia["name"] == "Mia" and casting.planned() == []
+    assert [one["name"] for one in casting.ask("cast")["cast"]["casting"]["drawn"]] == ["ginger cat", "grey cat"]
+
+
+def test_two_of_a_kind_are_kept_one_by_one(casting: Desk) -> None:
+    drawn = {one["name"]: one for one in casting.ask("cast")["cast"]["casting"]["drawn"]}
+    casting.ask("cast_adopt", drawn["grey cat"]["id"])
+    after = {one["name"]: one["picture"] for one in casting.ask("cast")["cast"]["casting"]["drawn"]}
+    assert after == {name: drawn[name]["picture"] for name in ("Mia", "ginger cat")}
+    assert casting.ask("cast")["cast"]["entries"][0]["pictures"][0]["picture"] == drawn["grey cat"]["picture"]
+    with pytest.raises(ThroughlineError, match="'grey cat' was not cast by the model"):
+        casting.ask("cast_adopt", "grey cat")
+    other = casting.ask("edit", {"do": "cast_anew", "name": "ginger cat"}) and casting.ask("cast")["cast"]["casting"]
+    assert {one["name"]: one["picture"] != after[one["name"]] for one in other["drawn"]} == {
+        "Mia": False, "ginger cat": True}  # fmt: skip
+
+
+def test_stories_cast_from_wherever_they_come(casting: Desk, studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "film.fountain"
+    path.write_text("INT. KITCHEN - DAY\n\nMia cooks.\n")
+    for able in (casting.studio, studio):
+        made = able.new_story(ME, "Film", ["Mia."])["story"], able.import_file(ME, path)["story"]
+        told = [able.cast(ME, story["id"])["cast"]["casting"] for story in made]
+        assert [(one["able"], one["on"]) for one in told] == [(able is casting.studio,) * 2] * 2
 
 
 def test_a_render_looks_at_the_picture_and_others_are_made_from_the_same(pipeline: Any, tmp_path: Path) -> None:

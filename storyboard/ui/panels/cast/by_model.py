@@ -32,8 +32,8 @@ class ByModel(Panel):
     def paint(self, view: View) -> Updates:
         casting = cast_of(self.desk, view)[0].get("casting", {"able": False, "on": False, "drawn": []})
         drawn: Sequence[Mapping[str, Any]] = casting["drawn"]
-        names = [one["name"] for one in drawn]
-        chosen = names.index(view.window.drawn) if view.window.drawn in names else None
+        ids = [one["id"] for one in drawn]
+        chosen = ids.index(view.window.drawn) if view.window.drawn in ids else None
         shown = [(one["picture"], f"{one['name']} · {counted(len(one['scenes']), 'scene')}") for one in drawn]
         return {
             self.all: {"visible": bool(casting["able"])},
@@ -46,7 +46,7 @@ class ByModel(Panel):
         def choose(place: Place, window: Window, drafts: Any, event: gr.SelectData) -> Updates:
             view = self.desk.look(place, window)
             drawn = cast_of(self.desk, view)[0]["casting"]["drawn"] if view else []
-            window.drawn = drawn[event.index]["name"] if event.index < len(drawn) else ""
+            window.drawn = drawn[event.index]["id"] if event.index < len(drawn) else ""
             return page.repaint(place, window, drafts)
 
         def edit(place: Place, op: Mapping[str, Any]) -> Any:
@@ -55,12 +55,18 @@ class ByModel(Panel):
         def switch(place: Place, on: bool) -> Any:
             return edit(place, {"do": "cast_by_model", "on": on})
 
+        def named(place: Place, window: Window) -> str:
+            view = self.desk.look(place, window)
+            drawn = cast_of(self.desk, view)[0]["casting"]["drawn"] if view else []
+            return next((one["name"] for one in drawn if one["id"] == window.drawn), "")
+
         def anew(place: Place, window: Window) -> Any:
-            return edit(place, {"do": "cast_anew", "name": window.drawn}) if window.drawn else gr.skip()
+            name = named(place, window)
+            return edit(place, {"do": "cast_anew", "name": name}) if name else gr.skip()
 
         def keep(place: Place, window: Window, drafts: Any) -> Updates:
-            name = window.drawn
-            reply = self.desk.ask("cast_adopt", place, name=name)
+            name = named(place, window)
+            reply = self.desk.ask("cast_adopt", place, name=window.drawn)
             if reply["ok"]:
                 window.drawn, window.entry = "", reply["story"]["cast"][-1]["id"]
             return page.repaint(place, window, drafts) | {page.board: gr.update(news=told(reply, f"{name} is kept."))}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits, keeping, plan
 from storyboard.document.cast import edits as cast_edits
-from storyboard.document.cast.castings import is_casting
+from storyboard.document.cast.castings import castings_of, is_casting
 from storyboard.document.cast.entries import CastEntry
 from storyboard.document.conditioning import Past, conditioning_of, remembers
 from storyboard.document.region_edit import RegionEdit, RegionWords
@@ -92,19 +92,32 @@ def test_somebody_else_makes_the_scenes_stale_that_show_them_and_says_why() -> N
     board = Board(story)
     for scene, standing in stand(story).items():
         board = shown(board, scene, conditioning=standing.conditioning)
-    other = replace(board, story=cast_edits.recast(board.story, "Mia"))
+    other = replace(board, story=cast_edits.recast(board, "Mia"))
     found = plan.standings(other, CACHE, "m")
     assert {scene for scene, one in found.items() if "*Mia* was cast anew" in one.reasons} == {"a", "c", "d"}
     assert plan.standings(board, CACHE, "m")["b"].state == found["b"].state == "fresh"
-    assert cast_edits.recast(cast_edits.recast(story, "Mia"), "Mia").casting != other.story.casting
+    assert cast_edits.recast(other, "Mia").casting != other.story.casting
 
 
-@pytest.mark.parametrize("name", ["Sofia", "Mia and Tom", "", "the dog"])
+@pytest.mark.parametrize("name", ["Sofia", "Tom", "Mia and Tom", "", "the dog"])
 def test_a_name_that_was_not_cast_is_refused(name: str) -> None:
     with pytest.raises(ThroughlineError, match="can't be cast anew: expected a name that the model has cast"):
-        cast_edits.recast(cast_story([MIA]), name)
+        cast_edits.recast(Board(cast_story([MIA])), name)
     with pytest.raises(ThroughlineError, match="can't be cast anew"):
-        cast_edits.recast(story_with([MIA]), "Mia")
+        cast_edits.recast(Board(story_with([MIA])), "Mia")
+
+
+def test_two_of_a_kind_are_told_apart() -> None:
+    board = Board(cast_story(["A ginger cat and a grey cat are dancing.", "The grey cat and Mia sleep."]))
+    assert [anchor.entry.name for _, anchor in castings_of(board)] == ["ginger cat", "grey cat", "cat", "Mia"]
+    drawn = {anchor.prompt: anchor.picture.file for _, anchor in castings_of(board)}
+    other = {
+        anchor.prompt: anchor.picture.file
+        for _, anchor in castings_of(replace(board, story=cast_edits.recast(board, "grey cat")))
+    }
+    assert {caption for caption in drawn if drawn[caption] != other[caption]} == {"A grey cat is here."}
+    own = Board(cast_story([scene.prompt for scene in board.story.scenes], entry("grey cat", picture("p1", "a"))))
+    assert captions(own) == [["A ginger cat is here."], ["Mia is here."]], "the entry is whom the other one names"
 
 
 def test_a_casting_can_be_muted_and_its_scene_forgotten() -> None:
@@ -120,7 +133,7 @@ def test_an_edit_of_one_word_keeps_the_rest_unless_somebody_else_was_cast() -> N
     board = shown(Board(story), "a", conditioning=stand(story)["a"].conditioning)
     keep = keeping.former_take(board, board.story.scene("a"))
     assert keep is not None and keep.on is None
-    other = replace(board, story=cast_edits.recast(board.story, "Mia"))
+    other = replace(board, story=cast_edits.recast(board, "Mia"))
     changed = keeping.former_take(other, other.story.scene("a"))
     assert changed is not None and changed.on is False
 
