@@ -67,7 +67,7 @@ class WhatIf(Panel):
             self.words: chips([f"Without “{word['text']}” of {word['of']}" for word in kept])
             | {"visible": bool(kept)},
             self.note: {"value": "" if kept else NOTHING_KEPT if used else FORGOTTEN},
-            self.earlier: {"choices": [(_label(trial, view), trial["id"]) for trial in trials],
+            self.earlier: {"choices": [(self._label(trial, view), trial["id"]) for trial in trials],
                            "value": picked["id"] if picked else None, "visible": len(trials) > 1},
             **self._result(view, picked),
             **self.sheet.paint(view),
@@ -81,7 +81,7 @@ class WhatIf(Panel):
         takes = view.scene["takes"] if view.scene else []
         take = next((take for take in takes if trial and take["id"] == trial["against"]), None)
         done = bool(trial and trial["state"] == "done" and take)
-        label = _label(trial, view) if trial else ""
+        label = self._label(trial, view) if trial else ""
         pair = (Side.of(take, "As it is"), Side.of(trial, sentence(label))) if trial and take and done else None
         return {
             self.line: {"value": "" if done or not trial else _said(trial, label)},
@@ -92,6 +92,17 @@ class WhatIf(Panel):
 
     def _trials(self, place: Place) -> list[Mapping[str, Any]]:
         return list(self.desk.ask("trials_of", place, scene=place.scene).get("trials", []))
+
+    def _label(self, trial: Mapping[str, Any], view: View) -> str:
+        without = trial["without"]
+        if not without:
+            return "without any history"
+        numbers = {scene["id"]: f"scene {number}" for number, scene in enumerate(view.story["scenes"], 1)}
+        cast = (
+            past for past in pasts(self.desk.ask("remembers", view.place, scene=view.place.scene)) if "name" in past
+        )
+        of = numbers | {past["scene"]: f"{past['name']} of the cast" for past in cast}
+        return f"without “{without['text']}” of {of.get(without['scene'], 'a scene that is gone')}"
 
     def _kept(self, place: Place) -> Iterator[Mapping[str, Any]]:
         for past in pasts(self.desk.ask("remembers", place, scene=place.scene)):
@@ -151,16 +162,6 @@ def phrases(past: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         gap = ""
     if found:
         yield found
-
-
-def _label(trial: Mapping[str, Any], view: View) -> str:
-    without = trial["without"]
-    if not without:
-        return "without any history"
-    ids = [scene["id"] for scene in view.story["scenes"]]
-    of = f"scene {ids.index(without['scene']) + 1}" if without["scene"] in ids else "a scene that is gone"
-    of = next((f"{one['name']} of the cast" for one in view.story["cast"] if one["id"] == without["scene"]), of)
-    return f"without “{without['text']}” of {of}"
 
 
 def _said(trial: Mapping[str, Any], label: str) -> str:
