@@ -287,23 +287,26 @@ def add(cast: Locator, name: str) -> None:
 
 
 def test_the_model_casts_whom_nobody_describes(guest: Visitor) -> None:
-    story = guest.new_story("Mia runs.", "A grey cat sleeps.", "Mia waves.", title="By the model", casting=True)
+    prompts = "Mia runs.", "A ginger cat and a grey cat sleep.", "Mia waves."
+    story = guest.new_story(*prompts, title="By the model", casting=True)
     page = guest.open(story)
     cast = opened(page)
     pictures = cast.locator(".cast-list:visible button.thumbnail-item")
     expect(cast.get_by_text("Mia · 2 scenes")).to_be_visible()
-    expect(cast.get_by_text("cat · 1 scene")).to_be_visible()
+    expect(cast.get_by_text("ginger cat · 1 scene")).to_be_visible()
+    pictures.nth(2).click()
+    expect(cast.get_by_role("button", name="Keep the grey cat in the cast")).to_be_visible()
     before = pictures.first.locator("img").get_attribute("src")
     pictures.first.click()
-    cast.get_by_role("button", name="Somebody else").click()
+    cast.get_by_role("button", name="Somebody else for Mia").click()
     until(lambda: pictures.first.locator("img").get_attribute("src") != before)
-    cast.get_by_role("button", name="Keep in the cast").click()
+    cast.get_by_role("button", name="Keep Mia in the cast").click()
     expect(cast.get_by_role("textbox", name=NAME)).to_have_value("Mia")
     expect(cast.get_by_text("Mia · 2 scenes")).to_be_hidden()
-    expect(cast.get_by_role("button", name="Keep in the cast")).to_be_hidden()
+    expect(cast.get_by_role("button", name="Keep Mia in the cast")).to_be_hidden()
     expect(cast.locator(".cast-list button.selected")).to_have_text([re.compile("Mia")])  # an entry
     cast.get_by_label("Cast whom nobody describes").uncheck()
-    expect(cast.get_by_text("cat · 1 scene")).to_be_hidden()
+    expect(cast.get_by_text("ginger cat · 1 scene")).to_be_hidden()
     saved(page)
     now = guest.story(story["id"])
     assert [entry["name"] for entry in now["cast"]] == ["Mia"] and now["casting"]["on"] is False

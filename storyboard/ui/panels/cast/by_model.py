@@ -34,12 +34,16 @@ class ByModel(Panel):
         drawn: Sequence[Mapping[str, Any]] = casting["drawn"]
         ids = [one["id"] for one in drawn]
         chosen = ids.index(view.window.drawn) if view.window.drawn in ids else None
+        name = drawn[chosen]["name"] if chosen is not None else ""
+        whom = name if name[:1].isupper() else f"the {name}"
         shown = [(one["picture"], f"{one['name']} · {counted(len(one['scenes']), 'scene')}") for one in drawn]
         return {
             self.all: {"visible": bool(casting["able"])},
             self.on: {"value": casting["on"]},
             self.pictures: {"value": shown, "visible": bool(drawn), **Shots.marked(chosen)},
             self.acts: {"visible": chosen is not None},
+            self.keep: {"value": f"Keep {whom} in the cast"},
+            self.anew: {"value": f"Somebody else for {whom}"},
         }
 
     def wire(self, page: Page) -> None:
