@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.errors import ThroughlineError
 
 from ..document.cast import edits as cast_edits
+from ..document.cast.castings import castings_of
 from ..document.cast.entries import CastChoice
 from ..document.story import Board, Story, parse
 from .arguments import CastName, Casts, Changes, EntryId, EntryNewId, Json, Key, PictureId, TaughtStrength
@@ -54,6 +55,10 @@ def cast_edit(board: Board, entry: EntryId, changes: Changes = NOTHING) -> Story
 @edit("rename in the cast", _names)
 def cast_rename(board: Board, entry: EntryId, name: CastName) -> Story:
     """Another name for an entry; prompts, captions and scripts that mention it follow."""
+    own = {known.casefold() for known in board.story.entry(entry).names}
+    cast = {anchor.entry.name.casefold() for _, anchor in castings_of(board)}
+    if name.casefold() in cast - own:
+        raise ThroughlineError(f"{name[:60]!r} is somebody else in this story, cast by the model: name another")
     return cast_edits.rename_entry(board.story, entry, name)
 
 

@@ -233,6 +233,15 @@ def test_two_of_a_kind_are_kept_one_by_one(casting: Desk) -> None:
         "Mia": False, "ginger cat": True}  # fmt: skip
 
 
+def test_an_entry_does_not_take_the_name_of_somebody_who_was_cast(casting: Desk) -> None:
+    (mia,) = entries(casting.ask("cast_adopt", "Mia"))
+    casting.prompt(2, "Mia and Tom are skiing.")
+    with pytest.raises(ThroughlineError, match="'Tom' is somebody else in this story, cast by the model"):
+        casting.ask("edit", {"do": "cast_rename", "entry": mia["id"], "name": "Tom"})
+    casting.ask("edit", {"do": "cast_rename", "entry": mia["id"], "name": "Nora"})
+    assert casting.board.story.scenes[2].prompt == "Nora and Tom are skiing."
+
+
 def test_stories_cast_from_wherever_they_come(casting: Desk, studio: Studio, tmp_path: Path) -> None:
     path = tmp_path / "film.fountain"
     path.write_text("INT. KITCHEN - DAY\n\nMia cooks.\n")
