@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline.errors import ThroughlineError
 
 from ..document.cast import edits as cast_edits
-from ..document.cast.castings import castings_of
+from ..document.cast.castings import casting_named, castings_of
 from ..document.cast.entries import CastEntry, CastPicture
 from ..document.occurrences import named_in
 from ..document.story import Board, Story, Take, new_id, parse
@@ -107,12 +107,9 @@ class CastOperations(FilmOperations):
     @for_page()
     def cast_adopt(self, owner: Owner, story: StoryId, name: args.CastName) -> Json:
         """Makes somebody whom the model cast an entry of the cast, with that picture."""
-        found = castings_of(self._head(owner, story).board)
-        anchor = next((one for _, one in found if one.entry.name == name), None)
-        if anchor is None or anchor.drawn is None:
-            raise ThroughlineError(f"{name[:60]!r} was not cast by the model: expected a name of its castings")
+        anchor, casting = casting_named(self._head(owner, story).board, name)
         about = {"caption": anchor.prompt, "source": "drawn by the model"}
-        return self._kept(owner, story, name, anchor.drawn.picture, about)
+        return self._kept(owner, story, name, casting.picture, about)
 
     @for_page(slow=True)
     def cast_picture(

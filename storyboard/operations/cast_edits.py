@@ -42,7 +42,7 @@ def cast_by_model(board: Board, on: Casts = True) -> Story:
 @edit("cast anew", lambda given: {("", "casting")})
 def cast_anew(board: Board, name: CastName) -> Story:
     """Somebody else for NAME, whom the model cast; scenes that show them are rendered again."""
-    return cast_edits.recast(board.story, name)
+    return cast_edits.recast(board, name)
 
 
 @edit("cast entry", _cast)

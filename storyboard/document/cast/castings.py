@@ -15,6 +15,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from pipeline.errors import ThroughlineError
 from pipeline.picturebook.casting import Casting, Company, Role, roles_in
 
 from ..story import Board, Scene, Story
@@ -60,6 +61,17 @@ def castings_of(board: Board) -> Iterator[tuple[Scene, Anchor]]:
     for scene in board.story.scenes:
         yield from ((scene, anchor) for anchor in castings.of(board.story, scene))
         castings.pass_by(board, scene)
+
+
+def casting_named(board: Board, name: str) -> tuple[Anchor, Casting]:
+    """The first casting of a name. Raises ThroughlineError if there is none."""
+    names = dict[str, None]()
+    for _, anchor in castings_of(board):
+        if anchor.entry.name == name and anchor.drawn:
+            return anchor, anchor.drawn
+        names[anchor.entry.name] = None
+    known = f"a name that the model has cast in this story: {', '.join(names) or 'it has cast nobody'}"
+    raise ThroughlineError(f"{name[:40]!r} is nobody's name: expected {known[:300]}")
 
 
 def casts(story: Story) -> bool:

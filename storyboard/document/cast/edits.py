@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import ThroughlineError
-from pipeline.picturebook.casting import roles_in
 
 from ..conditioning import find_word, word_ref
 from ..occurrences import capital, named_in
 from ..script import DialogueLine, Script
-from ..story import Scene, Story, WordRef
+from ..story import Board, Scene, Story, WordRef
 from ..values import new_id, parse
+from .castings import casting_named
 from .entries import CastChoice, CastEntry, CastPicture, CastTaught, Seeds, first_twice
 
 ENTRY_FIELDS = frozenset(["others", "kind", "words", "notes", "colour", "states"])
@@ -37,11 +37,11 @@ def fitted(story: Story, able: bool) -> Story:
     return cast_by_model(story, able=able) if story.casting else story
 
 
-def recast(story: Story, name: str) -> Story:
+def recast(board: Board, name: str) -> Story:
     """Somebody else for a name that the model cast. Raises ThroughlineError if it casts nobody of that name."""
-    if story.casting is None or not story.casting.on or [role.name for role in roles_in(name)] != [name]:
-        raise ThroughlineError(f"{name[:40]!r} can't be cast anew: expected a name that the model has cast")
-    return _with(story, casting=parse(Seeds, story.casting.anew(name)))
+    casting_named(board, name)
+    seeds = board.story.casting or Seeds()
+    return _with(board.story, casting=parse(Seeds, seeds.anew(name)))
 
 
 def add_entry(story: Story, name: str, entry_id: str | None = None, **fields: Any) -> Story:

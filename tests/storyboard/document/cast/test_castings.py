@@ -92,19 +92,23 @@ def test_somebody_else_makes_the_scenes_stale_that_show_them_and_says_why() -> N
     board = Board(story)
     for scene, standing in stand(story).items():
         board = shown(board, scene, conditioning=standing.conditioning)
-    other = replace(board, story=cast_edits.recast(board.story, "Mia"))
+    other = replace(board, story=cast_edits.recast(board, "Mia"))
     found = plan.standings(other, CACHE, "m")
     assert {scene for scene, one in found.items() if "*Mia* was cast anew" in one.reasons} == {"a", "c", "d"}
     assert plan.standings(board, CACHE, "m")["b"].state == found["b"].state == "fresh"
-    assert cast_edits.recast(cast_edits.recast(story, "Mia"), "Mia").casting != other.story.casting
+    assert cast_edits.recast(other, "Mia").casting != other.story.casting
 
 
-@pytest.mark.parametrize("name", ["Sofia", "Mia and Tom", "", "the dog"])
+@pytest.mark.parametrize("name", ["Sofia", "Mia and Tom", "", "the dog", "mia"])
 def test_a_name_that_was_not_cast_is_refused(name: str) -> None:
-    with pytest.raises(ThroughlineError, match="can't be cast anew: expected a name that the model has cast"):
-        cast_edits.recast(cast_story([MIA]), name)
-    with pytest.raises(ThroughlineError, match="can't be cast anew"):
-        cast_edits.recast(story_with([MIA]), "Mia")
+    with pytest.raises(ThroughlineError, match=r"a name that the model has cast in this story: Mia, dog$"):
+        cast_edits.recast(Board(cast_story([MIA, "A dog sleeps."])), name)
+
+
+def test_an_entry_is_not_cast_anew_nor_anybody_where_nobody_is_cast() -> None:
+    for story in (cast_story([MIA], entry("Mia", picture("p1", "a"))), story_with([MIA])):
+        with pytest.raises(ThroughlineError, match="cast in this story: it has cast nobody"):
+            cast_edits.recast(Board(story), "Mia")
 
 
 def test_a_casting_can_be_muted_and_its_scene_forgotten() -> None:
@@ -120,7 +124,7 @@ def test_an_edit_of_one_word_keeps_the_rest_unless_somebody_else_was_cast() -> N
     board = shown(Board(story), "a", conditioning=stand(story)["a"].conditioning)
     keep = keeping.former_take(board, board.story.scene("a"))
     assert keep is not None and keep.on is None
-    other = replace(board, story=cast_edits.recast(board.story, "Mia"))
+    other = replace(board, story=cast_edits.recast(board, "Mia"))
     changed = keeping.former_take(other, other.story.scene("a"))
     assert changed is not None and changed.on is False
 
