@@ -56,10 +56,12 @@ class Castings:
 
 
 def castings_of(board: Board) -> Iterator[tuple[Scene, Anchor]]:
-    """All of a story, scene by scene."""
+    """All of a story, scene by scene; nobody in one that shows a clip of one's own, which no render replaces."""
     castings = Castings()
     for scene in board.story.scenes:
-        yield from ((scene, anchor) for anchor in castings.of(board.story, scene))
+        take = board.chosen(scene)
+        if take is None or take.source != "imported":
+            yield from ((scene, anchor) for anchor in castings.of(board.story, scene))
         castings.pass_by(board, scene)
 
 

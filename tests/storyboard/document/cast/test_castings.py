@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ThroughlineError
 from storyboard.document import edits, keeping, plan
 from storyboard.document.cast import edits as cast_edits
-from storyboard.document.cast.castings import is_casting
+from storyboard.document.cast.castings import castings_of, is_casting
 from storyboard.document.cast.entries import CastEntry
 from storyboard.document.conditioning import Past, conditioning_of, remembers
 from storyboard.document.region_edit import RegionEdit, RegionWords
@@ -85,6 +85,14 @@ def test_a_clip_of_ones_own_says_how_they_look_from_there_on(own: str) -> None:
     about = {"conditioning": made.model_copy(update={"edits": (edit,)})} if own == "edited" else {"source": "imported"}
     assert captions(shown(board, "b", **about)) == [["Mia is here."], ["Mia is here."], []]
     assert captions(shown(board, "b", conditioning=made)) == [["Mia is here."]] * 3
+
+
+def test_a_scene_that_shows_a_clip_of_ones_own_lists_nobody() -> None:
+    board = Board(cast_story([MIA, "A dog sleeps."]))
+    listed = [(scene.id, anchor.entry.name) for scene, anchor in castings_of(shown(board, "b", source="imported"))]
+    assert listed == [("a", "Mia")]
+    made = conditioning_of(board, "b", remembers(board, "b", FILTER), "m")
+    assert len(list(castings_of(shown(board, "b", conditioning=made)))) == 2
 
 
 def test_somebody_else_makes_the_scenes_stale_that_show_them_and_says_why() -> None:
