@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 import tokenize
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from storyboard.interfaces.cli import parser
 from tests.paths import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -18,6 +20,7 @@ README_LINES = 160  # fewer than that
 PACKAGES = ("pipeline", "storyboard")
 FOLDERS = (*PACKAGES, "assets", "docs", "tests", ".ci")  # what begins with one of them is a path of the repository
 COMMAND = re.compile(r"python -m ((?:pipeline|storyboard|tests)[\w.]*\w)")
+LINE = re.compile(r"^ {4}python -m storyboard (.+)$", re.MULTILINE)
 SUBCOMMAND = re.compile(r"python -m storyboard ([a-z]+(?:-[a-z]+)*)\b")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 TREE_ENTRY = re.compile(r"^ {4}( *)((?:[\w.]+/?  )*[\w.]+/?)(?: {2,}|$)")
@@ -139,6 +142,12 @@ def test_commands_of_the_shell_answer_help(command: str) -> None:
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: python -m storyboard {command}")
+
+
+@pytest.mark.parametrize("line", [line for line in found(LINE) if "..." not in shlex.split(line, comments=True)])
+def test_lines_for_the_shell_are_understood(line: str) -> None:
+    arguments = shlex.split(line, comments=True)
+    assert arguments[-1] == "--help" or parser().parse_args(arguments).run
 
 
 # --- names in docstrings and comments

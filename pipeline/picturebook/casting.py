@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # it takes its time to load, and so does what draws: a shell 
 HAIR_OF = {"girl": "long", "boy": "short"}
 _SEX = {"she": "girl", "her": "girl", "he": "boy", "his": "boy"}
 _PRONOUN = re.compile(rf"\b({'|'.join(_SEX)})\b")
-_NAME = re.compile(rf"\b(?:(Actor \d+|{'|'.join(GIRLS + BOYS)})|((?i:{'|'.join((*KINDS[1:], *HAIR_OF))})))\b")
+_NAME = re.compile(rf"\b(?:(Actor [0-9]+|{'|'.join(GIRLS + BOYS)})|((?i:{'|'.join((*KINDS[1:], *HAIR_OF))})))\b")
 
 
 @dataclass(frozen=True)

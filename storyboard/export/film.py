@@ -21,6 +21,7 @@ from PIL import Image
 
 from pipeline.errors import ThroughlineError
 
+from ..document.cast.castings import castings_of, is_casting
 from ..document.story import Board, Scene, Seam, Take
 from ..film import subtitles
 from ..film.cues import Cue, cues
@@ -101,7 +102,20 @@ def export_name(title: str, format: str) -> str:
 
 
 def _story_zip(path: Path, media: BlobStore, board: Board, past: UndoHistory) -> None:
+    _draw_castings(media, board, past)
     write_archive(path, board, media.path, past)
+
+
+def _draw_castings(media: BlobStore, board: Board, past: UndoHistory) -> None:
+    """Writes what is lost of the castings that takes remember: the story, or a step of undo, says how to draw them."""
+    made_from = [take.conditioning for take in board.takes.values() if take.conditioning]
+    drawn = {memory.keyframe for made in made_from for memory in made.memories if is_casting(memory.scene)}
+    lost = {keyframe for keyframe in drawn if keyframe and not media.holds((keyframe, "png"))}
+    stories = (board.story, *(step.story for step in reversed(past.steps))) if lost else ()
+    for story in stories:
+        for _, anchor in castings_of(replace(board, story=story)):
+            if anchor.drawn and anchor.keyframe in lost:
+                lost.remove(media.put(anchor.drawn.png, "png"))
 
 
 # --- the film --------------------------------------------------------------------------------------------------------

@@ -184,7 +184,8 @@ def _add_sampling_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--eta", type=number(0, 1), metavar="SHARE", default=0.0,
                        help="noise added at each step, 0 (none, DDIM) to 1 (DDPM) (default: %(default)g)")  # fmt: skip
     group.add_argument("--seed", type=whole_number(0, 2**63 - 2**20), metavar="N", default=0,
-                       help="of the first scene, one more for each scene after it (default: %(default)s)")  # fmt: skip
+                       help="of the first scene, one more for each scene after it, and of who is cast "
+                            "(default: %(default)s)")  # fmt: skip
     group.add_argument("--threshold", type=number(0, 1), metavar="COSINE",
                        help="similarity from which a word of the past is kept (default: the filter's own)")  # fmt: skip
 

@@ -83,7 +83,9 @@ EditSeed = Annotated[int, Field(ge=0, lt=2**53, description="Another one gives a
 # --- of the page alone -----------------------------------------------------------------------------------------------
 
 NewTitle = Annotated[str, Field(description="Name of the story")]
-Casts = Annotated[bool, Field(description="false: whom no prompt describes looks as it happens")]
+Casts = Annotated[
+    bool, Field(description="Whether the model casts whom no prompt describes; else looks come by chance")
+]
 FirstPrompts = Annotated[Sequence[str], Field(description="One prompt a scene, in order")]
 Texts = Annotated[Sequence[Typed], Field(max_length=500, description="Prompts, as they are typed")]
 SampleName = Annotated[Line, Field(description="Name of an example")]

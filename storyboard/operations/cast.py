@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline.errors import ThroughlineError
 
 from ..document.cast import edits as cast_edits
-from ..document.cast.castings import castings_of
+from ..document.cast.castings import casting_named, castings_of
 from ..document.cast.entries import CastEntry, CastPicture
 from ..document.occurrences import named_in
 from ..document.story import Board, Story, Take, new_id, parse
@@ -108,10 +108,7 @@ class CastOperations(FilmOperations):
     def cast_adopt(self, owner: Owner, story: StoryId, name: args.CastName) -> Json:
         """Makes somebody whom the model cast an entry of the cast, with that picture: by name, or by the id of the
         casting where two have one. Scenes go on as before, with that picture and earlier scenes."""
-        found = castings_of(self._head(owner, story).board)
-        anchor = next((one for _, one in found if name in (one.id, one.entry.name)), None)
-        if anchor is None:
-            raise ThroughlineError(f"{name[:60]!r} was not cast by the model: expected a name of its castings")
+        anchor, _ = casting_named(self._head(owner, story).board, name)
         keep_castings(self.media, [anchor])
         picture = anchor.picture.model_copy(update={"id": new_id(), "source": "drawn by the model"})
         return self._put(owner, story, anchor.entry.name, picture, look="both")

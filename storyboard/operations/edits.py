@@ -19,7 +19,7 @@ from .arguments import Changes, Json, NewId, Place, SceneId, TakeId, WhichPictur
 from .registry import edit
 
 NOTHING: Json = {}
-Keeps = Annotated[bool, Field(description="false: it is made from its words and earlier scenes alone")]
+Keeps = Annotated[bool, Field(description="Whether it does; else it is made from its words and earlier scenes alone")]
 
 
 def _changes(given: Any) -> set[tuple[str, str]]:
@@ -126,7 +126,7 @@ def mute_scene(
     board: Board,
     scene: SceneId,
     muted: Annotated[SceneId, Field(description="Id of the scene that it forgets")],
-    on: Annotated[bool, Field(description="false: it remembers it again")] = True,
+    on: Annotated[bool, Field(description="Whether it is forgotten; else it is remembered again")] = True,
 ) -> Story:
     """Lets a scene remember nothing of another one, or do so again."""
     return edits.mute_scene(board.story, scene, muted, on)

@@ -17,12 +17,21 @@ def trace_content(trace: Trace | None, scenes: Sequence[str | int]) -> dict[str,
     if trace is None:
         return {"filter": None, "maps": [], "guidance": [], "notices": [], "seconds": {}}
     return {
-        "filter": trace.filter.to_dict(),
+        "filter": _filter(trace.filter.to_dict(), scenes),
         "maps": [_map(scenes[found.scene], found) for found in trace.maps],
         "guidance": [{name: round(value, 6) for name, value in step.items()} for step in trace.guidance],
         "notices": list(trace.notices),
         "seconds": {stage: round(seconds, 4) for stage, seconds in trace.seconds.items()},
     }
+
+
+def _filter(told: dict[str, Any], scenes: Sequence[str | int]) -> dict[str, Any]:
+    """With what words of the prompt are remembered from by its name: the filter calls every past prompt a scene."""
+    for word in told["current"]:
+        found = [scenes[scene["index"]] for scene in told["scenes"] if word["mention"] in scene["targets"]]
+        names = [f"scene {name + 1}" if isinstance(name, int) else name for name in found]
+        word["reason"] = f"remembered from {', '.join(names)}" if word["kept"] else word["reason"]
+    return told
 
 
 def _map(scene: str | int, found: AttentionMap) -> dict[str, Any]:

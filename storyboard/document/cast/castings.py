@@ -15,6 +15,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from pipeline.errors import ThroughlineError
 from pipeline.picturebook.casting import Casting, Company, Role, roles_in
 
 from ..story import Board, Scene, Story
@@ -55,11 +56,24 @@ class Castings:
 
 
 def castings_of(board: Board) -> Iterator[tuple[Scene, Anchor]]:
-    """All of a story, scene by scene."""
+    """All of a story, scene by scene; nobody in one that shows a clip of one's own, which no render replaces."""
     castings = Castings()
     for scene in board.story.scenes:
-        yield from ((scene, anchor) for anchor in castings.of(board.story, scene))
+        take = board.chosen(scene)
+        if take is None or take.source != "imported":
+            yield from ((scene, anchor) for anchor in castings.of(board.story, scene))
         castings.pass_by(board, scene)
+
+
+def casting_named(board: Board, name: str) -> tuple[Anchor, Casting]:
+    """The first casting of that name or id. Raises ThroughlineError if there is none."""
+    names = dict[str, None]()
+    for _, anchor in castings_of(board):
+        if name in (anchor.id, anchor.entry.name) and anchor.drawn:
+            return anchor, anchor.drawn
+        names[anchor.entry.name] = None
+    known = f"a name that the model has cast in this story: {', '.join(names) or 'it has cast nobody'}"
+    raise ThroughlineError(f"{name[:40]!r} is nobody's name: expected {known[:300]}")
 
 
 def casts(story: Story) -> bool:

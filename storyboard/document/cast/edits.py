@@ -18,7 +18,7 @@ from ..occurrences import capital, named_in
 from ..script import DialogueLine, Script
 from ..story import Board, Scene, Story, WordRef
 from ..values import new_id, parse
-from .castings import castings_of
+from .castings import casting_named
 from .entries import CastChoice, CastEntry, CastPicture, CastTaught, Seeds, first_twice
 
 ENTRY_FIELDS = frozenset(["others", "kind", "words", "notes", "colour", "states"])
@@ -39,12 +39,8 @@ def fitted(story: Story, able: bool) -> Story:
 
 def recast(board: Board, name: str) -> Story:
     """Somebody else for a name that the model cast. Raises ThroughlineError if it casts nobody of that name."""
-    story, cast = board.story, {anchor.entry.name: anchor.drawn for _, anchor in castings_of(board)}
-    drawn = cast.get(name)
-    if story.casting is None or drawn is None:
-        known = f", such as {', '.join(list(cast)[:5])}" if cast else "; it casts nobody here"
-        raise ThroughlineError(f"{name[:40]!r} can't be cast anew: expected a name that the model has cast{known}")
-    return _with(story, casting=parse(Seeds, story.casting.anew(drawn.role.title, drawn.role.name)))
+    role, seeds = casting_named(board, name)[1].role, board.story.casting or Seeds()
+    return _with(board.story, casting=parse(Seeds, seeds.anew(role.title, role.name)))
 
 
 def add_entry(story: Story, name: str, entry_id: str | None = None, **fields: Any) -> Story:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ..components.part import Part
 from ..components.remembers import FILTER, MUTED, PINNED, Past, Remembers, Word
+from ..components.slider import Slider
 from ..components.words import Words
 from ..desk import QUIET, Desk, Place, View, Window, news
 from ..wording import counted, sentence
@@ -42,7 +43,7 @@ class Memory(Panel):
         self.nothing = Words(elem_classes="nothing-box")
         with gr.Column(elem_classes="memory") as self.body:
             with gr.Row(elem_classes="acts"):
-                self.threshold = gr.Slider(0, 1, step=0.01, label="Similarity needed to be kept", buttons=[], scale=3)
+                self.threshold = Slider(0, 1, step=0.01, label="Similarity needed to be kept", scale=3, buttons=[])
                 self.default = gr.Button("Default", size="sm")
             self.own = gr.HighlightedText(
                 label="Words of this scene that reach back", show_legend=False, show_inline_category=False,

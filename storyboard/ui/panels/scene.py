@@ -12,6 +12,7 @@ import gradio as gr
 from ...operations.views import keeps_rest
 from ..components.part import Part
 from ..components.sketch import LiveSketch
+from ..components.slider import WHOLE, Slider
 from ..components.upload import Upload
 from ..components.words import Words
 from ..desk import NO_SKETCH, QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
@@ -42,15 +43,15 @@ class Scene(Panel):
         self.keep = gr.Checkbox(label="Keep the rest", info=KEEPS, visible=False, elem_classes="keep")
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Guidance")
-            self.text = gr.Slider(0, 10, step=0.1, label="Text guidance", info=FOLLOWS, buttons=[])
-            self.history = gr.Slider(0, 10, step=0.1, label="History guidance", info=REMEMBERS, buttons=[])
+            self.text = Slider(0, 10, step=0.1, label="Text guidance", info=FOLLOWS, buttons=[])
+            self.history = Slider(0, 10, step=0.1, label="History guidance", info=REMEMBERS, buttons=[])
             self.sketch = LiveSketch(elem_classes="sketch-box")
             self.sketched = Words(spoken=False, elem_classes="quietly")
             with gr.Row():
-                self.start = gr.Slider(
+                self.start = Slider(
                     0, 100, step=5, label="Guidance starts at", info="% of the steps", min_width=120, buttons=[]
                 )
-                self.end = gr.Slider(
+                self.end = Slider(
                     0, 100, step=5, label="Guidance ends at", info="% of the steps", min_width=120, buttons=[]
                 )
             schedules = [(name.capitalize(), name) for name in desk.served["schedules"]]
@@ -58,11 +59,11 @@ class Scene(Panel):
         with gr.Column(elem_classes="group"):
             gr.Markdown("### Making")
             self.size = gr.Dropdown([], label="Size of all scenes", info=RESIZED, visible=False)
-            self.steps = gr.Slider(4, 60, step=1, label="Steps", buttons=[])
-            self.length = gr.Slider(0, 1, step=0.5, label="Seconds", info=" ", buttons=[])
+            self.steps = Slider(4, 60, step=1, label="Steps", buttons=[], elem_classes=WHOLE)
+            self.length = Slider(0, 1, step=0.5, label="Seconds", info=" ", buttons=[], elem_classes=WHOLE)
             self.streamed = gr.Checkbox(label="Watch it while it is made", info=STREAMED, visible=False)
             with gr.Row(elem_classes="seed"):
-                self.seed = gr.Number(label="Seed", precision=0, min_width=110)
+                self.seed = gr.Number(label="Seed", min_width=110)
                 self.dice = gr.Button("Draw another seed", size="sm", elem_classes=["sign", "dice"])
                 self.renewed = gr.Radio([("This seed", False), ("A new one", True)], label="Each render", min_width=180)
         self.ends = Ends(desk)
@@ -73,10 +74,10 @@ class Scene(Panel):
             self.lock = gr.Checkbox(label="Lock this scene", info="It keeps its take whatever changes before it.")
             self.fit = gr.Radio(FITS, value="fit", label="A clip of your own, into the frame", info=FITTED)
             with gr.Row(visible=False) as self.crop:
-                self.across = gr.Slider(
+                self.across = Slider(
                     0, 100, 50, step=1, label="Cut across", info="% from the left", min_width=120, buttons=[]
                 )
-                self.down = gr.Slider(
+                self.down = Slider(
                     0, 100, 50, step=1, label="Cut down", info="% from the top", min_width=120, buttons=[]
                 )
             self.clip = Upload(
@@ -197,7 +198,7 @@ class Scene(Panel):
             button.click(self._render(asked), page.here, page.board, js=SAVED_FIRST, **QUIET)
         self.cancel.click(self._cancel, page.here, page.board, **QUIET)
 
-    def _follows(self, slider: gr.Slider) -> list[Any]:
+    def _follows(self, slider: Slider) -> list[Any]:
         return [slider] if slider is self.history else []  # what it says beside its value
 
     def _wire_sketch(self, page: Page) -> None:
@@ -339,7 +340,7 @@ def _size_words(width: int, height: int) -> str:
 
 def _seeded(value: Any) -> dict[str, Any] | None:
     """None, and so no edit, for what is no seed."""
-    return {"seed": int(value)} if isinstance(value, int | float) and 0 <= value <= LARGEST_SEED else None
+    return {"seed": value} if isinstance(value, int) and 0 <= value <= LARGEST_SEED else None
 
 
 def _why_not(view: View, scene: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@
 import {beside, el, iconButton, isStill, isTyping, narrow, setAttr, setHidden, setStill, setText} from './dom.js';
 import {takePictures} from './casting.js';
 import {makeNotices} from './notices.js';
+import {keepNumbers} from './numbers.js';
 import {put} from './parts.js';
 import {makePlanbar} from './planbar.js';
 import {page, Store} from './store.js';
@@ -49,6 +50,7 @@ export async function mount({element, props, trigger, watch, server}, look, over
   begun.root?.remove();
   early = null;
   addKeys(root, store, covered);
+  keepNumbers();
   takePictures(root, store);
   nameParts(root);
   tell(store, {props, trigger, watch, look});

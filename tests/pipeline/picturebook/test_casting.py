@@ -23,6 +23,7 @@ from pipeline.text_filter import TextFilter
             "A girl in blue trousers and a robot with an orange lamp",
             ["A girl with blue trousers is here.", "A robot is here."],
         ),
+        ("Actor \u0661 and Actor \u0967 wave.", []),  # other digits than the world's own
         ("Sofia rides a bike past the boyfriend.", []),  # names and words that the world does not know
     ],
 )

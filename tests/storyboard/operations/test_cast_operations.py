@@ -226,7 +226,7 @@ def test_two_of_a_kind_are_kept_one_by_one(casting: Desk) -> None:
     after = {one["name"]: one["picture"] for one in casting.ask("cast")["cast"]["casting"]["drawn"]}
     assert after == {name: drawn[name]["picture"] for name in ("Mia", "ginger cat")}
     assert casting.ask("cast")["cast"]["entries"][0]["pictures"][0]["picture"] == drawn["grey cat"]["picture"]
-    with pytest.raises(ThroughlineError, match="'grey cat' was not cast by the model"):
+    with pytest.raises(ThroughlineError, match="'grey cat' is nobody's name: expected a name that the model has cast"):
         casting.ask("cast_adopt", "grey cat")
     other = casting.ask("edit", {"do": "cast_anew", "name": "ginger cat"}) and casting.ask("cast")["cast"]["casting"]
     assert {one["name"]: one["picture"] != after[one["name"]] for one in other["drawn"]} == {

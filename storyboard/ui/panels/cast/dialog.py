@@ -20,8 +20,8 @@ from .reading import BLANK, about, cast_of, proposal, told
 from .teaching import Teach
 
 NOTHING = (
-    "Nobody yet. Whoever is in the cast looks the same in every scene that names them. Give somebody a name and a "
-    "picture here, or keep a figure of a take: “Change part of it”, then a click on the figure."
+    "Nobody of your own yet. Whoever is in the cast looks the same in every scene that names them. Give somebody a "
+    "name and a picture here, or keep a figure of a take: “Change part of it”, then a click on the figure."
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ...components.media import Still
+from ...components.slider import Slider
 from ...components.words import Words
 from ...desk import QUIET, Desk, Place, View, Window, news
 from ...wording import duration, sentence
@@ -43,7 +44,7 @@ class Teach(Panel):
                 self.stop = gr.Button("Cancel", size="sm", visible=False)
                 self.forget = gr.Button("Forget what was taught", size="sm", visible=False)
                 self.line = Words(elem_classes="making-line")
-            self.strength = gr.Slider(
+            self.strength = Slider(
                 0, 2, 1, step=0.1, label="Strength of what was taught", info="0: not at all, 1: as taught", buttons=[]
             )
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ...components.media import Still
 from ...components.pair import Pair, Side
+from ...components.slider import WHOLE, Slider
 from ...components.words import Words
 from ...desk import QUIET, SAVED_FIRST, SLOW, Change, Place, View, Window, news
 from ..overlay import Overlay
@@ -59,7 +60,7 @@ class Changes(Overlay):
         with gr.Row(elem_classes="film-body"):
             with gr.Column(scale=3, min_width=280, elem_classes="film-stage"):
                 self.picture, self.brush = _picture("The chosen take", "pointed"), Paint(self.desk)
-                self.frame = gr.Slider(0, 1, step=1, label="Frame", buttons=[])
+                self.frame = Slider(0, 1, step=1, label="Frame", buttons=[], elem_classes=WHOLE)
                 self.live = _picture("What is being made")
                 self.pair = Pair()
             with gr.Column(scale=1, min_width=280, elem_classes="film-options") as self.asking:
@@ -73,10 +74,10 @@ class Changes(Overlay):
         )
         self.offer = gr.Textbox(visible=False)  # for `words`, {"from": what may be there still, "to": ...}
         with gr.Accordion("How", open=False):
-            self.upper = gr.Slider(
+            self.upper = Slider(
                 10, 100, 100, step=5, label="Only its upper part", info="% from above: a hat, a head", buttons=[]
             )
-            self.strength = gr.Slider(
+            self.strength = Slider(
                 0, 2, 1, step=0.1, label="Strength", info="Of the attention, where a model has it", buttons=[]
             )
         self.listed = gr.Dataset(

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ...components.brush import Brush
+from ...components.slider import Slider
 from ...desk import QUIET, Desk, Place, View, Window
 from ..panel import Page, Panel, Updates
 from .pointing import BRUSH, MOST_POINTS, painted_points, wipe
@@ -19,7 +20,7 @@ class Paint(Panel):
         super().__init__(desk)
         self.canvas = Brush(MOST_POINTS)
         with gr.Row(elem_classes="acts", visible=False) as self.tools:
-            self.size = gr.Slider(2, 25, 7, step=1, label="Size of the brush", info="% of the height", buttons=[])
+            self.size = Slider(2, 25, 7, step=1, label="Size of the brush", info="% of the height", buttons=[])
             self.anew = gr.Button("Paint anew", size="sm")
 
     def paint(self, view: View) -> Updates:

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ...components.slider import Slider
 from ...components.upload import Upload
 from ...components.words import Words
 from ...desk import QUIET, SLOW, Desk, Place, View, Window, news
@@ -38,7 +39,7 @@ class Seams(Panel):
             self.seam = gr.Dropdown([], label="Seam")
             self.kind = gr.Radio([], label="Kind of seam", show_label=False)
             self.refused = Words(elem_classes="quietly")
-            self.lasts = gr.Slider(0.1, 2, step=0.1, label="Lasts", info="seconds", buttons=[])
+            self.lasts = Slider(0.1, 2, step=0.1, label="Lasts", info="seconds", buttons=[])
 
     def paint(self, view: View) -> Updates:
         scenes, shown = view.story["scenes"], in_film(view)

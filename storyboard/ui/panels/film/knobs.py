@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
+from ...components.slider import Slider
 from ...desk import Desk, Place, View, Window
 from ..panel import Edit, Page, Panel, Updates
 
@@ -27,9 +28,9 @@ class Knobs(Panel):
         self._settings, self._edit = settings, edit
         self._controls: dict[Path, Component] = {}
 
-    def slider(self, path: str, low: float, high: float, step: float, label: str, info: str = "") -> gr.Slider:
+    def slider(self, path: str, low: float, high: float, step: float, label: str, info: str = "") -> Slider:
         """path: the names, with points between. A value beyond the ends widens it."""
-        made = gr.Slider(low, high, step=step, label=label, info=info or None, buttons=[])
+        made = Slider(low, high, step=step, label=label, info=info or None, buttons=[])
         return self._keep(path, made)  # type: ignore[no-any-return]
 
     def text(self, path: str, label: str, most: int, lines: int = 1) -> gr.Textbox:
@@ -71,7 +72,7 @@ class Knobs(Panel):
 
 def _events(control: Any) -> list[Any]:
     """When people do something to it: keys alone, and what comes of pointers and pasting."""
-    if isinstance(control, gr.Slider):
+    if isinstance(control, Slider):
         return [control.input, control.release]
     return [control.input, control.blur] if isinstance(control, gr.Textbox) else [control.input]
 
@@ -83,6 +84,6 @@ def _at(settings: Any, path: Path) -> Any:
 
 
 def _update(control: Any, value: Any) -> dict[str, Any]:
-    if not isinstance(control, gr.Slider):
+    if not isinstance(control, Slider):
         return {"value": value}
     return {"value": value, "minimum": min(control.minimum, value), "maximum": max(control.maximum, value)}

@@ -87,6 +87,14 @@ def test_a_clip_of_ones_own_says_how_they_look_from_there_on(own: str) -> None:
     assert captions(shown(board, "b", conditioning=made)) == [["Mia is here."]] * 3
 
 
+def test_a_scene_that_shows_a_clip_of_ones_own_lists_nobody() -> None:
+    board = Board(cast_story([MIA, "A dog sleeps."]))
+    listed = [(scene.id, anchor.entry.name) for scene, anchor in castings_of(shown(board, "b", source="imported"))]
+    assert listed == [("a", "Mia")]
+    made = conditioning_of(board, "b", remembers(board, "b", FILTER), "m")
+    assert len(list(castings_of(shown(board, "b", conditioning=made)))) == 2
+
+
 def test_somebody_else_makes_the_scenes_stale_that_show_them_and_says_why() -> None:
     story = cast_story(PROMPTS)
     board = Board(story)
@@ -99,12 +107,16 @@ def test_somebody_else_makes_the_scenes_stale_that_show_them_and_says_why() -> N
     assert cast_edits.recast(other, "Mia").casting != other.story.casting
 
 
-@pytest.mark.parametrize("name", ["Sofia", "Tom", "Mia and Tom", "", "the dog"])
+@pytest.mark.parametrize("name", ["Sofia", "Tom", "Mia and Tom", "", "the dog", "mia"])
 def test_a_name_that_was_not_cast_is_refused(name: str) -> None:
-    with pytest.raises(ThroughlineError, match="can't be cast anew: expected a name that the model has cast"):
-        cast_edits.recast(Board(cast_story([MIA])), name)
-    with pytest.raises(ThroughlineError, match="can't be cast anew"):
-        cast_edits.recast(Board(story_with([MIA])), "Mia")
+    with pytest.raises(ThroughlineError, match=r"a name that the model has cast in this story: Mia, dog$"):
+        cast_edits.recast(Board(cast_story([MIA, "A dog sleeps."])), name)
+
+
+def test_an_entry_is_not_cast_anew_nor_anybody_where_nobody_is_cast() -> None:
+    for story in (cast_story([MIA], entry("Mia", picture("p1", "a"))), story_with([MIA])):
+        with pytest.raises(ThroughlineError, match="cast in this story: it has cast nobody"):
+            cast_edits.recast(Board(story), "Mia")
 
 
 def test_two_of_a_kind_are_told_apart() -> None:
