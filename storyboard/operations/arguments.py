@@ -22,7 +22,7 @@ Typed = Annotated[str, Field(max_length=4000)]
 Json = dict[str, Any]  # programs give it as text
 PAGE_ONLY = "an argument that programs do not have"
 
-OWNER = "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories"
+OWNER = "A secret of your own, 16 to 64 letters, digits, - and _: always the same one, for it opens your stories"
 STORIES = "a story archive (zip), a script (fountain, fdx, txt) or a shot list (csv)"
 STORY, SCENE, TAKE = "Id of a story", "Id of a scene", "Id of a take of the scene"
 
