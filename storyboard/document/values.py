@@ -16,6 +16,7 @@ from pipeline.errors import ThroughlineError
 MOST_CHARACTERS = 2000  # of a prompt
 MOST_SEEDS = 2**53  # what JavaScript's numbers hold
 
+CASTING = "casting"  # with which the ids of castings begin: nothing in a story has such an id
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
 T = TypeVar("T")
