@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Story, Value, parse
+from ..document.values import expected
 from .arguments import PAGE_ONLY, AsText, Owner, StoryId
 
 OURS = ("self", "studio", "board")
@@ -238,8 +239,7 @@ def _checked(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])[:100]
-        expected = problem["msg"][0].lower() + problem["msg"][1:]
-        raise ThroughlineError(f"{place} is {reprlib.repr(problem['input'])}: {expected}") from None
+        raise ThroughlineError(f"{place} is {reprlib.repr(problem['input'])}: {expected(problem)}") from None
     return {name: getattr(found, name) for name in values}
 
 
