@@ -14,7 +14,7 @@ def test_a_number_beyond_the_ends_counts_as_the_end(given: float, taken: float) 
 
 @pytest.mark.parametrize("given", [None, "7", True, [7], float("nan")])
 def test_what_is_no_number_is_refused_in_a_line(given: object) -> None:
-    with pytest.raises(gr.Error, match="Weight is .*: expected a number") as caught:
+    with pytest.raises(gr.Error, match=r"Weight is .*: expected a number") as caught:
         Slider(0, 10, label="Weight").preprocess(given)
     assert not caught.value.print_exception
 
