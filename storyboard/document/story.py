@@ -174,10 +174,9 @@ class Story(Value):
 
     @model_validator(mode="after")
     def _nothing_called_as_castings_are(self) -> Self:
-        wrong = next((one.id for one in (*self.scenes, *self.cast) if one.id.startswith(CASTING)), None)
-        if wrong is not None:
-            told = "id '{wrong}' is that of a casting, expected another one"
-            raise PydanticCustomError("ids", told, {"wrong": wrong})
+        ids = [*(scene.id for scene in self.scenes), *(entry.id for entry in self.cast)]
+        if wrong := next((own for own in ids if own.startswith(CASTING)), None):
+            raise PydanticCustomError("ids", "id '{wrong}' is that of a casting, expected another", {"wrong": wrong})
         return self
 
     @model_validator(mode="after")

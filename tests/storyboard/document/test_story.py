@@ -207,7 +207,7 @@ def test_what_does_not_go_together_is_refused():
 
 @pytest.mark.parametrize("what", [{"scenes": [{"id": "castingabc"}]}, {"cast": [{"id": "castingabc", "name": "Mia"}]}])
 def test_nothing_is_called_as_castings_are(what):
-    assert "id 'castingabc' is that of a casting, expected another one" in error_of(Story, {"id": "a", **what})
+    assert "id 'castingabc' is that of a casting, expected another" in error_of(Story, {"id": "a", **what})
 
 
 def test_long_values_are_told_in_short():
