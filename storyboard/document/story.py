@@ -26,6 +26,7 @@ from .former import FormerTake
 from .region_edit import RegionEdit
 from .script import Script
 from .values import (
+    CASTING,
     MOST_CHARACTERS,
     MOST_SEEDS,
     Digest,
@@ -169,6 +170,13 @@ class Story(Value):
         if len(set(ids)) < len(ids):
             twice = next(scene_id for scene_id in ids if ids.count(scene_id) > 1)
             raise PydanticCustomError("ids", "scene '{twice}' is there twice, expected an id each", {"twice": twice})
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_called_as_castings_are(self) -> Self:
+        ids = [*(scene.id for scene in self.scenes), *(entry.id for entry in self.cast)]
+        if wrong := next((own for own in ids if own.startswith(CASTING)), None):
+            raise PydanticCustomError("ids", "id '{wrong}' is that of a casting, expected another", {"wrong": wrong})
         return self
 
     @model_validator(mode="after")

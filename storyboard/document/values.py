@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, Strict, ValidationError
@@ -16,8 +17,17 @@ from pipeline.errors import ThroughlineError
 MOST_CHARACTERS = 2000  # of a prompt
 MOST_SEEDS = 2**53  # what JavaScript's numbers hold
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9]{1,32}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of a file
+CASTING = "casting"  # with which the ids of castings begin: nothing in a story has such an id
+PATTERNS = {"id": r"^[a-z0-9]{1,32}$", "digest": r"^[0-9a-f]{64}$", "name": r"^\S(.*\S)?$",
+            "colour": r"^(#[0-9a-f]{6})?$"}  # fmt: skip
+IN_WORDS = {  # what is expected where a string is none of these
+    PATTERNS["id"]: "expected 1 to 32 small letters and digits",
+    PATTERNS["digest"]: "expected 64 hexadecimal digits",
+    PATTERNS["name"]: "expected one line without spaces at its ends",
+    PATTERNS["colour"]: "expected a colour such as '#e29614', or ''",
+}
+Id = Annotated[str, Field(pattern=PATTERNS["id"])]
+Digest = Annotated[str, Field(pattern=PATTERNS["digest"])]  # SHA-256 of a file
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], FailFast()]  # one error is enough: of a million each would take time and memory
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
@@ -60,8 +70,13 @@ def parse(kind: type[V], content: Any) -> V:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"]) or kind.told_as or kind.__name__.lower()
-        expected = problem["msg"][0].lower() + problem["msg"][1:]
-        raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected}") from None
+        raise ThroughlineError(f"{place} is {_shortened(problem['input'])}: {expected(problem)}") from None
+
+
+def expected(problem: Mapping[str, Any]) -> str:
+    """What was expected instead, in plain words. problem: an error as pydantic tells it."""
+    pattern = problem.get("ctx", {}).get("pattern", "")
+    return IN_WORDS.get(pattern) or problem["msg"][0].lower() + problem["msg"][1:]
 
 
 def _shortened(value: Any) -> str:

@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
     except ThroughlineError as error:
         return _fail(str(error))
+    except BrokenPipeError:
+        raise
     except OSError as error:
         return _fail(_os_message(error, getattr(options, "out", None)))
     except KeyboardInterrupt:

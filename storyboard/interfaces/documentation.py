@@ -18,7 +18,7 @@ Everything that can be done with stories. This page is made from the definitions
 
     python -m storyboard.interfaces.documentation > docs/operations.md
 
-Every operation belongs to an owner, a secret of 16 to 64 letters and digits. What has a default may be left out.
+Every operation belongs to an owner, a secret of 16 to 64 letters, digits, - and _. What has a default may be left out.
 """
 PROGRAMS = """\
 ## For programs

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ..document.story import WordRef
 from ..interchange.format_names import FORMATS
 from ..media.fit import FitMode
 
+
+def written(value: Any) -> Any:
+    """An object or a list as JSON text, for arguments that shells give as text. All else as it is."""
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+AsText = BeforeValidator(written)
 Key = Annotated[str, Field(max_length=64)]  # an id
 Line = Annotated[str, Field(max_length=400)]
 Weight = Annotated[float, Field(ge=0, le=30)]
@@ -19,10 +27,10 @@ TextWeight = Annotated[Weight, Field(description="Text guidance, w1")]
 HistoryWeight = Annotated[Weight, Field(description="History guidance, w2")]
 Pause = Annotated[float, Field(ge=0, le=60)]  # seconds
 Typed = Annotated[str, Field(max_length=4000)]
-Json = dict[str, Any]  # programs give it as text
+Json = dict[str, Any]  # programs may give it as text
 PAGE_ONLY = "an argument that programs do not have"
 
-OWNER = "A secret of your own, 16 to 64 letters and digits: always the same one, for it opens your stories"
+OWNER = "A secret of your own, 16 to 64 letters, digits, - and _: always the same one, for it opens your stories"
 STORIES = "a story archive (zip), a script (fountain, fdx, txt) or a shot list (csv)"
 STORY, SCENE, TAKE = "Id of a story", "Id of a scene", "Id of a take of the scene"
 
@@ -77,7 +85,7 @@ REGIONS = (
     'JSON list of regions: each has a "word" of the prompt, a "box" (left, top, right, bottom as shares), a "brush" '
     'or "rest": true, and the "words" of what is to be seen there; for some "strength" and "upper" too'
 )
-Regions = Annotated[str, Field(description=REGIONS)]
+Regions = Annotated[str, Field(description=REGIONS), AsText]
 EditSeed = Annotated[int, Field(ge=0, lt=2**53, description="Another one gives another outcome")]
 
 # --- of the page alone -----------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ MOST_CELLS = 36  # of a sheet
 
 def checked_owner(owner: str) -> str:
     if not isinstance(owner, str) or not OWNER.fullmatch(owner):
-        raise ThroughlineError("owner is no secret of 16 to 64 letters and digits")
+        raise ThroughlineError("owner is no secret of 16 to 64 letters, digits, - and _")
     return owner
 
 

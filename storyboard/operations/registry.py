@@ -20,7 +20,8 @@ from pydantic.fields import FieldInfo
 from pipeline.errors import ThroughlineError
 
 from ..document.story import Board, Story, Value, parse
-from .arguments import PAGE_ONLY, Owner, StoryId
+from ..document.values import expected
+from .arguments import PAGE_ONLY, AsText, Owner, StoryId
 
 OURS = ("self", "studio", "board")
 GROUPS = {"cast": "people, things and places that stay as they are"}  # of commands, and what their help says
@@ -238,8 +239,7 @@ def _checked(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])[:100]
-        expected = problem["msg"][0].lower() + problem["msg"][1:]
-        raise ThroughlineError(f"{place} is {reprlib.repr(problem['input'])}: {expected}") from None
+        raise ThroughlineError(f"{place} is {reprlib.repr(problem['input'])}: {expected(problem)}") from None
     return {name: getattr(found, name) for name in values}
 
 
@@ -247,7 +247,7 @@ def _checked(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any
 
 
 def _verb(made: Edit) -> Callable[..., Any]:
-    """An edit as a function of the studio, an owner and a story. What is a JSON object comes as text."""
+    """An edit as a function of the studio, an owner and a story. What is a JSON object may come as text."""
     kinds = {name: kind for name, kind in made.types.items() if PAGE_ONLY not in getattr(kind, "__metadata__", ())}
     objects = [name for name, kind in kinds.items() if get_origin(_plain(kind)) is dict]
 
@@ -256,7 +256,7 @@ def _verb(made: Edit) -> Callable[..., Any]:
         read = {name: _object(name, arguments[name]) for name in objects if name in arguments}
         return studio.edit(owner, story, {"do": made.name, **arguments, **read})  # type: ignore[no-any-return]
 
-    kinds |= {name: Annotated[str, *kinds[name].__metadata__] for name in objects}
+    kinds |= {name: Annotated[str, *kinds[name].__metadata__, AsText] for name in objects}
     given = {"studio": Any, "owner": Owner, "story": StoryId, **kinds}
     own = {name: parameter for name, parameter in made.signature.parameters.items() if name not in objects}
     result: Any = verb

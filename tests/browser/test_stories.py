@@ -1,6 +1,7 @@
 """The shelf of stories: new, duplicate, delete, import, export, samples; two windows on one story."""
 
 import re
+import secrets
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -189,3 +190,10 @@ def test_what_of_a_script_is_in_no_scene_is_listed(guest: Visitor) -> None:
     dialog.get_by_role("button", name="Of tea.fountain in no scene").click()
     expect(dialog.get_by_label("Lines that were not used")).to_have_value(re.compile("WIPE TO:"))
     page.keyboard.press("Escape")
+
+
+def test_a_page_takes_the_owner_that_a_shell_has(visitor: Visitor) -> None:
+    visitor.owner = f"Any-secret_{secrets.token_hex(4)}"
+    visitor.context.add_init_script(f"localStorage.setItem('throughline-owner', '{visitor.owner}')")
+    visitor.open(visitor.new_story(CAST[0]))
+    assert visitor.page.evaluate("localStorage.getItem('throughline-owner')") == visitor.owner

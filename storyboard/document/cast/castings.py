@@ -11,6 +11,7 @@ Imports neither torch nor gradio.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,10 +20,11 @@ from pipeline.errors import ThroughlineError
 from pipeline.picturebook.casting import Casting, Company, Role, roles_in
 
 from ..story import Board, Scene, Story
+from ..values import CASTING
 from .anchoring import Anchor
 from .entries import CastEntry, CastPicture, Seeds
 
-PREFIX = "casting"  # of their ids: those of entries and scenes have no such letters
+IDS = re.compile(rf"{CASTING}[0-9a-f]{{16}}")
 
 
 @dataclass
@@ -117,9 +119,9 @@ def _anchor(role: Role, name: str, seeds: Seeds, others: Container[str]) -> Anch
 
 def is_casting(past_id: str) -> bool:
     """Whether a past scene of this id is a casting."""
-    return past_id.startswith(PREFIX)
+    return IDS.fullmatch(past_id) is not None
 
 
 def _id(name: str, number: int) -> str:
     """The same whatever is said of them."""
-    return PREFIX + hashlib.sha256(f"{name}/{number}".encode()).hexdigest()[:16]
+    return CASTING + hashlib.sha256(f"{name}/{number}".encode()).hexdigest()[:16]

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from ..values import MOST_SEEDS, Digest, Flag, Id, Many, Number, Seed, Text, Value, Whole, left_out
+from ..values import MOST_SEEDS, PATTERNS, Digest, Flag, Id, Many, Number, Seed, Text, Value, Whole, left_out
 
 MOST_ENTRIES, MOST_PICTURES, MOST_STATES, MOST_NAMES = 200, 20, 20, 20
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=PATTERNS["name"])]
 Kind = Literal["", "person", "animal", "thing", "place"]
 
 
@@ -81,7 +81,7 @@ class CastEntry(Value):
     kind: Kind = ""
     words: Text = ""  # what it looks like
     notes: Text = ""
-    colour: str = Field(default="", pattern=r"^(#[0-9a-f]{6})?$")  # by which pages know it
+    colour: str = Field(default="", pattern=PATTERNS["colour"])  # by which pages know it
     pictures: Annotated[tuple[CastPicture, ...], Field(max_length=MOST_PICTURES)] = ()
     states: Annotated[tuple[CastState, ...], Field(max_length=MOST_STATES)] = ()
     taught: CastTaught | None = None

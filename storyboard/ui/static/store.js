@@ -381,7 +381,7 @@ const within = (limit, promise) => Promise.race([promise, late(limit)]);
 
 function ownOwner() {
   const found = recall(OWNER_KEY);
-  if (found && /^[0-9a-f]{32}$/.test(found)) return found;
+  if (found && /^[\w-]{16,64}$/.test(found)) return found;
   const made = randomHex(16);
   keep(OWNER_KEY, made);
   return made;

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.errors import ThroughlineError
+from storyboard.document.cast.entries import CastEntry
 from storyboard.document.story import (
     Board,
     Conditioning,
@@ -17,6 +18,7 @@ from storyboard.document.story import (
     KeyframeChoice,
     RememberedScene,
     Scene,
+    ScenePicture,
     Seam,
     Story,
     Take,
@@ -172,7 +174,14 @@ def test_values_do_not_change():
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [
-        (Scene, {"id": "A b"}, "id is 'A b': string should match pattern '^[a-z0-9]{1,32}$'"),
+        (Scene, {"id": "A b"}, "id is 'A b': expected 1 to 32 small letters and digits"),
+        (CastEntry, {"id": "a", "name": "  x"}, "name is '  x': expected one line without spaces at its ends"),
+        (
+            CastEntry,
+            {"id": "a", "name": "M", "colour": "red"},
+            "colour is 'red': expected a colour such as '#e29614', or ''",
+        ),
+        (ScenePicture, {"file": "x"}, "file is 'x': expected 64 hexadecimal digits"),
         (Scene, {}, "id is {}: field required"),
         (Scene, {"id": "a", "steps": 0}, "steps is 0: input should be greater than or equal to 1"),
         (Scene, {"id": "a", "seed": 2**53}, f"seed is {2**53}: input should be less than {2**53}"),
@@ -194,6 +203,11 @@ def test_what_does_not_go_together_is_refused():
     )
     twice = {"id": "a", "scenes": [{"id": "b"}, {"id": "b"}]}
     assert error_of(Story, twice) == f"story is {twice}: scene 'b' is there twice, expected an id each"
+
+
+@pytest.mark.parametrize("what", [{"scenes": [{"id": "castingabc"}]}, {"cast": [{"id": "castingabc", "name": "Mia"}]}])
+def test_nothing_is_called_as_castings_are(what):
+    assert "id 'castingabc' is that of a casting, expected another" in error_of(Story, {"id": "a", **what})
 
 
 def test_long_values_are_told_in_short():

@@ -297,3 +297,13 @@ def test_a_crash_leaves_what_a_page_goes_on_with(run: Run, home: Path, tiny_fold
     scenes = studio.get_story(owner, story)["story"]["scenes"]
     assert [len(scene["takes"]) for scene in scenes] == [1, 1]
     studio.close()
+
+
+def test_whoever_stops_reading_hears_nothing(home: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = [sys.executable, "-m", "storyboard", "list-stories"]
+    done = subprocess.run(program, cwd=ROOT, env={**os.environ, "THROUGHLINE_HOME": str(home)},
+                          stdout=writing, stderr=subprocess.PIPE)  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

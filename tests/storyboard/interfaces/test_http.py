@@ -178,6 +178,12 @@ def test_errors_reach_the_caller_in_words(client: Client, verb: str, arguments: 
     assert "\n" not in str(caught.value).strip()
 
 
+@pytest.mark.parametrize("changes", [{"steps": 7}, '{"steps": 7}'])
+def test_changes_are_an_object_or_its_text(client: Client, studio: Studio, changes: object) -> None:
+    story, (scene,) = new(client, studio, TEN[0])
+    assert ask(client, "edit_scene", story, scene, changes)["story"]["scenes"][0]["steps"] == 7
+
+
 def test_stories_of_others_do_not_exist(client: Client, studio: Studio) -> None:
     story, _ = new(client, studio, TEN[0])
     with pytest.raises(AppError, match=f"story '{story}' does not exist"):

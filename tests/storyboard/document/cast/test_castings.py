@@ -140,6 +140,17 @@ def test_a_casting_can_be_muted_and_its_scene_forgotten() -> None:
     assert kept(stand(edits.release_word(word, "a", WordRef(scene=mia, text="Mia")))["a"]) == [(mia, ("Mia",))]
 
 
+def test_what_is_not_written_as_a_casting_is_none() -> None:
+    story = cast_story([MIA])
+    for wrong in ("castingzzz", "casting", "casting" + "0" * 17):
+        with pytest.raises(ThroughlineError, match="does not exist"):
+            edits.mute_scene(story, "a", wrong)
+    with pytest.raises(ThroughlineError, match="'castingabc' is that of a casting"):
+        cast_edits.add_entry(story, "Tom", "castingabc")
+    with pytest.raises(ThroughlineError, match="'castingabc' is that of a casting"):
+        edits.duplicate_scene(story, "a", "castingabc")
+
+
 def test_an_edit_of_one_word_keeps_the_rest_unless_somebody_else_was_cast() -> None:
     story = cast_story([MIA])
     board = shown(Board(story), "a", conditioning=stand(story)["a"].conditioning)
