@@ -70,7 +70,7 @@ def cast_keep(
 
 @for_programs()
 def cast_adopt(studio: Studio, owner: Owner, story: StoryId, name: CastName) -> Json:
-    """Makes somebody whom the model cast an entry of the cast, with that picture."""
+    """Makes somebody whom the model cast an entry of the cast, with that picture. Scenes stay as they are."""
     return studio.cast_adopt(owner, story, name)
 
 
