@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # it takes its time to load, and so does what draws: a shell 
 HAIR_OF = {"girl": "long", "boy": "short"}
 _SEX = {"she": "girl", "her": "girl", "he": "boy", "his": "boy"}
 _PRONOUN = re.compile(rf"\b({'|'.join(_SEX)})\b")
-_NAME = re.compile(rf"\b(?:(Actor [0-9]+|{'|'.join(GIRLS + BOYS)})|((?i:{'|'.join((*KINDS[1:], *HAIR_OF))})))\b")
+_NAME = re.compile(rf"(?i)\b(?:(Actor\s+[0-9]+|{'|'.join(GIRLS + BOYS)})|({'|'.join((*KINDS[1:], *HAIR_OF))}))\b")
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,9 @@ def roles_in(prompt: str) -> tuple[Role, ...]:
 
 
 def _name(text: str) -> str | None:
+    """As the world writes it, as which the text encoder reads all that differs in capitals and spaces alone."""
     named = _NAME.search(text)
-    return (named[1] or named[2].lower()) if named else None
+    return (" ".join(named[1].split()).title() if named[1] else named[2].lower()) if named else None
 
 
 def _wearers(prompt: str, named: Sequence[tuple[int, str]], look: Look) -> list[int]:

@@ -24,6 +24,7 @@ from pipeline.text_filter import TextFilter
             ["A girl with blue trousers is here.", "A robot is here."],
         ),
         ("Actor \u0661 and Actor \u0967 wave.", []),  # other digits than the world's own
+        ("mia waves to  ACTOR  12 and the Cat.", ["Mia is here.", "Actor 12 is here.", "A cat is here."]),
         ("Sofia rides a bike past the boyfriend.", []),  # names and words that the world does not know
     ],
 )
