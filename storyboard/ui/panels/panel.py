@@ -107,14 +107,14 @@ class Panel(ABC):
         events: Sequence[Callable[..., Dependency]],
         changed: Callable[[Any], Mapping[str, Any] | None],
         *also: Component,
-    ) -> None:
+    ) -> Dependency:
         """Makes what people do to a control an edit of the scene: `changed` of its value; None for no edit."""
 
         def edit(place: Place, window: Window, value: Any) -> Edit | None:
             changes = changed(value)
             return {"do": "edit_scene", "scene": place.scene, "changes": changes} if changes else None
 
-        self.edits(page, component, events, edit, *also)
+        return self.edits(page, component, events, edit, *also)
 
     def edits(
         self,
@@ -123,7 +123,7 @@ class Panel(ABC):
         events: Sequence[Callable[..., Dependency]],
         edit: Callable[[Place, Window, Any], Edit | None],
         *also: Component,
-    ) -> None:
+    ) -> Dependency:
         """Makes what people do to a control an edit: `edit` of where they are and of its value; None for no edit.
 
         The control shows what is saved again if the edit is refused. also: what else follows the value, painted after.
@@ -136,7 +136,7 @@ class Panel(ABC):
             return self._edited(page, place, edit(place, window, value), window, component, also)
 
         inputs, outputs = [page.here, component, page.window], [page.board, component, *also]
-        gr.on(list(events), listen, inputs, outputs, **QUIET)  # one after another, whichever event it was
+        return gr.on(list(events), listen, inputs, outputs, **QUIET)  # one after another, whichever event it was
 
     def _edited(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from ...operations.views import keeps_rest
 from ..components.part import Part
@@ -170,10 +171,10 @@ class Scene(Panel):
         for slider, changed in (
             (self.text, lambda value: {"guidance": {"text": value}}),
             (self.history, lambda value: {"guidance": {"history": value}}),
-            (self.steps, lambda value: {"steps": int(value)}),
         ):
-            self.changes(page, slider, (slider.input, slider.release), changed, *self._follows(slider))
-        self._wire_sketch(page)
+            saved = self.changes(page, slider, (slider.input, slider.release), changed, *self._follows(slider))
+            self._wire_sketch(page, saved)
+        self.changes(page, self.steps, (self.steps.input, self.steps.release), lambda value: {"steps": int(value)})
         self.edits(page, self.length, [self.length.input, self.length.release], self._last, self.length)
         for handle, name in ((self.start, "start"), (self.end, "end")):
             self.changes(page, handle, (handle.input, handle.release), _share(name))
@@ -201,8 +202,8 @@ class Scene(Panel):
     def _follows(self, slider: Slider) -> list[Any]:
         return [slider] if slider is self.history else []  # what it says beside its value
 
-    def _wire_sketch(self, page: Page) -> None:
-        """While a weight moves, the student shows the scene with it; the last value wins."""
+    def _wire_sketch(self, page: Page, saved: Dependency) -> None:
+        """While a weight moves, the student shows the scene with it, once that is saved; the last value wins."""
 
         def sketch(here: str, w1: float, w2: float, window: Window) -> Updates:
             place = Place.read(here)
@@ -218,7 +219,7 @@ class Scene(Panel):
             return {part: gr.update(**update) for part, update in painted.items()}
 
         inputs, outputs = [page.here, self.text, self.history, page.window], [self.sketch, self.sketched]
-        gr.on([self.text.input, self.history.input], sketch, inputs, outputs, **QUIET)
+        saved.then(sketch, inputs, outputs, **QUIET)
 
     def _draw(self, here: str, window: Window) -> tuple[Any, Any]:
         seed, place = random.randrange(10**6), Place.read(here)
