@@ -136,7 +136,8 @@ class Panel(ABC):
             return self._edited(page, place, edit(place, window, value), window, component, also)
 
         inputs, outputs = [page.here, component, page.window], [page.board, component, *also]
-        return gr.on(list(events), listen, inputs, outputs, **QUIET)  # one after another, whichever event it was
+        heard: Dependency = gr.on(list(events), listen, inputs, outputs, **QUIET)  # one by one, whichever event it was
+        return heard
 
     def _edited(
         self,
