@@ -88,3 +88,15 @@ def test_a_seed_is_whole_or_the_old_one(guest: Visitor) -> None:
         seed.blur()
     expect(seed).to_have_value("5")
     assert guest.story(story["id"])["scenes"][0]["seed"] == 5
+
+
+def test_a_live_sketch_follows_the_weights(guest: Visitor) -> None:
+    story = guest.new_story(CAST[0], **FEW)
+    panel = tab(guest.open(story), "scene", 1)
+    for _ in range(5):
+        handle(panel, "Text guidance").press("ArrowRight")
+    expect(panel.get_by_text("Live sketch: w1 3.5, w2 3.")).to_be_visible()
+    handle(panel, "History guidance").press("Home")
+    expect(panel.get_by_text("Live sketch: w1 3.5, w2 0.")).to_be_visible()
+    expect(panel.get_by_role("img", name="Live sketch of the scene")).to_have_js_property("naturalWidth", 144)
+    until(lambda: flat(guest, story["id"]).items() >= {"text": 3.5, "history": 0}.items())
