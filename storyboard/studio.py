@@ -199,7 +199,7 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
 
         others = self.library.edited(owner, story, base) if base is not None else set()
         clash = bool(wanted.writes(given) & others)
-        head = self.library.edit(owner, story, change, wanted.label(given), "" if clash else group)  # a step of its own
+        head = self.library.edit(owner, story, change, wanted.label(given), group, apart=clash)
         brought = brought_take(board, head.board.story, wanted.name, given)
         head = self.library.add_take(owner, story, brought) if brought else head
         self._spread(owner, board.story, head.board.story)

@@ -163,19 +163,21 @@ class Library:
     # --- changes -----------------------------------------------------------------------------------------------------
 
     def edit(
-        self, owner: str, story_id: str, change: Callable[[Story], Story], label: str = "", group: str = ""
-    ) -> Head:
+        self, owner: str, story_id: str, change: Callable[[Story], Story], label: str = "", group: str = "",
+        apart: bool = False,
+    ) -> Head:  # fmt: skip
         """Makes a new revision, which ends redo. A change that returns an equal story adds nothing.
 
         change: pure, for it is called again if somebody else changed the story meanwhile. It sees the newest story.
         label: what undo would take back, in words.
         group: an edit of the same group as the present revision replaces it (a typing session is one step of undo),
         unless undo or redo came between. Takes that come between do not count.
+        apart: a step of its own all the same, which later ones of the group replace.
         """
 
         def step(record: _Record) -> _Step | None:
             before, story = record.present, change(record.present.story)
-            merged = bool(group) and group == before.group
+            merged = bool(group) and group == before.group and not apart
             after = Revision(before.number + (not merged), label, group, story)
             return None if story == before.story else _Step(after, ends_redo=True)
 

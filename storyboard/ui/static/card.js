@@ -1,6 +1,6 @@
 // One card of the strip: makes its nodes once and paints into them what changed.
 
-import {el, icon, iconButton, plain, setAttr, setHidden, setIcon, setGrowing, setLabel, setMarked,
+import {el, icon, iconButton, plain, randomHex, setAttr, setHidden, setIcon, setGrowing, setLabel, setMarked,
   setText, textButton} from './dom.js';
 import {namesOf, offerNames} from './complete.js';
 import {makeRoom} from './words.js';
@@ -13,6 +13,7 @@ const BADGES = {                                        // state -> icon, words
 };
 const OVERTAKEN = 'This prompt was changed in another window meanwhile. Yours replaces it; undo brings theirs back.';
 let focuses = 0;                                        // every stay in a field is one step of undo
+const here = randomHex(4);                              // not the steps of another window
 
 export class Card {
   constructor(store, id) {
@@ -145,7 +146,7 @@ function makePrompt(store, id) {
     if (overtaken) store.notify(OVERTAKEN);
     overtaken = false;
     room.look(area.value);
-    store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${focus}`);
+    store.editSoon({do: 'edit_scene', scene: id, changes: {prompt: area.value}}, `prompt:${id}:${here}:${focus}`);
   });
   area.addEventListener('blur', () => { store.flush(); queueMicrotask(() => put(sent)); });
   return {room: room.node, area, show};

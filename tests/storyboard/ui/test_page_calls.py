@@ -239,6 +239,8 @@ def test_two_windows_see_each_other_and_are_told(desk: Desk) -> None:
     assert theirs["standing"]["rev"] == desk.rev
     clash = ask(desk, "edit", base=rev, op=prompt("Mia is dancing."), group="typing")
     assert "undo brings their version back" in clash["note"]
+    more = ask(desk, "edit", base=clash["story"]["rev"], op=prompt("Mia is dancing a waltz."), group="typing")
+    assert more["note"] == "" and more["story"]["scenes"][1]["prompt"] == "Mia is dancing a waltz."
     assert ask(desk, "undo")["story"]["scenes"][1]["prompt"] == "Mia is skiing.", "whatever its group"
     elsewhere = {"do": "edit_scene", "scene": scene, "changes": {"seed": 5}}
     assert ask(desk, "edit", base=rev, op=elsewhere)["note"] == "", "another field is no conflict"
