@@ -287,13 +287,14 @@ def add(cast: Locator, name: str) -> None:
 
 
 def test_the_model_casts_whom_nobody_describes(guest: Visitor) -> None:
-    prompts = "Mia runs.", "A ginger cat and a grey cat sleep.", "Mia waves."
+    prompts = "Mia runs.", "A ginger cat and a grey cat sleep.", "Mia waves to the cat."  # whom was spoken of last
     story = guest.new_story(*prompts, title="By the model", casting=True)
     page = guest.open(story)
     cast = opened(page)
     pictures = cast.locator(".cast-list:visible button.thumbnail-item")
     expect(cast.get_by_text("Mia · 2 scenes")).to_be_visible()
     expect(cast.get_by_text("ginger cat · 1 scene")).to_be_visible()
+    expect(cast.get_by_text("grey cat · 2 scenes")).to_be_visible()
     pictures.nth(2).click()
     expect(cast.get_by_role("button", name="Keep the grey cat in the cast")).to_be_visible()
     before = pictures.first.locator("img").get_attribute("src")

@@ -109,8 +109,8 @@ def _told_apart(role: Role, roles: Sequence[Role]) -> str:
 
 def _anchor(role: Role, name: str, seeds: Seeds, others: Container[str]) -> Anchor:
     """name: it is shown by. others: ids of those before it in the scene. A ginger cat and a grey one are two."""
-    number = next(number for number in count() if _id(role.name, number) not in others)
-    own, drawn = _id(role.name, number), Casting(role, seeds.seed_of(role.title, role.name))
+    number = next(number for number in count() if _id(role.title, number) not in others)
+    own, drawn = _id(role.title, number), Casting(role, seeds.seed_of(role.title, role.name))
     (height, width, _), digest = drawn.picture.shape, hashlib.sha256(drawn.png).hexdigest()
     picture = CastPicture(id=own, file=digest, caption=role.caption, width=width, height=height)
     why = "nobody has said how they look" if not role.said else "of what nobody has said"
@@ -123,5 +123,5 @@ def is_casting(past_id: str) -> bool:
 
 
 def _id(name: str, number: int) -> str:
-    """The same whatever is said of them."""
+    """The same whatever is said of their clothes."""
     return CASTING + hashlib.sha256(f"{name}/{number}".encode()).hexdigest()[:16]

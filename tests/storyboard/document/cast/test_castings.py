@@ -121,7 +121,9 @@ def test_an_entry_is_not_cast_anew_nor_anybody_where_nobody_is_cast() -> None:
 
 def test_two_of_a_kind_are_told_apart() -> None:
     board = Board(cast_story(["A ginger cat and a grey cat are dancing.", "The grey cat and Mia sleep."]))
-    assert [anchor.entry.name for _, anchor in castings_of(board)] == ["ginger cat", "grey cat", "cat", "Mia"]
+    (_, ginger), (_, grey), (_, again), (_, mia) = castings_of(board)
+    assert [one.entry.name for one in (ginger, grey, again, mia)] == ["ginger cat", "grey cat", "cat", "Mia"]
+    assert again.id == grey.id != ginger.id and again.picture.file == grey.picture.file
     drawn = {anchor.prompt: anchor.picture.file for _, anchor in castings_of(board)}
     other = {
         anchor.prompt: anchor.picture.file
