@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -101,8 +101,21 @@ def roles_in(prompt: str) -> tuple[Role, ...]:
     for look in looks_in(prompt) if named else ():
         for place in _wearers(prompt, named, look):
             looks[place][look.slot] = look.value
-    said = (Role(name, tuple(sorted(own.items()))) for (_, name), own in zip(named, looks, strict=True))
-    return tuple(dict.fromkeys(said))
+    found = list[tuple[str, dict[str, str]]]()
+    for (start, name), own in zip(named, looks, strict=True):
+        said = next((said for known, said in found if known == name), None)
+        if said is not None and _is_known(name, prompt[:start], said, own):
+            said.update(own)
+        else:
+            found.append((name, own))
+    return tuple(dict.fromkeys(Role(name, tuple(sorted(own.items()))) for name, own in found))
+
+
+def _is_known(name: str, before: str, said: Mapping[str, str], own: Mapping[str, str]) -> bool:
+    """Whether a mention means whom another of that name meant: "Mia" always, "the cat" unless it looks otherwise.
+    before: what the prompt says before it. said, own: the looks of both."""
+    fits = all(said.get(slot, value) == value for slot, value in own.items())
+    return name[0].isupper() or (fits and before.lower().split()[-1:] == ["the"])
 
 
 def _name(text: str) -> str | None:

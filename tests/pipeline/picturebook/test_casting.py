@@ -25,6 +25,10 @@ from pipeline.text_filter import TextFilter
         ),
         ("Actor \u0661 and Actor \u0967 wave.", []),  # other digits than the world's own
         ("mia waves to  ACTOR  12 and the Cat.", ["Mia is here.", "Actor 12 is here.", "A cat is here."]),
+        ("Mia dances. Mia wears a red coat.", ["Mia in a red coat is here."]),
+        ("A cat runs. The cat wears a red hat.", ["A cat with a red hat is here."]),
+        ("A cat runs after a cat in a red sweater.", ["A cat is here.", "A cat in a red sweater is here."]),
+        ("The ginger cat waves to the grey cat.", ["A ginger cat is here.", "A grey cat is here."]),
         ("Sofia rides a bike past the boyfriend.", []),  # names and words that the world does not know
     ],
 )
