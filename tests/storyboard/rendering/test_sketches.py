@@ -102,9 +102,9 @@ def test_a_model_without_a_student_says_so(pipeline: StoryPipeline, tmp_path: Pa
 
 
 def moved(studio: Studio, place: Place, window: Window, w1: float, w2: float) -> dict[Any, Any]:
-    """What the listener of the guidance sliders gives."""
+    """What follows when a guidance slider was moved and its weight saved."""
     functions = [fn for fn in page.build(studio).fns.values() if fn.name == "sketch" and fn.preprocess]
-    assert len(functions) == 1 and len(functions[0].targets) == 2
+    assert len(functions) == 2 and all(fn.trigger_after is not None for fn in functions)  # one of each slider
     assert not functions[0].queue and functions[0].trigger_mode == "always_last"
     told: dict[Any, Any] = functions[0].fn(place.written(), w1, w2, window)
     return {type(part).__name__: update for part, update in told.items()}
