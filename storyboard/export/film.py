@@ -111,11 +111,13 @@ def _draw_castings(media: BlobStore, board: Board, past: UndoHistory) -> None:
     made_from = [take.conditioning for take in board.takes.values() if take.conditioning]
     drawn = {memory.keyframe for made in made_from for memory in made.memories if is_casting(memory.scene)}
     lost = {keyframe for keyframe in drawn if keyframe and not media.holds((keyframe, "png"))}
-    stories = (board.story, *(step.story for step in reversed(past.steps))) if lost else ()
-    for story in stories:
-        for _, anchor in castings_of(replace(board, story=story)):
-            if anchor.drawn and anchor.keyframe in lost:
-                lost.remove(media.put(anchor.drawn.png, "png"))
+    if not lost:
+        return
+    from ..rendering.takes import keep_castings
+
+    for story in (board.story, *(step.story for step in past.steps)):
+        found = (anchor for _, anchor in castings_of(replace(board, story=story)))
+        keep_castings(media, (anchor for anchor in found if anchor.keyframe in lost))
 
 
 # --- the film --------------------------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ def _filter(told: dict[str, Any], scenes: Sequence[str | int]) -> dict[str, Any]
     for word in told["current"]:
         found = [scenes[scene["index"]] for scene in told["scenes"] if word["mention"] in scene["targets"]]
         names = [f"scene {name + 1}" if isinstance(name, int) else name for name in found]
-        word["reason"] = f"remembered from {', '.join(names)}" if word["kept"] else word["reason"]
+        if word["kept"] and names:
+            word["reason"] = f"remembered from {', '.join(names)}"
     return told
 
 

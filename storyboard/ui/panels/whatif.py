@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -57,9 +57,12 @@ class WhatIf(Panel):
         take = view.take
         able = bool(take) and take["source"] != "imported" if take else False
         used = bool(view.scene["guidance"]["history"])
-        kept = list(self._kept(view.place)) if able and used else []
+        remembered = self._remembered(view.place)
+        kept = _kept(remembered) if able and used else []
         trials = [trial for trial in self._trials(view.place) if not trial["sheet"]]
         picked = next((trial for trial in trials if trial["id"] == view.window.picked), trials[-1] if trials else None)
+        sources = _sources(view.story, remembered)
+        labels = {trial["id"]: _label(trial, sources) for trial in trials}
         return {
             self.nothing: {"value": "" if able else NO_TAKE if not take else IMPORTED},
             self.asking: {"visible": able},
@@ -67,9 +70,9 @@ class WhatIf(Panel):
             self.words: chips([f"Without “{word['text']}” of {word['of']}" for word in kept])
             | {"visible": bool(kept)},
             self.note: {"value": "" if kept else NOTHING_KEPT if used else FORGOTTEN},
-            self.earlier: {"choices": [(self._label(trial, view), trial["id"]) for trial in trials],
+            self.earlier: {"choices": [(label, trial) for trial, label in labels.items()],
                            "value": picked["id"] if picked else None, "visible": len(trials) > 1},
-            **self._result(view, picked),
+            **self._result(view, picked, labels[picked["id"]] if picked else ""),
             **self.sheet.paint(view),
         }  # fmt: skip
 
@@ -77,11 +80,10 @@ class WhatIf(Panel):
         """Whether a trial of the scene is under way."""
         return any(trial["state"] not in OVER for trial in self._trials(view.place))
 
-    def _result(self, view: View, trial: Mapping[str, Any] | None) -> Updates:
+    def _result(self, view: View, trial: Mapping[str, Any] | None, label: str) -> Updates:
         takes = view.scene["takes"] if view.scene else []
         take = next((take for take in takes if trial and take["id"] == trial["against"]), None)
         done = bool(trial and trial["state"] == "done" and take)
-        label = self._label(trial, view) if trial else ""
         pair = (Side.of(take, "As it is"), Side.of(trial, sentence(label))) if trial and take and done else None
         return {
             self.line: {"value": "" if done or not trial else _said(trial, label)},
@@ -93,21 +95,8 @@ class WhatIf(Panel):
     def _trials(self, place: Place) -> list[Mapping[str, Any]]:
         return list(self.desk.ask("trials_of", place, scene=place.scene).get("trials", []))
 
-    def _label(self, trial: Mapping[str, Any], view: View) -> str:
-        without = trial["without"]
-        if not without:
-            return "without any history"
-        numbers = {scene["id"]: f"scene {number}" for number, scene in enumerate(view.story["scenes"], 1)}
-        cast = (
-            past for past in pasts(self.desk.ask("remembers", view.place, scene=view.place.scene)) if "name" in past
-        )
-        of = numbers | {past["scene"]: f"{past['name']} of the cast" for past in cast}
-        return f"without “{without['text']}” of {of.get(without['scene'], 'a scene that is gone')}"
-
-    def _kept(self, place: Place) -> Iterator[Mapping[str, Any]]:
-        for past in pasts(self.desk.ask("remembers", place, scene=place.scene)):
-            if past["kept"] and not past["muted"]:
-                yield from phrases(past)
+    def _remembered(self, place: Place) -> list[Mapping[str, Any]]:
+        return list(pasts(self.desk.ask("remembers", place, scene=place.scene)))
 
     # --- what they do
 
@@ -123,7 +112,7 @@ class WhatIf(Panel):
             return attempt(place, window, drafts, {"history": True})
 
         def without_word(place: Place, window: Window, drafts: Any, index: int) -> Updates:
-            kept = list(self._kept(place))
+            kept = _kept(self._remembered(place))
             if index >= len(kept):
                 return page.repaint(place, window, drafts)
             return attempt(
@@ -144,6 +133,11 @@ class WhatIf(Panel):
         self.stop.click(stop, [page.board, page.window], page.board, **QUIET)
 
 
+def _kept(remembered: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What counts of it, phrase by phrase."""
+    return [phrase for past in remembered if past["kept"] and not past["muted"] for phrase in phrases(past)]
+
+
 def phrases(past: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Kept mentions of an earlier scene, each with the characters from its first word to its last."""
     found: dict[str, Any] | None = None
@@ -162,6 +156,21 @@ def phrases(past: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         gap = ""
     if found:
         yield found
+
+
+def _sources(story: Mapping[str, Any], remembered: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """What words may come from, by id: scenes, entries of the cast, and whom the model cast."""
+    scenes = {scene["id"]: f"scene {number}" for number, scene in enumerate(story["scenes"], 1)}
+    cast = {one["id"]: one["name"] for one in story["cast"]}
+    cast |= {past["scene"]: past["name"] for past in remembered if "name" in past}
+    return scenes | {entry: f"{name} of the cast" for entry, name in cast.items()}
+
+
+def _label(trial: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    without = trial["without"]
+    if not without:
+        return "without any history"
+    return f"without “{without['text']}” of {sources.get(without['scene'], 'a scene that is gone')}"
 
 
 def _said(trial: Mapping[str, Any], label: str) -> str:

@@ -59,20 +59,14 @@ class ByModel(Panel):
         def switch(place: Place, on: bool) -> Any:
             return edit(place, {"do": "cast_by_model", "on": on})
 
-        def named(place: Place, window: Window) -> str:
-            view = self.desk.look(place, window)
-            drawn = cast_of(self.desk, view)[0]["casting"]["drawn"] if view else []
-            return next((one["name"] for one in drawn if one["id"] == window.drawn), "")
-
         def anew(place: Place, window: Window) -> Any:
-            name = named(place, window)
-            return edit(place, {"do": "cast_anew", "name": name}) if name else gr.skip()
+            return edit(place, {"do": "cast_anew", "name": window.drawn}) if window.drawn else gr.skip()
 
         def keep(place: Place, window: Window, drafts: Any) -> Updates:
-            name = named(place, window)
-            reply = self.desk.ask("cast_adopt", place, name=window.drawn)
+            reply, name = self.desk.ask("cast_adopt", place, name=window.drawn), ""
             if reply["ok"]:
-                window.drawn, window.entry = "", reply["story"]["cast"][-1]["id"]
+                kept = reply["story"]["cast"][-1]
+                window.drawn, window.entry, name = "", kept["id"], kept["name"]
             return page.repaint(place, window, drafts) | {page.board: gr.update(news=told(reply, f"{name} is kept."))}
 
         self.pictures.select(choose, page.looking, page.shown, **QUIET)
