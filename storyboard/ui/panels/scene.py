@@ -206,12 +206,14 @@ class Scene(Panel):
         """While a weight moves, the student shows the scene with it, once that is saved; the last value wins."""
 
         def sketch(here: str, w1: float, w2: float, window: Window) -> Updates:
-            place = Place.read(here)
+            place, told = Place.read(here), SKETCHED.format(w1=w1, w2=w2)
+            if (window.sketched[0], window.sketched[3]) == (place, told):  # let go where it was moved to
+                return {self.sketch: gr.skip()}
             reply = self.desk.ask("sketch", place, scene=place.scene, **_weights(w1, w2))
             view = self.desk.look(place, window)
             if not view or not view.scene:
                 return {self.sketch: gr.skip()}
-            told = SKETCHED.format(w1=w1, w2=w2) if reply["ok"] else f"No live sketch: {reply['error']}"
+            told = told if reply["ok"] else f"No live sketch: {reply['error']}"
             with window.painting:
                 window.sketched = (place, _take_of(view.scene), reply.get("sketch", ""), told)
                 painted = self._sketched(view)
