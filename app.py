@@ -81,7 +81,7 @@ def serve(choice: Choice, port: int | None, workers: starting.Wanted | None = No
     from storyboard.interfaces.health import health
     from storyboard.ui.page import build, options
 
-    folder = choice.find()
+    folder, finisher = choice.find(), choice.finisher()
     samples = checkpoints.assets_folder() / "stories"
     words, offered = vocabulary.read(folder), choice if allowed() and workers is None else None
     studio = Studio(
@@ -96,6 +96,7 @@ def serve(choice: Choice, port: int | None, workers: starting.Wanted | None = No
         continues=choice.continues,
         continuation=choice.continuation(),
     )
+    studio.renderer.finisher = finisher
     try:
         if workers:
             studio.renderer.employ(starting.start(workers, choice, home()))

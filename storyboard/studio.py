@@ -84,9 +84,10 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
         self._samples, self.finder = SampleStories(samples, self.media), Finder(self.media)
         answers: dict[str, Any] = {"period": period, "continues": continues, "continuation": continuation}
         renderer = self.renderer = Renderer(self.library, self.media, load, model, resume, encoder=encoder, **answers)
-        self.maintenance = Maintenance(self.library, self.media, lambda: renderer.model, lambda: renderer.meter.tidy())
-        learned = partial(setattr, self, "vocabulary")
-        self.model_picker = ModelPicker(self.renderer, choice, folder, learned) if choice else None
+        digests, tidy = ((lambda: renderer.model), (lambda: renderer.finisher.digest)), lambda: renderer.meter.tidy()
+        self.maintenance = Maintenance(self.library, self.media, *digests, tidy)
+        learn = partial(setattr, self, "vocabulary")
+        self.model_picker = ModelPicker(renderer, choice, folder, learn) if choice else None
 
     @for_page(often=True)
     def notices(self, owner: Owner) -> Json:
@@ -155,8 +156,7 @@ class Studio(CastOperations, RegionEditOperations, FindOperations, SketchOperati
     def delete_story(self, owner: Owner, story: StoryId) -> Json:
         """Hides a story, with what is in line for it; restore_story brings it back."""
         self.library.delete(checked_owner(owner), story)
-        for kind in ("scene", "trial", "teach"):
-            self.renderer.queue.cancel(owner, story, kind=kind)
+        self.renderer.queue.cancel(owner, story, kind=None)
         return {}
 
     @for_page()

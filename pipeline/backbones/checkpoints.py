@@ -21,7 +21,9 @@ from . import hub
 NAMES = ("picturebook",)  # folders of `assets_folder`
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 WITHOUT_WEIGHTS = {  # components, and the files of which one tells that they are there
+    "feature_extractor": ("preprocessor_config.json",),
     "image_processor": ("preprocessor_config.json",),
+    "low_res_scheduler": ("scheduler_config.json",),
     "processor": ("processor_config.json", "preprocessor_config.json"),
     "scheduler": ("scheduler_config.json",),
     "tokenizer": ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from ..picturebook import renderer
 from ..picturebook.localiser import Localiser
 from ..picturebook.reader import ClipReader
 from ..picturebook.world import WorldStory
-from ..stages.upscaling import finish
+from ..stages.upscaling.enlarging import enlarged
+from ..stages.upscaling.folders import load_shipped
 from ..story_pipeline import StoryPipeline
 from .common.command import Parser, new_file, run, whole
 from .common.statistics import Estimate, Tally, estimate
@@ -93,7 +95,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(a: argparse.Namespace) -> None:
     pipeline = loading.load(a.model)
-    drafts, finished = sharpness(pipeline, a.stories, a.seed, None if a.drafts_only else finish)
+    drafts, finished = sharpness(
+        pipeline, a.stories, a.seed, None if a.drafts_only else partial(enlarged, load_shipped())
+    )
     if a.json:
         write_all({Path(a.json): to_json(drafts | {"finished": finished})})
     print(sharpness_table({"drafts": drafts} | ({"finished": finished} if finished else {})), end="")

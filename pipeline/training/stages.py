@@ -36,7 +36,7 @@ from ..moving.pictures import FOLDER, IMAGE, LAYERS
 from ..picturebook import world
 from ..picturebook.captions import story_captions
 from ..stages.interpolation import Interpolator
-from ..stages.upscaling import Upscaler
+from ..stages.upscaling.network import Upscaler
 from ..story_pipeline import StoryPipeline
 from ..transformer import StoryTransformer3DModel
 from .dataset import shards

@@ -11,7 +11,7 @@ A story archive is in `storyboard.export.archive`, the composition of a film in 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -29,15 +29,16 @@ from ..film.cut import Cut, cut_of
 from ..media.fit import fitted
 from ..media.sizes import good_scale
 from ..media.temporary import temporary_folder
-from ..media.video import SoundTrack, write_gif, write_video
+from ..media.video import SoundTrack, stream_clip, write_gif, write_video
+from ..rendering.finishing.finisher import drawn_rate, smoothed
 from ..store.blobs import BlobStore
 from ..store.clips import read_frames, stream_frames
 from ..store.files import file_name, whole_file
+from ..store.finished import FinishedClip
 from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from .archive import media_of, write_archive
 from .archive_history import NOTHING, UndoHistory
 from .contact_sheet import Panel, contact_sheet, sheet_pages
-from .finishing import drawn_rate, finished, smoothed
 
 GIF_WIDTH = 432  # pixels, at most; a film of a minute takes about 5 MB
 PDF_DOTS_PER_INCH = 150
@@ -51,10 +52,12 @@ SoundOf = Callable[[str], Path]  # where the sound of a digest lies
 
 
 def export(
-    board: Board, media: BlobStore, format: str, whole: Callable[[], tuple[Board, UndoHistory]] | None = None
-) -> tuple[str, str]:
+    board: Board, media: BlobStore, format: str, whole: Callable[[], tuple[Board, UndoHistory]] | None = None,
+    finished: Mapping[str, FinishedClip] | None = None,
+) -> tuple[str, str]:  # fmt: skip
     """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole: the board and its past,
-    for a story archive. Raises ThroughlineError, without beginning where there is no room."""
+    for a story archive. finished: the takes of the film, by id, for a finished one. Raises ThroughlineError, without
+    beginning where there is no room."""
     if format not in FORMATS:
         raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
 
@@ -69,7 +72,7 @@ def export(
 
     makers: dict[str, Callable[[Path], None]] = {
         "mp4": lambda path: film_mp4(path, *at_film_rate(board, frames_of, made), sound_of),
-        "finished.mp4": lambda path: film_mp4(path, *at_film_rate(board, frames_of, made, finished), sound_of),
+        "finished.mp4": lambda path: finished_mp4(path, board, media, finished or {}, sound_of),
         "gif": lambda path: film_gif(path, board, frames_of),
         "sheet.png": lambda path: sheet_png(path, board, frames_of),
         "sheet.pdf": lambda path: sheet_pdf(path, board, frames_of),
@@ -123,29 +126,50 @@ def _draw_castings(media: BlobStore, board: Board, past: UndoHistory) -> None:
 # --- the film --------------------------------------------------------------------------------------------------------
 
 
-def film_mp4(path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf | None = None) -> None:
-    """The film at `good_scale`, with captions under the pictures and with sound if the story says so; None: silent.
+def film_mp4(
+    path: Path, board: Board, frames_of: FramesOf, sound_of: SoundOf | None = None, scale: int | None = None
+) -> None:
+    """The film, `scale` times as large as its takes (None: `good_scale`), with captions under the pictures and with
+    sound if the story says so; None: silent.
 
     Raises ThroughlineError if no scene has a take, OSError if the file can't be written.
     """
     from ..film.mix import sound_track  # it loads moviepy
 
-    cut, size = _some_cut(board).at(board.story.film.rate), film_size(board)
+    cut, size = _some_cut(board).at(board.story.film.rate), film_size(board, scale)
     with temporary_folder() as folder, whole_file(path) as part:
         sound = sound_track(cut, board.story.film, sound_of, folder) if sound_of else None
         write_video(part, _film(board, cut, frames_of, size), cut.frames_per_second, sound=sound)
 
 
-def at_film_rate(
-    board: Board,
-    frames_of: FramesOf,
-    made: Callable[[Take], np.ndarray],
-    finish: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> tuple[Board, FramesOf]:
+def finished_mp4(
+    path: Path, board: Board, media: BlobStore, clips: Mapping[str, FinishedClip], sound_of: SoundOf | None = None
+) -> None:
+    """The film of finished clips, by the ids of their takes, as large as they are.
+
+    Raises ThroughlineError where one is missing, and as `film_mp4` does.
+    """
+    takes, scale = dict(board.takes), 1
+    for shot in _some_cut(board).shots:
+        clip = clips.get(shot.take.id)
+        if clip is None:
+            raise ThroughlineError(f"scene {shot.number} is not finished: expected that it is, before the film")
+        now = {"num_frames": clip.num_frames, "frames_per_second": clip.frames_per_second}
+        takes[shot.take.id] = shot.take.model_copy(update=now)
+        scale = max(scale, clip.width // shot.take.width)
+
+    def frames_of(take: Take) -> Iterable[np.ndarray]:
+        clip = clips[take.id]
+        return stream_clip(media.path(clip.clip, "mp4"), clip.height, clip.width, clip.frames_per_second)
+
+    film_mp4(path, replace(board, takes=takes), frames_of, sound_of, scale)
+
+
+def at_film_rate(board: Board, frames_of: FramesOf, made: Callable[[Take], np.ndarray]) -> tuple[Board, FramesOf]:
     """A board whose takes have the film's rate, where pictures can be drawn between theirs, and how to get these.
 
     made: the frames of a take as it was made, uint8 (F, H, W, 3), from which others are drawn; `frames_of` may be
-    larger. finish: what else is to be made of each take, uint8 (F, H, W, 3).
+    larger.
     """
     own, takes = board.takes, dict[str, Take]()
     for name, take in own.items():
@@ -155,10 +179,9 @@ def at_film_rate(
 
     def drawn(take: Take) -> Iterable[np.ndarray]:
         before = own[take.id]
-        if take.frames_per_second == before.frames_per_second and finish is None:
+        if take.frames_per_second == before.frames_per_second:
             return frames_of(before)
-        frames = smoothed(made(before), before.frames_per_second, take.frames_per_second)
-        return finish(frames) if finish else frames
+        return smoothed(made(before), before.frames_per_second, take.frames_per_second)
 
     return replace(board, takes=takes), drawn
 
@@ -172,9 +195,10 @@ def film_gif(path: Path, board: Board, frames_of: FramesOf) -> None:
         write_gif(part, lambda: _film(board, cut, frames_of, size), cut.frames_per_second)
 
 
-def film_size(board: Board) -> tuple[int, int]:
-    """Width and height of the film's pictures, captions apart; both even, as H.264 wants them."""
-    scale = good_scale(board.story.width)
+def film_size(board: Board, scale: int | None = None) -> tuple[int, int]:
+    """Width and height of the film's pictures, captions apart; both even, as H.264 wants them. scale: None for
+    `good_scale`."""
+    scale = scale or good_scale(board.story.width)
     return board.story.width * scale // 2 * 2, board.story.height * scale // 2 * 2
 
 

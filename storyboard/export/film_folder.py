@@ -15,15 +15,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from pipeline.errors import ThroughlineError
 
-from ..media.video import write_video
+from ..media.video import stream_clip, write_video
 from ..rendering.traces import trace_content
 
 if TYPE_CHECKING:  # they load torch, which checking a file name need not wait for
     from ..rendering.film import SceneDone
+    from ..rendering.finishing.finisher import Finisher
 
 TRACE_VERSION = 2
 OWN_FILE = re.compile(r"(scene-\d+\.(mp4|png)|trace\.json)$")
@@ -92,10 +94,23 @@ def keyframe_name(scene: int) -> str:
     return f"scene-{scene + 1}.png"
 
 
-def write_scene(folder: Path, scene: SceneDone, frames_per_second: float, scale: int) -> None:
-    """The clip and the keyframe of a scene; the keyframe at the size in which it is remembered."""
-    write_video(folder / clip_name(scene.scene), scene.frames, frames_per_second, scale)
+def write_scene(
+    folder: Path, scene: SceneDone, frames_per_second: float, scale: int, finisher: Finisher | None = None
+) -> None:
+    """The clip, `scale` times as large, by a finisher that makes it so or plainly, and the keyframe of a scene, at the
+    size in which it is remembered."""
+    path = folder / clip_name(scene.scene)
+    if finisher:
+        write_video(path, finisher.frames(scene.frames, scene.prompt), frames_per_second)
+    else:
+        write_video(path, scene.frames, frames_per_second, scale)
     Image.fromarray(scene.keyframe).save(folder / keyframe_name(scene.scene))
+
+
+def finished_frames(folder: Path, scene: SceneDone, frames_per_second: float, scale: int) -> Iterator[np.ndarray]:
+    """The frames of a finished scene, as `write_scene` wrote them, one after another."""
+    height, width = scene.frames.shape[1:3]
+    return stream_clip(folder / clip_name(scene.scene), height * scale, width * scale, frames_per_second)
 
 
 def write_trace(folder: Path, scenes: Sequence[SceneDone], film: Mapping[str, Any]) -> None:

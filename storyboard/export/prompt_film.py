@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from ..media.temporary import temporary_folder
 from ..media.video import write_video
 
 if TYPE_CHECKING:  # it loads torch, which checking options need not wait for
+    import numpy as np
+
     from ..rendering.film import SceneDone
 
 Kept = tuple[str, float]  # digest and seconds
@@ -71,10 +73,11 @@ class Sounds:
 
 
 def write_film(
-    path: Path, scenes: Sequence[SceneDone], frames_per_second: float, scale: int, extras: Extras = Extras()
-) -> None:
+    path: Path, scenes: Sequence[SceneDone], frames_per_second: float, scale: int, extras: Extras = Extras(),
+    finished: Callable[[SceneDone], Iterable[np.ndarray]] | None = None,
+) -> None:  # fmt: skip
     """The scenes, frames at the given rate, in one file, and `path` with .srt and .vtt beside it if captions are to be
-    there.
+    there. finished: the frames of a scene, `scale` times as large, where they are finished.
 
     Words are drawn at the size in which the film is seen; without any, pictures are enlarged on the way into the file.
     Raises ThroughlineError for a sound that can't be decoded, OSError if a file can't be written.
@@ -84,10 +87,11 @@ def write_film(
 
     board = board_of(scenes, frames_per_second, extras)
     cut, (height, width) = cut_of(board).at(board.story.film.rate), scenes[0].frames.shape[1:3]
-    larger = scale if extras.has_words else 1
+    larger = scale if extras.has_words or finished else 1
     burnt_in = board.story.captions and board.story.film.captions == "burnt in"
-    frames_of = {str(scene.scene): scene.frames for scene in scenes}
-    frames = film_frames(cut, lambda take: frames_of[take.id], (width * larger, height * larger), burnt_in)
+    made = {str(scene.scene): scene for scene in scenes}
+    frames_of = finished or (lambda scene: scene.frames)
+    frames = film_frames(cut, lambda take: frames_of(made[take.id]), (width * larger, height * larger), burnt_in)
     with temporary_folder() as folder:
         sound = sound_track(cut, board.story.film, extras.files.__getitem__, folder)
         write_video(path, frames, cut.frames_per_second, scale // larger, sound)

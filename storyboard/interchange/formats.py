@@ -5,7 +5,7 @@ What a format needs is imported when it is asked for: the service starts without
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..export.archive import media_of
 from ..export.archive_history import UndoHistory
 from ..media.temporary import temporary_folder
 from ..store.blobs import BlobStore
+from ..store.finished import FinishedClip
 from ..store.room import SPARE_TEMPORARY_BYTES, check_disk
 from .format_names import FORMATS
 
@@ -63,14 +64,15 @@ MAKERS: dict[str, Maker] = {
 
 
 def export(
-    board: Board, media: BlobStore, format: str, whole: Callable[[], tuple[Board, UndoHistory]] | None = None
-) -> tuple[str, str]:
-    """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole: the board and its past,
-    for a story archive. Raises ThroughlineError, without beginning where there is no room."""
+    board: Board, media: BlobStore, format: str, whole: Callable[[], tuple[Board, UndoHistory]] | None = None,
+    finished: Mapping[str, FinishedClip] | None = None,
+) -> tuple[str, str]:  # fmt: skip
+    """Makes one of FORMATS, keeps it among the media and gives its digest and suffix. whole, finished: as
+    `film.export` has them. Raises ThroughlineError, without beginning where there is no room."""
     if format not in FORMATS:
         raise ThroughlineError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
     if format not in MAKERS:
-        return film.export(board, media, format, whole)
+        return film.export(board, media, format, whole, finished)
     suffix = format.rpartition(".")[2]
     with temporary_folder() as folder:
         needed = media.bytes_of(media_of(board))  # an export takes about as much as all that a story shows

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
@@ -79,7 +80,8 @@ def _os_message(error: OSError, out: Path | None) -> str:
 
 SCALE_HELP = "enlarges the written pictures N times (default: to a width from 576 on)"
 FINISH_HELP = (
-    "enlarges them 4 times with edges drawn anew, a second or two a scene; keyframes stay as they are remembered"
+    "enlarges them with edges drawn anew, as many times as the upscaler does: 4 for the one that ships, which takes a "
+    "second or two a scene; keyframes stay as they are remembered"
 )
 
 
@@ -167,7 +169,7 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--fps", type=number(1, 60), metavar="RATE", help=rate)
     sizes = group.add_mutually_exclusive_group()
     sizes.add_argument("--scale", type=whole_number(1, MOST_SCALE), metavar="N", help=SCALE_HELP)
-    sizes.add_argument("--finish", type=int, choices=(4,), help=FINISH_HELP)
+    sizes.add_argument("--finish", type=whole_number(2, MOST_SCALE), metavar="N", help=FINISH_HELP)
 
 
 def _add_sampling_options(group: argparse._ArgumentGroup) -> None:
@@ -213,12 +215,12 @@ def render(options: argparse.Namespace) -> None:
     _check(options)
     from pipeline import loading
 
-    from ..export.film_folder import staging, write_scene, write_trace
-    from ..export.finishing import check_finish, drawn_rate, finished, smoothed
+    from ..export.film_folder import finished_frames, staging, write_scene, write_trace
     from ..export.prompt_film import write_film
     from ..media.sizes import good_scale
     from ..media.temporary import temporary_folder
     from ..rendering.film import check_film
+    from ..rendering.finishing.finisher import drawn_rate, smoothed
 
     choice, wanted = Choice.of(options), starting.Wanted.of(options)
     choice.find()
@@ -231,19 +233,16 @@ def render(options: argparse.Namespace) -> None:
         own, width = pipeline.frames_per_second, order.scene_settings(0).width
         order = replace(order, clips=_read_clips(options, order, own), **_read_ends(options, order))
         rate = drawn_rate(width, own, options.fps)
-        scale = options.scale or good_scale(width)
-        if options.finish:
-            check_finish(width)
-            scale = 1
-
-        def drawn(frames: np.ndarray) -> np.ndarray:
-            smooth = smoothed(frames, own, rate)
-            return finished(smooth) if options.finish else smooth
-
+        finisher = choice.finisher() if options.finish else None
+        scale = options.finish or options.scale or good_scale(width)
+        if finisher:
+            finisher.check(width, scale)
+        keep = partial(write_scene, target, frames_per_second=rate, scale=scale, finisher=finisher)
+        finished = partial(finished_frames, target, frames_per_second=rate, scale=scale) if finisher else None
         events = _events(pipeline, order, crew, folder / "media")
-        scenes = _make(events, order, lambda scene: write_scene(target, scene, rate, scale), drawn)
-        write_film(target / options.out.name, scenes, rate, scale, extras)
-        write_trace(target, scenes, _film_entry(options, order, pipeline, options.fps or own, options.finish or scale))
+        scenes = _make(events, order, keep, lambda frames: smoothed(frames, own, rate))
+        write_film(target / options.out.name, scenes, rate, scale, extras, finished)
+        write_trace(target, scenes, _film_entry(options, order, pipeline, options.fps or own, scale))
     print(options.out)
 
 

@@ -81,8 +81,8 @@ def run(verb: Operation, options: argparse.Namespace) -> None:
             else:
                 _print_all(studio, answer)
         except (KeyboardInterrupt, SystemExit, OSError):  # OSError: nobody reads what is printed any more
-            if verb.streams:
-                studio.cancel(owner, arguments["story"])
+            if "story" in arguments:
+                studio.renderer.queue.cancel(owner, arguments["story"], kind=None)
             raise
 
 
@@ -100,7 +100,8 @@ def _studio(choice: Choice) -> Studio:
 
     from ..studio import Studio, home
 
-    return Studio(
+    finisher = choice.finisher()
+    studio = Studio(
         choice.load,
         home(),
         choice.digest(),
@@ -111,6 +112,8 @@ def _studio(choice: Choice) -> Studio:
         continues=choice.continues,
         continuation=choice.continuation(),
     )
+    studio.renderer.finisher = finisher
+    return studio
 
 
 def own_secret(folder: Path) -> str:

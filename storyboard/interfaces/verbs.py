@@ -28,6 +28,7 @@ from ..operations.arguments import (
     Down,
     EditSeed,
     FileName,
+    FilmScenes,
     FitInto,
     Format,
     HistoryWeight,
@@ -297,7 +298,8 @@ def sketch(
 
 @for_programs(command=None)  # interrupting a render cancels it
 def cancel(studio: Studio, owner: Owner, story: StoryId) -> Json:
-    """Cancels what of a story is in line or being rendered."""
+    """Cancels what of a story is in line, being rendered or being finished."""
+    studio.finish_cancel(owner, story)
     return studio.cancel(owner, story)
 
 
@@ -316,7 +318,21 @@ def find(studio: Studio, owner: Owner, story: StoryId, words: Sought) -> Json:
     return studio.find(owner, story, words)
 
 
+def finish_steps(studio: Studio, owner: Owner, story: StoryId, scenes: FilmScenes) -> Iterator[Json]:
+    """As `finish`, but it never waits: {} where nothing is new."""
+    return studio.finish_steps(owner, story, scenes or None)
+
+
+@for_programs(steps=finish_steps)
+def finish(studio: Studio, owner: Owner, story: StoryId, scenes: FilmScenes) -> Iterator[Json]:
+    """Finishes clips: draws them larger, and at the film's frames a second, for a finished film. Tells how it goes
+    until it is over; what is finished already is not made again. URL in the answer is where a clip is served. Raises
+    ThroughlineError at the end if a clip failed."""
+    yield from waiting(finish_steps(studio, owner, story, scenes))
+
+
 @for_programs()
 def film(studio: Studio, owner: Owner, story: StoryId, format: Format = "mp4") -> Json:
-    """An export of a story: a film, a sheet, a file for other programs. URL in the answer is where it is served."""
+    """An export of a story: a film, a sheet, a file for other programs. URL in the answer is where it is served. A
+    finished film waits until its clips are finished."""
     return studio.film(owner, story, format)

@@ -6,6 +6,7 @@ Edits of the film are in `edits`, as all edits are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import numpy as np
 from pipeline.errors import ThroughlineError
 
 from ..document import edits
-from ..document.story import ScenePicture
+from ..document.story import Board, ScenePicture, Take
 from ..export import archive_import
 from ..film.cut import cut_of
 from ..interchange import formats
 from ..media.fit import Fit, FitMode
 from ..media.images import read_still
+from ..rendering.finishing import job as finishing
 from ..rendering.renderer import Renderer
 from ..store.blobs import BlobStore
 from ..store.clips import keep_picture, keep_sound_file, read_frames
@@ -33,6 +35,9 @@ from .arguments import Json, Owner, SceneId, StoryId
 from .edits import take_of
 from .inputs import checked_owner
 from .registry import for_page
+from .waiting import waiting
+
+FINISHED = "finished.mp4"
 
 
 class FilmOperations:
@@ -130,13 +135,58 @@ class FilmOperations:
         change = partial(edits.set_picture, scene_id=scene, which=which, picture=kept)
         return self._shown(self.library.edit(owner, story, change, f"{which} picture"))
 
+    @for_page()
+    def finish(self, owner: Owner, story: StoryId, scenes: args.FinishedScenes = None) -> Json:
+        """Puts clips in line to be finished, and tells how that goes: those that are in the film, or the chosen ones of
+        these scenes. What is finished already is not made again."""
+        board = self._head(owner, story).board
+        finishing.submit(self.renderer, owner, board, _to_finish(board, scenes))
+        return self.finishing(owner, story, scenes)
+
+    @for_page(often=True)
+    def finishing(self, owner: Owner, story: StoryId, scenes: args.FinishedScenes = None) -> Json:
+        """How the same clips are finished: which are, what is in line, and about how long the rest takes."""
+        board = self._head(owner, story).board
+        takes = _to_finish(board, scenes)
+        found = {take.id: finishing.find(self.renderer, take, board) for take in takes}
+        left = finishing.seconds_for(self.renderer, [take for take in takes if found[take.id] is None], board)
+        jobs, places = finishing.jobs_of(self.renderer, owner, story), self.renderer.queue.positions()
+        refused = finishing.refusal(self.renderer, takes)
+        return {"finishing": views.finishing_view(board, takes, found, jobs, places, left, refused)}
+
+    @for_page()
+    def finish_cancel(self, owner: Owner, story: StoryId, scenes: args.FinishedScenes = None) -> Json:
+        """Stops finishing, of these scenes or of all. What is finished stays."""
+        self._head(owner, story)
+        self.renderer.queue.cancel(owner, story, scenes, kind=finishing.KIND)
+        return self.finishing(owner, story, scenes)
+
+    def finish_steps(self, owner: str, story: str, scenes: Sequence[str] | None = None) -> Iterator[Json]:
+        """`finish`, and then how it goes at every change until it is over. Never waits: {} where a caller may. Raises
+        ThroughlineError for a clip that could not be finished, once the others are."""
+        now = self.finish(owner, story, scenes)
+        yield now
+        while now["finishing"]["active"] and not self.renderer.queue.closed:
+            yield {}
+            before, now = now, self.finishing(owner, story, scenes)
+            if now != before:
+                yield now
+        for scene in now["finishing"]["scenes"]:
+            if scene["state"] != "finished":
+                raise ThroughlineError(f"scene {scene['number']} is not finished: {scene['error'] or scene['state']}")
+
     @for_page(slow=True)
     def film(self, owner: Owner, story: StoryId, format: args.Format = "mp4") -> Json:
-        """Writes an export of a story and gives where it is served."""
+        """Writes an export of a story and gives where it is served. A finished film waits until its clips are."""
+        if format == FINISHED:
+            for _ in waiting(self.finish_steps(owner, story)):
+                pass
         board = self._head(owner, story).board
+        takes = _to_finish(board, None) if format == FINISHED else []
+        done = {take.id: clip for take in takes if (clip := finishing.find(self.renderer, take, board))}
         whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
         try:
-            digest, suffix = formats.export(board, self.media, format, whole)
+            digest, suffix = formats.export(board, self.media, format, whole, done)
         except OSError as error:
             raise ThroughlineError(f"{format} of {board.story.title!r} can't be written: {error}") from error
         return views.export_view(digest, suffix, board.story.title, format)
@@ -145,3 +195,18 @@ class FilmOperations:
     def export_story(self, owner: Owner, story: StoryId) -> Json:
         """A story with all its takes as one zip file, which import_story reads."""
         return self.film(owner, story, "story.zip")
+
+
+def _to_finish(board: Board, scenes: Sequence[str] | None) -> list[Take]:
+    """The takes that are in the film, or the chosen ones of some scenes. Raises ThroughlineError for scenes that do not
+    exist or have none."""
+    if scenes is None:
+        return [shot.take for shot in cut_of(board).shots]
+    takes = []
+    for scene in map(board.story.scene, dict.fromkeys(scenes)):
+        take = board.chosen(scene)
+        if take is None:
+            number = board.story.index(scene.id) + 1
+            raise ThroughlineError(f"scene {number} has no take to finish: expected that it is rendered first")
+        takes.append(take)
+    return takes

@@ -19,7 +19,7 @@ def steps(queue: Queue, owner: str, story: str) -> Iterator[Json]:
     while active:
         if queue.version != seen:
             seen, jobs = queue.version, queue.jobs(owner, story)
-            active = any(job.active and job.kind != "teach" for job in jobs)
+            active = any(job.active and job.kind in ("scene", "trial") for job in jobs)
             yield {"jobs": jobs_view(jobs, queue.positions())}
         if active and queue.closed:
             raise ThroughlineError("the app is being stopped: what is in line goes on when it is started again")

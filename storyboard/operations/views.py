@@ -20,8 +20,9 @@ from ..export.film import export_name
 from ..film.cues import cues
 from ..film.cut import Cut, FilmCard, FilmScene
 from ..rendering.jobs.graph import SharedPlan
-from ..rendering.jobs.job import Job
+from ..rendering.jobs.job import ACTIVE, Job
 from ..store.blobs import BlobStore, media_url
+from ..store.finished import FinishedClip
 from ..store.schema import Head, StoryEntry
 from .cast_views import anchor_view, cast_of_story, choices_view, who_view
 
@@ -178,6 +179,29 @@ def trial_view(job: Job) -> View:
     files = {"clip": media_url(made["clip"], "mp4"), "preview": media_url(made["preview"], "webp")}
     rest = {name: made[name] for name in ("num_frames", "frames_per_second", "width", "height")}
     return {**shown, **files, **rest, **asdict(made["scores"])}
+
+
+def finishing_view(
+    board: Board, takes: Sequence[Take], found: Mapping[str, FinishedClip | None], jobs: Mapping[str, Job],
+    positions: Mapping[str, int], seconds: float | None, refused: str,
+) -> View:  # fmt: skip
+    """How takes are finished, in order. found: the finished clips by take. seconds: what the rest takes, if known.
+    refused: why they can't be finished."""
+    scenes = []
+    for take in takes:
+        clip, job = found[take.id], jobs.get(take.scene)
+        told: View = {"state": "draft", "position": 0, "step": 0, "total": 0, "error": ""}
+        if clip:
+            told |= {"state": "finished", "clip": media_url(clip.clip, "mp4"), "width": clip.width,
+                     "height": clip.height, "num_frames": clip.num_frames,
+                     "frames_per_second": clip.frames_per_second}  # fmt: skip
+        elif job and job.state != "done":
+            told |= {name: getattr(job, name) for name in ("state", "step", "total", "error")}
+            told["position"] = positions.get(job.id, 0)
+        scenes.append({"scene": take.scene, "number": board.story.index(take.scene) + 1, "take": take.id, **told})
+    active = any(scene["state"] in ACTIVE for scene in scenes)
+    left = sum(scene["state"] != "finished" for scene in scenes)
+    return {"scenes": scenes, "active": active, "left": left, "seconds": seconds if left else 0.0, "refused": refused}
 
 
 def export_view(digest: str, suffix: str, title: str, format: str) -> View:

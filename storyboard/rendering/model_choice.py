@@ -22,10 +22,12 @@ from pipeline.language import vocabulary
 if TYPE_CHECKING:
     from pipeline.story_pipeline import StoryPipeline
 
+    from .finishing.finisher import Finisher
+
 
 @dataclass(frozen=True)
 class Choice:
-    """The arguments of `loading.load`, in the same words."""
+    """The arguments of `loading.load`, in the same words, and what finishes clips."""
 
     model: str = "picturebook"
     revision: str | None = None
@@ -36,6 +38,7 @@ class Choice:
     dtype: str | None = None
     speed: str = "exact"
     weights: str = "auto"
+    upscaler: str | None = None  # file or folder of one of the user's own
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Choice:
@@ -72,6 +75,12 @@ class Choice:
         """Whether its clips can begin with the end of others. Raises ThroughlineError."""
         folder = self.find()
         return family_of(folder).continues(folder)
+
+    def finisher(self) -> Finisher:
+        """Of clips. Raises ThroughlineError for an upscaler that is none."""
+        from .finishing.finisher import Finisher
+
+        return Finisher(self.upscaler, self.device)
 
     def casts(self) -> bool:
         """Whether it knows the picture book, which draws whom nobody describes. Raises ThroughlineError."""
@@ -111,6 +120,12 @@ SPEED_HELP = (
 )
 
 
+UPSCALER_HELP = (
+    "what finishes clips of any size: a folder with Swin2SR or Stable Diffusion's upscaler, or a file that spandrel "
+    "reads (default: the one that ships, for clips up to 240 pixels wide)"
+)
+
+
 def add_options(group: argparse._ActionsContainer) -> None:
     """The options of `Choice` but device and dtype, which not every command has."""
     group.add_argument("--model", default="picturebook", metavar="NAME", help=MODEL_HELP)
@@ -120,6 +135,7 @@ def add_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--weights", choices=WEIGHTS, default="auto", help=WEIGHTS_HELP)
     group.add_argument("--history", choices=HISTORIES, help=HISTORY_HELP)
     group.add_argument("--speed", choices=SPEEDS, default="exact", help=SPEED_HELP)
+    group.add_argument("--upscaler", metavar="FOLDER", help=UPSCALER_HELP)
 
 
 def _usual_history(folder: Path) -> str:

@@ -136,15 +136,15 @@ class Queue:
         owner: str,
         story: str,
         scenes: Collection[str] | None = None,
-        kind: str = "scene",
+        kind: str | None = "scene",
         ids: Collection[str] | None = None,
     ) -> None:
         """Cancels jobs of a story: at once those that wait, after the present step the one that runs. scenes, ids: only
-        jobs of these scenes, or these jobs."""
+        jobs of these scenes, or these jobs. kind: None for every kind."""
         with self._changed:
             over = []
             for job in list(self._jobs.values()):
-                own = job.owner == owner and job.story == story and job.kind == kind
+                own = job.owner == owner and job.story == story and kind in (None, job.kind)
                 named = (scenes is None or job.scene in scenes) and (ids is None or job.id in ids)
                 if own and named and job.active:
                     if job.state == "running":
@@ -178,12 +178,12 @@ class Queue:
     def _waiting(self) -> Iterator[Job]:
         return (job for job in self._jobs.values() if job.state == "queued")
 
-    def clear(self, owner: str, story: str, scenes: Collection[str]) -> None:
-        """Forgets how the last jobs of some scenes ended."""
+    def clear(self, jobs: Collection[Job]) -> None:
+        """Forgets how the last ones of their kind and scene ended."""
+        again = {(job.owner, job.story, job.kind, job.scene) for job in jobs}
         with self._changed:
             for job in list(self._jobs.values()):
-                ended = (job.owner, job.story, job.kind, job.active) == (owner, story, "scene", False)
-                if ended and job.scene in scenes:
+                if not job.active and (job.owner, job.story, job.kind, job.scene) in again:
                     self._forget(job)
 
     def state(self) -> dict[str, int | bool]:

@@ -32,10 +32,12 @@ from ..store.memory import Memory
 from ..store.pairs import PairStore
 from ..store.schema import Head
 from .callers import caller_address
+from .finishing import job as finishing
+from .finishing.finisher import Finisher
 from .jobs import trial
 from .jobs.decided import Decided, Trial
 from .jobs.graph import together
-from .jobs.job import ASKED, STALE, Job, Made, render_order
+from .jobs.job import ASKED, STALE, Job, Made, Making, kind_of, render_order
 from .jobs.kept import in_its_place, is_wanted, same_take
 from .kept_pairs import KeptPairs
 from .limits import LIMITS, QueueLimits
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 MOST_ASSESSED = 8  # stories at once, for pages that wait
 MOST_STANDING_BYTES = 32 << 20  # of how the scenes of stories stand; those of the one in use stay
 PATIENCE = 1.0  # seconds that a page waits for how scenes stand before it asks again
+OTHERS: dict[str, Making] = {"trial": trial.make, teaching.KIND: teaching.make, finishing.KIND: finishing.make}
 MOST_ATTEMPTS = 3  # at a scene during which the process ended each time
 
 
@@ -85,6 +88,7 @@ class Renderer:
         self.period = period  # frames that a latent of the model's clips stands for
         self.continues = continues  # whether its clips can begin with the end of others
         self._maker: TakeMaker | None = None
+        self.finisher = Finisher()
         self.crew: Crew | None = None  # workers
         self._filter: TextFilter | None = None
         self._pairs = PairStore(self.media.folder.parent / "pairs.sqlite3")
@@ -103,7 +107,7 @@ class Renderer:
         """Puts in line what was cut short; a scene that ended the process again and again is not begun once more."""
         for cut in self.library.job_store.adopt():
             order = EditOrder.of(cut.content["why"])
-            job = Job(cut.owner, cut.story, cut.scene, teaching.kind_of(order), order, saved=cut.id)
+            job = Job(cut.owner, cut.story, cut.scene, kind_of(order), order, saved=cut.id)
             if cut.attempts < MOST_ATTEMPTS:
                 self.queue.submit([job], checked=False)
             else:
@@ -317,8 +321,7 @@ class Renderer:
         self.queue.check_room(jobs)
         saved = [job_of(job.owner, job.story, job.scene, {"why": saved_order(job.order)}) for job in jobs]
         self.library.job_store.add(saved)
-        for owner, story in {(job.owner, job.story) for job in jobs}:
-            self.queue.clear(owner, story, {job.scene for job in jobs})
+        self.queue.clear(jobs)
         self.queue.submit([replace(job, saved=noted.id) for job, noted in zip(jobs, saved, strict=True)], False)
 
     def submit_edit(self, owner: str, story: str, take: Take, edit: RegionEdit) -> None:
@@ -338,10 +341,8 @@ class Renderer:
     # --- how it is done --------------------------------------------------------------------------------------------
 
     def _work(self, job: Job) -> Generator[Made, None, None]:
-        if job.kind == "trial":
-            return trial.make(self, job)
-        if job.kind == teaching.KIND:
-            return teaching.make(self, job)
+        if job.kind in OTHERS:
+            return OTHERS[job.kind](self, job)
         return self._make_edit(job) if isinstance(job.order, EditOrder) else self._make_takes(job)
 
     def _make_edit(self, job: Job) -> Generator[Made, None, None]:

@@ -1,5 +1,5 @@
 """The store on disk: stories with every revision they ever had, their takes, jobs, past render timings and
-which file holds which encoding.
+which file holds which encoding or finished clip.
 
 A change is one transaction, synced before the method returns: what was acknowledged is saved.
 
@@ -22,6 +22,7 @@ from pipeline.errors import ThroughlineError
 from ..document import edits
 from ..document.story import Board, Scene, Story, Take
 from .database import Database
+from .finished import FinishedClips
 from .job_store import JobStore
 from .memory import Memory, bytes_in_memory
 from .recovery import repair
@@ -91,6 +92,7 @@ class Library:
         self._database = Database(folder / "library.sqlite3", MIGRATIONS, self._records.clear)
         self._repaired = repair(self._database)
         self.job_store = JobStore(self._database, folder / "holders")
+        self.finished = FinishedClips(self._database)
 
     @property
     def notice(self) -> str:

@@ -27,14 +27,20 @@ _log = logging.getLogger(__name__)
 class Maintenance:
     """Safe to use from any thread.
 
-    model: gives the digest of the weights in use, whose encodings are kept. tidy_readings: deletes what the continuity
-    meter measured long ago.
+    model, finisher: give the digests of those in use, whose encodings and finished clips are kept. tidy_readings:
+    deletes what the continuity meter measured long ago.
     """
 
     def __init__(
-        self, library: Library, media: BlobStore, model: Callable[[], str], tidy_readings: Callable[[], None]
+        self,
+        library: Library,
+        media: BlobStore,
+        model: Callable[[], str],
+        finisher: Callable[[], str],
+        tidy_readings: Callable[[], None],
     ) -> None:
-        self._library, self._media, self._model, self._tidy_readings = library, media, model, tidy_readings
+        self._library, self._media, self._tidy_readings = library, media, tidy_readings
+        self._model, self._finisher = model, finisher
         self._spoiled: tuple[str, ...] = ()  # files that were set aside
 
     def run(self, wait: Callable[[float], object] = time.sleep) -> NoReturn:
@@ -66,11 +72,13 @@ class Maintenance:
 
     def tidy(self) -> int:
         """Deletes files that no revision, take or job refers to: exports, trials and imports that came to nothing, and
-        encodings by another model or of such files, once they are a week old. Gives how many bytes."""
+        encodings and finished clips by another model or of such files, once they are a week old. Gives how many
+        bytes."""
         self._tidy_readings()
         self._media.clear_parts()
         referred = self._library.referred()
         kept = referred | self._library.keep_encodings(self._model(), referred)
+        kept |= self._library.finished.keep(self._finisher(), referred)
         return self._media.collect(kept, KEPT_SECONDS)
 
     def notices(self, owner: str) -> list[str]:

@@ -150,6 +150,7 @@ class Window:
     look_in: str = ""  # the scene of which its look is asked, "" for the whole story
     added: bool = False  # whether the last one that was to be new in the cast was taken
     refused: dict[str, Any] = field(default_factory=dict)  # fields of the cast: drafts, None for what is saved since
+    finishing: str = ""  # the story whose finished film is to be written once its clips are finished
     paced: tuple[str, int, float] = ("", 0, 0.0)  # of a teaching: the entry, a step, and when it was seen
     sketched: tuple[Place | None, str, str, str] = NO_SKETCH  # where, beside which take; the live sketch, its words
     shown: dict[int, Any] = field(default_factory=dict)  # by component: the last update

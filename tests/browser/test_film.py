@@ -14,7 +14,7 @@ from playwright.sync_api import Download, Locator, Page, expect
 
 from storyboard.interchange.format_names import FORMATS as SERVED
 from storyboard.ui.panels.film.dialog import FORMATS
-from tests.browser.visitor import CAST, Visitor, card, expect_prompts, saved, until
+from tests.browser.visitor import CAST, Visitor, card, expect_prompts, saved, tab, until
 
 WORDS = {name: words for names in FORMATS.values() for name, words in names.items()}
 
@@ -222,6 +222,32 @@ def test_every_export_is_what_it_says(shown: Page, format: str) -> None:
     assert EXPORTS[format](Path(download.path()).read_bytes())
     expect(dialog.locator(".exports [role=status]")).to_have_text(f"{name} is ready.")
     close(dialog)
+
+
+def test_a_finished_film_tells_how_far_it_is_and_can_be_cancelled(page: Page) -> None:
+    dialog = film(page)
+    dialog.get_by_role("button", name="Pause the film").click()
+    line, button = dialog.locator(".finishing [role=status]"), dialog.get_by_role("button", name=WORDS["finished.mp4"])
+    expect(line).to_have_text(re.compile(r"^Finishing 5 scenes (comes first|takes about .*)\.$"))
+    button.click()
+    expect(line).to_have_text(
+        re.compile(r"^(Waiting to be finished|Finishing scene \d(, frame \d of 9)?)\. \d of 5 scenes done")
+    )
+    dialog.get_by_role("button", name="Cancel", exact=True).click()
+    expect(line).to_have_text(re.compile(r"^Cancelled\.( \d of 5 scenes finished, which stay\.)?$"))
+    expect(dialog.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+    assert not dialog.locator(".exports [role=status]").inner_text().endswith("is ready."), "nothing was written"
+    with page.expect_download(timeout=60_000) as coming:
+        button.click()
+    assert finished(Path(coming.value.path()).read_bytes())
+    expect(line).to_have_text("All scenes are finished.")
+    close(dialog)
+    tab(page, "takes", 2)
+    shelf = page.locator(".side [role=tabpanel]:visible")
+    shelf.get_by_label("Compare the chosen take with").click()
+    page.get_by_role("option", name="Itself, finished").click()
+    expect(shelf.get_by_text("Finished · 576 × 384")).to_be_visible()  # the one of the film, not made again
+    expect(shelf.locator("video")).to_have_count(2)
 
 
 def test_an_archive_imports_again(page: Page) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from typing import Any
 
 ACTIVE = ("queued", "running")
+KINDS = ("scene", "trial", "teach", "finish")
 STALE, ASKED, AGAIN = "stale", "asked", "again"  # why a scene is rendered: see `Renderer.submit`
 
 
@@ -18,7 +19,7 @@ class Job:
     owner: str
     story: str
     scene: str
-    kind: str = "scene"  # or "trial", or "teach", whose scene is an entry of the cast
+    kind: str = "scene"  # or another of KINDS: "trial", "finish", or "teach", whose scene is an entry of the cast
     order: Any = None  # what the studio makes of it
     id: str = ""
     saved: str = ""  # its id in the library, from which it is started again after a crash
@@ -53,6 +54,11 @@ class Job:
         return self.state in ACTIVE
 
 
+def kind_of(order: object) -> str:
+    """Of a job that is begun again, by its order: what is taught or finished has that for its order."""
+    return order if isinstance(order, str) and order in KINDS else "scene"
+
+
 def render_order(scene: str, scenes: Collection[str] | None, again: bool, variants: int) -> str | int:
     """Why a scene is rendered, or as how many takes with new seeds. scenes: those that were asked for."""
     if scenes is None or scene not in scenes:
@@ -73,6 +79,9 @@ class Made:
     lasts: float = 0.0
     result: Any = None
     needs: tuple[str, ...] | None = None  # put it back in line: these scenes must come first, as it turned out
+
+
+Making = Callable[[Any, Job], Generator[Made, None, None]]  # of a job, by a renderer
 
 
 def may_begin(active: Collection[Job]) -> Callable[[Job], bool]:

@@ -61,11 +61,6 @@ def teach_steps(maker: TakeMaker, entry: CastEntry, story: Story) -> Generator[M
     return digest
 
 
-def kind_of(order: object) -> str:
-    """Of a job that is begun again, by its order."""
-    return KIND if order == ORDER else "scene"
-
-
 def submit(renderer: Rendering, owner: str, story: Story, entry: CastEntry) -> None:
     """Puts the teaching of an entry in line. Raises ThroughlineError for one that is there or can't be taught."""
     pictures_to_teach(entry)

@@ -12,8 +12,11 @@ from ..components.pair import Pair, Side
 from ..components.words import Words
 from ..desk import QUIET, Desk, Place, View, Window, news
 from ..wording import ago, counted
+from .film.finishing import LOOK_AGAIN, line
 from .panel import Page, Panel, Updates
 
+FINISHED = "finished "  # and the chosen take, beside which it is shown finished
+ACTIVE = ("queued", "running")
 NOTHING = (
     "No takes yet. Each render adds one, and nothing that was rendered is ever lost: choose among them, or compare two."
 )
@@ -31,6 +34,8 @@ class Takes(Panel):
         self.about = Words(elem_classes="quietly")
         self.other = gr.Dropdown(label="Compare the chosen take with", visible=False)
         self.pair = Pair(elem_classes="compared")
+        self.timer = gr.Timer(LOOK_AGAIN, active=False)
+        self.finishing = Words(elem_classes="quietly")
         self.remove = gr.Button("Delete this take", size="sm", visible=False, elem_classes="lone")
 
     def paint(self, view: View) -> Updates:
@@ -39,9 +44,15 @@ class Takes(Panel):
         takes = view.scene["takes"]
         chosen = next((i for i, take in enumerate(takes) if take["id"] == view.scene["chosen"]), None)
         others = [(name_of(take, i), take["id"]) for i, take in enumerate(takes) if i != chosen]
-        beside = next((i for i, take in enumerate(takes) if take["id"] == view.window.compared and i != chosen), None)
+        compared, larger = view.window.compared, FINISHED + str(view.scene["chosen"])
+        others += [("Itself, finished", larger)] if chosen is not None else []
+        beside = next((i for i, take in enumerate(takes) if take["id"] == compared and i != chosen), None)
         marked = chosen if beside is None else beside
         both = () if chosen is None or beside is None else sorted((chosen, beside))
+        sides = tuple(Side.of(takes[i], name_of(takes[i], i)) for i in both)
+        finished = self._finished(view) if chosen is not None and compared == larger else {}
+        if chosen is not None and finished.get("clip"):
+            sides = (Side.of(takes[chosen], name_of(takes[chosen], chosen)), Side.of(finished, _size(finished)))
         return {
             self.nothing: {"visible": not takes},
             self.shelf: {
@@ -50,11 +61,18 @@ class Takes(Panel):
             },
             self.about: {"value": _about(takes[chosen], chosen) if chosen is not None else ""},
             self.prompt: {"value": _said(takes[chosen]) if chosen is not None else ""},
-            self.other: {"choices": others, "value": takes[beside]["id"] if beside is not None else None,
-                         "visible": bool(others)},
-            self.pair: {"value": tuple(Side.of(takes[i], name_of(takes[i], i)) for i in both) or None},
+            self.other: {"choices": others, "value": larger if finished else takes[beside]["id"] if beside is not None
+                         else None, "visible": bool(others)},
+            self.pair: {"value": sides or None},
+            self.timer: {"active": finished.get("state") in ACTIVE},
+            self.finishing: {"value": "" if finished.get("clip") else finished.get("line", "")},
             self.remove: {"value": f"Delete take {(marked or 0) + 1}", "visible": marked is not None},
         }  # fmt: skip
+
+    def _finished(self, view: View) -> dict[str, Any]:
+        """How the chosen take is finished, with `line` in words."""
+        told = self.desk.ask("finishing", view.place, scenes=[view.place.scene]).get("finishing")
+        return {**told["scenes"][0], "line": line(told)} if told else {}
 
     def wire(self, page: Page) -> None:
         def edit(do: str, here: str, take: str, note: str = "") -> dict[str, Any]:
@@ -68,15 +86,20 @@ class Takes(Panel):
 
         def compare(place: Place, window: Window, drafts: Any, other: str | None) -> Updates:
             window.compared = other or ""
-            return page.repaint(place, window, drafts)
+            finish = window.compared.startswith(FINISHED)
+            reply = self.desk.ask("finish", place, scenes=[place.scene]) if finish else {"ok": True}
+            told = {} if reply["ok"] else {page.board: gr.update(news=news(reply))}
+            return page.repaint(place, window, drafts) | told
 
         def remove(here: str, other: str | None) -> Any:
             view = self.desk.look(Place.read(here))
-            take = other or (view.take["id"] if view and view.take else None)
+            own = view.take["id"] if view and view.take else None
+            take = own if not other or other.startswith(FINISHED) else other
             return edit("remove_take", here, take, "Take deleted.") if take else gr.skip()
 
         self.shelf.select(choose, page.here, page.board, **QUIET)
         self.other.input(compare, [*page.looking, self.other], page.shown, **QUIET)
+        self.timer.tick(page.repaint, page.looking, page.shown, **QUIET)
         self.remove.click(remove, [page.here, self.other], page.board, **QUIET)
 
     def _takes(self, here: str) -> list[Mapping[str, Any]]:
@@ -87,6 +110,10 @@ class Takes(Panel):
 def name_of(take: Mapping[str, Any], index: int) -> str:
     """As it is called beside another."""
     return f"Take {index + 1} · {'your clip' if take['source'] == 'imported' else 'seed ' + str(take['seed'])}"
+
+
+def _size(finished: Mapping[str, Any]) -> str:
+    return f"Finished · {finished['width']} × {finished['height']}"
 
 
 def _caption(take: Mapping[str, Any], index: int, chosen: bool) -> str:

@@ -24,6 +24,7 @@ from storyboard.media.video import read_clip
 from storyboard.store.blobs import BlobStore
 from storyboard.store.clips import keep_frames
 from storyboard.store.files import whole_file
+from storyboard.store.finished import FinishedClip
 
 FRAMES = 5
 PROMPTS = ["Mia is running.", "Tom is skiing.", "Tom is running.", "Mia is skiing."]
@@ -275,8 +276,11 @@ def test_every_format_goes_into_the_media(drawn, tmp_path: Path) -> None:
     scene = story.scenes[0].id
     take = Take(id="kept", scene=scene, **keep_frames(media, drawn["take0"], 8))
     board = Board(edits.choose_take(story, scene, "kept"), {"kept": take})
+    finished = {"kept": FinishedClip(take.clip, take.width, take.height, take.num_frames, 8)}
+    with pytest.raises(ThroughlineError, match="scene 1 is not finished: expected that it is, before the film"):
+        film.export(board, media, "finished.mp4")
     for format in film.FORMATS:
-        digest, suffix = film.export(board, media, format)
+        digest, suffix = film.export(board, media, format, finished=finished)
         assert suffix == format.rpartition(".")[2] and media.path(digest, suffix).stat().st_size > (
             40 if suffix in ("srt", "vtt") else 1000
         )

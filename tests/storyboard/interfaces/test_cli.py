@@ -92,7 +92,14 @@ def test_a_finished_film_is_four_times_as_large_and_remembered_as_before(run: Ru
 
 def test_a_finish_is_refused_before_anything_is_rendered(run: Run, tmp_path: Path) -> None:
     code, error = run("--finish", "4", "--width", "288")
-    assert (code, error) == (2, "error: the clip is 288 pixels wide: expected at most 240 for a finish")
+    expected = (
+        "error: the clip is 288 pixels wide: expected at most 240 for the upscaler that ships, or one of your own"
+    )
+    assert (code, error) == (2, f"{expected}, --upscaler FOLDER")
+    code, error = run("--finish", "3")
+    assert (code, error) == (2, "error: finish is 3: expected 4, as the upscaler enlarges")
+    code, error = run("--finish", "4", "--upscaler", str(tmp_path))
+    assert code == 2 and error.startswith(f"error: upscaler is {str(tmp_path)!r}, which has 0 such files: expected")
     code, error = run("--finish", "4", "--scale", "2")
     assert code == 2 and "not allowed with" in error and listing(tmp_path / "out") == []
 

@@ -315,7 +315,9 @@ def test_clearing_forgets_how_jobs_ended(bench: Bench) -> None:
     bench.submit("a", "b")
     bench.wait(lambda: bench.began == ["a"])
     bench.queue.cancel("me", "story", ["b"])
-    bench.queue.clear("me", "story", ["a", "b"])
+    bench.queue.clear([Job("me", "story", "b", "finish"), Job("me", "other", "b")])
+    assert bench.states() == {"a": "running", "b": "cancelled"}
+    bench.queue.clear([Job("me", "story", "a"), Job("me", "story", "b")])
     assert bench.states() == {"a": "running"}
 
 

@@ -21,7 +21,8 @@ from ....autoencoder import scaled_latents
 from ....backbones.base import Conditions
 from ....picturebook import captions, renderer, world
 from ....sampling import ddim_step
-from ....stages.upscaling import Upscaler, neighbours
+from ....stages.upscaling.enlarging import neighbours
+from ....stages.upscaling.network import Upscaler
 from ....story_pipeline import StoryPipeline
 from ...critic import Critic
 from ...frames import to_video
@@ -138,7 +139,7 @@ def draw_patches(drafts: Drafts, count: int, generator: torch.Generator) -> tupl
         top, left = _corner(drafts.masks[clip, t], height, width, generator)
         rows, columns = slice(top, top + PATCH), slice(left, left + PATCH)
         near = np.clip([t - 1, t, t + 1, t + 2], 0, frames - 1)
-        low.append(neighbours(_signed(drafts.low[clip, kind, near][:, rows, columns]))[1:3])
+        low.append(neighbours(drafts.low[clip, kind, near][:, rows, columns], (1, 2)))
         rows, columns = (slice(SCALE * corner, SCALE * (corner + PATCH)) for corner in (top, left))
         high.append(_signed(drafts.high[clip, t : t + 2, rows, columns]))
     return torch.stack(low), torch.stack(high)

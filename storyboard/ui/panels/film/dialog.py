@@ -15,6 +15,7 @@ from ...wording import counted
 from ..overlay import Overlay
 from ..panel import Edit, Page, Panel, Updates
 from .cutting import Seams, Shots, in_film
+from .finishing import Finishing
 from .sound import Cards, Sound
 
 FORMATS: dict[str, dict[str, str]] = {  # what to call what the server can write, by what it is for
@@ -32,6 +33,7 @@ FORMATS: dict[str, dict[str, str]] = {  # what to call what the server can write
     },
     "To keep": {"story.zip": "Story archive, imports again"},
 }  # fmt: skip
+FINISHED = "finished.mp4"
 NO_FILM = "No film yet. Render at least one scene. The film is all chosen takes in their order."
 WHERE = [("Burnt in", "burnt in"), ("Beside", "beside")]
 RATES: list[tuple[str, float]] = [
@@ -60,6 +62,8 @@ class Film(Overlay):
                 self._exports = dict[str, gr.Button]()
                 for purpose, names in FORMATS.items():
                     gr.Markdown(f"#### {purpose}")
+                    if FINISHED in names:
+                        self.finishing = Finishing(self.desk)
                     with gr.Row(elem_classes="formats"):
                         self._exports |= {name: _export(words) for name, words in names.items()}
                 self.told = Words(elem_classes="exports")
@@ -67,6 +71,9 @@ class Film(Overlay):
                 self.written = Clip(label="The film as it was written", visible=False, height=180, buttons=[])
 
     # --- what it shows
+
+    def paint(self, view: View) -> Updates:
+        return {self.finishing.timer: {"active": False}} | super().paint(view)  # nobody looks while it is closed
 
     def paint_open(self, view: View) -> Updates:
         scenes, shown = view.story["scenes"], in_film(view)
@@ -87,7 +94,7 @@ class Film(Overlay):
 
     @property
     def _panels(self) -> tuple[Panel, ...]:
-        return self.seams, self.shots, self.cards, self.sound
+        return self.seams, self.shots, self.cards, self.sound, self.finishing
 
     def _reel(self, view: View) -> Reel | None:
         reply = self.desk.ask("timeline", view.place)
@@ -119,8 +126,31 @@ class Film(Overlay):
             panel.wire(page)
         for name, button in self._exports.items():
             button.click(None, js=WRITING, outputs=self.told, **QUIET)
-            outputs = [self.saved, self.written, self.told, page.board]
-            button.click(self._write(page, name), page.board, outputs, js=SAVED_FIRST, **SLOW)
+            if name != FINISHED:
+                button.click(self._write(page, name), page.board, self._made(page), js=SAVED_FIRST, **SLOW)
+        self._wire_finished(page)
+
+    def _made(self, page: Page) -> list[Any]:
+        """The outputs of `_write`."""
+        return [self.saved, self.written, self.told, page.board]
+
+    def _wire_finished(self, page: Page) -> None:
+        """Its clips are made first, in line with renders; the film is written once they are there."""
+        write = self._write(page, FINISHED)
+
+        def ask(place: Place, window: Window, drafts: Any) -> Updates:
+            reply = self.finishing.begin(place, window)
+            if not reply["ok"]:
+                return {self.told: "", page.board: gr.update(news=news(reply))}
+            waits: Updates = {} if self.finishing.due(place, window) else {self.told: ""}
+            return page.repaint(place, window, drafts) | (waits or write(place))
+
+        def finished(place: Place, window: Window) -> Updates:
+            return write(place) if self.finishing.due(place, window) else {page.board: gr.skip()}
+
+        self._exports[FINISHED].click(ask, page.looking, page.shown, js=SAVED_FIRST, **SLOW)
+        seen = self.finishing.timer.tick(page.repaint, page.looking, page.shown, **QUIET)
+        seen.then(finished, [page.board, page.window], self._made(page), **SLOW)
 
     def _write(self, page: Page, name: str) -> Any:
         def write(place: Place) -> Updates:
