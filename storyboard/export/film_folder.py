@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from pipeline.errors import ThroughlineError
 
@@ -97,11 +98,13 @@ def keyframe_name(scene: int) -> str:
 def write_scene(
     folder: Path, scene: SceneDone, frames_per_second: float, scale: int, finisher: Finisher | None = None
 ) -> None:
-    """The clip, `scale` times as large, by a finisher that makes it so or plainly, and the keyframe of a scene, at the
-    size in which it is remembered."""
+    """The clip, `scale` times as large, by a finisher that makes it so, under a progress bar, or plainly, and the
+    keyframe of a scene, at the size in which it is remembered."""
     path = folder / clip_name(scene.scene)
     if finisher:
-        write_video(path, finisher.frames(scene.frames, scene.prompt), frames_per_second)
+        told = {"desc": f"finishing scene {scene.scene + 1}", "total": len(scene.frames), "unit": "frame"}
+        frames = finisher.frames(scene.frames, scene.prompt)
+        write_video(path, tqdm(frames, leave=False, **told), frames_per_second)
     else:
         write_video(path, scene.frames, frames_per_second, scale)
     Image.fromarray(scene.keyframe).save(folder / keyframe_name(scene.scene))

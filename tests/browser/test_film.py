@@ -34,7 +34,7 @@ def close(dialog: Locator) -> None:
 def save(dialog: Locator, format: str) -> Download:
     """What a button of the film gives."""
     dialog.get_by_role("button", name="Pause the film").click()  # playing costs what writing needs
-    with dialog.page.expect_download(timeout=60_000) as coming:
+    with dialog.page.expect_download(timeout=180_000) as coming:
         dialog.get_by_role("button", name=WORDS[format], exact=True).click()
     return coming.value
 
@@ -237,7 +237,7 @@ def test_a_finished_film_tells_how_far_it_is_and_can_be_cancelled(page: Page) ->
     expect(line).to_have_text(re.compile(r"^Cancelled\.( \d of 5 scenes finished, which stay\.)?$"))
     expect(dialog.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
     assert not dialog.locator(".exports [role=status]").inner_text().endswith("is ready."), "nothing was written"
-    with page.expect_download(timeout=60_000) as coming:
+    with page.expect_download(timeout=180_000) as coming:
         button.click()
     assert finished(Path(coming.value.path()).read_bytes())
     expect(line).to_have_text("All scenes are finished.")
