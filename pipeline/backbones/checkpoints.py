@@ -185,7 +185,10 @@ def _check_weights(folder: Path) -> None:
             raise WeightsError(f"{pickles[0]} is a pickle, which could run code: expected a .safetensors file")
         raise WeightsError(f"no weights in {folder}: expected a .safetensors file")
     for index in folder.glob("*.safetensors.index*.json"):
-        parts = set(json.loads(index.read_text())["weight_map"].values())
+        found = read_index(index).get("weight_map")
+        if not isinstance(found, dict):
+            raise WeightsError(f"{index} has no weight_map: expected the file of every weight")
+        parts = set(map(str, found.values()))
         lacking = sorted(parts - {path.name for path in files})
         if lacking:
             raise WeightsError(f"no {lacking[0]} in {folder}: expected all {len(parts)} files of {index.name}")

@@ -62,6 +62,9 @@ def new_story(title: str = "Untitled", prompts: Iterable[str] = (), **fields: An
 def edit_story(story: Story, **changes: Any) -> Story:
     """Changes fields of the story itself."""
     _only(changes, STORY_FIELDS, "story")
+    for name in ("width", "height"):
+        if isinstance(value := changes.get(name), int) and value % 2:
+            raise ThroughlineError(f"{name} is {value}: expected an even number of pixels, as video files have")
     return _changed(story, **changes)
 
 

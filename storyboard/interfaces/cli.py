@@ -258,6 +258,8 @@ def _check(options: argparse.Namespace) -> None:
         counts = f"{len(options.clips)} clips for {len(options.prompts)} prompts"
         raise ThroughlineError(f"{counts}: expected a prompt for each clip")
     film_options.check(options)
+    if options.upscaler and not options.finish:
+        raise ThroughlineError(f"upscaler is {options.upscaler!r}: expected --finish N beside it")
     check_target(options.out)
     for clip in options.clips:
         with _told_in_full(clip):

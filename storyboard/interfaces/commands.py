@@ -88,11 +88,21 @@ def run(verb: Operation, options: argparse.Namespace) -> None:
 
 def _print_all(studio: Studio, answer: Any) -> None:
     for part in answer if isinstance(answer, Iterator) else [answer]:
-        if "url" in part:
-            digest, _, suffix = part.pop("url").removeprefix("media/").partition("?")[0].partition(".")
-            part["path"] = str(studio.media.path(digest, suffix))
-        json.dump(part, sys.stdout, ensure_ascii=False)
+        json.dump(_with_paths(studio, part), sys.stdout, ensure_ascii=False)
         print(flush=True)
+
+
+def _with_paths(studio: Studio, part: Any) -> Any:
+    """An answer with where files lie instead of where they would be served."""
+    if isinstance(part, list):
+        return [_with_paths(studio, one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    told = {name: _with_paths(studio, value) for name, value in part.items() if name != "url"}
+    if "url" in part:
+        digest, _, suffix = part["url"].removeprefix("media/").partition("?")[0].partition(".")
+        told["path"] = str(studio.media.path(digest, suffix))
+    return told
 
 
 def _studio(choice: Choice) -> Studio:

@@ -320,7 +320,11 @@ def find(studio: Studio, owner: Owner, story: StoryId, words: Sought) -> Json:
 
 def finish_steps(studio: Studio, owner: Owner, story: StoryId, scenes: FilmScenes) -> Iterator[Json]:
     """As `finish`, but it never waits: {} where nothing is new."""
-    return studio.finish_steps(owner, story, scenes or None)
+    for news in studio.finish_steps(owner, story, scenes or None):
+        for scene in news["finishing"]["scenes"] if news else ():
+            if clip := scene.pop("clip", ""):
+                scene["url"] = clip
+        yield news
 
 
 @for_programs(steps=finish_steps)

@@ -23,6 +23,7 @@ from ..interchange import formats
 from ..media.fit import Fit, FitMode
 from ..media.images import read_still
 from ..rendering.finishing import job as finishing
+from ..rendering.finishing.job import Wanted
 from ..rendering.renderer import Renderer
 from ..store.blobs import BlobStore
 from ..store.clips import keep_picture, keep_sound_file, read_frames
@@ -148,11 +149,11 @@ class FilmOperations:
         """How the same clips are finished: which are, what is in line, and about how long the rest takes."""
         board = self._head(owner, story).board
         takes = _to_finish(board, scenes)
-        found = {take.id: finishing.find(self.renderer, take, board) for take in takes}
-        left = finishing.seconds_for(self.renderer, [take for take in takes if found[take.id] is None], board)
-        jobs, places = finishing.jobs_of(self.renderer, owner, story), self.renderer.queue.positions()
-        refused = finishing.refusal(self.renderer, takes)
-        return {"finishing": views.finishing_view(board, takes, found, jobs, places, left, refused)}
+        jobs = finishing.jobs_of(self.renderer, owner, story)
+        found = [(one, finishing.find(self.renderer, one)) for one in (Wanted.of(board, take) for take in takes)]
+        seconds = finishing.seconds_for(self.renderer, [one for one, clip in found if clip is None], jobs)
+        about = {"seconds": seconds, "refused": finishing.refusal(self.renderer, takes)}
+        return {"finishing": views.finishing_view(board, found, jobs, self.renderer.queue.positions()) | about}
 
     @for_page()
     def finish_cancel(self, owner: Owner, story: StoryId, scenes: args.FinishedScenes = None) -> Json:
@@ -162,13 +163,15 @@ class FilmOperations:
         return self.finishing(owner, story, scenes)
 
     def finish_steps(self, owner: str, story: str, scenes: Sequence[str] | None = None) -> Iterator[Json]:
-        """`finish`, and then how it goes at every change until it is over. Never waits: {} where a caller may. Raises
-        ThroughlineError for a clip that could not be finished, once the others are."""
+        """`finish`, and then how it goes at every change until it is over, with what is chosen meanwhile. Never waits:
+        {} where a caller may. Raises ThroughlineError for a clip that could not be finished, once the others are."""
         now = self.finish(owner, story, scenes)
         yield now
         while now["finishing"]["active"] and not self.renderer.queue.closed:
             yield {}
             before, now = now, self.finishing(owner, story, scenes)
+            if any(scene["state"] == "draft" for scene in now["finishing"]["scenes"]):
+                now = self.finish(owner, story, scenes)  # another take or another rate since
             if now != before:
                 yield now
         for scene in now["finishing"]["scenes"]:
@@ -183,7 +186,8 @@ class FilmOperations:
                 pass
         board = self._head(owner, story).board
         takes = _to_finish(board, None) if format == FINISHED else []
-        done = {take.id: clip for take in takes if (clip := finishing.find(self.renderer, take, board))}
+        found = ((take.id, finishing.find(self.renderer, Wanted.of(board, take))) for take in takes)
+        done = {take: clip for take, clip in found if clip}
         whole = partial(archive_import.whole, self.library, owner, story, self.renderer.model)
         try:
             digest, suffix = formats.export(board, self.media, format, whole, done)

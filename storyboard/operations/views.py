@@ -19,6 +19,7 @@ from ..document.story import Board, Scene, ScenePicture, Story, Take
 from ..export.film import export_name
 from ..film.cues import cues
 from ..film.cut import Cut, FilmCard, FilmScene
+from ..rendering.finishing.job import Wanted
 from ..rendering.jobs.graph import SharedPlan
 from ..rendering.jobs.job import ACTIVE, Job
 from ..store.blobs import BlobStore, media_url
@@ -182,26 +183,27 @@ def trial_view(job: Job) -> View:
 
 
 def finishing_view(
-    board: Board, takes: Sequence[Take], found: Mapping[str, FinishedClip | None], jobs: Mapping[str, Job],
-    positions: Mapping[str, int], seconds: float | None, refused: str,
-) -> View:  # fmt: skip
-    """How takes are finished, in order. found: the finished clips by take. seconds: what the rest takes, if known.
-    refused: why they can't be finished."""
+    board: Board,
+    found: Sequence[tuple[Wanted, FinishedClip | None]],
+    jobs: Mapping[str, Job],
+    places: Mapping[str, int],
+) -> View:
+    """How takes are finished, in order. found: each with its finished clip. places: in the line, by job."""
     scenes = []
-    for take in takes:
-        clip, job = found[take.id], jobs.get(take.scene)
+    for one, clip in found:
+        job = jobs.get(one.order)
         told: View = {"state": "draft", "position": 0, "step": 0, "total": 0, "error": ""}
         if clip:
-            told |= {"state": "finished", "clip": media_url(clip.clip, "mp4"), "width": clip.width,
-                     "height": clip.height, "num_frames": clip.num_frames,
-                     "frames_per_second": clip.frames_per_second}  # fmt: skip
+            told |= {"state": "finished", "clip": media_url(clip.clip, "mp4")}
+            told |= {name: getattr(clip, name) for name in ("width", "height", "num_frames", "frames_per_second")}
         elif job and job.state != "done":
             told |= {name: getattr(job, name) for name in ("state", "step", "total", "error")}
-            told["position"] = positions.get(job.id, 0)
-        scenes.append({"scene": take.scene, "number": board.story.index(take.scene) + 1, "take": take.id, **told})
-    active = any(scene["state"] in ACTIVE for scene in scenes)
-    left = sum(scene["state"] != "finished" for scene in scenes)
-    return {"scenes": scenes, "active": active, "left": left, "seconds": seconds if left else 0.0, "refused": refused}
+            told["position"] = places.get(job.id, 0)
+        scene = one.take.scene
+        scenes.append({"scene": scene, "number": board.story.index(scene) + 1, "take": one.take.id, **told})
+    states = [scene["state"] for scene in scenes]
+    return {"scenes": scenes, "active": any(state in ACTIVE for state in states),
+            "left": sum(state != "finished" for state in states)}  # fmt: skip
 
 
 def export_view(digest: str, suffix: str, title: str, format: str) -> View:

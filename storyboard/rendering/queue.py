@@ -214,7 +214,11 @@ class Queue:
         for thread in (*self._workers, self._watchdog):
             thread.join(max(0.0, until - time.monotonic()))
         with self._changed:
-            return [job for job in begun if self._jobs.get(job.id, job).state in ("running", "cut short")]
+            left = [job for job in begun if self._jobs.get(job.id, job).state in ("running", "cut short")]
+            cancelled = [replace(job, state="cancelled") for job in left if job.id in self._cancelled]
+        for job in cancelled:  # its step is not over yet, and it is not to be begun again
+            self._end(job)
+        return [job for job in left if job.id not in {other.id for other in cancelled}]
 
     # --- the worker ------------------------------------------------------------------------------------------------
 
@@ -243,13 +247,13 @@ class Queue:
             return "failed", str(error)
         except OSError as error:
             log.exception("a render failed")
-            return "failed", f"The render could not be written: {error.strerror or error}"
+            return "failed", f"The {_made(job)} could not be written: {error.strerror or error}"
         except BaseException as error:  # SystemExit too: a worker that is gone would leave all others waiting
             if _lacks_memory(error):
                 return "failed", "There was not enough memory: try fewer frames or a smaller picture."
             log.exception("a render failed")
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-            return "failed", f"The render failed: {reason}"
+            return "failed", f"The {_made(job)} failed: {reason}"
 
     def _end(self, job: Job) -> None:
         event(f"job {job.state}", story=job.story, scene=job.scene, job=job.id, kind=job.kind, error=job.error)
@@ -361,6 +365,11 @@ class Queue:
         self._put(failed := replace(job, state="failed", preview="", error=error))
         self._new_worker()
         self._end(failed)
+
+
+def _made(job: Job) -> str:
+    """What a job makes, in words."""
+    return "finish" if job.kind == "finish" else "render"
 
 
 def _lacks_memory(error: BaseException) -> bool:

@@ -74,6 +74,10 @@ class BlobStore:
             return None
         return data if hashlib.sha256(data).hexdigest() == digest else None
 
+    def has(self, digest: str, suffix: str) -> bool:
+        """Whether a file is there, at a glance: `holds` also reads it."""
+        return self._place(digest, suffix).is_file()
+
     def holds(self, *files: tuple[str, str]) -> bool:
         """Whether all of these, digests and suffixes, are there and are what their names say."""
         return all(self.read(digest, suffix) is not None for digest, suffix in files)

@@ -29,16 +29,18 @@ class FinishedClips:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, draft: str, finisher: str, frames_per_second: float) -> FinishedClip | None:
-        """draft: digest of a take's clip. finisher: digest of what finished it."""
-        query = "SELECT clip, width, height, num_frames FROM finished WHERE draft = ? AND finisher = ? AND rate = ?"
-        rows = self._database.rows(query, draft, finisher, frames_per_second)
+    def find(self, draft: str, finisher: str, prompt: str, frames_per_second: float) -> FinishedClip | None:
+        """draft: digest of a take's clip. finisher: digest of what finished it. prompt: what that was told."""
+        key = "draft = ? AND finisher = ? AND prompt = ? AND rate = ?"
+        query = f"SELECT clip, width, height, num_frames FROM finished WHERE {key}"
+        rows = self._database.rows(query, draft, finisher, prompt, frames_per_second)
         for clip, width, height, num_frames in rows:
             return FinishedClip(clip, width, height, num_frames, frames_per_second)
         return None
 
-    def add(self, draft: str, finisher: str, made: FinishedClip) -> None:
-        row = (draft, finisher, made.frames_per_second, made.clip, made.width, made.height, made.num_frames)
+    def add(self, draft: str, finisher: str, prompt: str, made: FinishedClip) -> None:
+        """As `find` finds it."""
+        row = (draft, finisher, prompt, made.frames_per_second, made.clip, made.width, made.height, made.num_frames)
         insert = f"INSERT OR REPLACE INTO finished VALUES ({', '.join('?' * len(row))})"
         self._database.write(lambda db: db.execute(insert, row))
 

@@ -46,9 +46,9 @@ MIGRATIONS: Migrations = (
         "CREATE TABLE damaged (story TEXT NOT NULL, number INTEGER NOT NULL, doc BLOB, found REAL NOT NULL)",
     ),
     (
-        "CREATE TABLE finished (draft TEXT NOT NULL, finisher TEXT NOT NULL, rate REAL NOT NULL, clip TEXT NOT NULL,"
-        " width INTEGER NOT NULL, height INTEGER NOT NULL, num_frames INTEGER NOT NULL,"
-        " PRIMARY KEY (draft, finisher, rate))",
+        "CREATE TABLE finished (draft TEXT NOT NULL, finisher TEXT NOT NULL, prompt TEXT NOT NULL, rate REAL NOT NULL,"
+        " clip TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, num_frames INTEGER NOT NULL,"
+        " PRIMARY KEY (draft, finisher, prompt, rate))",
     ),
 )
 _DIGEST = re.compile(r'"([0-9a-f]{64})"')

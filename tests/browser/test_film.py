@@ -239,7 +239,10 @@ def test_a_finished_film_tells_how_far_it_is_and_can_be_cancelled(page: Page) ->
     assert not dialog.locator(".exports [role=status]").inner_text().endswith("is ready."), "nothing was written"
     with page.expect_download(timeout=180_000) as coming:
         button.click()
+        expect(line).to_have_text(re.compile("^(Waiting|Finishing|All)"))
+        close(dialog)  # it comes all the same
     assert finished(Path(coming.value.path()).read_bytes())
+    dialog = film(page)
     expect(line).to_have_text("All scenes are finished.")
     close(dialog)
     tab(page, "takes", 2)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FILES = (".safetensors", ".pth")  # that spandrel reads
 PIPELINE = "StableDiffusionUpscalePipeline"
+UNFIT = "its weights do not fit its config.json"
 EXPECTED = (
     "expected a folder with Throughline's Upscaler, Swin2SR of transformers or StableDiffusionUpscalePipeline of "
     "diffusers, or one file for spandrel, .safetensors or .pth"
@@ -62,7 +63,7 @@ def _known(kinds: dict[str, str], found: Any, path: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in FILES)
+    return sorted(path for path in folder.iterdir() if path.suffix in FILES and path.is_file())
 
 
 def check(path: Path) -> None:
@@ -93,14 +94,26 @@ def load(path: Path, device: str | torch.device) -> PictureUpscaler:
         "diffusion": lambda: _diffusion(path, where),
         "file": lambda: _described(path, where),
     }
-    return makers[kind_of(path)]()
+    try:
+        made = makers[kind_of(path)]()
+    except ThroughlineError:
+        raise
+    except Exception as error:  # whatever libraries raise about files that they can't make sense of
+        raise WeightsError(f"upscaler {str(path)!r} can't be loaded: {_why(error)}") from error
+    if made.scale < 2:
+        raise ThroughlineError(f"upscaler {str(path)!r} enlarges {made.scale} times: expected 2 times or more")
+    return made
 
 
 def load_own(path: Path) -> Upscaler:
-    """One of ours, in float32 on the CPU."""
+    """One of ours, in float32 on the CPU. Raises WeightsError for weights that are not all there."""
     from .network import Upscaler
 
-    return Upscaler.from_pretrained(path, use_safetensors=True).float().eval().requires_grad_(False)  # type: ignore[no-any-return]
+    model, told = Upscaler.from_pretrained(
+        path, use_safetensors=True, low_cpu_mem_usage=False, output_loading_info=True
+    )
+    _check_complete(told, path)
+    return model.float().eval().requires_grad_(False)  # type: ignore[no-any-return]
 
 
 def shipped_folder() -> Path:
@@ -122,16 +135,10 @@ def _swin2sr(path: Path, device: torch.device) -> PictureUpscaler:
 
     from .kinds import Swin2SR
 
-    try:
-        model, told = Swin2SRForImageSuperResolution.from_pretrained(
-            path, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(f"upscaler in {str(path)!r} can't be loaded: {_line(error)}") from error
-    if model.config.upscale < 2:
-        raise ThroughlineError(f"upscaler in {str(path)!r} has upscale {model.config.upscale}: expected at least 2")
-    if told["missing_keys"]:
-        raise WeightsError(f"upscaler in {str(path)!r} can't be loaded: it lacks {min(told['missing_keys'])!r}")
+    model, told = Swin2SRForImageSuperResolution.from_pretrained(
+        path, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    _check_complete(told, path)
     return Swin2SR(model.eval().requires_grad_(False).to(device))
 
 
@@ -142,13 +149,11 @@ def _diffusion(path: Path, device: torch.device) -> PictureUpscaler:
     from .kinds import Diffusion
 
     dtype = torch.float32 if device.type == "cpu" else torch.float16
-    try:
-        pipeline = StableDiffusionUpscalePipeline.from_pretrained(
-            path, dtype=dtype, variant=checkpoints.variant(path / "unet"), local_files_only=True,
-            use_safetensors=True,
-        )  # fmt: skip
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(f"upscaler in {str(path)!r} can't be loaded: {_line(error)}") from error
+    pipeline = StableDiffusionUpscalePipeline.from_pretrained(
+        path, dtype=dtype, variant=checkpoints.variant(path / "unet"), local_files_only=True, use_safetensors=True
+    )
+    for name in ("unet", "vae"):
+        checkpoints.check_complete(getattr(pipeline, name).state_dict(), path / name)
     return Diffusion(pipeline.to(device))
 
 
@@ -157,15 +162,23 @@ def _described(path: Path, device: torch.device) -> PictureUpscaler:
 
     from .kinds import Described
 
-    own = path if path.is_file() else _files(path)[0]
-    try:
-        found = spandrel.ModelLoader(device=device).load_from_file(own)
-    except Exception as error:  # it raises what its many readers raise
-        raise WeightsError(f"upscaler {str(own)!r} can't be loaded: {_line(error)}") from error
-    if not isinstance(found, spandrel.ImageModelDescriptor) or found.scale < 2:
-        raise ThroughlineError(f"upscaler {str(own)!r} is no upscaler of single pictures: {EXPECTED}")
+    found = spandrel.ModelLoader(device=device).load_from_file(path if path.is_file() else _files(path)[0])
+    if not isinstance(found, spandrel.ImageModelDescriptor):
+        raise ThroughlineError(f"upscaler {str(path)!r} is no network of single pictures: {EXPECTED}")
     return Described(found.eval())
 
 
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).partition("\n")[0]
+def _check_complete(told: Mapping[str, Any], path: Path) -> None:
+    """told: what a library says of its loading."""
+    if told["missing_keys"]:
+        raise WeightsError(f"upscaler {str(path)!r} can't be loaded: it lacks {min(told['missing_keys'])!r}")
+    if told.get("mismatched_keys"):
+        raise WeightsError(f"upscaler {str(path)!r} can't be loaded: {UNFIT}")
+
+
+def _why(error: Exception) -> str:
+    """In one line."""
+    text = str(error).strip()
+    if "mismatch" in text.lower():
+        return UNFIT
+    return f"{type(error).__name__}, {text.partition(chr(10))[0][:200]}" if text else type(error).__name__

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
+from diffusers import DDPMScheduler
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -48,6 +49,16 @@ class Described:
         return _cut(self._descriptor(given), x, self.scale)
 
 
+class OwnNoise(DDPMScheduler):
+    """Adds `noise` to drafts, whatever it is given."""
+
+    noise: Tensor
+
+    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:  # type: ignore[override]
+        """original_samples: (B, 3, h, w). Gives as many."""
+        return super().add_noise(original_samples, self.noise.to(original_samples), timesteps)  # type: ignore[no-any-return,arg-type]
+
+
 class Diffusion:
     """Stable Diffusion's upscaler (Rombach et al. 2022), told what the clip shows.
 
@@ -60,19 +71,21 @@ class Diffusion:
         pipeline.set_progress_bar_config(disable=True)
         self._pipeline, self.tile = pipeline, DIFFUSION_TILE
         self.scale = int(pipeline.vae_scale_factor)
-        channels = pipeline.vae.config.latent_channels
-        generator = torch.Generator().manual_seed(0)
-        self._noise = torch.randn(channels, NOISE_PERIOD, NOISE_PERIOD, generator=generator)
+        self._draft_noise = pipeline.low_res_scheduler = OwnNoise.from_config(pipeline.low_res_scheduler.config)
+        channels = 3 + pipeline.vae.config.latent_channels
+        self._noise = torch.randn(channels, NOISE_PERIOD, NOISE_PERIOD, generator=torch.Generator().manual_seed(0))
 
     def picture(self, x: Tensor, prompt: str, corner: tuple[int, int]) -> Tensor:
         """As `PictureUpscaler`."""
         count, given = len(x), _shown(x, MULTIPLE)
+        noise = self._noise_at(corner, given.shape[2], given.shape[3]).expand(count, -1, -1, -1)
+        self._draft_noise.noise = noise[:, :3]
         made = self._pipeline(
             prompt=[prompt] * count,
             image=given.to(self._pipeline.device),
             num_inference_steps=STEPS,
-            latents=self._noise_at(corner, given.shape[2], given.shape[3]).expand(count, -1, -1, -1),
-            generator=[torch.Generator().manual_seed(0) for _ in range(count)],
+            latents=noise[:, 3:],
+            generator=[torch.Generator().manual_seed(0) for _ in range(count)],  # if steps add noise of their own
             output_type="pt",
         ).images
         pictures = _cut(made, x, self.scale).float().cpu()

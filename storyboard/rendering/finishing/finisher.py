@@ -42,7 +42,7 @@ class Finisher:
 
     def check(self, width: int, scale: int | None = None) -> None:
         """Raises ThroughlineError for drafts that it can't finish, or can't make `scale` times as large."""
-        if scale not in (None, self.upscaler.scale):
+        if scale is not None and scale != self.upscaler.scale:
             raise ThroughlineError(f"finish is {scale}: expected {self.upscaler.scale}, as the upscaler enlarges")
         if self._own is None and width > MOST_WIDTH:
             raise ThroughlineError(
@@ -56,6 +56,11 @@ class Finisher:
         upscaler = checkpoints.digest(folders.shipped_folder()) if self._own is None else folders.digest(self._own)
         between = checkpoints.digest(checkpoints.assets_folder() / "interpolator")
         return hashlib.sha256(f"{upscaler} {between}".encode()).hexdigest()
+
+    def heard(self, prompt: str) -> str:
+        """As much of a clip's prompt as decides what it looks like: nothing, but for upscalers that are told of it."""
+        told = self._own is not None and folders.kind_of(self._own) == "diffusion"
+        return prompt if told else ""
 
     @property
     def upscaler(self) -> PictureUpscaler:

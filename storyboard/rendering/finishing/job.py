@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol
@@ -32,7 +33,7 @@ from ..jobs.job import Job, Made
 from ..queue import Queue
 from .finisher import Finisher, drawn_rate, smoothed
 
-KIND = ORDER = "finish"  # of a job
+KIND = "finish"  # of a job; its order says which take, and at what rate
 DEVICE = "finish"  # as which timings are kept: by the finisher, wherever it runs
 
 
@@ -51,11 +52,38 @@ class Cancelled(Exception):
     """Ends the writing of a clip that nobody wants any more."""
 
 
-def find(renderer: Rendering, take: Take, board: Board) -> FinishedClip | None:
-    """A take as it was finished for the film, if that is kept."""
-    rate = drawn_rate(take.width, take.frames_per_second, board.story.film.rate)
-    found = renderer.library.finished.find(take.clip, renderer.finisher.digest, rate)
-    return found if found and renderer.media.holds((found.clip, "mp4")) else None
+@dataclass(frozen=True)
+class Wanted:
+    """A take as a film wants it: at its rate."""
+
+    take: Take
+    rate: float
+    prompt: str  # of what it shows
+
+    @classmethod
+    def of(cls, board: Board, take: Take) -> Wanted:
+        scene = board.story.scene(take.scene)
+        prompt = take.conditioning.prompt if take.conditioning else scene.prompt
+        return cls(take, drawn_rate(take.width, take.frames_per_second, board.story.film.rate), prompt)
+
+    @property
+    def order(self) -> str:
+        """Of its job."""
+        return f"{KIND} {self.take.id} {self.rate:g}"
+
+    @property
+    def work(self) -> float:
+        """What its time is proportional to: millions of pixels of the draft at that rate."""
+        take = self.take
+        return take.num_frames * self.rate / take.frames_per_second * take.width * take.height / 1e6
+
+
+def find(renderer: Rendering, wanted: Wanted) -> FinishedClip | None:
+    """A take as it was finished, if that is kept."""
+    finisher = renderer.finisher
+    heard = finisher.heard(wanted.prompt)
+    found = renderer.library.finished.find(wanted.take.clip, finisher.digest, heard, wanted.rate)
+    return found if found and renderer.media.has(found.clip, "mp4") else None
 
 
 def submit(renderer: Rendering, owner: str, board: Board, takes: Sequence[Take]) -> None:
@@ -65,8 +93,9 @@ def submit(renderer: Rendering, owner: str, board: Board, takes: Sequence[Take])
         renderer.finisher.check(take.width)
     story, place = board.story.id, caller_address()
     jobs = jobs_of(renderer, owner, story)
-    wanted = [t.scene for t in takes if find(renderer, t, board) is None and not _active(jobs.get(t.scene))]
-    orders = [Job(owner, story, scene, KIND, ORDER, address=place, needs=()) for scene in wanted]
+    asked = [Wanted.of(board, take) for take in takes]
+    left = [one for one in asked if find(renderer, one) is None and not _active(jobs.get(one.order))]
+    orders = [Job(owner, story, one.take.scene, KIND, one.order, address=place, needs=()) for one in left]
     if orders:
         renderer.put_in_line(orders)
 
@@ -86,45 +115,45 @@ def _active(job: Job | None) -> bool:
 
 
 def jobs_of(renderer: Rendering, owner: str, story: str) -> dict[str, Job]:
-    """The last one of every scene since the app was started."""
-    return {job.scene: job for job in renderer.queue.jobs(owner, story) if job.kind == KIND}
+    """The last one of every order since the app was started."""
+    return {job.order: job for job in renderer.queue.jobs(owner, story) if job.kind == KIND}
 
 
-def seconds_for(renderer: Rendering, takes: Sequence[Take], board: Board) -> float | None:
-    """About how long takes will take, by the median of the last ones; None while there were none."""
+def seconds_for(renderer: Rendering, left: Sequence[Wanted], jobs: Mapping[str, Job]) -> float | None:
+    """About how long the rest of these takes, by the median of the last ones; None while there were none."""
+    if not left:
+        return 0.0
     known = renderer.library.job_store.timings(renderer.finisher.digest, DEVICE, False)
     rates = sorted(seconds / work for work, seconds in known)
-    return rates[len(rates) // 2] * sum(_work(take, board) for take in takes) if rates else None
+    return rates[len(rates) // 2] * sum(one.work * _share(jobs.get(one.order)) for one in left) if rates else None
 
 
-def _work(take: Take, board: Board) -> float:
-    """What its time is proportional to: millions of a draft's pixels."""
-    rate = drawn_rate(take.width, take.frames_per_second, board.story.film.rate)
-    return take.num_frames * rate / take.frames_per_second * take.width * take.height / 1e6
+def _share(job: Job | None) -> float:
+    """Of a clip that is not made yet."""
+    return 1 - job.step / job.total if job and job.total and job.active else 1.0
 
 
 def make(renderer: Rendering, job: Job) -> Generator[Made, None, None]:
-    """Does a job. Raises ThroughlineError for a take that can't be finished, and for no room."""
+    """Does a job, unless another take is chosen by now or the film has another rate. Raises ThroughlineError for a take
+    that can't be finished, and for no room."""
     renderer.library.job_store.begin(job.saved)
     board = renderer.library.head(job.owner, job.story).board
-    scene = next((scene for scene in board.story.scenes if scene.id == job.scene), None)
-    take = board.chosen(scene) if scene else None
-    if scene is None or take is None or find(renderer, take, board) is not None:
+    chosen = [board.chosen(scene) for scene in board.story.scenes if scene.id == job.scene]
+    wanted = [one for take in chosen if take and (one := Wanted.of(board, take)).order == job.order]
+    if not wanted or find(renderer, wanted[0]) is not None:
         return
-    prompt = take.conditioning.prompt if take.conditioning else scene.prompt
-    finisher, media = renderer.finisher, renderer.media
+    finisher, media, (one,) = renderer.finisher, renderer.media, wanted
     check_disk(media.folder)
-    rate = drawn_rate(take.width, take.frames_per_second, board.story.film.rate)
     yield Made()
     _, began = finisher.upscaler, time.perf_counter()  # loaded before it counts
-    draft = smoothed(read_frames(media, take), take.frames_per_second, rate)
+    draft = smoothed(read_frames(media, one.take), one.take.frames_per_second, one.rate)
     with temporary_folder() as folder:
         path = folder / "finished.mp4"
-        height, width = yield from _written(path, finisher.frames(draft, prompt), rate, len(draft))
-        made = FinishedClip(media.put_file(path), width, height, len(draft), rate)
-    renderer.library.finished.add(take.clip, finisher.digest, made)
+        height, width = yield from _written(path, finisher.frames(draft, one.prompt), one.rate, len(draft))
+        made = FinishedClip(media.put_file(path), width, height, len(draft), one.rate)
+    renderer.library.finished.add(one.take.clip, finisher.digest, finisher.heard(one.prompt), made)
     seconds = time.perf_counter() - began
-    renderer.library.job_store.add_timing(finisher.digest, DEVICE, False, _work(take, board), seconds)
+    renderer.library.job_store.add_timing(finisher.digest, DEVICE, False, one.work, seconds)
 
 
 def _written(

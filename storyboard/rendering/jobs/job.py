@@ -55,8 +55,9 @@ class Job:
 
 
 def kind_of(order: object) -> str:
-    """Of a job that is begun again, by its order: what is taught or finished has that for its order."""
-    return order if isinstance(order, str) and order in KINDS else "scene"
+    """Of a job that is begun again, by its order: what is taught or finished has that for its first word."""
+    first = order.partition(" ")[0] if isinstance(order, str) else ""
+    return first if first in KINDS else "scene"
 
 
 def render_order(scene: str, scenes: Collection[str] | None, again: bool, variants: int) -> str | int:

@@ -79,12 +79,23 @@ def test_what_diffusion_draws_is_the_draft_when_made_small_again(home: Path) -> 
     assert np.abs(small - frames).mean() < 12 < np.abs(made - made.mean()).mean(), "its own picture is noise"
 
 
-def test_noise_belongs_to_a_place_and_not_to_a_tile(home: Path) -> None:
+def test_noise_belongs_to_a_place_and_not_to_a_tile(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upscaler = folders.load(home / "diffusion", "cpu")
     assert isinstance(upscaler, kinds.Diffusion)
     first, second = upscaler._noise_at((0, 0), 24, 24), upscaler._noise_at((8, 16), 16, 8)
     assert torch.equal(first[:, 8:24, 16:24], second)
     assert torch.equal(upscaler._noise_at((500, 0), 24, 8)[:, 12:], upscaler._noise_at((0, 0), 12, 8)), "it goes round"
+    scheduler, added = upscaler._pipeline.low_res_scheduler, list[torch.Tensor]()
+    own = type(scheduler).__base__.add_noise
+    monkeypatch.setattr(
+        type(scheduler).__base__,
+        "add_noise",
+        lambda self, x, noise, t: (added.append(noise), own(self, x, noise, t))[1],
+    )
+    windows = torch.zeros(1, 9, 24, 24)
+    upscaler.picture(windows, "", (0, 0))
+    upscaler.picture(windows[..., :16, :8], "", (8, 16))
+    assert torch.equal(added[0][:, :, 8:24, 16:24], added[1]), "so does the noise of the draft"
 
 
 def test_a_prompt_makes_a_difference_to_diffusion_alone(home: Path) -> None:
@@ -155,11 +166,11 @@ def test_a_file_is_read_by_spandrel(tmp_path: Path, spandrel: SimpleNamespace, a
 
 def test_what_spandrel_cannot_read_or_does_not_enlarge_is_refused(tmp_path: Path, spandrel: SimpleNamespace) -> None:
     (tmp_path / "x.pth").write_bytes(b"abc")
-    with pytest.raises(WeightsError, match=r"can't be loaded: Unsupported model$"):
+    with pytest.raises(WeightsError, match=r"can't be loaded: RuntimeError, Unsupported model$"):
         folders.load(tmp_path, "cpu")
     (tmp_path / "x.pth").write_bytes(b"weights")
     spandrel.found = Descriptor(1)
-    with pytest.raises(ThroughlineError, match="is no upscaler of single pictures"):
+    with pytest.raises(ThroughlineError, match="enlarges 1 times: expected 2 times or more"):
         folders.load(tmp_path, "cpu")
 
 
@@ -228,3 +239,56 @@ def test_weights_that_are_missing_torn_or_pickles_are_refused(home: Path, tmp_pa
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(WeightsError, match="it lacks"):
         folders.load(folder, "cpu")
+
+
+def _edited(file: Path, **changes: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        ("own", {"blocks": 3}, "it lacks 'body.1"),
+        ("own", {"scale": 2}, "its weights do not fit its config.json"),
+        ("own", {"channels": "x"}, "can't be loaded: TypeError"),
+        ("swin2sr", {"embed_dim": 32}, "its weights do not fit its config.json"),
+        ("swin2sr", {"depths": [2, 2, 2]}, "can't be loaded: IndexError"),
+        ("swin2sr", {"upscale": "two"}, "can't be loaded: "),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_told_in_a_line(
+    home: Path, tmp_path: Path, kind: str, changes: dict[str, object], words: str
+) -> None:
+    shutil.copytree(home / kind, tmp_path / kind)
+    _edited(tmp_path / kind / "config.json", **changes)
+    with pytest.raises(ThroughlineError, match=words) as caught:
+        folders.load(tmp_path / kind, "cpu")
+    assert "\n" not in str(caught.value) and str(tmp_path / kind) in str(caught.value)
+
+
+def test_a_pipeline_that_lacks_a_weight_is_told_so(home: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    folder = tmp_path / "diffusion"
+    shutil.copytree(home / "diffusion", folder)
+    file = next((folder / "unet").glob("*.safetensors"))
+    weights = load_file(file)
+    del weights["conv_in.weight"]
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(WeightsError, match=r"its unet lacks .conv_in\.weight."):
+        folders.load(folder, "cpu")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_an_index_of_files_that_is_none_is_refused(home: Path, tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "swin2sr"
+    shutil.copytree(home / "swin2sr", folder)
+    (folder / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(WeightsError, match=r"model\.safetensors\.index\.json"):
+        folders.check(folder)
+
+
+def test_one_that_does_not_enlarge_is_refused(tmp_path: Path) -> None:
+    Upscaler(8, 1, scale=1).save_pretrained(tmp_path)
+    with pytest.raises(ThroughlineError, match="enlarges 1 times: expected 2 times or more"):
+        folders.load(tmp_path, "cpu")

@@ -216,6 +216,10 @@ def test_removing_a_take_twice_is_removing_it_once():
 REFUSED = [
     (lambda: edits.new_story("x" * 300), "title is"),
     (lambda: edits.edit_story(STORY, scenes=()), "'scenes' of a story can't be edited: expected one of captions"),
+    (
+        lambda: edits.edit_story(STORY, height=51),
+        "height is 51: expected an even number of pixels, as video files have",
+    ),
     (lambda: edits.edit_story(STORY, width=0), "width is 0: input should be greater than or equal to 16"),
     (lambda: edits.add_scene(STORY, 4), "place 4 is not in the story: expected 0 to 3"),
     (lambda: edits.add_scene(STORY, 0, colour="red"), "colour is 'red': extra inputs are not permitted"),

@@ -1,5 +1,6 @@
 """Finishing takes: as jobs with progress, kept by their drafts, cancelled, begun again, and what a finished film is."""
 
+import base64
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 
 from pipeline.errors import ThroughlineError
 from storyboard.interfaces import verbs  # noqa: F401  defines the verbs
+from storyboard.interfaces.commands import _with_paths
 from storyboard.media.header import read_header
 from storyboard.media.video import read_clip
 from storyboard.operations.registry import VERBS
@@ -206,17 +208,109 @@ def test_what_a_stop_cuts_short_is_begun_again(pipeline, tmp_path: Path, upscale
     desk = rendered(studio, TEN[0])
     upscaler.open.clear()
     desk.ask("finish")
+    take = desk.shown[0].id
     assert upscaler.begun.acquire(timeout=SECONDS)
     threading.Timer(0.2, upscaler.open.set).start()
     studio.close()
     again = open_studio(pipeline, tmp_path, resume=False)
-    assert [job.content for job in again.library.job_store.jobs()] == [{"why": "finish"}]
+    assert [job.content for job in again.library.job_store.jobs()] == [{"why": f"finish {take} 8"}]
     again.close()
     studio = open_studio(pipeline, tmp_path)
     desk = Desk(studio, ME, desk.story)
     over(desk)
     assert states(desk) == ["finished"]
     studio.close()
+
+
+def test_what_is_cancelled_is_not_begun_again_though_its_step_outlasts_the_program(
+    pipeline, tmp_path: Path, upscaler: Nearest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = opened(pipeline, tmp_path, upscaler)
+    desk = rendered(studio, TEN[0])
+    upscaler.open.clear()
+    desk.ask("finish")
+    assert upscaler.begun.acquire(timeout=SECONDS)
+    desk.ask("finish_cancel")
+    studio.renderer.close(patience=0.1)
+    assert desk.saved_jobs() == []
+    upscaler.open.set()
+    studio.library.close()
+
+
+def test_looking_loads_nothing(pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = open_studio(pipeline, tmp_path)
+    desk = rendered(studio, TEN[0])
+    monkeypatch.setattr(finisher.Finisher, "_loaded", lambda self: pytest.fail("it loads the upscaler"))
+    monkeypatch.setattr(studio.media, "read", lambda *file: pytest.fail("it reads files"))
+    assert states(desk) == ["draft"]
+    studio.close()
+
+
+def test_another_take_that_is_chosen_meanwhile_is_the_one_that_is_finished(studio: Studio, upscaler: Nearest) -> None:
+    desk = rendered(studio, TEN[0])
+    desk.render(0, again=True)
+    other = next(take for take in desk.takes(0) if take.id != desk.shown[0].id)
+    upscaler.open.clear()
+    steps = studio.finish_steps(ME, desk.story)
+    next(steps)
+    assert upscaler.begun.acquire(timeout=SECONDS)
+    desk.ask("edit", {"do": "choose_take", "scene": desk.ids[0], "take": other.id})
+    assert states(desk) == ["draft"], "what is made is another take"
+    upscaler.open.set()
+    last = [part for part in steps if part][-1]["finishing"]["scenes"][0]
+    assert (last["take"], last["state"]) == (other.id, "finished")
+
+
+def test_another_rate_meanwhile_is_the_one_of_the_film(studio: Studio, upscaler: Nearest) -> None:
+    desk = rendered(studio, TEN[0])
+    upscaler.open.clear()
+    steps = studio.finish_steps(ME, desk.story)
+    next(steps)
+    assert upscaler.begun.acquire(timeout=SECONDS)
+    desk.ask("edit", {"do": "edit_film", "changes": {"rate": 16}})
+    upscaler.open.set()
+    last = [part for part in steps if part][-1]["finishing"]["scenes"][0]
+    assert (last["frames_per_second"], last["state"]) == (16, "finished")
+
+
+def test_other_words_are_another_clip_where_the_upscaler_hears_them(
+    studio: Studio, upscaler: Nearest, clip_file: Path
+) -> None:
+    desk = Desk.new(studio, TEN[0])
+    with clip_file.open("rb") as file:
+        data = base64.b64encode(file.read()).decode()
+    desk.ask("import_clip", desk.ids[0], data, clip_file.name)
+    desk.ask("film", "finished.mp4")
+    desk.prompt(0, TEN[1])
+    assert states(desk) == ["finished"]
+    studio.renderer.finisher.heard = lambda prompt: prompt
+    assert states(desk) == ["draft"]
+    desk.ask("film", "finished.mp4")
+    assert states(desk) == ["finished"] and {TEN[0], TEN[1]} == set(upscaler.prompts)
+    desk.prompt(0, TEN[2])
+    assert states(desk) == ["draft"]
+
+
+def test_what_is_left_falls_while_it_is_made(studio: Studio, upscaler: Nearest) -> None:
+    desk = rendered(studio)
+    desk.ask("film", "finished.mp4")
+    desk.ask("edit", {"do": "edit_film", "changes": {"rate": 4}})  # never less than a take's own
+    desk.render(0, again=True)
+    whole = desk.ask("finishing")["finishing"]["seconds"]
+    upscaler.open.clear()
+    desk.ask("finish")
+    for _ in range(3):
+        assert upscaler.begun.acquire(timeout=SECONDS)
+        upscaler.open.set()
+    wait_for(lambda: desk.ask("finishing")["finishing"]["seconds"] < whole)
+    over(desk)
+
+
+def test_a_shell_is_told_where_finished_clips_lie(studio: Studio) -> None:
+    desk = rendered(studio, TEN[0])
+    *_, last = (_with_paths(studio, part) for part in VERBS["finish"](studio, ME, desk.story, []))
+    (scene,) = last["finishing"]["scenes"]
+    assert Path(scene["path"]).is_file() and "url" not in scene and "clip" not in scene
 
 
 def test_files_of_another_finisher_and_of_nothing_go_after_a_week(studio: Studio, upscaler: Nearest) -> None:

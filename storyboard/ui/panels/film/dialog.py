@@ -73,7 +73,8 @@ class Film(Overlay):
     # --- what it shows
 
     def paint(self, view: View) -> Updates:
-        return {self.finishing.timer: {"active": False}} | super().paint(view)  # nobody looks while it is closed
+        waiting = bool(view.window.finishing)  # for a film that was asked for, whether or not this is open
+        return {self.finishing.timer: {"active": waiting}} | super().paint(view)
 
     def paint_open(self, view: View) -> Updates:
         scenes, shown = view.story["scenes"], in_film(view)
@@ -142,11 +143,12 @@ class Film(Overlay):
             reply = self.finishing.begin(place, window)
             if not reply["ok"]:
                 return {self.told: "", page.board: gr.update(news=news(reply))}
-            waits: Updates = {} if self.finishing.due(place, window) else {self.told: ""}
-            return page.repaint(place, window, drafts) | (waits or write(place))
+            now = self.finishing.due(place, window)
+            return page.repaint(place, window, drafts) | (write(now) if now else {self.told: ""})
 
         def finished(place: Place, window: Window) -> Updates:
-            return write(place) if self.finishing.due(place, window) else {page.board: gr.skip()}
+            now = self.finishing.due(place, window)
+            return write(now) if now else {page.board: gr.skip()}
 
         self._exports[FINISHED].click(ask, page.looking, page.shown, js=SAVED_FIRST, **SLOW)
         seen = self.finishing.timer.tick(page.repaint, page.looking, page.shown, **QUIET)

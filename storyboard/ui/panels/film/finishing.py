@@ -27,7 +27,7 @@ class Finishing(Panel):
         told = self.desk.ask("finishing", view.place).get("finishing")
         active = bool(told and told["active"])
         return {
-            self.timer: {"active": active},
+            self.timer: {"active": active or bool(view.window.finishing)},
             self.stop: {"visible": active},
             self.line: {"value": line(told) if told else ""},
         }
@@ -39,16 +39,18 @@ class Finishing(Panel):
             window.finishing = place.story if reply["ok"] else ""
         return reply
 
-    def due(self, place: Place, window: Window) -> bool:
-        """Whether a film that was asked for can be written now; True once."""
+    def due(self, place: Place, window: Window) -> Place | None:
+        """The story whose film was asked for, once it can be written: told once. What is chosen meanwhile comes first,
+        and what failed or was cancelled ends it."""
         with window.painting:
-            if not place.story or window.finishing != place.story:
-                return False
-            told = self.desk.ask("finishing", place).get("finishing")
+            asked = Place(place.owner, window.finishing)
+            told = self.desk.ask("finishing", asked).get("finishing") if asked.story else None
+            if told and any(scene["state"] == "draft" for scene in told["scenes"]):
+                told = self.desk.ask("finish", asked).get("finishing")
             if told and told["active"]:
-                return False
+                return None
             window.finishing = ""
-            return bool(told and told["left"] == 0)
+            return asked if told and told["left"] == 0 else None
 
     def wire(self, page: Page) -> None:
         def cancel(place: Place, window: Window, drafts: Any) -> Updates:
