@@ -10,12 +10,12 @@ import gradio as gr
 from ...components.media import Clip, Download
 from ...components.player import Player, Reel, Shown
 from ...components.words import Words
-from ...desk import QUIET, SAVED_FIRST, SLOW, Place, View, Window, news
+from ...desk import QUIET, SAVED_FIRST, SLOW, Desk, Place, View, Window, news
 from ...wording import counted
 from ..overlay import Overlay
 from ..panel import Edit, Page, Panel, Updates
 from .cutting import Seams, Shots, in_film
-from .finishing import Finishing
+from .finishing import LOOK_AGAIN, Finishing
 from .sound import Cards, Sound
 
 FORMATS: dict[str, dict[str, str]] = {  # what to call what the server can write, by what it is for
@@ -46,6 +46,10 @@ RATE_INFO = "Of MP4 files. The film lasts as long at any rate; in-betweens are d
 class Film(Overlay):
     name = "Film"
 
+    def __init__(self, desk: Desk) -> None:
+        self.timer = gr.Timer(LOOK_AGAIN, active=False)  # not within the box: while that is hidden nothing in it lives
+        super().__init__(desk)
+
     def fill(self) -> None:
         self.nothing = Words(elem_classes="nothing-box")
         with gr.Row(elem_classes="film-body") as self.body:
@@ -73,8 +77,9 @@ class Film(Overlay):
     # --- what it shows
 
     def paint(self, view: View) -> Updates:
-        waiting = bool(view.window.finishing)  # for a film that was asked for, whether or not this is open
-        return {self.finishing.timer: {"active": waiting}} | super().paint(view)
+        painted = super().paint(view)
+        seen = painted.get(self.finishing.stop, {}).get("visible", False)  # something is made, and this is open
+        return {self.timer: {"active": seen or bool(view.window.finishing)}} | painted
 
     def paint_open(self, view: View) -> Updates:
         scenes, shown = view.story["scenes"], in_film(view)
@@ -151,7 +156,7 @@ class Film(Overlay):
             return write(now) if now else {page.board: gr.skip()}
 
         self._exports[FINISHED].click(ask, page.looking, page.shown, js=SAVED_FIRST, **SLOW)
-        seen = self.finishing.timer.tick(page.repaint, page.looking, page.shown, **QUIET)
+        seen = self.timer.tick(page.repaint, page.looking, page.shown, **QUIET)
         seen.then(finished, [page.board, page.window], self._made(page), **SLOW)
 
     def _write(self, page: Page, name: str) -> Any:

@@ -18,7 +18,6 @@ LOOK_AGAIN = 0.7  # seconds, while clips are made
 class Finishing(Panel):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
-        self.timer = gr.Timer(LOOK_AGAIN, active=False)
         with gr.Row(elem_classes="acts finishing"):
             self.line = Words(elem_classes="making-line")
             self.stop = gr.Button("Cancel", size="sm", visible=False)
@@ -27,7 +26,6 @@ class Finishing(Panel):
         told = self.desk.ask("finishing", view.place).get("finishing")
         active = bool(told and told["active"])
         return {
-            self.timer: {"active": active or bool(view.window.finishing)},
             self.stop: {"visible": active},
             self.line: {"value": line(told) if told else ""},
         }
