@@ -63,7 +63,7 @@ def edit_story(story: Story, **changes: Any) -> Story:
     """Changes fields of the story itself."""
     _only(changes, STORY_FIELDS, "story")
     for name in ("width", "height"):
-        if isinstance(value := changes.get(name), int) and value % 2:
+        if type(value := changes.get(name)) is int and value % 2:
             raise ThroughlineError(f"{name} is {value}: expected an even number of pixels, as video files have")
     return _changed(story, **changes)
 
