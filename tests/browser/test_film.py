@@ -225,7 +225,9 @@ def test_every_export_is_what_it_says(shown: Page, format: str) -> None:
 
 
 def test_a_finished_film_tells_how_far_it_is_and_can_be_cancelled(guest: Visitor, page: Page) -> None:
-    guest.edit(guest.opened[-1], "edit_film", changes={"rate": 12})  # the same clips may be finished already as they are
+    guest.edit(
+        guest.opened[-1], "edit_film", changes={"rate": 12}
+    )  # the same clips may be finished already as they are
     dialog = film(page)
     dialog.get_by_role("button", name="Pause the film").click()
     line, button = dialog.locator(".finishing [role=status]"), dialog.get_by_role("button", name=WORDS["finished.mp4"])

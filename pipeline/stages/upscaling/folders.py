@@ -66,10 +66,12 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in FILES and path.is_file())
 
 
-def check(path: Path) -> None:
-    """Raises ThroughlineError for what can't be loaded as an upscaler, as far as can be seen without loading it."""
-    if kind_of(path) == "file" and find_spec("spandrel") is None:
+def check(path: Path) -> str:
+    """`kind_of`. Raises ThroughlineError too for what can't be loaded, as far as can be seen without loading it."""
+    kind = kind_of(path)
+    if kind == "file" and find_spec("spandrel") is None:
         raise ThroughlineError(f"upscaler is {str(path)!r}: expected spandrel to be there, pip install spandrel")
+    return kind
 
 
 def digest(path: Path) -> str:
@@ -86,8 +88,7 @@ def load(path: Path, device: str | torch.device) -> PictureUpscaler:
     """The upscaler there, on a device. Raises ThroughlineError, WeightsError."""
     import torch
 
-    check(path)
-    where = torch.device(device)
+    kind, where = check(path), torch.device(device)
     makers: dict[str, Callable[[], PictureUpscaler]] = {
         "own": lambda: load_own(path).to(where),
         "swin2sr": lambda: _swin2sr(path, where),
@@ -95,7 +96,7 @@ def load(path: Path, device: str | torch.device) -> PictureUpscaler:
         "file": lambda: _described(path, where),
     }
     try:
-        made = makers[kind_of(path)]()
+        made = makers[kind]()
     except ThroughlineError:
         raise
     except Exception as error:  # whatever libraries raise about files that they can't make sense of

@@ -37,8 +37,7 @@ class Finisher:
         self._own, self._device = Path(own).expanduser() if own else None, device
         self._loading = threading.Lock()
         self._upscaler: PictureUpscaler | None = None
-        if self._own is not None:
-            folders.check(self._own)
+        self._hears = self._own is not None and folders.check(self._own) == "diffusion"
 
     def check(self, width: int, scale: int | None = None) -> None:
         """Raises ThroughlineError for drafts that it can't finish, or can't make `scale` times as large."""
@@ -59,8 +58,7 @@ class Finisher:
 
     def heard(self, prompt: str) -> str:
         """As much of a clip's prompt as decides what it looks like: nothing, but for upscalers that are told of it."""
-        told = self._own is not None and folders.kind_of(self._own) == "diffusion"
-        return prompt if told else ""
+        return prompt if self._hears else ""
 
     @property
     def upscaler(self) -> PictureUpscaler:

@@ -17,6 +17,7 @@ from storyboard.media.video import read_clip
 from storyboard.operations.registry import VERBS
 from storyboard.rendering.finishing import finisher
 from storyboard.studio import Studio
+from tests.pipeline.stages.small_upscalers import diffusion, swin2sr
 from tests.storyboard.rendering.test_tidy import aged
 from tests.storyboard.studios import ME, SECONDS, TEN, Desk, open_studio, wait_for
 
@@ -364,3 +365,26 @@ def test_the_one_that_ships_makes_it_four_times_as_large(pipeline, tmp_path: Pat
     (scene,) = desk.ask("finishing")["finishing"]["scenes"]
     assert (scene["width"], scene["height"]) == (288, 192) and len(studio.renderer.finisher.digest) == 64
     studio.close()
+
+
+def test_an_upscaler_from_a_folder_finishes_clips_of_any_size(
+    pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finisher, "MOST_WIDTH", 71)
+    swin2sr(tmp_path / "swin2sr", upscale=3)
+    studio = open_studio(pipeline, tmp_path / "home")
+    studio.renderer.finisher = finisher.Finisher(str(tmp_path / "swin2sr"), "cpu")
+    desk = rendered(studio, TEN[0])
+    assert desk.ask("finishing")["finishing"]["refused"] == ""
+    desk.ask("film", "finished.mp4")
+    (scene,) = desk.ask("finishing")["finishing"]["scenes"]
+    assert (scene["width"], scene["height"]) == (216, 144)
+    studio.close()
+
+
+def test_the_prompt_counts_for_an_upscaler_that_is_told_of_it(tmp_path: Path) -> None:
+    swin2sr(tmp_path / "swin2sr")
+    diffusion(tmp_path / "diffusion")
+    found = [finisher.Finisher(own) for own in (None, str(tmp_path / "swin2sr"), str(tmp_path / "diffusion"))]
+    assert [one.heard("A dog.") for one in found] == ["", "", "A dog."]
+    assert len({one.digest for one in found}) == 3
