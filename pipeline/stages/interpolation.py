@@ -23,20 +23,12 @@ from torch import Tensor, nn
 
 from ..backbones.checkpoints import assets_folder
 from ..errors import ThroughlineError, WeightsError
+from .upscaling.network import ResidualBlock
 
 AT_ONCE = 4  # frames
 SCALES = 8  # sides are padded to multiples of it
 REACH = 8.0  # pixels: unit of the flows
 NEARLY = 1e-6  # of a frame: by how much a moment may be off a given frame
-
-
-class Block(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first, self.second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.silu(self.first(x)))
 
 
 class Interpolator(ModelMixin, ConfigMixin):
@@ -49,9 +41,9 @@ class Interpolator(ModelMixin, ConfigMixin):
         self.enter = nn.Conv2d(4 * 12 + 1, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairs)
-        self.across = nn.ModuleList(nn.Sequential(*(Block(width) for _ in range(blocks))) for width in widths)
+        self.across = nn.ModuleList(nn.Sequential(*(ResidualBlock(width) for _ in range(blocks))) for width in widths)
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 3, padding=1) for a, b in reversed(pairs))
-        self.after = nn.ModuleList(Block(a) for a, _ in reversed(pairs))
+        self.after = nn.ModuleList(ResidualBlock(a) for a, _ in reversed(pairs))
         self.leave = nn.Conv2d(widths[0], 4 * 8, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
