@@ -35,6 +35,7 @@ from .language.matching import DEFAULT_THRESHOLD
 from .language.mentions import Analysis, analyse
 from .language.reading import Prompt, PromptReader
 from .language.rows import Row
+from .language.words import Segment
 
 AT_ONCE = 64  # past prompts that are compared together: some milliseconds
 MOST_ROWS = 512  # prompts with what is known of the words that stood beside theirs, about 40 kB each
@@ -369,12 +370,17 @@ def _words(
     for i, (segment, mention) in enumerate(zip(analysis.segments, analysis.mention_of, strict=True)):
         place = (segment.text, segment.start, segment.end, float(scores[i]))
         if mention is None:
-            yield Word(*place, kept=False, reason="function word", matched=None, mention=None)
+            yield Word(*place, kept=False, reason=_never(segment), matched=None, mention=None)
             continue
         verdict = verdicts[mention]
         target = verdict.target if verdict.kept else None
         matched = None if target is None else matching.mention_text(current, target)
         yield Word(*place, kept=verdict.kept, reason=verdict.reason, matched=matched, mention=mention)
+
+
+def _never(segment: Segment) -> str:
+    """Why a word is never remembered."""
+    return "says how it is filmed" if segment.shot else "function word"
 
 
 def _current_words(current: Analysis, scenes: tuple[FilteredScene, ...]) -> tuple[Word, ...]:
@@ -387,7 +393,7 @@ def _current_words(current: Analysis, scenes: tuple[FilteredScene, ...]) -> tupl
     for segment, mention in zip(current.segments, current.mention_of, strict=True):
         found = sources.get(mention) if mention is not None else None
         told = f"remembered from scene {', '.join(map(str, found))}" if found else "nothing remembered"
-        reason = told if mention is not None else "function word"
+        reason = told if mention is not None else _never(segment)
         place = (segment.text, segment.start, segment.end, float(bool(found)))
         words.append(Word(*place, bool(found), reason, None, mention))
     return tuple(words)

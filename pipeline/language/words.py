@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from . import chinese, japanese, languages, lexicon
 from .canonical import EMOJI, canonical
+from .shots import shot_terms
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
@@ -43,6 +44,7 @@ class Segment:
     lemma: str  # singular noun, base form of a verb: equal for "dogs" and "dog", "jumps" and "jumping"
     tag: str  # "function", "number", "name", "content"; for Chinese also "verb"
     gap: str  # what stands between the word before and this one: "" (nothing, space), "," or "."
+    shot: bool = False  # whether it says how the scene is filmed: then its tag is "function"
 
     @property
     def picture(self) -> bool:
@@ -250,15 +252,16 @@ def segment(text: str) -> tuple[tuple[Segment, ...], str]:
     language = language_of(written.text, [written_form(m.group()) for m in matches if m.lastgroup == "word"])
     titled = has_capitals_everywhere(tuple(m.group() for m in matches))
     found: list[Segment] = []
-    last = 0
+    last, terms = 0, shot_terms(written.text)
     for match in matches:
         for piece, at, tag in _pieces(match, language):
             gap = _gap(written.text[last:at]) if found else "."
             form = written_form(piece) or piece
             last = at + len(piece)
             start, end = written.outer(at, last)
-            tag = tag or _tag(form, piece, found, language, gap, titled)
-            found.append(Segment(text[start:end], start, end, form, _lemma(piece, form, tag, language), tag, gap))
+            shot = any(first <= at and last <= until for first, until in terms)
+            tag = "function" if shot else tag or _tag(form, piece, found, language, gap, titled)
+            found.append(Segment(text[start:end], start, end, form, _lemma(piece, form, tag, language), tag, gap, shot))
     return tuple(found), language
 
 

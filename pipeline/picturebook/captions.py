@@ -35,6 +35,11 @@ PLACE_FORMS: dict[str, tuple[str, ...]] = {
     "desert": ("desert",),
     "farm": ("farm", "farmyard"),
 }
+SHOT_FORMS: dict[str, tuple[str, ...]] = {
+    "wide": ("wide shot", "long shot"),
+    "medium": ("medium shot",),
+    "close": ("close shot", "close-up"),
+}
 PLACE_PREPOSITION = PREPOSITION | {"seaside": "at", "woods": "in", "road": "on", "farmyard": "in"}
 GARMENT = {"person": "coat", "cat": "sweater", "dog": "sweater"}
 
@@ -103,7 +108,12 @@ def caption(
             f"{who[0]} {forms[0][1]} {where}.",
             f"{where}, {who[0]} is {forms[0][0]}.",
         )[style]
-    return _spans(text)
+    if not scene.shot:
+        return _spans(text)
+    shot = SHOT_FORMS[scene.shot][0] if plain else rng.choice(SHOT_FORMS[scene.shot])
+    if len(who) == 1 and rng.random() < 0.5:
+        return _spans(f"{shot} of {who[0]} {forms[0][0]} {where}.")
+    return _spans(f"{shot}: {text}")
 
 
 def story_captions(story: WorldStory, *, plain: bool = False, domain: str = "train") -> list[Caption]:

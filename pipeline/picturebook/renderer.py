@@ -17,8 +17,9 @@ from .world import Actor, Place, WorldScene
 
 HEIGHT, WIDTH, NUM_FRAMES, FRAMES_PER_SECOND = 96, 144, 17, 8
 OVERSAMPLING = 3
-GROUND = 0.9  # where feet stand, share of the height
-UNIT = 0.094  # one figure unit, share of the height
+# By shot: where feet stand, and one figure unit, shares of the height. Figures are about 6 units tall.
+GROUND = {"wide": 0.86, "medium": 0.9, "close": 1.08}
+UNIT = {"wide": 0.062, "medium": 0.094, "close": 0.132}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def render(
     frames: which of the num_frames, and moments between them; None for all. Raises ThroughlineError as `size_at` does.
     """
     shown = range(num_frames) if frames is None else frames
-    return perform(scene.place, parts_of(scene), shown, num_frames, masks=masks, scale=scale)
+    return perform(scene.place, parts_of(scene), shown, num_frames, shot=scene.shot, masks=masks, scale=scale)
 
 
 def parts_of(scene: WorldScene) -> tuple[Part, ...]:
@@ -84,6 +85,7 @@ def perform(
     frames: Sequence[float],
     num_frames: int = NUM_FRAMES,
     *,
+    shot: str = "",
     masks: bool = True,
     scale: float = 1,
 ) -> RenderedClip:
@@ -91,6 +93,7 @@ def perform(
     are painted last."""
     height, width = (side * OVERSAMPLING for side in size_at(scale))
     stage, pictures, labels = paint_place(place, width, height), [], []
+    ground, unit = GROUND[shot or "medium"], UNIT[shot or "medium"] * height
     for t in frames:
         image = stage.copy()
         mask = Image.new("L", (width, height)) if masks else None
@@ -98,10 +101,10 @@ def perform(
         for part in parts:
             if part.frames is None or t in part.frames:
                 x = part.x * WIDTH * OVERSAMPLING * scale
-                x += TRAVEL.get(part.action, 0.0) * UNIT * height * (t - num_frames / 2)
-                feet = (x, (GROUND + 0.03 * part.index) * height)
+                x += TRAVEL.get(part.action, 0.0) * unit * (t - num_frames / 2)
+                feet = (x, (ground + 0.03 * part.index) * height)
                 phase = part.phase + PACE[part.action] * t
-                figure(brush, part.actor, part.action, feet, UNIT * height, phase, 1 + 2 * part.index)
+                figure(brush, part.actor, part.action, feet, unit, phase, 1 + 2 * part.index)
         pictures.append(np.asarray(image.reduce(OVERSAMPLING)))
         if mask is not None:
             centre = OVERSAMPLING // 2

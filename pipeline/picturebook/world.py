@@ -7,7 +7,7 @@ story and fixed within a story, so only memory can get it right.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (214, 62, 52),
@@ -33,6 +33,8 @@ PLACES = ("playground", "snow", "beach", "forest", "street", "kitchen", "desert"
 PREPOSITION = {p: "in" for p in PLACES} | dict.fromkeys(("playground", "snow", "beach", "street", "farm"), "on")
 TIMES = ("day", "dusk", "night")
 SIDES = ("left", "right")
+
+SHOTS = ("wide", "medium", "close")  # how large figures are
 
 ACTIONS = ("running", "walking", "jumping", "waving", "dancing", "skiing", "cycling", "playing")
 
@@ -87,6 +89,7 @@ class WorldScene:
     actions: tuple[str, ...]  # one per actor
     place: Place
     seed: int
+    shot: str = ""  # one of SHOTS, or "": medium, and no caption says so
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,16 @@ def draw_scene(rng: random.Random, cast: tuple[Actor, ...], place: Place) -> Wor
     return WorldScene(cast, tuple(rng.choice(ACTIONS) for _ in cast), place, rng.getrandbits(32))
 
 
+def with_shots(story: WorldStory, share: float = 1) -> WorldStory:
+    """The same story with every scene in a shot by chance; `share` of all stories, the others as they are."""
+    rng = random.Random(f"shots/{story.seed}")
+    if rng.random() >= share:
+        return story
+    return replace(
+        story, scenes=tuple(replace(scene, shot=rng.choice(("", *SHOTS, "wide", "close"))) for scene in story.scenes)
+    )
+
+
 def abba_story(seed: int, domain: str) -> WorldStory:
     """A at x, B at y, B at x, A at y: each look is seen once before it is asked for again."""
     rng = random.Random(f"abba/{domain}/{seed}")
@@ -171,7 +184,8 @@ def long_story(seed: int, domain: str) -> WorldStory:
 
 
 def training_story(seed: int, length: int = 4) -> WorldStory:
-    """A story for training: two or three actors and places that keep coming back, some scenes with two actors."""
+    """A story for training: two or three actors and places that keep coming back, some scenes with two actors. Every
+    third story in shots."""
     rng = random.Random(f"train/{seed}")
     actors = [draw_actor(rng, name) for name in draw_names(rng, rng.choice((2, 2, 3)))]
     places = [draw_place(rng, kind) for kind in rng.sample(PLACES, rng.choice((1, 2, 2, 3)))]

@@ -33,7 +33,6 @@ from ..live.student import save, untrained
 from ..loading import find_device
 from ..moving.layers import TemporalLayers
 from ..moving.pictures import FOLDER, IMAGE, LAYERS
-from ..picturebook import world
 from ..picturebook.captions import story_captions
 from ..stages.interpolation import Interpolator
 from ..stages.upscaling.network import Upscaler
@@ -367,7 +366,7 @@ def export(workshop: Workshop) -> None:
     generator.new_scheduler().save_pretrained(workshop.assets / "scheduler")
     index = {"_class_name": "StoryPipeline", "_diffusers_version": diffusers.__version__, **COMPONENTS}
     (workshop.assets / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    captions = [caption.text for seed in range(3000) for caption in story_captions(world.training_story(seed))]
+    captions = [caption.text for seed in range(3000) for caption in story_captions(shards.story_of(seed))]
     (workshop.assets / vocabulary.FILE).write_text("\n".join(vocabulary.collect(captions)) + "\n")
     size = sum(path.stat().st_size for path in workshop.assets.rglob("*.safetensors")) / 2**20
     print(f"{workshop.assets}: {size:.1f} MiB of weights")

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pipeline.defaults import FOLLOWED
 
 from .cast.anchoring import Anchor, anchors, outranked, strays, taught_in
-from .cast.castings import Castings
+from .cast.castings import Castings, casts
 from .cast.entries import WornAdapter
 from .decisions import Decision, KeptWord, Remembered, WordPlace
 from .former import Former
@@ -95,7 +95,7 @@ class Past:
 
     def unseen(self, story: Story, scene: Scene) -> list[Former | Anchor]:
         """What the film does not show of the past of the next scene: its former take, castings, the cast."""
-        return [*formers(scene), *self.castings.of(story, scene), *anchors(story, scene)]
+        return [*formers(story, scene), *self.castings.of(story, scene), *anchors(story, scene)]
 
     def and_more(self, found: Sequence[Former | Anchor]) -> Past:
         """With what the film does not show at the end."""
@@ -126,12 +126,17 @@ class Past:
         return past.and_more(past.unseen(board.story, board.story.scene(scene_id)))
 
 
-def formers(scene: Scene) -> list[Former]:
-    """Its former take, if the scene keeps the rest of it."""
-    keep = scene.keep
-    if keep is None or not scene.prompt.strip() or not keep.kept_for(scene.prompt):
+def formers(story: Story, scene: Scene) -> list[Former]:
+    """Its former take, if the scene keeps the rest of it; else the picture with which it begins, where castings would
+    be remembered: what a first frame alone shows is lost over a clip (docs/cast.md#a-picture-of-your-own)."""
+    keep, first = scene.keep, scene.first_picture
+    if not scene.prompt.strip():
         return []
-    return [Former(scene.id, keep.prompt, keep.keyframe)]
+    if keep and keep.kept_for(scene.prompt):
+        return [Former(scene.id, keep.prompt, keep.keyframe)]
+    continues = scene.seam.kind == "continue" and story.index(scene.id) > 0
+    begins = first is not None and not continues and casts(story)
+    return [Former(scene.id, scene.prompt, first.file, True)] if begins and first else []
 
 
 def past_of(board: Board, scene_id: str) -> list[PastScene]:
@@ -155,7 +160,8 @@ def decide(scene: Scene, past: Sequence[PastScene], filter: Filter[D], prompts: 
         pins, mutes = (list(_places(words, past, index)) for words in (scene.pins, scene.mutes))
         muted_scenes = [index[other] for other in scene.muted_scenes if other in index]
     asked = [other.prompt for other in past] if prompts is None else prompts
-    own = [place for place, other in enumerate(past) if isinstance(other, Former)] if scene.keep else []
+    has_own = scene.keep or scene.first_picture
+    own = [place for place, other in enumerate(past) if isinstance(other, Former)] if has_own else []
     former = {"former": own[0]} if own else {}
 
     def ask(muted: Sequence[WordPlace]) -> D:
@@ -264,6 +270,35 @@ def changed_beginning(old: Conditioning, new: Conditioning, named: Callable[[str
         yield f"continues {named(now.scene)}, which changed"
     if (now or new.pictures) and (was or old.pictures) and old.continuation != new.continuation:
         yield "the model for clips that go on changed"
+
+
+def changed_own(old: Conditioning, new: Conditioning, scene: str) -> Iterator[str]:
+    """What is different about what a scene, by its id, remembers of itself, in words: of a former take, or of the
+    picture with which it begins."""
+    was, now = (next((one for one in made.memories if one.scene == scene), None) for made in (old, new))
+    begun, begins = (one and one.keyframe == made.first_picture for one, made in ((was, old), (now, new)))
+    if not begun and not begins:
+        yield from _changed_keep(was, now)
+    elif was and now and begun and begins:
+        if was.words != now.words:
+            yield f"remembers {marked(now.words)} of its first picture"
+    elif old.first_picture == new.first_picture:
+        yield "now remembers its first picture" if begins else "no longer remembers its first picture"
+
+
+def _changed_keep(was: RememberedScene | None, now: RememberedScene | None) -> Iterator[str]:
+    if now is None or was is None:
+        if was is not now:
+            yield "no longer keeps the rest of its former take" if now is None else "keeps the rest of its former take"
+    elif (was.keyframe, was.prompt) != (now.keyframe, now.prompt):
+        yield "keeps the rest of another take"
+    elif was.words != now.words:
+        yield f"keeps {marked(now.words)} of its former take"
+
+
+def marked(words: Sequence[str]) -> str:
+    """Words of a prompt in a sentence."""
+    return ", ".join(f"*{word}*" for word in words)
 
 
 def changed_pictures(old: Conditioning, new: Conditioning) -> Iterator[str]:

@@ -242,7 +242,8 @@ def _override(story: Story, scene_id: str, word: WordRef, into: Literal["pins", 
 def _check_earlier(story: Story, scene_id: str, word: WordRef) -> None:
     if story.has_entry(word.scene) or is_casting(word.scene):  # pictures are before every scene
         return
-    if word.scene == scene_id and story.scene(scene_id).keep:
+    own = story.scene(scene_id)
+    if word.scene == scene_id and (own.keep or own.first_picture):
         return
     if story.index(word.scene) >= story.index(scene_id):
         raise ThroughlineError(

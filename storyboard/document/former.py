@@ -51,8 +51,9 @@ def few_words_changed(before: str, now: str) -> bool:
 
 @dataclass(frozen=True)
 class Former:
-    """A former take as the past of its own scene."""
+    """What a scene showed before as its own past: a former take, or the picture with which it begins."""
 
     id: str  # of the scene
     prompt: str
     keyframe: str
+    begins: bool = False  # whether it is that picture

@@ -18,7 +18,17 @@ from pipeline.errors import ThroughlineError
 from . import edits
 from .cast.anchoring import Anchor, changed_adapters
 from .cast.castings import is_casting
-from .conditioning import Filter, Past, beginning_of, changed_beginning, changed_pictures, conditioned, decide
+from .conditioning import (
+    Filter,
+    Past,
+    beginning_of,
+    changed_beginning,
+    changed_own,
+    changed_pictures,
+    conditioned,
+    decide,
+    marked,
+)
 from .decisions import Decision
 from .story import Board, Conditioning, RememberedScene, Scene, Story
 
@@ -220,27 +230,11 @@ WEIGHTS = {
 
 def why_stale(story: Story, old: Conditioning, new: Conditioning, scene: str = "") -> tuple[str, ...]:
     """What is different now, in words, at least one reason. Words of prompts stand between asterisks. scene: its id."""
-    (was, before), (kept, now) = (_own_memory(conditioning, scene) for conditioning in (old, new))
+    before, now = ([memory for memory in made.memories if memory.scene != scene] for made in (old, new))
     begun = changed_beginning(old, new, partial(_named, story))
-    reasons = [*_changed_settings(old, new), *begun, *_changed_keep(was, kept)]
+    reasons = [*_changed_settings(old, new), *begun, *changed_own(old, new, scene)]
     reasons += [*_changed_memories(story, before, now), *changed_adapters(story, old, new), *changed_pictures(old, new)]
     return tuple(reasons) or ("the words by which it remembers changed",)
-
-
-def _own_memory(made: Conditioning, scene: str) -> tuple[RememberedScene | None, list[RememberedScene]]:
-    """What is remembered of a former take of the scene itself, and the rest."""
-    own = next((memory for memory in made.memories if memory.scene == scene), None)
-    return own, [memory for memory in made.memories if memory is not own]
-
-
-def _changed_keep(was: RememberedScene | None, now: RememberedScene | None) -> Iterator[str]:
-    if now is None or was is None:
-        if was is not now:
-            yield "no longer keeps the rest of its former take" if now is None else "keeps the rest of its former take"
-    elif (was.keyframe, was.prompt) != (now.keyframe, now.prompt):
-        yield "keeps the rest of another take"
-    elif was.words != now.words:
-        yield f"keeps {_marked(now.words)} of its former take"
 
 
 def _changed_settings(old: Conditioning, new: Conditioning) -> Iterator[str]:
@@ -263,7 +257,7 @@ def _changed_memories(story: Story, old: Sequence[RememberedScene], new: Sequenc
         was = before.get(scene)
         fresh = [word for word in memory.words if was is None or word not in was.words]
         if fresh:
-            yield f"now also remembers {_marked(fresh)} of {_named(story, scene)}"
+            yield f"now also remembers {marked(fresh)} of {_named(story, scene)}"
         kept = [word for word in memory.words if was is not None and word in was.words]
         if was and kept and (was.keyframe != memory.keyframe or was.prompt != memory.prompt):
             yield _changed_memory(story, was, memory, kept)
@@ -271,7 +265,7 @@ def _changed_memories(story: Story, old: Sequence[RememberedScene], new: Sequenc
         left = now[scene].words if scene in now else ()
         gone = [word for word in memory.words if word not in left]
         if gone:
-            yield f"no longer remembers {_marked(gone)} of {_named(story, scene)}"
+            yield f"no longer remembers {marked(gone)} of {_named(story, scene)}"
     both = before.keys() & now.keys()
     if [scene for scene in before if scene in both] != [scene for scene in now if scene in both]:
         yield "what it remembers comes in another order"
@@ -279,19 +273,15 @@ def _changed_memories(story: Story, old: Sequence[RememberedScene], new: Sequenc
 
 def _changed_memory(story: Story, was: RememberedScene, memory: RememberedScene, kept: Sequence[str]) -> str:
     if is_casting(memory.scene):
-        return f"{_marked(kept)} was cast anew"
+        return f"{marked(kept)} was cast anew"
     if not story.has_entry(memory.scene):
-        return f"{_marked(kept)} of {_named(story, memory.scene)} changed"
+        return f"{marked(kept)} of {_named(story, memory.scene)} changed"
     name = story.entry(memory.scene).name
     return (
         f"the cast picture of *{name}* changed"
         if was.keyframe != memory.keyframe
         else f"what the cast says of *{name}* changed"
     )
-
-
-def _marked(words: Sequence[str]) -> str:
-    return ", ".join(f"*{word}*" for word in words)
 
 
 def _named(story: Story, scene_id: str) -> str:

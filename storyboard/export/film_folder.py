@@ -132,8 +132,10 @@ def scene_entry(scene: SceneDone) -> dict[str, Any]:
         "settings": asdict(scene.settings) if scene.settings else None,
         "num_frames": len(scene.frames),
         "continues": scene.continues,
-        "castings": list(scene.castings),  # past scenes after those of the film
+        "begins": scene.begins,  # whether the past scene after those of the film is its own first picture
+        "castings": list(scene.castings),  # past scenes after those
         "files": {"clip": clip_name(scene.scene), "keyframe": keyframe_name(scene.scene)},
         "seconds": {stage: round(seconds, 4) for stage, seconds in scene.seconds.items()},
     }
-    return trace_content(scene.trace, [*range(scene.scene), *scene.castings]) | entry
+    past = [*range(scene.scene + scene.begins), *scene.castings]
+    return trace_content(scene.trace, past) | entry

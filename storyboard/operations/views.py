@@ -263,9 +263,13 @@ def _reason(word: Any, past: Sequence[PastScene], result: Any) -> str:
     cast = [other.entry.name for other in found if isinstance(other, Anchor)]
     numbers = [str(place) for place, other in enumerate(past, 1) if other in found and isinstance(other, Scene)]
     told = [f"scene {', '.join(numbers)}"] if numbers else []
-    told += ["this scene, before"] if any(isinstance(other, Former) for other in found) else []
+    told += [_own_name(other) for other in found if isinstance(other, Former)]
     told += [f"{', '.join(cast)} of the cast"] if cast else []
     return f"remembered from {' and '.join(told)}" if told else str(word.reason)
+
+
+def _own_name(past: Former) -> str:
+    return "its first picture" if past.begins else "this scene, before"
 
 
 def _past_view(
@@ -298,7 +302,8 @@ def _past_view(
         return {**told, **anchor_view(past), "pieces": pieces}
     keyframe = past.keyframe if isinstance(past, Former) else board.keyframe(past)
     picture, number = media_url(keyframe, "png") if keyframe else None, board.story.index(past.id) + 1
-    return {**told, "number": number, "former": isinstance(past, Former), "keyframe": picture, "pieces": pieces}
+    own = _own_name(past) if isinstance(past, Former) else ""
+    return {**told, "number": number, "former": bool(own), "own": own, "keyframe": picture, "pieces": pieces}
 
 
 def _pieces(prompt: str, words: Sequence[Any], about: Any) -> list[View]:

@@ -47,6 +47,17 @@ class FilmOrder:
             shown.update(role.name for role in roles_in(prompt) if self._shows_its_own(before))
         return [Casting(role, self.casting) for role in company.of(self.prompts[scene]) if role.name not in shown]
 
+    def own_picture(self, scene: int) -> np.ndarray | None:
+        """The picture with which scene `scene`, from 0, begins, where it is remembered too: where castings are."""
+        continues = self.continues(scene) or scene < len(self.clips)
+        return None if self.casting is None or continues else self.picture("first", scene)
+
+    def beside(self, scene: int) -> list[tuple[str, np.ndarray]]:
+        """What scene `scene`, from 0, remembers beside those before it: prompts, and pictures, uint8 (H, W, 3)."""
+        own = self.own_picture(scene)
+        drawn = [(one.role.caption, one.picture) for one in self.castings(scene)]
+        return drawn if own is None else [(self.prompts[scene], own[0]), *drawn]
+
     def _shows_its_own(self, scene: int) -> bool:
         ends = self.picture("first", scene), self.picture("last", scene)
         return scene < len(self.clips) or any(picture is not None for picture in ends)
@@ -88,6 +99,7 @@ class SceneDone:
     seconds: Mapping[str, float]  # of each stage; "encode" is the keyframe's encoding for later scenes
     continues: bool = False  # whether its first frame is the last one of the scene before it
     castings: tuple[str, ...] = ()  # captions of those that it remembers beside the scenes before it
+    begins: bool = False  # whether it remembers, before castings, the picture with which it begins
 
 
 def check_film(pipeline: StoryPipeline, order: FilmOrder) -> None:
@@ -166,15 +178,15 @@ def _render(pipeline: StoryPipeline, order: FilmOrder) -> Generator[Progress | S
         trace = clip.trace if clip else None
         continues = order.continues(scene) and not given
         told = tuple(casting.role.caption for casting in order.castings(scene))
-        yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds, continues, told)
+        begins = order.own_picture(scene) is not None
+        yield SceneDone(scene, prompt, frames, history[-1].keyframe, trace, settings, seconds, continues, told, begins)
 
 
 def _generate(
     pipeline: StoryPipeline, order: FilmOrder, scene: int, history: list[HistoryScene], beginning: np.ndarray | None
 ) -> Generator[Progress, None, Clip]:
     settings, last = vars(order.scene_settings(scene)), order.picture("last", scene)
-    drawn = [pipeline.encode_scene(one.role.caption, one.picture[None]) for one in order.castings(scene)]
-    past = [*history, *drawn]
+    past = [*history, *(pipeline.encode_scene(told, picture[None]) for told, picture in order.beside(scene))]
     for item in pipeline.generate(order.prompts[scene], past, order.guidance, None, beginning, last, **settings):
         if isinstance(item, Clip):
             return item

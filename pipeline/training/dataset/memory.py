@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ...encoders.text import TextEncoder
-from ...picturebook import captions, world
+from ...picturebook import captions
 from ...text_filter import TextFilter, kept_tokens
 from .picturebook_set import MAX_TOKENS, PictureBookSet
-from .shards import Shard
+from .shards import Shard, story_of
 
 SCENES = 4  # of a training story
 LABELS = ("place", "actor 0", "actor 1", "action 0", "action 1")
@@ -51,7 +51,7 @@ def _shard_memory(path: Path, shard: Shard) -> dict[str, np.ndarray]:
         for row, seed in enumerate(shard.seeds):
             story_rows = slice(row * SCENES, (row + 1) * SCENES)
             _story_memory(shard.captions[story_rows], encoder, text_filter, kept[story_rows], matched[story_rows])
-            for r, caption in enumerate(captions.story_captions(world.training_story(seed)), row * SCENES):
+            for r, caption in enumerate(captions.story_captions(story_of(seed)), row * SCENES):
                 labels[r] = token_labels(caption, encoder)
         temporary = path.with_suffix(".tmp.npz")
         np.savez_compressed(temporary, kept=kept, matched=matched, labels=labels)

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from ...encoders.text import TextEncoder
-from ...picturebook import world
 from ...picturebook.facts import Truth, truth_of
-from .shards import Shard, open_shards
+from .shards import Shard, open_shards, story_of
 
 MAX_TOKENS = 48
 
@@ -23,7 +22,7 @@ class PictureBookSet:
         self.folder, self.shards = folder, open_shards(folder)[:limit]
         if not self.shards:
             raise FileNotFoundError(f"no training set in {str(folder)!r}: run python -m pipeline.training vae")
-        self.scenes = [s for shard in self.shards for seed in shard.seeds for s in world.training_story(seed).scenes]
+        self.scenes = [s for shard in self.shards for seed in shard.seeds for s in story_of(seed).scenes]
         self.captions = [text for shard in self.shards for text in shard.captions]
 
     def __len__(self) -> int:

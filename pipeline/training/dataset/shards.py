@@ -19,6 +19,7 @@ from ...picturebook import captions, renderer, world
 from ..frames import to_video
 
 STORIES_PER_SHARD = 250
+SHOTS = 0.5  # of the stories say how near their figures are
 KEYFRAME = 8  # the middle frame of 17
 
 
@@ -45,7 +46,7 @@ def make_shard(folder: Path, index: int, vae: AutoencoderLinearVideo) -> None:
     seeds = range(index * STORIES_PER_SHARD, (index + 1) * STORIES_PER_SHARD)
     latents, actors, keyframes, masks, texts = [], [], [], [], []
     for seed in seeds:
-        story = world.training_story(seed)
+        story = story_of(seed)
         clips = [renderer.render(scene) for scene in story.scenes]
         with torch.no_grad():
             latents.append(scaled_latents(vae, to_video(np.stack([c.frames for c in clips]))).half().numpy())
@@ -64,6 +65,11 @@ def make_shard(folder: Path, index: int, vae: AutoencoderLinearVideo) -> None:
     temporary = done.with_suffix(".tmp")
     temporary.write_text(json.dumps(texts))
     os.replace(temporary, done)
+
+
+def story_of(seed: int) -> world.WorldStory:
+    """The story of the training set that a seed stands for."""
+    return world.with_shots(world.training_story(seed), SHOTS)
 
 
 def actor_coverage(masks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -70,8 +70,8 @@ class FilmCrew:
             return None
         settings = self.film.scene_settings(scene)
         own = {name: getattr(settings, name) for name in FILTERED[:4]}
-        castings = [casting.role.caption for casting in self.film.castings(scene)]
-        return self.pipeline.filter([*self.film.prompts[:scene], *castings], self.film.prompts[scene], **own)
+        beside = [told for told, _ in self.film.beside(scene)]
+        return self.pipeline.filter([*self.film.prompts[:scene], *beside], self.film.prompts[scene], **own)
 
     def needs(self, scene: int) -> set[int]:
         """The scenes that one is made from."""
@@ -116,11 +116,11 @@ class FilmCrew:
         )
 
     def _remembered(self, scene: int, past: int) -> Remembered:
-        """One of the past scenes of a scene, or of its castings after them."""
+        """One of the past scenes of a scene, or of what it remembers beside them."""
         if past < scene:
             return Remembered(self.film.prompts[past], self._kept[past])
-        casting = self.film.castings(scene)[past - scene]
-        return Remembered(casting.role.caption, keep_picture(self.media, casting.picture))
+        told, picture = self.film.beside(scene)[past - scene]
+        return Remembered(told, keep_picture(self.media, picture))
 
     def _keep(self, scene: int, frames: np.ndarray, clip: Clip | None) -> None:
         keyframe = frames[len(frames) // 2].copy()
@@ -134,7 +134,9 @@ class FilmCrew:
         seconds: Mapping[str, float] = trace.seconds if trace else {}
         continues = clip is not None and self.film.continues(scene)
         prompt, told = self.film.prompts[scene], tuple(one.role.caption for one in self.film.castings(scene))
-        self._done[scene] = SceneDone(scene, prompt, frames, keyframe, trace, settings, seconds, continues, told)
+        begins = self.film.own_picture(scene) is not None
+        made = SceneDone(scene, prompt, frames, keyframe, trace, settings, seconds, continues, told, begins)
+        self._done[scene] = made
 
     def _encode(self, prompt: str, keyframe: str) -> HistoryScene:
         return self.pipeline.encode_scene(prompt, read_picture(self.media.path(keyframe, "png"))[None])

@@ -31,8 +31,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Past:
-    """An earlier scene; number 0 for this scene, before, or for an entry of the cast, whose name is `entry`. picture:
-    the address of what it is remembered by. forgotten: whether all of it is muted.
+    """An earlier scene; number 0 for an entry of the cast, whose name is `entry`, and for what this scene showed
+    before, which `own` names. picture: the address of what it is remembered by. forgotten: whether all is muted.
 
     maps: where a word was looked at, by the word's start, as text: {"rows", "columns", "values", "keyframe",
     "preview"}, the values from 0 to 255, row by row, and the picture and the clip that they lie over.
@@ -45,6 +45,7 @@ class Past:
     kept: bool = False
     forgotten: bool = False
     entry: str = ""
+    own: str = ""
     maps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -150,6 +150,7 @@ def _is_ruled(past: Mapping[str, Any]) -> bool:
 def summed(found: Mapping[str, Any], used: bool = True) -> str:
     """How much is kept, in a sentence. found: what the verb `remembers` says. used: the history guidance is not 0."""
     own = [past for past in found["past"] if past["former"]]
+    name = next((past["own"] for past in own), "").replace("this scene, before", "what it was before")
     earlier = [past for past in found["past"] if not past["former"]]
     before = [past for past in earlier if past["kept"]]
     words, rest = (sum(bool(p.get("kept")) for past in some for p in past["pieces"]) for some in (before, own))
@@ -157,11 +158,11 @@ def summed(found: Mapping[str, Any], used: bool = True) -> str:
     of = [f"{cast} of the cast"] if cast else []
     of += [f"{counted(words, 'word')} of {len(before)} of {counted(len(earlier), 'earlier scene')}"] if before else []
     told = [f"{'Remembers' if used else 'Would remember'} {', '.join(of)}"] if of else []
-    told += [f"Keeps {counted(rest, 'word')} of what it was before"] if rest else []
+    told += [f"Keeps {counted(rest, 'word')} of {name}"] if rest else []
     if told:
         return ". ".join(told)
     if not earlier:
-        return "Keeps nothing of what it was before" if own else "Remembers nothing of the cast"
+        return f"Keeps nothing of {name}" if own else "Remembers nothing of the cast"
     return f"Remembers nothing of {'the earlier scene' if len(earlier) == 1 else f'the {len(earlier)} earlier scenes'}"
 
 
@@ -172,6 +173,7 @@ def shown(past: Mapping[str, Any], scene: Mapping[str, Any], maps: Refs) -> Past
         scene=past["scene"],
         number=0 if past.get("former", True) else past["number"],
         entry=past.get("name", ""),
+        own=past.get("own", ""),
         words=[_word(piece, past, scene) for piece in past["pieces"]],
         picture=past["keyframe"],
         kept=bool(past["kept"]) and not past["muted"],
@@ -182,7 +184,8 @@ def shown(past: Mapping[str, Any], scene: Mapping[str, Any], maps: Refs) -> Past
 
 def _word(piece: Mapping[str, Any], past: Mapping[str, Any], scene: Mapping[str, Any]) -> Word:
     if not piece.get("content"):
-        return Word(piece["text"], why="A function word: never remembered" if piece.get("reason") else "")
+        why = f"{sentence(piece['reason'])}: never remembered" if piece.get("reason") else ""
+        return Word(piece["text"], why=why)
     refs = rulings_of(scene, past, piece)
     how = MUTED if any(ref in scene["mutes"] for ref in refs) else PINNED if refs else FILTER
     kind, why = _marked(piece, past, how)

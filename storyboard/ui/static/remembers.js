@@ -6,7 +6,7 @@ import {keyed, newId, quoted} from './parts.js';
 const HOW = {p: 'pinned', m: 'muted', f: 'filter'};
 const CHOICES = {filter: 'Filter decides', pinned: 'Pin', muted: 'Mute'};
 const within = past => past.entry ? `${past.entry} of the cast` : past.number ? `scene ${past.number}`
-  : 'this scene, before';
+  : past.own;
 const nameOf = past => past.entry ? within(past) : within(past).replace(/^./, first => first.toUpperCase());
 
 export function mount({element, props, watch, trigger}, ruled, forgot) {

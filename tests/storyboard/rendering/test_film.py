@@ -7,6 +7,7 @@ import pytest
 
 from pipeline import loading
 from pipeline.errors import ThroughlineError
+from storyboard.export.film_folder import scene_entry
 from storyboard.rendering.film import FilmOrder, Progress, SceneDone, check_film, render_film
 from tests import checkpoints
 from tests.storyboard.conftest import gradient
@@ -142,3 +143,18 @@ def test_a_model_that_starts_from_a_picture_goes_on_from_the_scene_before(kind: 
     assert not np.array_equal(two.frames, model(prompts[1], past, beginning=one.frames[:1], seed=1, **small).frames)
     with pytest.raises(ThroughlineError, match="beginning is missing: expected a picture"):
         list(render_film(model, FilmOrder(prompts[:1], model.guidance, small)))
+
+
+def test_a_scene_remembers_the_picture_with_which_it_begins_where_the_film_casts(going_on) -> None:
+    first = gradient(1, 48, 72)
+    order = {"settings": SMALL, "first": (None, first)}
+    plain, cast = (
+        [e for e in render_film(going_on, FilmOrder(PROMPTS[:2], **order, casting=seed)) if isinstance(e, SceneDone)]
+        for seed in (None, 4)
+    )
+    assert [scene.begins for scene in plain] == [False, False] and [scene.begins for scene in cast] == [False, True]
+    past = cast[1].trace.filter.scenes
+    assert [scene.prompt for scene in past] == [PROMPTS[0], PROMPTS[1]] and cast[1].castings == ()
+    assert [mention.text for mention in past[1].kept_mentions] == ["dog", "skiing", "snow"]
+    assert not plain[1].trace.filter.contributing and not np.array_equal(plain[1].frames, cast[1].frames)
+    assert scene_entry(cast[1])["begins"] and {found["scene"] for found in scene_entry(cast[1])["maps"]} == {1}

@@ -74,6 +74,39 @@ def test_two_of_one_name_are_two() -> None:
     assert len({one.id for one in found}) == len({one.keyframe for one in found}) == 2
 
 
+def test_a_scene_remembers_the_picture_with_which_it_begins_where_the_model_casts() -> None:
+    """All that its prompt says, word for word, and nothing of it if it continues another or keeps its former take."""
+    first = ScenePicture(file="c" * 64)
+    story = cast_story([MIA, "Mia is dancing in the kitchen."])
+    pictured = edits.set_picture(story, "b", "first", first)
+    made = stand(pictured)["b"].conditioning
+    assert made is not None and [(one.scene, one.keyframe, one.words) for one in made.memories] == [
+        ("a", None, ("Mia",)), ("b", first.file, ("Mia", "dancing", "kitchen"))
+    ]  # fmt: skip
+    assert stand(pictured)["b"].needs == ("a",)
+    off = stand(cast_edits.cast_by_model(pictured, on=False))["b"].conditioning
+    assert off is not None and [one.scene for one in off.memories] == ["a"]
+    muted = edits.mute_word(pictured, "b", WordRef(scene="b", text="kitchen", occurrence=0))
+    assert kept(stand(muted)["b"])[-1] == ("b", ("Mia", "dancing"))
+    assert [one for one, _ in kept(stand(edits.mute_scene(pictured, "b", "b"))["b"])] == ["a"]
+
+
+def test_a_scene_says_that_it_remembers_its_picture_now() -> None:
+    first, other = (ScenePicture(file=letter * 64) for letter in "ce")
+    story = edits.set_picture(cast_story([MIA]), "a", "first", first)
+    without = stand(cast_edits.cast_by_model(story, on=False))["a"].conditioning
+
+    def reasons(story: Story, made_from: object) -> tuple[str, ...]:
+        return plan.standings(shown(Board(story), "a", conditioning=made_from), CACHE, "m")["a"].reasons
+
+    assert reasons(story, without) == ("now remembers its first picture",)
+    made = stand(story)["a"].conditioning
+    assert reasons(cast_edits.cast_by_model(story, on=False), made) == ("no longer remembers its first picture",)
+    assert reasons(edits.set_picture(story, "a", "first", other), made) == ("its first picture changed",)
+    muted = edits.mute_word(story, "a", WordRef(scene="a", text="beach", occurrence=0))
+    assert reasons(muted, made) == ("remembers *Mia*, *running* of its first picture",)
+
+
 @pytest.mark.parametrize("own", ["edited", "imported", "first picture"])
 def test_a_clip_of_ones_own_says_how_they_look_from_there_on(own: str) -> None:
     board = Board(cast_story([MIA, MIA, MIA]))
