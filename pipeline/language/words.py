@@ -13,7 +13,6 @@ from functools import lru_cache
 
 from . import chinese, japanese, languages, lexicon
 from .canonical import EMOJI, canonical
-from .shots import shot_terms
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
@@ -165,6 +164,12 @@ def is_descriptive(form: str) -> bool:
 
 
 # Segmentation
+
+
+@lru_cache(maxsize=8192)
+def shot_terms(text: str) -> tuple[tuple[int, int], ...]:
+    """Characters, start to end, of each term of `text` that says how a scene is filmed ("Close-up"), in order."""
+    return tuple(found.span() for found in lexicon.SHOT_TERM.finditer(text))
 
 
 def _placed(words: list[tuple[str, str]], start: int) -> list[tuple[str, int, str]]:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation.duration import pictures
-from pipeline.evaluation.story import shots
+from pipeline.evaluation.scenes import pictures, shots
 from pipeline.evaluation.story.benchmark import HeldOut
 
 

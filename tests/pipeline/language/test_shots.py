@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.language.mentions import analyse
-from pipeline.language.shots import shot_terms
+from pipeline.language.words import shot_terms
 from pipeline.text_filter import TextFilter
 
 TERMS = {

@@ -1,4 +1,4 @@
-"""python -m pipeline.evaluation.story.shots: whether scenes are as near as their prompts say, and still remember.
+"""python -m pipeline.evaluation.scenes.shots: whether scenes are as near as their prompts say, and still remember.
 
 Held-out ABBA stories, three films of each with the same noise: as they are, and with the second appearance of everybody
 in a wide shot, or in a close one. Of these second appearances, film by film: *size*, the height of the figure that the
@@ -28,10 +28,10 @@ from ...picturebook.world import WorldStory
 from ..common.command import Parser, new_file, run, whole
 from ..common.statistics import Estimate, Tally, estimate, ratio
 from ..reporting.report import cell, to_json, write_all
-from . import measures
-from .benchmark import HeldOut
-from .filming import BATCH, Filming, Script
-from .systems import ABBA, SYSTEMS, Film, Options, keyframes, noise_seeds
+from ..story import measures
+from ..story.benchmark import HeldOut
+from ..story.filming import BATCH, Filming, Script
+from ..story.systems import ABBA, SYSTEMS, Film, Options, keyframes, noise_seeds
 
 SHOTS = ("", "wide", "close")  # "" for none
 SECOND = (2, 3)  # scenes of an ABBA story in which everybody is for the second time
@@ -112,7 +112,7 @@ def table(figures: Mapping[str, Mapping[str, Estimate]]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = Parser("python -m pipeline.evaluation.story.shots", description="Whether scenes are as near as prompts say.")
+    p = Parser("python -m pipeline.evaluation.scenes.shots", description="Whether scenes are as near as prompts say.")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=20, help="held-out ones (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")

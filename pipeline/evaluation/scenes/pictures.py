@@ -1,4 +1,4 @@
-"""python -m pipeline.evaluation.duration.pictures: whether scenes keep what the pictures show with which they begin.
+"""python -m pipeline.evaluation.scenes.pictures: whether scenes keep what the pictures show with which they begin.
 
 Held-out ABBA stories of which every scene begins with the picture that the renderer draws of it. One film remembers
 earlier scenes alone; the other also each scene's own picture, by the scene's prompt, as the app does where it casts. Of
@@ -75,7 +75,7 @@ def table(figures: Mapping[str, Mapping[str, Estimate]]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = Parser("python -m pipeline.evaluation.duration.pictures", description="Whether clips keep what pictures show.")
+    p = Parser("python -m pipeline.evaluation.scenes.pictures", description="Whether clips keep what pictures show.")
     p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
     p.add_argument("--stories", type=whole(1, 10_000), default=20, help="held-out ones (%(default)s)")
     p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
