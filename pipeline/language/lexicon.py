@@ -337,7 +337,7 @@ NAMES = _words(
 )
 
 # How a scene is filmed, not what is in it: never kept, for two close-ups have nothing in common but their distance. The
-# usual terms of shot lists in English, sizes of shots in eight other languages. A camera that somebody holds is a thing.
+# usual terms of shot lists in English, sizes of shots in eight other languages. A camera in somebody's hand is a thing.
 
 _SIZE = (
     r"(?:extreme|very|big|tight|medium|mid|wide|long|full|american|cowboy|master|establishing|close|static|tracking)"
@@ -362,6 +362,7 @@ _ENGLISH_SHOTS = rf"""
   | the\s+camera(?:\s+(?:is|slowly|quickly|then|gently))*\s+(?:{_MOVE}|{_MOVING}|{_STAYS})\b{_WHERE}
   | (?:^|(?<=[.!?:]\s))(?:
         (?:the|an?)?\s*shot(?=\s+of\b)
+      | (?:int\.?\s*/\s*ext|int|ext|i/e)\b(?=\.|\s)
       | (?:slow(?:ly)?\s+)?(?:pan|tilt|zoom|dolly|push|pull)\s+(?:in|out|up|down|left|right|across|over|to|back)\b
       | (?:smash\s+|match\s+|jump\s+)?cut\s+to\b | (?:fade|dissolve|iris)\s+(?:in|out|to)\b(?=\s*(?::|\.|to\b|black\b)))
 """

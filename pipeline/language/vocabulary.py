@@ -12,7 +12,8 @@ from .mentions import analyse
 from .words import ENGLISH_FUNCTION, attribute_classes, domains, lemma_of, written_form
 
 FILE = "vocabulary.txt"  # in a model folder, one word a line
-GROUPS = ("people", "places", "actions", "looks", "things", "more")
+GROUPS = ("people", "places", "actions", "looks", "shots", "things", "more")
+SHOTS = {"wide": "wide shot", "medium": "medium shot", "close": "close-up"}  # as prompts write them
 MOST_EXAMPLES = 12
 UNSORTED = {"farmyard": "places", "ginger": "looks"}  # words whose kind the lexicon does not have
 PEOPLE = NAMES | {"ada"}  # one that the filter knows by its capital alone
@@ -32,15 +33,17 @@ def read(folder: Path) -> frozenset[str]:
 
 
 def unfamiliar(prompt: str, vocabulary: frozenset[str]) -> list[str]:
-    """The content words of a prompt that are not in the vocabulary, as they are written; names and numbers never are.
-    Always empty for an empty vocabulary."""
+    """The content words of a prompt that are not in the vocabulary, and those that say how it is filmed, as they are
+    written; names and numbers never are. Always empty for an empty vocabulary."""
     found = analyse(prompt)
     if not vocabulary:
         return []
     return [
         word.text
         for word, mention in zip(found.segments, found.mention_of, strict=True)
-        if mention is not None and word.tag not in ("name", "number") and word.lemma not in vocabulary
+        if (mention is not None or (word.shot and word.form not in ENGLISH_FUNCTION))
+        and word.tag not in ("name", "number")
+        and not vocabulary.issuperset(word.lemma.split("-"))
     ]
 
 
@@ -48,7 +51,9 @@ def grouped(vocabulary: frozenset[str]) -> dict[str, list[str]]:
     """The words of a vocabulary as they are written in prompts, by those of GROUPS that have any, in alphabetical
     order; {} for an empty one. Function words are left out."""
     found: dict[str, list[str]] = {group: [] for group in GROUPS}
-    for word in sorted(vocabulary - ENGLISH_FUNCTION):
+    shots = {lemma_of("shot"), "long", *SHOTS} if lemma_of("shot") in vocabulary else set[str]()
+    found["shots"] = [shot for word, shot in SHOTS.items() if word in vocabulary & shots]
+    for word in sorted(vocabulary - ENGLISH_FUNCTION - shots):
         group = _group_of(word)
         found[group].append(gerund(word) if group == "actions" else word.title() if word in PEOPLE else word)
     return {group: words for group, words in found.items() if words}

@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...autoencoder import FRAMES, AutoencoderLinearVideo, scaled_latents
-from ...picturebook import captions, renderer, world
+from ...picturebook import captions, renderer
 from ...story_pipeline import StoryPipeline
 from ..critic import Critic
+from ..dataset.shards import story_of
 from ..frames import to_video
 from ..loop import Losses, Recipe, device_of, half_precision
 from .finish.upscaler import redrawn
@@ -54,7 +55,7 @@ def make_examples(pipeline: StoryPipeline, seeds: range) -> Examples:
     """Of all scenes of training stories with these seeds."""
     frames, latents, actors = [], [], []
     for seed in seeds:
-        story = world.training_story(seed)
+        story = story_of(seed)
         for index, (scene, caption) in enumerate(zip(story.scenes, captions.story_captions(story), strict=True)):
             clip = renderer.render(scene)
             assert clip.masks is not None

@@ -22,6 +22,7 @@ TERMS = {
     "Zoom in on the robot.": ["Zoom in"],
     "Low angle shot of a robot.": ["Low angle shot"],
     "Bird’s-eye view of the farm": ["Bird’s-eye view"],
+    "INT. KITCHEN - DAY. Mia waves. EXT. BEACH": ["INT", "EXT"],
     "Nahaufnahme: Mia winkt.": ["Nahaufnahme"],
     "Gros plan sur Mia": ["Gros plan"],
     "Primer plano de Mia": ["Primer plano"],

@@ -41,6 +41,14 @@ def test_words_are_grouped_as_they_are_written_in_prompts() -> None:
     assert vocabulary.examples(frozenset(["beach"])) == []
 
 
+def test_shots_are_words_like_others_and_have_a_group_of_their_own() -> None:
+    words = frozenset(vocabulary.collect(["Wide shot of Mia on the beach.", "Close-up: Mia waves.", "Long shot: snow."]))
+    assert vocabulary.grouped(words)["shots"] == ["wide shot", "close-up"] and "more" not in vocabulary.grouped(words)
+    assert vocabulary.unfamiliar("Close-up of Mia. A wide shot: Mia waves.", words) == []
+    assert vocabulary.unfamiliar("Low angle shot of Mia. The camera pans.", words) == ["Low", "angle", "camera", "pans"]
+    assert vocabulary.unfamiliar("Close-up of Mia on the beach.", frozenset(["beach"])) == ["Close-up"]
+
+
 @pytest.mark.parametrize("verb", ["run", "ski", "dance", "walk", "see", "sit", "play", "sleep", "ride"])
 def test_what_somebody_is_doing_is_read_as_the_verb_again(verb: str) -> None:
     assert lemma_of(vocabulary.gerund(verb)) == verb
