@@ -42,7 +42,8 @@ def test_words_are_grouped_as_they_are_written_in_prompts() -> None:
 
 
 def test_shots_are_words_like_others_and_have_a_group_of_their_own() -> None:
-    words = frozenset(vocabulary.collect(["Wide shot of Mia on the beach.", "Close-up: Mia waves.", "Long shot: snow."]))
+    texts = ["Wide shot of Mia on the beach.", "Close-up: Mia waves.", "Long shot: snow."]
+    words = frozenset(vocabulary.collect(texts))
     assert vocabulary.grouped(words)["shots"] == ["wide shot", "close-up"] and "more" not in vocabulary.grouped(words)
     assert vocabulary.unfamiliar("Close-up of Mia. A wide shot: Mia waves.", words) == []
     assert vocabulary.unfamiliar("Low angle shot of Mia. The camera pans.", words) == ["Low", "angle", "camera", "pans"]
