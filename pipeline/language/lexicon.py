@@ -4,8 +4,6 @@ Small and curated on purpose. A word that is missing here is not lost: it is the
 All entries are written forms as `pipeline.language.words.written_form` makes them: case-folded, without accents.
 """
 
-import re
-
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -72,6 +70,7 @@ CHINESE = _words(
 ALSO_NOUNS = _words("well can will might must")  # function words that after an article name things
 TITLES = _words("dr mr mrs ms st prof")
 LY_NOUNS = _words(
+    "sally emily molly polly billy willy milly tilly kelly shelly wally lolly carly beverly kimberly kitty "
     "family butterfly dragonfly firefly fly lily belly jelly bully ally italy july holly curly ugly silly woolly"
 )
 
@@ -335,44 +334,3 @@ NAMES = _words(
     "teresa tony vera vicky wendy zara pip kai juno pablo ines chiara matteo xiaoming nadia "
     "tariq zainab kofi ama kwame akira"
 )
-
-# How a scene is filmed, not what is in it: never kept, for two close-ups have nothing in common but their distance. The
-# usual terms of shot lists in English, sizes of shots in eight other languages. A camera in somebody's hand is a thing.
-
-_SIZE = (
-    r"(?:extreme|very|big|tight|medium|mid|wide|long|full|american|cowboy|master|establishing|close|static|tracking)"
-)
-_MOVE = (
-    r"(?:pans?|tilts?|zooms?|dolly|dollies|tracks?|trucks?|cranes?|push(?:es)?|pulls?|orbits?|circles?|rises?|moves?)"
-)
-_MOVING = (
-    r"(?:panning|tilting|zooming|dollying|tracking|trucking|craning|pushing|pulling|orbiting|circling|rising|moving)"
-)
-_STAYS = r"(?:follow(?:s|ing)?|stays?|staying|holds?|holding|lingers?|lingering|cuts?|focus(?:es|ing)?)"
-_WHERE = r"(?:\s+(?:slowly|quickly|back|away|in|out|up|down|left|right|closer))*"
-_ENGLISH_SHOTS = rf"""
-    (?:{_SIZE}[\s-]+)*close[\s-]?ups?
-  | (?:{_SIZE}[\s-]+)+shots?
-  | (?:crane|dolly|drone|aerial|reaction|insert|point[\s-]of[\s-]view|pov|over[\s-]the[\s-]shoulder|overhead|handheld
-     |(?:low|high|dutch|wide|eye-level)[\s-]angle|zoom|pan)[\s-]+shots?
-  | (?:one|two|three)[\s-]shot
-  | (?:low|high|dutch|wide)[\s-]angles?
-  | (?:bird|worm)['’]s[\s-]eye[\s-]view
-  | pov\b(?=\s*(?::|of\b|$))
-  | the\s+camera(?:\s+(?:is|slowly|quickly|then|gently))*\s+(?:{_MOVE}|{_MOVING}|{_STAYS})\b{_WHERE}
-  | (?:^|(?<=[.!?:]\s))(?:
-        (?:the|an?)?\s*shot(?=\s+of\b)
-      | (?:int\.?\s*/\s*ext|int|ext|i/e)\b(?=\.|\s)
-      | (?:slow(?:ly)?\s+)?(?:pan|tilt|zoom|dolly|push|pull)\s+(?:in|out|up|down|left|right|across|over|to|back)\b
-      | (?:smash\s+|match\s+|jump\s+)?cut\s+to\b | (?:fade|dissolve|iris)\s+(?:in|out|to)\b(?=\s*(?::|\.|to\b|black\b)))
-"""
-_OTHER_SHOTS = (
-    "nahaufnahme|gro(?:ss|ß)aufnahme|(?:^|(?<=[.!?]\\s))totale|halbtotale|halbnahe?|"  # German
-    "(?:très\\s+)?gros\\s+plan|plan\\s+(?:large|moyen|américain|d'ensemble)|"  # French
-    "(?:primerísimo\\s+)?primer\\s+plano|plano\\s+(?:general|medio|americano|detalle)|"  # Spanish
-    "prim(?:issim)?o\\s+piano|campo\\s+(?:lungo|medio|totale)|"  # Italian
-    "primeiro\\s+plano|plano\\s+geral|"  # Portuguese
-    "(?:общий|крупный|средний)\\s+план"  # Russian
-)
-_EASTERN_SHOTS = "(?:特写|远景|全景|中景|近景)(?:镜头)?|クローズアップ|ロングショット"
-SHOT_TERM = re.compile(rf"(?ix) (?<!\w)(?:{_ENGLISH_SHOTS}|{_OTHER_SHOTS})(?!\w) | {_EASTERN_SHOTS}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from . import japanese, languages, lexicon
+from . import eastern, languages, lexicon
 from .canonical import canonical
 from .phrases import Phrase, chinese_phrases, phrases_of, plain_phrases
 from .words import (
@@ -118,13 +118,20 @@ def _put_back(segments: tuple[Segment, ...], said: tuple[Segment, ...], places: 
     return tuple(marked.get(i, word) for i, word in enumerate(segments))
 
 
+def is_content(prompt: str, start: int, end: int) -> bool:
+    """Whether any of the characters `start` to `end` of a prompt can be remembered: function words never are."""
+    found = analyse(prompt)
+    words = zip(found.segments, found.mention_of, strict=True)
+    return any(mention is not None and word.start < end and word.end > start for word, mention in words)
+
+
 def _at(mention: MentionParts, places: tuple[int, ...]) -> MentionParts:
     return MentionParts(tuple(phrase.at(places) for phrase in mention.phrases))
 
 
 def _phrases(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]:
     if language in ("zh", "ja"):
-        return chinese_phrases(segments, ("的",) if language == "zh" else japanese.JOINS)
+        return chinese_phrases(segments, ("的",) if language == "zh" else eastern.JOINS)
     return plain_phrases(segments, language) if language in languages.FUNCTION else phrases_of(segments, language)
 
 
@@ -132,7 +139,8 @@ def _phrases(segments: tuple[Segment, ...], language: str) -> Iterator[Phrase]:
 
 
 def _mark_names(segments: tuple[Segment, ...], language: str) -> tuple[Segment, ...]:
-    telling = language != "de" and not has_capitals_everywhere(tuple(canonical(s.text).text for s in segments))
+    said = tuple(canonical(s.text).text for s in segments if not s.shot)
+    telling = language != "de" and not has_capitals_everywhere(said)
     return tuple(
         replace(s, tag="name") if s.tag == "content" and _is_name(segments, i, telling, language) else s
         for i, s in enumerate(segments)

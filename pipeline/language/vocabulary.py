@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .lexicon import NAMES, WEARABLES
 from .mentions import analyse
-from .words import ENGLISH_FUNCTION, attribute_classes, domains, lemma_of, written_form
+from .shots import HEADINGS
+from .words import ENGLISH_FUNCTION, Segment, attribute_classes, domains, lemma_of, written_form
 
 FILE = "vocabulary.txt"  # in a model folder, one word a line
 GROUPS = ("people", "places", "actions", "looks", "shots", "things", "more")
@@ -41,10 +42,15 @@ def unfamiliar(prompt: str, vocabulary: frozenset[str]) -> list[str]:
     return [
         word.text
         for word, mention in zip(found.segments, found.mention_of, strict=True)
-        if (mention is not None or (word.shot and word.form not in ENGLISH_FUNCTION))
+        if (mention is not None or _frames(word))
         and word.tag not in ("name", "number")
         and not vocabulary.issuperset(word.lemma.split("-"))
     ]
+
+
+def _frames(word: Segment) -> bool:
+    """Whether it says how a scene is filmed, in more than a function word."""
+    return word.shot and not (word.form in ENGLISH_FUNCTION or word.form in HEADINGS or word.form.endswith("ly"))
 
 
 def grouped(vocabulary: frozenset[str]) -> dict[str, list[str]]:

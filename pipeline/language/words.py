@@ -1,7 +1,7 @@
 """Words of a prompt: where they stand in the user's text, their written form, what kind of word each is.
 
-White space and punctuation separate words; runs of Chinese characters go through jieba, Japanese ones through
-`pipeline.language.japanese`. An emoji is a word. Not covered: segmentation of Thai and other scripts without spaces (a
+White space and punctuation separate words; runs of Chinese and Japanese characters go through
+`pipeline.language.eastern`. An emoji is a word. Not covered: segmentation of Thai and other scripts without spaces (a
 run of them is one word).
 """
 
@@ -11,8 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import chinese, japanese, languages, lexicon
+from . import eastern, languages, lexicon
 from .canonical import EMOJI, canonical
+from .shots import shot_terms
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e\u200d"
@@ -21,7 +22,7 @@ _EMOJI = f"[{EMOJI}]"
 _PICTURE = re.compile(_EMOJI)
 _FLAG = "[\U0001f1e6-\U0001f1ff]{2}"
 _WORD = re.compile(
-    rf"(?P<japanese>[{japanese.LETTERS}]*[\u3041-\u30ff][{japanese.LETTERS}]*)"
+    rf"(?P<japanese>[{eastern.JAPANESE}]*[\u3041-\u30ff][{eastern.JAPANESE}]*)"
     rf"|(?P<han>[{_HAN}]+)"
     rf"|(?P<emoji>{_FLAG}|{_EMOJI}[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]*(?:\u200d{_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]*)*)"
     rf"|(?P<word>{_LETTER}+(?:['\-]{_LETTER}+)*)"
@@ -166,12 +167,6 @@ def is_descriptive(form: str) -> bool:
 # Segmentation
 
 
-@lru_cache(maxsize=8192)
-def shot_terms(text: str) -> tuple[tuple[int, int], ...]:
-    """Characters, start to end, of each term of `text` that says how a scene is filmed ("Close-up"), in order."""
-    return tuple(found.span() for found in lexicon.SHOT_TERM.finditer(text))
-
-
 def _placed(words: list[tuple[str, str]], start: int) -> list[tuple[str, int, str]]:
     placed = []
     for word, tag in words:
@@ -244,6 +239,8 @@ def _tag(form: str, text: str, before: list[Segment], language: str, gap: str, t
         return "number"  # Actor A, Robot X
     if form in lexicon.ALSO_NOUNS and language == "en" and before and before[-1].form in lexicon.DETERMINERS:
         return "content"  # a well, the can
+    if form.endswith("ly") and text[0].isupper() and before and gap != "." and not titled:
+        return "content"  # Mia meets Orly
     return "function" if _is_function(form, language) else "content"
 
 
@@ -255,9 +252,11 @@ def segment(text: str) -> tuple[tuple[Segment, ...], str]:
     written = canonical(text)
     matches = list(_WORD.finditer(written.text))
     language = language_of(written.text, [written_form(m.group()) for m in matches if m.lastgroup == "word"])
-    titled = has_capitals_everywhere(tuple(m.group() for m in matches))
+    terms = shot_terms(written.text)
+    said = [m.group() for m in matches if not any(first <= m.start() < until for first, until in terms)]
+    titled = has_capitals_everywhere(tuple(said))
     found: list[Segment] = []
-    last, terms = 0, shot_terms(written.text)
+    last = 0
     for match in matches:
         for piece, at, tag in _pieces(match, language):
             gap = _gap(written.text[last:at]) if found else "."
@@ -279,7 +278,7 @@ def _pieces(match: re.Match[str], language: str) -> list[tuple[str, int, str]]:
         return [(piece, start, "") for piece, start in _elided(match, language)]
     if language not in ("zh", "ja"):
         return [(text, match.start(), "content")]  # 上海 in an English sentence
-    cut = japanese.cut if language == "ja" else chinese.cut
+    cut = eastern.cut_japanese if language == "ja" else eastern.cut_chinese
     return _placed(cut(text), match.start())
 
 

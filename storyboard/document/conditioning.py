@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from pipeline.defaults import FOLLOWED
+from pipeline.language.mentions import is_content
 
 from .cast.anchoring import Anchor, anchors, outranked, strays, taught_in
 from .cast.castings import Castings, casts
@@ -180,15 +181,16 @@ def decide(scene: Scene, past: Sequence[PastScene], filter: Filter[D], prompts: 
 
 
 def places(words: Sequence[WordRef], past: Sequence[PastScene]) -> Iterator[WordPlace]:
-    """Where the words are now; those that are nowhere any more are left out."""
+    """Where the words are now; those that are nowhere any more, or that nothing is remembered of, are left out."""
     return _places(words, past, {scene.id: place for place, scene in enumerate(past)})
 
 
 def _places(words: Sequence[WordRef], past: Sequence[PastScene], index: Mapping[str, int]) -> Iterator[WordPlace]:
     for word in words:
         if word.scene in index:
-            place = find_word(past[index[word.scene]].prompt, word)
-            if place:
+            prompt = past[index[word.scene]].prompt
+            place = find_word(prompt, word)
+            if place and is_content(prompt, *place):
                 yield WordPlace(index[word.scene], *place)
 
 
@@ -276,14 +278,21 @@ def changed_own(old: Conditioning, new: Conditioning, scene: str) -> Iterator[st
     """What is different about what a scene, by its id, remembers of itself, in words: of a former take, or of the
     picture with which it begins."""
     was, now = (next((one for one in made.memories if one.scene == scene), None) for made in (old, new))
-    begun, begins = (one and one.keyframe == made.first_picture for one, made in ((was, old), (now, new)))
+    begun, begins = (is_first_picture(one, made) for one, made in ((was, old), (now, new)))
     if not begun and not begins:
         yield from _changed_keep(was, now)
     elif was and now and begun and begins:
-        if was.words != now.words:
+        if was.words != now.words and old.prompt == new.prompt:
             yield f"remembers {marked(now.words)} of its first picture"
-    elif old.first_picture == new.first_picture:
-        yield "now remembers its first picture" if begins else "no longer remembers its first picture"
+    else:
+        yield from _changed_keep(None if begun else was, None if begins else now)
+        if old.first_picture == new.first_picture:
+            yield "now remembers its first picture" if begins else "no longer remembers its first picture"
+
+
+def is_first_picture(memory: RememberedScene | None, made: Conditioning) -> bool:
+    """Whether what a take remembers of its own scene is the picture with which it begins, and no former take."""
+    return memory is not None and memory.keyframe == made.first_picture and memory.prompt == made.prompt
 
 
 def _changed_keep(was: RememberedScene | None, now: RememberedScene | None) -> Iterator[str]:

@@ -152,6 +152,9 @@ def set_picture(story: Story, scene_id: str, which: WhichPicture, picture: Scene
         if story.index(scene_id):
             raise ThroughlineError("the scene continues the one before it: expected another seam for a first picture")
         changes["seam"] = scene.seam.model_copy(update={"kind": "cut"})  # it had no effect
+    if which == "first" and scene.first_picture and not scene.keep:  # what was said of the words of that one
+        changes |= {name: tuple(w for w in getattr(scene, name) if w.scene != scene_id) for name in ("pins", "mutes")}
+        changes["muted_scenes"] = _without(scene.muted_scenes, scene_id)
     return _replaced(story, scene.model_copy(update=changes))
 
 

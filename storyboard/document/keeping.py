@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .conditioning import Past
+from .conditioning import Past, is_first_picture
 from .former import FormerTake
 from .story import Board, Scene, Story, Take
 
@@ -54,8 +54,8 @@ def former_take(board: Board, scene: Scene) -> FormerTake | None:
 
 def kept_by(board: Board, take: Take) -> FormerTake | None:
     """The former take whose rest a take kept."""
-    own = take.own_memory
-    if own is None or own.keyframe is None:
+    own, made_from = take.own_memory, take.conditioning
+    if own is None or own.keyframe is None or made_from is None or is_first_picture(own, made_from):
         return None
     made = board.made_first.get((own.prompt, own.keyframe))
     return FormerTake(take=made, prompt=own.prompt, keyframe=own.keyframe, on=True)
@@ -78,8 +78,12 @@ def _kept_after(board: Board, scene: Scene, prompt: str) -> FormerTake | None:
 
 
 def _remembers_what_is_there(board: Board, take: Take) -> bool:
-    """Whether the pictures that a take remembers are those that it would remember now; of the cast, pictures that are
-    still there."""
+    """Whether the pictures that a take remembers are those that it would remember now, and those between which it lies;
+    of the cast, pictures that are still there."""
+    scene, made_from = board.story.scene(take.scene), take.conditioning
+    ends = [picture.file if picture else None for picture in (scene.first_picture, scene.last_picture)]
+    if made_from and not made_from.beginning and ends != [made_from.first_picture, made_from.last_picture]:
+        return False
     now = {scene.id: (scene.prompt, board.keyframe(scene)) for scene in board.story.scenes}
     pictures = {entry.id: {picture.file for picture in entry.pictures} for entry in board.story.cast}
     now |= {one.id: (one.prompt, one.keyframe) for one in Past.of(board, take.scene).drawn}

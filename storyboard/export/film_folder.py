@@ -137,5 +137,5 @@ def scene_entry(scene: SceneDone) -> dict[str, Any]:
         "files": {"clip": clip_name(scene.scene), "keyframe": keyframe_name(scene.scene)},
         "seconds": {stage: round(seconds, 4) for stage, seconds in scene.seconds.items()},
     }
-    past = [*range(scene.scene + scene.begins), *scene.castings]
+    past = [*range(scene.scene), *(["its first picture"] if scene.begins else []), *scene.castings]
     return trace_content(scene.trace, past) | entry

@@ -19,6 +19,9 @@ from pipeline.history import HistoryScene
 from pipeline.picturebook.casting import Casting, Company, roles_in
 from pipeline.stages.continuation import check_known, ending
 from pipeline.story_pipeline import Clip, Settings, Step, StoryPipeline, Trace
+from pipeline.text_filter import FilterResult
+
+DECIDING = ("threshold", "pins", "mutes", "muted_scenes")  # settings that the filter is asked by
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,14 @@ class FilmOrder:
         own = self.own_picture(scene)
         drawn = [(one.role.caption, one.picture) for one in self.castings(scene)]
         return drawn if own is None else [(self.prompts[scene], own[0]), *drawn]
+
+    def decided(self, pipeline: StoryPipeline, scene: int) -> FilterResult:
+        """What scene `scene`, from 0, remembers of those before it and of what is beside them."""
+        settings = self.scene_settings(scene)
+        past = [*self.prompts[:scene], *(told for told, _ in self.beside(scene))]
+        own = {"former": scene} if self.own_picture(scene) is not None else {}
+        asked: dict[str, Any] = {name: getattr(settings, name) for name in DECIDING}
+        return pipeline.filter(past, self.prompts[scene], **asked, **own)
 
     def _shows_its_own(self, scene: int) -> bool:
         ends = self.picture("first", scene), self.picture("last", scene)
@@ -187,7 +198,8 @@ def _generate(
 ) -> Generator[Progress, None, Clip]:
     settings, last = vars(order.scene_settings(scene)), order.picture("last", scene)
     past = [*history, *(pipeline.encode_scene(told, picture[None]) for told, picture in order.beside(scene))]
-    for item in pipeline.generate(order.prompts[scene], past, order.guidance, None, beginning, last, **settings):
+    found = order.decided(pipeline, scene)
+    for item in pipeline.generate(order.prompts[scene], past, order.guidance, found, beginning, last, **settings):
         if isinstance(item, Clip):
             return item
         yield Progress(scene, item)

@@ -318,3 +318,14 @@ def test_a_casting_is_among_what_a_scene_remembers(guest: Visitor) -> None:
     memory = tab(guest.open(story), "remembers", 1)
     expect(memory.locator(".past p.words")).to_have_text(["Mia is here."])
     expect(memory.locator(".past img").first).to_have_js_property("naturalWidth", 144)
+
+
+def test_a_first_scene_shows_that_it_remembers_its_picture(guest: Visitor) -> None:
+    story = guest.new_story("Mia runs on the beach.", "A grey cat sleeps.", title="Begun", casting=True)
+    first, second = (scene["id"] for scene in story["scenes"])
+    guest.render(story["id"])
+    guest.call("scene_picture_of_take", story=story["id"], scene=first, which="first", source=second)
+    memory = tab(guest.open(story), "remembers", 1)
+    expect(memory.locator(".past b")).to_have_text(["Its first picture"])
+    expect(memory.locator(".past .word.kept")).to_have_text(["Mia", "runs", "beach"])
+    expect(memory).to_contain_text("Keeps 3 words of its first picture")

@@ -15,7 +15,7 @@ from pipeline.story_pipeline import Clip, Step, StoryPipeline
 from ...media.images import read_picture
 from ...store.blobs import BlobStore
 from ...store.clips import keep_picture
-from ..film import FilmOrder, Progress, SceneDone, check_film
+from ..film import DECIDING, FilmOrder, Progress, SceneDone, check_film
 from ..jobs.job import Made
 from .crew import Crew
 from .making import keep_known, make
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.history import HistoryScene
     from pipeline.text_filter import FilterResult
 
-FILTERED = ("threshold", "pins", "mutes", "muted_scenes", "strengths")  # settings that the decision stands for
+FILTERED = (*DECIDING, "strengths")  # settings that the decision stands for
 Making = Generator[Made, None, Clip]
 
 
@@ -68,10 +68,7 @@ class FilmCrew:
     def _decide(self, scene: int) -> FilterResult | None:
         if scene < len(self.film.clips):
             return None
-        settings = self.film.scene_settings(scene)
-        own = {name: getattr(settings, name) for name in FILTERED[:4]}
-        beside = [told for told, _ in self.film.beside(scene)]
-        return self.pipeline.filter([*self.film.prompts[:scene], *beside], self.film.prompts[scene], **own)
+        return self.film.decided(self.pipeline, scene)
 
     def needs(self, scene: int) -> set[int]:
         """The scenes that one is made from."""

@@ -62,16 +62,17 @@ class Memory(Panel):
         before = view.story["scenes"][: view.number - 1]
         past, prompt = any(scene["prompt"].strip() for scene in before), view.scene["prompt"].strip()
         past = past or bool(view.scene["keep"]) or any(entry["pictures"] for entry in view.story["cast"])
-        past = past or bool(prompt and view.story.get("casting") and self._is_cast(view, view.scene))
+        past = past or bool(prompt and view.story.get("casting") and self._has_more(view, view.scene))
         painted: Updates = {
             self.nothing: {"value": "" if past and prompt else NO_PAST if not past else NO_PROMPT},
             self.body: {"visible": bool(past and prompt)},
         }
         return painted | (self._kept(view, view.scene) if past and prompt else {})
 
-    def _is_cast(self, view: View, scene: Mapping[str, Any]) -> bool:
-        """Whether the model casts somebody whom the scene names."""
-        return bool(self.desk.ask("remembers", view.place, scene=scene["id"]).get("cast"))
+    def _has_more(self, view: View, scene: Mapping[str, Any]) -> bool:
+        """Whether the model casts somebody whom the scene names, or it remembers the picture with which it begins."""
+        found = self.desk.ask("remembers", view.place, scene=scene["id"])
+        return bool(found.get("cast") or found.get("past"))
 
     def _kept(self, view: View, scene: Mapping[str, Any]) -> Updates:
         found = self.desk.ask("remembers", view.place, scene=scene["id"])

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.language.words import shot_terms
+from pipeline.language.shots import shot_terms
 from pipeline.picturebook import captions, renderer, world
 from pipeline.training.dataset.shards import story_of
 

@@ -157,4 +157,14 @@ def test_a_scene_remembers_the_picture_with_which_it_begins_where_the_film_casts
     assert [scene.prompt for scene in past] == [PROMPTS[0], PROMPTS[1]] and cast[1].castings == ()
     assert [mention.text for mention in past[1].kept_mentions] == ["dog", "skiing", "snow"]
     assert not plain[1].trace.filter.contributing and not np.array_equal(plain[1].frames, cast[1].frames)
-    assert scene_entry(cast[1])["begins"] and {found["scene"] for found in scene_entry(cast[1])["maps"]} == {1}
+    assert scene_entry(cast[1])["begins"] and {found["scene"] for found in scene_entry(cast[1])["maps"]} == {
+        "its first picture"
+    }
+
+
+def test_of_two_of_a_kind_in_its_first_picture_a_scene_remembers_either(going_on) -> None:
+    prompt = "A ginger cat and a grey cat are dancing in the kitchen."
+    order = FilmOrder((prompt,), settings=SMALL, first=(gradient(1, 48, 72),), casting=4)
+    (own,) = order.decided(going_on, 0).scenes
+    assert [mention.text for mention in own.kept_mentions] == ["ginger cat", "grey cat", "dancing", "kitchen"]
+    assert len(set(own.targets)) == 4

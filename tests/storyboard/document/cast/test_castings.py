@@ -107,6 +107,43 @@ def test_a_scene_says_that_it_remembers_its_picture_now() -> None:
     assert reasons(muted, made) == ("remembers *Mia*, *running* of its first picture",)
 
 
+def test_what_was_said_of_a_picture_goes_with_it() -> None:
+    first, other = (ScenePicture(file=letter * 64) for letter in "ce")
+    story = edits.set_picture(cast_story([MIA]), "a", "first", first)
+    story = edits.mute_word(story, "a", WordRef(scene="a", text="beach", occurrence=0))
+    story = edits.mute_scene(story, "a", "a")
+    for now in (other, None):
+        scene = edits.set_picture(story, "a", "first", now).scene("a")
+        assert not scene.mutes and not scene.muted_scenes
+    assert edits.set_picture(story, "a", "last", other).scene("a").mutes
+
+
+def test_a_take_that_remembers_its_picture_kept_no_former_take() -> None:
+    """And whose scene begins with another picture now keeps nothing of it by itself."""
+    first, other = (ScenePicture(file=letter * 64) for letter in "ce")
+    story = edits.set_picture(cast_story([MIA]), "a", "first", first)
+    board = shown(Board(story), "a", conditioning=stand(story)["a"].conditioning)
+    (made,) = board.takes.values()
+    assert keeping.kept_by(board, made) is None and made.own_memory
+    words = "Mia is running on the farm."
+    edited = keeping.edit_scene(board, "a", prompt=words)
+    assert edited.scene("a").keep and edited.scene("a").keep.kept_for(words)
+    replaced = replace(board, story=edits.set_picture(board.story, "a", "first", other))
+    kept_then = keeping.edit_scene(replaced, "a", prompt=words).scene("a").keep
+    assert kept_then and kept_then.on is False
+    told = plan.standings(replace(board, story=edited), CACHE, "m")["a"].reasons
+    assert "keeps the rest of its former take" in told and "no longer remembers its first picture" in told
+
+
+def test_a_ruling_about_what_is_never_remembered_stops_no_scene() -> None:
+    """A word may become one by an edit of the prompt."""
+    story = cast_story(["Mia holds the camera in the kitchen.", MIA])
+    for ruled in (edits.mute_word, edits.pin_word):
+        told = ruled(story, "b", WordRef(scene="a", text="camera", occurrence=0))
+        told = edits.edit_scene(told, "a", prompt="The camera follows Mia in the kitchen.")
+        assert kept(stand(told)["b"])[0] == ("a", ("Mia",))
+
+
 @pytest.mark.parametrize("own", ["edited", "imported", "first picture"])
 def test_a_clip_of_ones_own_says_how_they_look_from_there_on(own: str) -> None:
     board = Board(cast_story([MIA, MIA, MIA]))
