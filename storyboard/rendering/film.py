@@ -65,9 +65,9 @@ class FilmOrder:
         """What scene `scene`, from 0, remembers of those before it and of what is beside them."""
         settings = self.scene_settings(scene)
         past = [*self.prompts[:scene], *(told for told, _ in self.beside(scene))]
-        own = {"former": scene} if self.own_picture(scene) is not None else {}
         asked: dict[str, Any] = {name: getattr(settings, name) for name in DECIDING}
-        return pipeline.filter(past, self.prompts[scene], **asked, **own)
+        asked["former"] = scene if self.own_picture(scene) is not None else None
+        return pipeline.filter(past, self.prompts[scene], **asked)
 
     def _shows_its_own(self, scene: int) -> bool:
         ends = self.picture("first", scene), self.picture("last", scene)
