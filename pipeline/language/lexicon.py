@@ -70,7 +70,8 @@ CHINESE = _words(
 ALSO_NOUNS = _words("well can will might must")  # function words that after an article name things
 TITLES = _words("dr mr mrs ms st prof")
 LY_NOUNS = _words(
-    "sally emily molly polly billy willy milly tilly kelly shelly wally lolly carly beverly kimberly kitty "
+    "sally emily molly polly billy willy milly tilly kelly shelly wally lolly carly beverly kimberly nelly dolly lilly "
+    "everly cecily charly anatoly filly rally grizzly assembly gully doily supply reply anomaly "
     "family butterfly dragonfly firefly fly lily belly jelly bully ally italy july holly curly ugly silly woolly"
 )
 
@@ -120,7 +121,8 @@ ATTRIBUTES: dict[str, str] = {  # class -> groups of equal meaning, split by ;
 }
 ADJECTIVES = _words(
     "beautiful pretty nice fast slow quick loud quiet busy empty full brave shy lonely "
-    "friendly fluffy furry rusty dusty muddy snowy sunny rainy foggy stormy cloudy noisy shiny "
+    "friendly elderly lovely early smelly burly wobbly scaly ghostly cuddly prickly bristly chilly hilly "
+    "fluffy furry rusty dusty muddy snowy sunny rainy foggy stormy cloudy noisy shiny "
     "fresh sweet soft hard heavy strong weak clever wild tame deep shallow steep round square "
     "sharp gentle calm crowded abandoned deserted modern medieval futuristic magic magical "
     "lost tired sleepy hungry poor rich great good bad strange clean dirty bearded masked "

@@ -239,8 +239,6 @@ def _tag(form: str, text: str, before: list[Segment], language: str, gap: str, t
         return "number"  # Actor A, Robot X
     if form in lexicon.ALSO_NOUNS and language == "en" and before and before[-1].form in lexicon.DETERMINERS:
         return "content"  # a well, the can
-    if form.endswith("ly") and text[0].isupper() and before and gap != "." and not titled:
-        return "content"  # Mia meets Orly
     return "function" if _is_function(form, language) else "content"
 
 

@@ -152,9 +152,13 @@ def set_picture(story: Story, scene_id: str, which: WhichPicture, picture: Scene
         if story.index(scene_id):
             raise ThroughlineError("the scene continues the one before it: expected another seam for a first picture")
         changes["seam"] = scene.seam.model_copy(update={"kind": "cut"})  # it had no effect
-    if which == "first" and scene.first_picture and not scene.keep:  # what was said of the words of that one
-        changes |= {name: tuple(w for w in getattr(scene, name) if w.scene != scene_id) for name in ("pins", "mutes")}
-        changes["muted_scenes"] = _without(scene.muted_scenes, scene_id)
+    before, keep = getattr(scene, f"{which}_picture"), scene.keep
+    if (before and before.file) != (picture and picture.file):
+        if keep and keep.on is None:  # by itself nothing is kept of what lay between other pictures
+            changes["keep"] = keep.model_copy(update={"on": False})
+        if which == "first" and before and not (keep and keep.kept_for(scene.prompt)):
+            changes |= {n: tuple(w for w in getattr(scene, n) if w.scene != scene_id) for n in ("pins", "mutes")}
+            changes["muted_scenes"] = _without(scene.muted_scenes, scene_id)  # it was said of that picture
     return _replaced(story, scene.model_copy(update=changes))
 
 

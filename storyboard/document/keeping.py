@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.errors import ThroughlineError
 
 from . import edits
-from .conditioning import Past, is_first_picture
+from .conditioning import Past, beginning_of, is_first_picture
 from .former import FormerTake
 from .story import Board, Scene, Story, Take
 
@@ -82,7 +82,9 @@ def _remembers_what_is_there(board: Board, take: Take) -> bool:
     of the cast, pictures that are still there."""
     scene, made_from = board.story.scene(take.scene), take.conditioning
     ends = [picture.file if picture else None for picture in (scene.first_picture, scene.last_picture)]
-    if made_from and not made_from.beginning and ends != [made_from.first_picture, made_from.last_picture]:
+    began = made_from and (made_from.beginning, made_from.first_picture, made_from.last_picture)
+    beginning = beginning_of(board, scene)
+    if made_from and began != (beginning, None if beginning else ends[0], ends[1]):
         return False
     now = {scene.id: (scene.prompt, board.keyframe(scene)) for scene in board.story.scenes}
     pictures = {entry.id: {picture.file for picture in entry.pictures} for entry in board.story.cast}

@@ -245,3 +245,14 @@ def test_the_plan_and_the_render_decide_the_same(prompts: list[str], entry_too: 
         if standing.conditioning:
             decision = remembers(board, scene, FILTER)
             assert conditioning_of(board, scene, decision, "m").digest() == standing.conditioning.digest()
+
+
+def test_a_picture_that_is_set_after_the_words_ends_what_was_kept_by_itself() -> None:
+    """As in the other order."""
+    first, other = (ScenePicture(file=letter * 64) for letter in "ce")
+    story = edits.set_picture(cast_story([MIA]), "a", "first", first)
+    board = shown(Board(story), "a", conditioning=stand(story)["a"].conditioning)
+    edited = keeping.edit_scene(board, "a", prompt="Mia is running on the farm.")
+    now = edits.set_picture(edited, "a", "first", other)
+    keep = now.scene("a").keep
+    assert keep and keep.on is False and kept(stand(now)["a"])[0] == ("a", ("Mia", "running", "farm"))
