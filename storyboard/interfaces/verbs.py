@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from pipeline.errors import ThroughlineError
+from pipeline.language.mentions import is_content
 
 from ..continuity.table import continuity_table
+from ..document.occurrences import occurrences
 from ..operations import edits  # noqa: F401  some of them are verbs as they are
 from ..operations.arguments import (
     Across,
@@ -164,9 +166,17 @@ def _override(studio: Studio, owner: str, story: str, do: str, scene: str, past:
     now = studio.get_story(owner, story)["story"]
     prompts = {found["id"]: found["prompt"] for found in now["scenes"]}
     prompts |= {entry["id"]: "\n".join([entry["name"], *entry["others"]]) for entry in now["cast"]}
-    ref = {"scene": past, "text": word, "occurrence": 0}
-    if word not in prompts.get(past, ""):
+    prompt = prompts.get(past, "")
+    if word not in prompt:
         raise ThroughlineError(f"word {reprlib.repr(word)} is not in scene {reprlib.repr(past)}")
+    number = 0
+    if past not in {entry["id"] for entry in now["cast"]}:
+        places = enumerate(occurrences(prompt, word))
+        found = next((k for k, start in places if is_content(prompt, start, start + len(word))), None)
+        if found is None:
+            raise ThroughlineError(f"word {reprlib.repr(word)} cannot be pinned or muted: expected a content word")
+        number = found
+    ref = {"scene": past, "text": word, "occurrence": number}
     return studio.edit(owner, story, {"do": do, "scene": scene, "word": ref})
 
 

@@ -182,6 +182,13 @@ def test_edits_and_undo(run: Run) -> None:
     assert run("redo", story)["story"]["scenes"][-1]["pins"][0]["text"] == "desert"
 
 
+def test_a_word_is_pinned_where_it_can_be_remembered(run: Run) -> None:
+    """Not where it says how the scene is filmed, or is a function word."""
+    story, (first, second) = new(run, "The camera pans over the farm. Tom has a camera.", "Tom sells the camera.")
+    (pin,) = run("pin-word", story, second, first, "camera")["story"]["scenes"][-1]["pins"]
+    assert pin["occurrence"] == 1
+
+
 def test_takes_can_be_chosen(run: Run) -> None:
     story, (first,) = new(run, TEN[0])
     run("render-story", story)
@@ -205,6 +212,7 @@ def test_takes_can_be_chosen(run: Run) -> None:
         (("move-scene", "STORY", "SCENE", "7"), "place 7 is not in the story"),
         (("move-scene", "STORY", "SCENE", "one"), "index: invalid int value"),
         (("pin-word", "STORY", "SCENE", "SCENE", "cow"), "'cow' is not in scene"),
+        (("pin-word", "STORY", "SCENE", "SCENE", "a"), "'a' cannot be pinned or muted: expected a content word"),
         (("choose-take", "STORY", "SCENE", "nothing"), "take 'nothing' does not exist"),
         (("film", "STORY", "--format", "avi"), "expected one of mp4"),
         (("film", "STORY"), "has no clip yet"),
