@@ -18,8 +18,8 @@ from .world import Actor, Place, WorldScene
 HEIGHT, WIDTH, NUM_FRAMES, FRAMES_PER_SECOND = 96, 144, 17, 8
 OVERSAMPLING = 3
 # By shot: where feet stand, and one figure unit, shares of the height. Figures are about 6 units tall.
-GROUND = {"wide": 0.86, "medium": 0.9, "close": 1.08}
-UNIT = {"wide": 0.062, "medium": 0.094, "close": 0.132}
+GROUND = {"wide": 0.87, "medium": 0.9, "close": 1.05}
+UNIT = {"wide": 0.072, "medium": 0.094, "close": 0.125}
 
 
 @dataclass(frozen=True)

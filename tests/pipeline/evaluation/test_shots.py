@@ -21,7 +21,7 @@ def test_shots_are_measured_beside_rendered_clips(tmp_path: Path, capsys: pytest
     found = {name: figure["mean"] for name, figure in json.loads(file.read_text()).items()}
     assert found["none/larger"] == found["none rendered/larger"] == 1
     assert found["wide rendered/size"] == found["close rendered/size"] == 1
-    assert found["wide rendered/larger"] < 0.85 < 1.1 < found["close rendered/larger"]
+    assert found["wide rendered/larger"] < 0.92 < 1.05 < found["close rendered/larger"]
     assert found["none/presence"] == 1 and "| close rendered |" in capsys.readouterr().out
 
 
