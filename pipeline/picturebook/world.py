@@ -184,8 +184,7 @@ def long_story(seed: int, domain: str) -> WorldStory:
 
 
 def training_story(seed: int, length: int = 4) -> WorldStory:
-    """A story for training: two or three actors and places that keep coming back, some scenes with two actors. Every
-    third story in shots."""
+    """A story for training: two or three actors and places that keep coming back, some scenes with two actors."""
     rng = random.Random(f"train/{seed}")
     actors = [draw_actor(rng, name) for name in draw_names(rng, rng.choice((2, 2, 3)))]
     places = [draw_place(rng, kind) for kind in rng.sample(PLACES, rng.choice((1, 2, 2, 3)))]
