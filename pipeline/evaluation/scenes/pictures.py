@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from tqdm import tqdm
@@ -21,12 +20,12 @@ from ...picturebook import renderer
 from ...picturebook.reader import ClipReader
 from ...picturebook.world import PLACE_SLOTS
 from ...story_pipeline import StoryPipeline
-from ..common.command import Parser, new_file, run, whole
+from ..common.command import run
 from ..common.statistics import Estimate, Tally, estimate, total
-from ..reporting.report import cell, to_json, write_all
 from ..story.benchmark import HeldOut, score_film
 from ..story.measures import unsaid_slots
 from ..story.systems import ABBA, Film
+from .command import parser_of, tell
 
 WAYS = {"begins": False, "begins, and remembers it": True}
 MEASURES = ("own looks", "own place", "actor", "prompt", "place", "cross_talk", "motion")
@@ -67,28 +66,12 @@ def filmed(pipeline: StoryPipeline, held_out: HeldOut, rendered: Film, remembers
         yield frames
 
 
-def table(figures: Mapping[str, Mapping[str, Estimate]]) -> str:
-    """Markdown: a row for either way."""
-    rows = [f"| | {' | '.join(MEASURES)} |", "|---" * (len(MEASURES) + 1) + "|"]
-    rows += [f"| {way} | {' | '.join(cell(found[name]) for name in MEASURES)} |" for way, found in figures.items()]
-    return "\n".join(rows) + "\n"
-
-
 def parser() -> argparse.ArgumentParser:
-    p = Parser("python -m pipeline.evaluation.scenes.pictures", description="Whether clips keep what pictures show.")
-    p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
-    p.add_argument("--stories", type=whole(1, 10_000), default=20, help="held-out ones (%(default)s)")
-    p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
-    p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go, by way")
-    return p
+    return parser_of("pictures", "Whether clips keep what pictures show.")
 
 
 def main(a: argparse.Namespace) -> None:
-    figures = pictured(loading.load(a.model), a.stories, a.seed)
-    if a.json:
-        flat = {f"{way}/{name}": value for way, own in figures.items() for name, value in own.items()}
-        write_all({Path(a.json): to_json(flat)})
-    print(table(figures), end="")
+    tell(pictured(loading.load(a.model), a.stories, a.seed), MEASURES, a.json)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -25,13 +24,13 @@ from ...picturebook.captions import story_captions
 from ...picturebook.localiser import PLACE, Localiser
 from ...picturebook.reader import ClipReader, Reading
 from ...picturebook.world import WorldStory
-from ..common.command import Parser, new_file, run, whole
+from ..common.command import run
 from ..common.statistics import Estimate, Tally, estimate, ratio
-from ..reporting.report import cell, to_json, write_all
 from ..story import measures
 from ..story.benchmark import HeldOut
 from ..story.filming import BATCH, Filming, Script
 from ..story.systems import ABBA, SYSTEMS, Film, Options, keyframes, noise_seeds
+from .command import parser_of, tell
 
 SHOTS = ("", "wide", "close")  # "" for none
 SECOND = (2, 3)  # scenes of an ABBA story in which everybody is for the second time
@@ -50,7 +49,7 @@ def in_shot(story: WorldStory, shot: str) -> WorldStory:
 def measured(filming: Filming, stories: int, seed: int) -> dict[str, dict[str, Estimate]]:
     """The figures by shot, of films and, behind "rendered", of rendered clips."""
     reader, localiser = ClipReader.load(), Localiser.load()
-    found: dict[str, list[Tallies]] = {shot + kind: [] for shot in SHOTS for kind in ("", " rendered")}
+    found: dict[str, list[Tallies]] = {(shot or "none") + kind: [] for shot in SHOTS for kind in ("", " rendered")}
     told = [HeldOut(ABBA, index, seed) for index in range(stories)]
     for start in tqdm(range(0, stories, BATCH), "shots", file=sys.stderr):
         some = told[start : start + BATCH]
@@ -64,7 +63,7 @@ def measured(filming: Filming, stories: int, seed: int) -> dict[str, dict[str, E
             for one, shot in asked:
                 key, usual = (one, shot), heights[one, ""]
                 read = reader.read(clips[key])
-                found[shot + kind].append(_tallies(asked[key], read, heights[key], true[key], usual))
+                found[(shot or "none") + kind].append(_tallies(asked[key], read, heights[key], true[key], usual))
     return {name: {m: _estimate(m, [one[m] for one in own]) for m in MEASURES} for name, own in found.items()}
 
 
@@ -99,34 +98,13 @@ def _estimate(name: str, pairs: Sequence[tuple[Tally, Tally]]) -> Estimate:
     return ratio(pairs) if name in RATIOS else estimate(first for first, _ in pairs)
 
 
-def _title(name: str) -> str:
-    return f"none{name}" if name.startswith(" ") or not name else name
-
-
-def table(figures: Mapping[str, Mapping[str, Estimate]]) -> str:
-    """Markdown: a row for every shot."""
-    rows = [f"| shot | {' | '.join(MEASURES)} |", "|---" * (len(MEASURES) + 1) + "|"]
-    for name, found in figures.items():
-        rows.append(f"| {_title(name)} | {' | '.join(cell(found[m]) for m in MEASURES)} |")
-    return "\n".join(rows) + "\n"
-
-
 def parser() -> argparse.ArgumentParser:
-    p = Parser("python -m pipeline.evaluation.scenes.shots", description="Whether scenes are as near as prompts say.")
-    p.add_argument("--model", default="picturebook", help="a model's name or folder (%(default)s)")
-    p.add_argument("--stories", type=whole(1, 10_000), default=20, help="held-out ones (%(default)s)")
-    p.add_argument("--seed", type=whole(0, 2**31), default=1, help="which stories (%(default)s)")
-    p.add_argument("--json", type=new_file, metavar="FILE", help="where the figures go, by shot")
-    return p
+    return parser_of("shots", "Whether scenes are as near as prompts say.")
 
 
 def main(a: argparse.Namespace) -> None:
     pipeline = loading.load(a.model)
-    figures = measured(Filming(pipeline, Options(pipeline.guidance)), a.stories, a.seed)
-    if a.json:
-        flat = {f"{_title(name)}/{m}": value for name, own in figures.items() for m, value in own.items()}
-        write_all({Path(a.json): to_json(flat)})
-    print(table(figures), end="")
+    tell(measured(Filming(pipeline, Options(pipeline.guidance)), a.stories, a.seed), MEASURES, a.json)
 
 
 if __name__ == "__main__":
